@@ -1,0 +1,75 @@
+"""subnetlab: train wide networks as many randomly masked subnetworks.
+
+The public names, loaded when first used: importing the package loads the standard library alone.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "AllNeurons": ".core.masks",
+    "Bernoulli": ".core.masks",
+    "Categorical": ".core.masks",
+    "DivergenceError": ".training",
+    "FixedMasks": ".core.masks",
+    "History": ".history",
+    "ShallowReLU": ".core.network",
+    "TrainingInterrupted": ".training",
+    "TrainingRun": ".training",
+    "TrainingScheme": ".core.scheme",
+    "TrainingSession": ".training",
+    "dropout": ".core.scheme",
+    "finite_ntk": ".kernels.finite",
+    "gradient_descent": ".core.scheme",
+    "independent_subnets": ".core.scheme",
+    "infinite_ntk": ".kernels.infinite",
+    "load_dataset": ".datasets",
+    "load_run": ".training",
+    "multi_sample_dropout": ".core.scheme",
+    "resume": ".training",
+    "smallest_eigenvalue": ".kernels.eigenvalues",
+    "train": ".training",
+}
+
+__all__ = ["__version__", *_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'subnetlab' has no attribute {name!r}")
+    value = getattr(import_module(_PUBLIC[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from .core.masks import AllNeurons as AllNeurons
+    from .core.masks import Bernoulli as Bernoulli
+    from .core.masks import Categorical as Categorical
+    from .core.masks import FixedMasks as FixedMasks
+    from .core.network import ShallowReLU as ShallowReLU
+    from .core.scheme import TrainingScheme as TrainingScheme
+    from .core.scheme import dropout as dropout
+    from .core.scheme import gradient_descent as gradient_descent
+    from .core.scheme import independent_subnets as independent_subnets
+    from .core.scheme import multi_sample_dropout as multi_sample_dropout
+    from .datasets import load_dataset as load_dataset
+    from .history import History as History
+    from .kernels.eigenvalues import smallest_eigenvalue as smallest_eigenvalue
+    from .kernels.finite import finite_ntk as finite_ntk
+    from .kernels.infinite import infinite_ntk as infinite_ntk
+    from .training import DivergenceError as DivergenceError
+    from .training import TrainingInterrupted as TrainingInterrupted
+    from .training import TrainingRun as TrainingRun
+    from .training import TrainingSession as TrainingSession
+    from .training import load_run as load_run
+    from .training import resume as resume
+    from .training import train as train

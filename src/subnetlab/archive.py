@@ -1,0 +1,67 @@
+"""Versioned files of named arrays and settings: a ZIP of NPY entries, no pickle, readable by ``numpy.load``."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .atomic import atomic_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_META = "meta"
+
+
+class ArchiveError(ValueError):
+    """A file that is no archive of the wanted kind, is damaged, or comes from a newer version."""
+
+
+def write_archive(
+    path: str | Path, kind: str, version: int, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Write ``meta`` (JSON) and ``arrays`` under one roof; the file is whole or not there.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written or the disk is full; an older file stays as it was.
+    """
+    if _META in arrays:
+        raise ValueError(f"write_archive: arrays must not use the name {_META!r}")
+    header = json.dumps({"kind": kind, "version": version, **meta}, allow_nan=True, sort_keys=True)
+    entries = {_META: np.frombuffer(header.encode(), dtype=np.uint8), **arrays}
+    with atomic_file(path) as file:
+        np.savez(file, allow_pickle=False, **entries)
+
+
+def read_archive(path: str | Path, kind: str, newest_version: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the settings and the arrays of an archive.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ArchiveError
+        If it is damaged, of another kind, or written by a newer version.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(arrays.pop(_META).tobytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise ArchiveError(f"{path}: not a readable {kind} file ({error})") from error
+    if meta.get("kind") != kind:
+        raise ArchiveError(f"{path}: must be a {kind} file, got kind {meta.get('kind')!r}")
+    if meta["version"] > newest_version:
+        raise ArchiveError(
+            f"{path}: version must be at most {newest_version}, got {meta['version']}: written by a newer subnetlab"
+        )
+    return meta, arrays

@@ -1,0 +1,85 @@
+"""How the subnetworks' updates become one network again (Algorithm 1, lines 9 to 13)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .arrays import BoolArray, FloatArray, IntArray
+
+Unselected: TypeAlias = Literal["keep", "zero"]
+UNSELECTED: tuple[Unselected, ...] = ("keep", "zero")
+
+
+def selection_counts(masks: BoolArray) -> IntArray:
+    """Return X_r = sum_l m^l_r, the number of subnetworks that hold each neuron.
+
+    Parameters
+    ----------
+    masks : ndarray of bool, shape (p, m)
+
+    Returns
+    -------
+    ndarray of int, shape (m,)
+    """
+    return masks.sum(axis=0)
+
+
+def aggregation_step(masks: BoolArray) -> FloatArray:
+    """Return eta_{k,r} = Nperp_r / N_r with N_r = max(X_r, 1) and Nperp_r = min(X_r, 1).
+
+    It is 1 / X_r for a neuron that somebody holds and 0 for one that nobody holds.
+
+    Parameters
+    ----------
+    masks : ndarray of bool, shape (p, m)
+
+    Returns
+    -------
+    ndarray, shape (m,)
+
+    Examples
+    --------
+    >>> aggregation_step(np.array([[True, True, False], [False, True, False]]))
+    array([1. , 0.5, 0. ])
+    """
+    X = selection_counts(masks)
+    N = np.maximum(X, 1)
+    N_perp = np.minimum(X, 1)
+    return N_perp / N
+
+
+def aggregate(
+    weights: FloatArray, updates: FloatArray, masks: BoolArray, unselected: Unselected = "keep"
+) -> FloatArray:
+    """Return W_{k+1}, row r being w_{k,r} + eta_{k,r} sum_l Delta^l_r.
+
+    The sum runs in the order l = 0, ..., p - 1, in every engine.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (m, d)
+        W_k.
+    updates : ndarray, shape (p, m, d)
+        Delta^l = W^l_tau - W_k, zero where the mask is.
+    masks : ndarray of bool, shape (p, m)
+    unselected : {"keep", "zero"}
+        What becomes of a neuron that nobody holds. "keep" is the paper: its bits stay as they are. "zero"
+        is what the authors' released code does: the neuron is erased. Under Bernoulli masks a neuron meets
+        that fate with probability (1 - xi)^p in every round and comes back only if it is selected with
+        z = 0 counted as active, so for small p xi most of the network is gone within a few rounds.
+
+    Returns
+    -------
+    ndarray, shape (m, d)
+    """
+    total = np.zeros_like(weights)
+    for update in updates:
+        total += update
+    eta = aggregation_step(masks).astype(weights.dtype)
+    aggregated = weights + eta[:, np.newaxis] * total
+    nobody = selection_counts(masks) == 0
+    aggregated[nobody] = weights[nobody] if unselected == "keep" else 0
+    return aggregated

@@ -1,0 +1,65 @@
+"""Checks of scalar arguments; every error names the owner, the argument, the rule and the value."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+
+def whole_number(owner: str, name: str, value: Any, *, least: int) -> int:
+    """Return ``value`` as an int of at least ``least``.
+
+    Raises
+    ------
+    TypeError
+        If the value is no whole number (a bool is none).
+    ValueError
+        If it is below ``least``.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{owner}: {name} must be a whole number, got {value!r}")
+    if value < least:
+        raise ValueError(f"{owner}: {name} must be at least {least}, got {value}")
+    return int(value)
+
+
+def seed_number(owner: str, value: Any) -> int:
+    """Return ``value`` as a seed: a whole number in [0, 2**64)."""
+    seed = whole_number(owner, "seed", value, least=0)
+    if seed >= 2**64:
+        raise ValueError(f"{owner}: seed must be below 2**64, got {value}")
+    return seed
+
+
+def finite_number(owner: str, name: str, value: Any) -> float:
+    """Return ``value`` as a finite float."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{owner}: {name} must be a number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{owner}: {name} must be finite, got {value}")
+    return float(value)
+
+
+def positive_number(owner: str, name: str, value: Any) -> float:
+    """Return ``value`` as a finite float above zero."""
+    number = finite_number(owner, name, value)
+    if number <= 0:
+        raise ValueError(f"{owner}: {name} must be above 0, got {value}")
+    return number
+
+
+def probability(owner: str, name: str, value: Any) -> float:
+    """Return ``value`` as a probability in (0, 1]."""
+    number = finite_number(owner, name, value)
+    if not 0 < number <= 1:
+        raise ValueError(f"{owner}: {name} must be in (0, 1], got {value}")
+    return number
+
+
+def one_of(owner: str, name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """Return ``value`` if it is one of the ``allowed`` words."""
+    if value not in allowed:
+        words = ", ".join(repr(word) for word in allowed)
+        raise ValueError(f"{owner}: {name} must be one of {words}, got {value!r}")
+    return str(value)

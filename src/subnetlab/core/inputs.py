@@ -1,0 +1,123 @@
+"""Checks of data: what the algorithm cannot use is refused, what the theory cannot use is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .arrays import FloatArray
+
+_ROWS_AT_ONCE = 1024
+
+
+class ParallelRows(NamedTuple):
+    """Two rows of X on one line through the origin; the theory needs that there are none."""
+
+    first: int
+    second: int
+    antipodal: bool
+
+
+def check_features(X: Any, *, owner: str, name: str = "X") -> FloatArray:
+    """Return X as a C-contiguous float64 array of shape (n, d).
+
+    Raises
+    ------
+    TypeError
+        If X cannot be read as real numbers.
+    ValueError
+        If it is no matrix, is empty, holds a value that is not finite, or a row of zeros.
+    """
+    array = _as_floats(X, owner, name)
+    if array.ndim != 2:
+        raise ValueError(f"{owner}: {name} must have shape (n_samples, n_features), got {array.shape}")
+    if 0 in array.shape:
+        raise ValueError(f"{owner}: {name} must not be empty, got shape {array.shape}")
+    _check_finite(array, owner, name)
+    zero_rows = np.flatnonzero(~array.any(axis=1))
+    if zero_rows.size:
+        raise ValueError(
+            f"{owner}: {name} must not have rows of zeros (the network has no bias, so it cannot learn them), "
+            f"got {zero_rows.size}, the first at row {zero_rows[0]}"
+        )
+    return array
+
+
+def check_targets(y: Any, n_samples: int, *, owner: str, name: str = "y") -> FloatArray:
+    """Return y as a float64 array of shape (n,) or (n, o), finite and matching the rows of X.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If y is no array of real numbers, has another length, or holds a value that is not finite.
+    """
+    array = _as_floats(y, owner, name)
+    if array.ndim not in (1, 2) or array.shape[0] != n_samples or 0 in array.shape:
+        raise ValueError(
+            f"{owner}: {name} must have shape ({n_samples},) or ({n_samples}, n_outputs), got {array.shape}"
+        )
+    _check_finite(array, owner, name)
+    return array
+
+
+def check_sample_weight(sample_weight: Any, n_samples: int, *, owner: str) -> FloatArray | None:
+    """Return the weights as a float64 array of shape (n,), none negative and not all zero; None stays None."""
+    if sample_weight is None:
+        return None
+    array = _as_floats(sample_weight, owner, "sample_weight")
+    if array.shape != (n_samples,):
+        raise ValueError(f"{owner}: sample_weight must have shape ({n_samples},), got {array.shape}")
+    _check_finite(array, owner, "sample_weight")
+    if array.min() < 0 or not array.any():
+        raise ValueError(f"{owner}: sample_weight must be non-negative and not all zero, got minimum {array.min()}")
+    return array
+
+
+def has_unit_rows(X: FloatArray, tolerance: float = 1e-9) -> bool:
+    """Return whether every row of X has Euclidean norm 1, as the theory assumes."""
+    return bool(np.all(np.abs(np.einsum("ij,ij->i", X, X) - 1) <= 2 * tolerance))
+
+
+def parallel_rows(X: FloatArray, tolerance: float = 1e-9) -> list[ParallelRows]:
+    """Return all pairs of rows that are parallel or antipodal, to ``tolerance`` in angle.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        No row may be zero; rows need not have unit norm.
+    tolerance : float, default 1e-9
+        In radians.
+
+    Examples
+    --------
+    >>> parallel_rows(np.array([[1.0, 0.0], [0.0, 1.0], [-2.0, 0.0]]))
+    [ParallelRows(first=0, second=2, antipodal=True)]
+    """
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    found: list[ParallelRows] = []
+    for start in range(0, len(unit), _ROWS_AT_ONCE):
+        cosines = unit[start : start + _ROWS_AT_ONCE] @ unit[start:].T
+        # cosines lose half the digits near 1: they only select candidates, distances decide
+        for i, j in np.argwhere(np.triu(np.abs(cosines) > 1 - 1e-6, k=1)):
+            first, second = start + int(i), start + int(j)
+            antipodal = bool(unit[first] @ unit[second] < 0)
+            apart = unit[first] + unit[second] if antipodal else unit[first] - unit[second]
+            if np.linalg.norm(apart) <= tolerance:
+                found.append(ParallelRows(first, second, antipodal))
+    return found
+
+
+def _as_floats(values: Any, owner: str, name: str) -> FloatArray:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}")
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def _check_finite(array: FloatArray, owner: str, name: str) -> None:
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        place = tuple(int(i) for i in bad[0])
+        raise ValueError(f"{owner}: {name} must be finite, got {array[place]} at {place} ({len(bad)} such values)")

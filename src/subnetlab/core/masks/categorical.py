@@ -1,0 +1,84 @@
+"""Categorical masks: every neuron belongs to exactly one subnetwork."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import checks
+from ..randomness import Purpose, rows_of_words, uniforms
+
+if TYPE_CHECKING:
+    from ..arrays import BoolArray, IntArray
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """Every neuron joins one subnetwork, drawn afresh in each round (Independent Subnet Training, Theorem 4).
+
+    Parameters
+    ----------
+    n_subnetworks : int
+        p, at least 1.
+    probabilities : sequence of float, shape (p,), optional
+        The chance of each subnetwork; uniform if None. Theorem 4 needs the uniform one. The full model's
+        factor is 1/p for every choice: then u is the mean of the subnetworks' outputs in every draw.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter breaks its rule.
+
+    Examples
+    --------
+    >>> masks = Categorical(n_subnetworks=4).sample(seed=0, round=0, width=8)
+    >>> masks.sum(axis=0)
+    array([1, 1, 1, 1, 1, 1, 1, 1])
+    """
+
+    n_subnetworks: int
+    probabilities: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        p = checks.whole_number("Categorical", "n_subnetworks", self.n_subnetworks, least=1)
+        if self.probabilities is None:
+            return
+        given = tuple(checks.finite_number("Categorical", "probabilities", q) for q in self.probabilities)
+        if len(given) != p:
+            raise ValueError(f"Categorical: probabilities must have {p} entries, got {len(given)}")
+        if min(given) <= 0 or abs(sum(given) - 1) > 1e-9:
+            raise ValueError(f"Categorical: probabilities must be above 0 and sum to 1, got {given}")
+        object.__setattr__(self, "probabilities", given)
+
+    @property
+    def selection_prob(self) -> float:
+        """The factor xi = 1/p of the full model."""
+        return 1.0 / self.n_subnetworks
+
+    def check(self, width: int, rounds: int) -> None:
+        """Accept every width and number of rounds."""
+
+    def sample(self, seed: int, round: int, width: int) -> BoolArray:
+        """Return the masks of one round, shape (p, m); each column holds one True."""
+        subnetworks = np.arange(self.n_subnetworks)[:, np.newaxis]
+        return self.owners(seed, round, width) == subnetworks
+
+    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int) -> BoolArray:
+        """Return the mask of one subnetwork, shape (m,)."""
+        return self.owners(seed, round, width) == subnetwork
+
+    def owners(self, seed: int, round: int, width: int) -> IntArray:
+        """Return the subnetwork that each neuron belongs to, shape (m,)."""
+        u = uniforms(rows_of_words(seed, Purpose.MASKS, round, 0, 1, width)[0])
+        if self.probabilities is None:
+            return np.minimum((u * self.n_subnetworks).astype(np.int64), self.n_subnetworks - 1)
+        boundaries = np.cumsum(self.probabilities)[:-1]
+        return np.searchsorted(boundaries, u, side="right")
+
+    def largest_share(self, width: int) -> float:
+        """Return the largest probability plus the expected excess of the largest count, at most 1."""
+        q = 1.0 / self.n_subnetworks if self.probabilities is None else max(self.probabilities)
+        excess = np.sqrt(2 * np.log(self.n_subnetworks) * q * (1 - q) / width)
+        return min(1.0, q + float(excess))

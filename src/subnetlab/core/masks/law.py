@@ -1,0 +1,41 @@
+"""What a mask law is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ..arrays import BoolArray
+
+
+class MaskLaw(Protocol):
+    """A distribution of masks M_k in {0, 1}^{p x m}, drawn as a pure function of (seed, round).
+
+    Laws are frozen dataclasses whose fields are numbers, tuples or arrays, so that they can be saved.
+    """
+
+    @property
+    def n_subnetworks(self) -> int:
+        """The number of subnetworks, p."""
+        ...
+
+    @property
+    def selection_prob(self) -> float:
+        """The factor xi of the full model: the chance that a given subnetwork holds a given neuron."""
+        ...
+
+    def check(self, width: int, rounds: int) -> None:
+        """Raise ValueError if the law cannot serve ``rounds`` rounds of a network of ``width`` neurons."""
+        ...
+
+    def sample(self, seed: int, round: int, width: int) -> BoolArray:
+        """Return the masks of one round, shape (p, m)."""
+        ...
+
+    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int) -> BoolArray:
+        """Return one row of `sample`, shape (m,), without drawing the others where the law allows it."""
+        ...
+
+    def largest_share(self, width: int) -> float:
+        """Return the share of the neurons that the largest subnetwork is expected to hold."""
+        ...

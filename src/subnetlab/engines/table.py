@@ -1,0 +1,98 @@
+"""The engines by name, what each can do, and the one place where a request is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..core.scheme import TrainingScheme
+    from .base import Capability, Dtype, Engine, Problem
+
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """One engine as the table lists it, without importing its module.
+
+    Parameters
+    ----------
+    module, class_name : str
+        Where the engine is.
+    capabilities : frozenset of Capability
+    version : int
+        Raised whenever the engine's bits change; part of a stored result's identity.
+    summary : str
+        One line for people who choose.
+    """
+
+    module: str
+    class_name: str
+    capabilities: frozenset[Capability]
+    version: int
+    summary: str
+
+
+ENGINES: dict[str, EngineEntry] = {
+    "reference": EngineEntry(
+        ".reference",
+        "ReferenceEngine",
+        frozenset({"shards", "minibatches", "outputs", "sample_weight"}),
+        version=1,
+        summary="plain NumPy, reads as Algorithm 1, defines the answer",
+    ),
+    "primal": EngineEntry(
+        ".primal",
+        "PrimalEngine",
+        frozenset({"float32", "shards", "minibatches"}),
+        version=1,
+        summary="selected neurons gathered, two matrix products per step",
+    ),
+}
+
+
+def needed_capabilities(problem: Problem, scheme: TrainingScheme, dtype: Dtype) -> set[Capability]:
+    """Return what an engine must be able to do for this request."""
+    asked: dict[Capability, bool] = {
+        "float32": dtype == "float32",
+        "shards": scheme.shards is not None,
+        "minibatches": scheme.batch_size is not None,
+        "outputs": problem.y.ndim == 2,
+        "sample_weight": problem.sample_weight is not None,
+        "losses": problem.loss != "squared",
+        "learned_signs": problem.learn_signs,
+    }
+    return {capability for capability, needed in asked.items() if needed}
+
+
+def check_capabilities(name: str, needed: set[Capability]) -> None:
+    """Raise ValueError if the engine lacks something, naming the engines that have it.
+
+    Raises
+    ------
+    ValueError
+        Also if there is no engine of that name.
+    """
+    if name not in ENGINES:
+        raise ValueError(f"train: engine must be 'auto' or one of {', '.join(ENGINES)}, got {name!r}")
+    lacking = needed - ENGINES[name].capabilities
+    if lacking:
+        able = [other for other, entry in ENGINES.items() if needed <= entry.capabilities]
+        advice = f"engines that can: {', '.join(able)}" if able else "no engine can yet"
+        raise ValueError(f"train: engine {name!r} does not support {', '.join(sorted(lacking))}; {advice}")
+
+
+def create(name: str, problem: Problem, *, dtype: Dtype, threads: int) -> Engine:
+    """Return the engine, importing its module now.
+
+    Raises
+    ------
+    ValueError
+        If there is no engine of that name.
+    ImportError
+        If it needs an extra that is not installed.
+    """
+    check_capabilities(name, set())
+    entry = ENGINES[name]
+    factory = getattr(import_module(entry.module, __package__), entry.class_name)
+    return factory(problem, dtype=dtype, threads=threads)

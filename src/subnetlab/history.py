@@ -1,0 +1,113 @@
+"""What a run records, round by round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .core.arrays import FloatArray
+    from .core.record import RoundRecord
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """Errors and diagnostics of the completed rounds; K is their number. All errors are sums over all rows.
+
+    Parameters
+    ----------
+    sampled_error : ndarray, shape (K,)
+        Mean over the subnetworks of |y - f^l|^2 right after sampling.
+    local_error : ndarray, shape (K, tau)
+        The same after each local step.
+    full_error : ndarray, shape (K + 1,)
+        |y - u_k|^2 of the whole network, before round 0 and after each aggregation.
+    subnetwork_errors : ndarray, shape (K, tau + 1, p), optional
+        |y - f^l|^2 of each subnetwork after sampling (index 0) and each local step; ``record="subnetworks"``.
+    validation_error : ndarray, shape (K + 1,), optional
+        |y_v - u_k|^2 on the validation rows.
+    pattern_change : ndarray, shape (K + 1,), optional
+        Share of the m n activation patterns 1{<w_r, x_i> >= 0} that differ from the start of training.
+    weight_movement : ndarray, shape (K + 1,), optional
+        max over r of |w_r - w_{0,r}|.
+    """
+
+    sampled_error: FloatArray
+    local_error: FloatArray
+    full_error: FloatArray
+    subnetwork_errors: FloatArray | None = None
+    validation_error: FloatArray | None = None
+    pattern_change: FloatArray | None = None
+    weight_movement: FloatArray | None = None
+
+    @property
+    def rounds(self) -> int:
+        """The number of completed rounds, K."""
+        return len(self.sampled_error)
+
+    def arrays(self) -> dict[str, FloatArray]:
+        """Return what was recorded, by name; what was not asked for is left out."""
+        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> History:
+        """Return the history that `arrays` described."""
+        return cls(**{f.name: arrays[f.name] for f in fields(cls) if f.name in arrays})
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, History):
+            return NotImplemented
+        mine, theirs = self.arrays(), other.arrays()
+        return mine.keys() == theirs.keys() and all(
+            np.array_equal(mine[name], theirs[name], equal_nan=True) for name in mine
+        )
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+
+class HistoryBuilder:
+    """A history that grows by one round at a time."""
+
+    def __init__(self, *, keep_subnetworks: bool, n_subnetworks: int, local_steps: int) -> None:
+        self._keep_subnetworks = keep_subnetworks
+        self._shape = (local_steps + 1, n_subnetworks)
+        self._errors: list[FloatArray] = []  # per round (tau + 1, p), or its mean (tau + 1,)
+        self._per_state: dict[str, list[float]] = {}
+
+    @classmethod
+    def continuing(cls, history: History, *, n_subnetworks: int, local_steps: int) -> HistoryBuilder:
+        """Return a builder that goes on after ``history``."""
+        keep = history.subnetwork_errors is not None
+        builder = cls(keep_subnetworks=keep, n_subnetworks=n_subnetworks, local_steps=local_steps)
+        if history.subnetwork_errors is not None:
+            builder._errors = list(history.subnetwork_errors)
+        else:
+            builder._errors = list(np.column_stack([history.sampled_error, history.local_error]))
+        per_round = ("sampled_error", "local_error", "subnetwork_errors")
+        builder._per_state = {n: list(v) for n, v in history.arrays().items() if n not in per_round}
+        return builder
+
+    def add_round(self, record: RoundRecord) -> None:
+        """Add the errors inside a round."""
+        errors = record.subnetwork_errors
+        self._errors.append(errors if self._keep_subnetworks else errors.mean(axis=1))
+
+    def add_state(self, **measures: float) -> None:
+        """Add measures of the whole network, before round 0 or after an aggregation."""
+        for name, value in measures.items():
+            self._per_state.setdefault(name, []).append(value)
+
+    def build(self) -> History:
+        """Return the history so far."""
+        tau = self._shape[0] - 1
+        means = np.array([e.mean(axis=1) if e.ndim == 2 else e for e in self._errors]).reshape(-1, tau + 1)
+        return History(
+            sampled_error=means[:, 0],
+            local_error=means[:, 1:],
+            subnetwork_errors=np.array(self._errors).reshape(-1, *self._shape) if self._keep_subnetworks else None,
+            **{name: np.array(values) for name, values in self._per_state.items()},
+        )

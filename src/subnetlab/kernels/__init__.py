@@ -1,0 +1,1 @@
+"""Neural tangent kernels of the shallow network: infinite, finite, masked (Section 4)."""

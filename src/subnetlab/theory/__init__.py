@@ -1,0 +1,1 @@
+"""What the paper's theorems promise, as functions of data and settings."""

@@ -1,0 +1,162 @@
+"""train() and resume(): all rounds of a scheme."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..core import checks
+from ..progress import progress_bar
+from .errors import TrainingInterrupted
+from .interrupts import deferred_interrupt
+from .session import TrainingSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core.network import ShallowReLU
+    from ..core.scheme import TrainingScheme
+    from ..engines.base import Dtype
+    from .run import Diagnostic, Record, TrainingRun
+
+
+def train(
+    network: ShallowReLU,
+    X: Any,
+    y: Any,
+    scheme: TrainingScheme,
+    *,
+    seed: int = 0,
+    engine: str = "auto",
+    dtype: Dtype = "float64",
+    threads: int = 1,
+    record: Record = "mean",
+    diagnostics: tuple[Diagnostic, ...] = (),
+    validation: tuple[Any, Any] | None = None,
+    sample_weight: Any = None,
+    progress: bool = False,
+    on_round: Callable[[TrainingSession], None] | None = None,
+) -> TrainingRun:
+    """Train the network by Algorithm 1.
+
+    Parameters
+    ----------
+    network : ShallowReLU
+        W_0 and a.
+    X : array, shape (n, d)
+        Finite, no row of zeros. The theory wants unit rows; training does not need them.
+    y : array, shape (n,), or (n, o) for a network with o outputs
+    scheme : TrainingScheme
+    seed : int, default 0
+        Of masks, shards and minibatches. Round k depends on (seed, k) only.
+    engine : str, default "auto"
+        "auto" or a name in ``subnetlab.engines.table.ENGINES``; all float64 engines agree to 1e-10.
+    dtype : {"float64", "float32"}
+    threads : int, default 1
+        BLAS and engine threads, pinned during the run.
+    record : {"mean", "subnetworks"}
+        Whether the history keeps each subnetwork's errors or their mean.
+    diagnostics : tuple of {"patterns", "movement"}
+        Measures of the network's distance from its start, see `History`. Each costs about a pass over the data
+        per round.
+    validation : (X, y), optional
+        Rows that are not trained on; their error goes into the history.
+    sample_weight : array, shape (n,), optional
+    progress : bool, default False
+        Show a bar on stderr if that is a terminal.
+    on_round : callable, optional
+        Called with the `TrainingSession` after each round.
+
+    Returns
+    -------
+    TrainingRun
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any work, if an argument breaks its rule.
+    DivergenceError
+        If the step size proves too large; carries the completed rounds.
+    TrainingInterrupted
+        On Ctrl-C, after the round at work; carries the completed rounds.
+
+    Examples
+    --------
+    >>> import numpy as np, subnetlab as sl
+    >>> X = np.eye(4); y = np.array([1.0, -1.0, 0.5, 0.0])
+    >>> net = sl.ShallowReLU.initialize(width=500, n_features=4, seed=0)
+    >>> run = sl.train(net, X, y, sl.independent_subnets(2, rounds=50, local_steps=5, step_size=0.5), seed=1)
+    >>> bool(run.history.full_error[-1] < 0.05 * run.history.full_error[0])
+    True
+    """
+    session = TrainingSession(
+        network,
+        X,
+        y,
+        scheme,
+        seed=seed,
+        engine=engine,
+        dtype=dtype,
+        threads=threads,
+        record=record,
+        diagnostics=diagnostics,
+        validation=validation,
+        sample_weight=sample_weight,
+    )
+    return complete(session, progress=progress, on_round=on_round)
+
+
+def resume(
+    run: TrainingRun,
+    *,
+    rounds: int | None = None,
+    progress: bool = False,
+    on_round: Callable[[TrainingSession], None] | None = None,
+) -> TrainingRun:
+    """Go on with a run that was interrupted, or that shall have more rounds, with the same bits.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        As returned, carried by an error, or loaded by `load_run`.
+    rounds : int, optional
+        The new total number of rounds; None means the scheme's.
+
+    Returns
+    -------
+    TrainingRun
+        Of all rounds, the earlier ones included.
+
+    Raises
+    ------
+    ValueError
+        If ``rounds`` is below the number of completed rounds.
+    """
+    scheme = run.scheme
+    if rounds is not None:
+        checks.whole_number("resume", "rounds", rounds, least=max(1, run.history.rounds))
+        scheme = replace(scheme, rounds=rounds)
+        scheme.check(run.network.width, len(run.data.X))
+    return complete(TrainingSession.from_run(run, scheme), progress=progress, on_round=on_round)
+
+
+def complete(
+    session: TrainingSession,
+    *,
+    progress: bool = False,
+    on_round: Callable[[TrainingSession], None] | None = None,
+) -> TrainingRun:
+    """Run the remaining rounds of a session; see `train` for the errors."""
+    rounds = session.scheme.rounds
+    with (
+        deferred_interrupt() as interrupted,
+        progress_bar(rounds, "round", done=session.rounds_done, quiet=not progress) as advance,
+    ):
+        while session.rounds_done < rounds:
+            record = session.advance()
+            advance(f"error {record.full_error:.4g}")
+            if on_round is not None:
+                on_round(session)
+            if interrupted():
+                raise TrainingInterrupted(session.run())
+    return session.run()

@@ -1,0 +1,183 @@
+"""The result of training: everything needed to look at it, store it, and go on with it."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from ..archive import read_archive, write_archive
+from ..core.network import ShallowReLU
+from ..core.records import scheme_from_record, scheme_to_record
+from ..history import History
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..core.arrays import FloatArray
+    from ..core.scheme import TrainingScheme
+    from ..engines.base import Dtype
+
+_KIND = "subnetlab-run"
+_VERSION = 1
+
+Record: TypeAlias = Literal["mean", "subnetworks"]
+Diagnostic: TypeAlias = Literal["patterns", "movement"]
+Status: TypeAlias = Literal["finished", "unfinished", "diverged"]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions and the processor that the bits depend on."""
+    from subnetlab import __version__
+
+    return {
+        "subnetlab": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What decides the bits of a run, besides data, initial network and scheme.
+
+    Parameters
+    ----------
+    seed : int
+        Of masks, shards and minibatches.
+    engine : str
+        The engine's name; "auto" is resolved before it gets here.
+    engine_version : int
+    dtype : {"float64", "float32"}
+    threads : int
+        BLAS and engine threads; another count can give other bits.
+    step_size : float
+        eta as a number.
+    record : {"mean", "subnetworks"}
+    diagnostics : tuple of {"patterns", "movement"}
+    """
+
+    seed: int
+    engine: str
+    engine_version: int
+    dtype: Dtype
+    threads: int
+    step_size: float
+    record: Record
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """The data of a run."""
+
+    X: FloatArray
+    y: FloatArray
+    sample_weight: FloatArray | None = None
+    X_validation: FloatArray | None = None
+    y_validation: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """A run of Algorithm 1, finished or not.
+
+    Parameters
+    ----------
+    network : ShallowReLU
+        After the last completed round.
+    history : History
+    scheme : TrainingScheme
+    settings : RunSettings
+    initial_network : ShallowReLU
+    data : TrainingData
+    status : {"finished", "unfinished", "diverged"}
+    engine_state : dict of str to ndarray
+        The engine's snapshot after the last completed round, from which training goes on with the same bits.
+    provenance : dict
+        Versions and processor, for the reader; they decide nothing.
+    """
+
+    network: ShallowReLU
+    history: History
+    scheme: TrainingScheme
+    settings: RunSettings
+    initial_network: ShallowReLU
+    data: TrainingData
+    status: Status
+    engine_state: dict[str, np.ndarray]
+    provenance: dict[str, Any] = field(default_factory=versions)
+
+    def save(self, path: str | Path) -> None:
+        """Write the run to one file (NPZ, no pickle); `load_run` reads it back without loss.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an older file stays as it was.
+        """
+        scheme, mask_arrays = scheme_to_record(self.scheme)
+        data = {name: value for name, value in vars(self.data).items() if value is not None}
+        groups = {
+            "history": self.history.arrays(),
+            "network": _network_arrays(self.network),
+            "initial": _network_arrays(self.initial_network),
+            "data": data,
+            "state": self.engine_state,
+            "masks": mask_arrays,
+        }
+        arrays = {f"{group}.{name}": value for group, members in groups.items() for name, value in members.items()}
+        meta = {
+            "scheme": scheme,
+            "settings": asdict(self.settings),
+            "status": self.status,
+            "provenance": self.provenance,
+        }
+        write_archive(path, _KIND, _VERSION, meta, arrays)
+
+    def export_network(self, path: str | Path) -> None:
+        """Write weights (m, d), signs and the factor xi to an NPZ file for other programs."""
+        write_archive(
+            path,
+            "subnetlab-network",
+            1,
+            {"selection_prob": self.scheme.masks.selection_prob},
+            _network_arrays(self.network),
+        )
+
+
+def load_run(path: str | Path) -> TrainingRun:
+    """Return the run that `TrainingRun.save` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ArchiveError
+        If it is no run, is damaged, or comes from a newer version.
+    """
+    meta, arrays = read_archive(path, _KIND, _VERSION)
+
+    def group(name: str) -> dict[str, np.ndarray]:
+        prefix = name + "."
+        return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+
+    settings = meta["settings"]
+    return TrainingRun(
+        network=ShallowReLU(**group("network")),
+        history=History.from_arrays(group("history")),
+        scheme=scheme_from_record(meta["scheme"], group("masks")),
+        settings=RunSettings(**{**settings, "diagnostics": tuple(settings["diagnostics"])}),
+        initial_network=ShallowReLU(**group("initial")),
+        data=TrainingData(**group("data")),
+        status=meta["status"],
+        engine_state=group("state"),
+        provenance=meta["provenance"],
+    )
+
+
+def _network_arrays(network: ShallowReLU) -> dict[str, np.ndarray]:
+    return {"weights": network.weights, "signs": network.signs}

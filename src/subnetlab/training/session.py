@@ -1,0 +1,255 @@
+"""Training one round at a time, for whoever wants to look or stop in between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from ..core import checks
+from ..core.inputs import check_features, check_sample_weight, check_targets
+from ..core.network import ShallowReLU
+from ..core.rows import local_rows
+from ..engines.base import Problem
+from ..engines.choice import choose_engine
+from ..engines.table import ENGINES, check_capabilities, create, needed_capabilities
+from ..history import HistoryBuilder
+from .diagnostics import DIAGNOSTICS, StateMeasures
+from .errors import DivergenceError
+from .run import RunSettings, TrainingData, TrainingRun
+from .step_size import resolve_step_size
+
+if TYPE_CHECKING:
+    from ..core.record import RoundRecord
+    from ..core.scheme import TrainingScheme
+    from ..engines.base import Dtype
+    from .run import Diagnostic, Record, Status
+
+_DIVERGED = 1e10  # times the larger of |y|^2 and the first error
+
+
+class TrainingSession:
+    """A run in progress; the arguments are those of `subnetlab.train`.
+
+    Examples
+    --------
+    >>> import numpy as np, subnetlab as sl
+    >>> net = sl.ShallowReLU.initialize(width=50, n_features=2)
+    >>> session = TrainingSession(net, np.eye(2), np.ones(2), sl.gradient_descent(rounds=3))
+    >>> record = session.advance()
+    >>> session.rounds_done, session.run().status
+    (1, 'unfinished')
+    """
+
+    def __init__(
+        self,
+        network: ShallowReLU,
+        X: Any,
+        y: Any,
+        scheme: TrainingScheme,
+        *,
+        seed: int = 0,
+        engine: str = "auto",
+        dtype: Dtype = "float64",
+        threads: int = 1,
+        record: Record = "mean",
+        diagnostics: tuple[Diagnostic, ...] = (),
+        validation: tuple[Any, Any] | None = None,
+        sample_weight: Any = None,
+    ) -> None:
+        data = _checked_data(network, X, y, validation, sample_weight)
+        scheme.check(network.width, len(data.X))
+        checks.one_of("train", "record", record, ("mean", "subnetworks"))
+        checks.one_of("train", "dtype", dtype, ("float64", "float32"))
+        for diagnostic in diagnostics:
+            checks.one_of("train", "diagnostics", diagnostic, DIAGNOSTICS)
+        checks.whole_number("train", "threads", threads, least=1)
+        needed = needed_capabilities(_problem(network, data, scheme), scheme, dtype)
+        name = choose_engine(needed) if engine == "auto" else engine
+        check_capabilities(name, needed)
+        settings = RunSettings(
+            seed=checks.seed_number("train", seed),
+            engine=name,
+            engine_version=ENGINES[name].version,
+            dtype=dtype,
+            threads=threads,
+            step_size=resolve_step_size(network, data.X, scheme),
+            record=record,
+            diagnostics=tuple(diagnostics),
+        )
+        self._prepare(network, data, scheme, settings)
+        with self._threads():
+            self._state = self._engine.start(network.weights)
+            self._history = HistoryBuilder(
+                keep_subnetworks=record == "subnetworks",
+                n_subnetworks=scheme.masks.n_subnetworks,
+                local_steps=scheme.local_steps,
+            )
+            self._rounds_done = 0
+            self._note_state(self._engine.full_error(self._state))
+
+    @classmethod
+    def from_run(cls, run: TrainingRun, scheme: TrainingScheme | None = None) -> TrainingSession:
+        """Return a session that goes on after ``run`` with the bits of an uninterrupted one.
+
+        ``scheme`` may differ from the run's in its number of rounds only.
+        """
+        session = cls.__new__(cls)
+        session._prepare(run.initial_network, run.data, scheme or run.scheme, run.settings)
+        with session._threads():
+            session._state = session._engine.restore(run.engine_state)
+        session._history = HistoryBuilder.continuing(
+            run.history, n_subnetworks=run.scheme.masks.n_subnetworks, local_steps=run.scheme.local_steps
+        )
+        session._rounds_done = run.history.rounds
+        session._base = run
+        return session
+
+    def _prepare(self, network: ShallowReLU, data: TrainingData, scheme: TrainingScheme, settings: RunSettings) -> None:
+        self._initial = network
+        self._data = data
+        self._scheme = scheme
+        self._settings = settings
+        self._measures = StateMeasures(network, data, scheme.masks.selection_prob, settings.diagnostics)
+        self._engine = create(
+            settings.engine, _problem(network, data, scheme), dtype=settings.dtype, threads=settings.threads
+        )
+        self._controller = ThreadpoolController()
+        self._limit = _DIVERGED * _first_error(network, data, scheme)
+        self._base: TrainingRun | None = None
+
+    @property
+    def rounds_done(self) -> int:
+        """The number of completed rounds."""
+        return self._rounds_done
+
+    @property
+    def scheme(self) -> TrainingScheme:
+        """The scheme of this run."""
+        return self._scheme
+
+    @property
+    def settings(self) -> RunSettings:
+        """The settings of this run, with engine and step size resolved."""
+        return self._settings
+
+    def advance(self) -> RoundRecord:
+        """Run the next round and return what it measured.
+
+        Raises
+        ------
+        DivergenceError
+            If an error is not finite or above 1e10 times the larger of |y|^2 and the first error. It carries
+            the completed rounds.
+        """
+        with self._threads():
+            record = self._run_round(self._rounds_done)
+            errors = np.append(record.subnetwork_errors, record.full_error)
+            if not np.all(errors <= self._limit):  # also for NaN
+                raise self._divergence(record)
+            self._rounds_done += 1
+            self._history.add_round(record)
+            self._note_state(record.full_error)
+        return record
+
+    def run(self, status: Status | None = None) -> TrainingRun:
+        """Return the run as it stands."""
+        finished = self._rounds_done >= self._scheme.rounds
+        return TrainingRun(
+            network=ShallowReLU(self._engine.weights(self._state), self._initial.signs),
+            history=self._history.build(),
+            scheme=self._scheme,
+            settings=self._settings,
+            initial_network=self._initial,
+            data=self._data,
+            status=status or ("finished" if finished else "unfinished"),
+            engine_state=self._engine.snapshot(self._state),
+        )
+
+    def _run_round(self, k: int) -> RoundRecord:
+        scheme, seed = self._scheme, self._settings.seed
+        masks = scheme.masks.sample(seed, k, self._initial.width)
+        rows = local_rows(
+            seed,
+            k,
+            n_samples=len(self._data.X),
+            n_subnetworks=len(masks),
+            local_steps=scheme.local_steps,
+            shards=scheme.shards,
+            batch_size=scheme.batch_size,
+        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._state, record = self._engine.round(
+                self._state,
+                masks,
+                self._settings.step_size,
+                scheme.local_steps,
+                rows=rows,
+                unselected=scheme.unselected,
+            )
+        return record
+
+    def _note_state(self, full_error: float) -> None:
+        measures = self._measures.measure(self._engine.weights(self._state)) if self._measures.needed else {}
+        self._history.add_state(full_error=full_error, **measures)
+
+    def _divergence(self, record: RoundRecord) -> DivergenceError:
+        """Go back to the last completed round by running the rounds again, and describe what happened."""
+        k = self._rounds_done
+        if self._base is None:
+            self._state, first = self._engine.start(self._initial.weights), 0
+        else:
+            self._state, first = self._engine.restore(self._base.engine_state), self._base.history.rounds
+        for earlier in range(first, k):
+            self._run_round(earlier)
+        worst = max(float(np.max(record.subnetwork_errors)), record.full_error)
+        return DivergenceError(
+            f"train: diverged in round {k} (error {worst:.3g}); step_size = {self._settings.step_size:.6g} is too "
+            f"large: lower it or use step_size='auto'; the {k} completed rounds are kept in .run",
+            self.run("diverged"),
+            k,
+        )
+
+    def _threads(self) -> Any:
+        return self._controller.limit(limits=self._settings.threads)
+
+
+def _problem(network: ShallowReLU, data: TrainingData, scheme: TrainingScheme) -> Problem:
+    return Problem(
+        X=data.X,
+        y=data.y,
+        signs=network.signs,
+        selection_prob=scheme.masks.selection_prob,
+        sample_weight=data.sample_weight,
+    )
+
+
+def _checked_data(
+    network: ShallowReLU, X: Any, y: Any, validation: tuple[Any, Any] | None, sample_weight: Any
+) -> TrainingData:
+    def pair(X: Any, y: Any, suffix: str) -> tuple[Any, Any]:
+        X = check_features(X, owner="train", name="X" + suffix)
+        y = check_targets(y, len(X), owner="train", name="y" + suffix)
+        if X.shape[1] != network.n_features:
+            raise ValueError(
+                f"train: X{suffix} must have the network's {network.n_features} features, got {X.shape[1]}"
+            )
+        if y.shape[1:] != network.signs.shape[1:]:
+            raise ValueError(
+                f"train: y{suffix} must fit the network's signs {network.signs.shape}, got shape {y.shape}"
+            )
+        return X, y
+
+    X, y = pair(X, y, "")
+    X_validation, y_validation = (None, None) if validation is None else pair(*validation, "_validation")
+    weights = check_sample_weight(sample_weight, len(X), owner="train")
+    return TrainingData(X, y, weights, X_validation, y_validation)
+
+
+def _first_error(network: ShallowReLU, data: TrainingData, scheme: TrainingScheme) -> float:
+    """Return the larger of |y|^2 and |y - u_0|^2, the scale against which divergence is judged."""
+    s = np.ones(len(data.X)) if data.sample_weight is None else data.sample_weight
+    s = s.reshape(-1, *[1] * (data.y.ndim - 1))
+    u = network.output(data.X, scheme.masks.selection_prob)
+    return float(max(np.sum(s * data.y**2), np.sum(s * (data.y - u) ** 2), np.finfo(float).tiny))

@@ -1,0 +1,38 @@
+"""From "auto" and "theory" to a number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..kernels.eigenvalues import smallest_eigenvalue
+from ..kernels.finite import largest_ntk_eigenvalue
+from ..kernels.infinite import infinite_ntk
+from ..theory.step_size import step_size_limit
+
+if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+    from ..core.network import ShallowReLU
+    from ..core.scheme import TrainingScheme
+
+
+def resolve_step_size(network: ShallowReLU, X: FloatArray, scheme: TrainingScheme) -> float:
+    """Return eta as a number.
+
+    "auto" is half of 2 / lambda_max, the largest step that is stable for frozen activation patterns. lambda_max
+    is that of the finite NTK at initialisation, (1/m) <x_i, x_j> sum_r 1{..} 1{..}, times the share of the
+    neurons that the largest subnetwork is expected to hold. "theory" is `step_size_limit`.
+
+    Raises
+    ------
+    ValueError
+        For "theory", if lambda_0 is not positive, so that no step size is covered.
+    """
+    if not isinstance(scheme.step_size, str):
+        return float(scheme.step_size)
+    if scheme.step_size == "auto":
+        share = scheme.masks.largest_share(network.width)
+        return 1.0 / (share * largest_ntk_eigenvalue(network, X))
+    lambda_0 = smallest_eigenvalue(infinite_ntk(X, scheme.masks.selection_prob))
+    if lambda_0 <= 0:
+        raise ValueError(f"train: step_size='theory' needs lambda_0 > 0, got {lambda_0:.3g}: are rows of X parallel?")
+    return step_size_limit(lambda_0, len(X), scheme.masks, scheme.local_steps)
