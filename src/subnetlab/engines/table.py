@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class EngineEntry:
         Raised whenever the engine's bits change; part of a stored result's identity.
     summary : str
         One line for people who choose.
+    requires : str, optional
+        A package outside the core dependencies; the extra that brings it has the same name.
     """
 
     module: str
@@ -31,6 +34,7 @@ class EngineEntry:
     capabilities: frozenset[Capability]
     version: int
     summary: str
+    requires: str | None = None
 
 
 ENGINES: dict[str, EngineEntry] = {
@@ -49,6 +53,11 @@ ENGINES: dict[str, EngineEntry] = {
         summary="selected neurons gathered, two matrix products per step",
     ),
 }
+
+
+def installed_engines() -> list[str]:
+    """Return the names of the engines whose needs are installed, importing none of them."""
+    return [name for name, entry in ENGINES.items() if entry.requires is None or find_spec(entry.requires)]
 
 
 def needed_capabilities(problem: Problem, scheme: TrainingScheme, dtype: Dtype) -> set[Capability]:

@@ -1,0 +1,36 @@
+# The two commands of the README are `make reproduce` and `make test`. Python 3.11 to 3.13: make PYTHON=python3.13
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+ARGS ?=
+
+.PHONY: reproduce test lint stress bench docs clean
+.DELETE_ON_ERROR:
+
+reproduce: $(VENV)/installed
+	$(BIN)/subnetlab reproduce --out reproduction $(ARGS)
+
+test: $(VENV)/installed-test
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "subnetlab needs Python 3.11 or newer: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[test]'
+	touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,72 @@
+"""The output folder: it remembers the settings that filled it, and refuses others."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..atomic import atomic_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SETTINGS = "settings.json"
+
+
+class FolderConflict(ValueError):
+    """The folder holds results of other settings."""
+
+
+def open_folder(path: Path, settings: Mapping[str, Any], *, force: bool = False) -> Path:
+    """Make the folder, or find it filled by the same settings, and note the settings in it.
+
+    Parameters
+    ----------
+    path : Path
+    settings : mapping
+        Everything that decides the results, JSON-able.
+    force : bool
+        Take the folder over from other settings.
+
+    Raises
+    ------
+    FolderConflict
+        If it holds results of other settings; the message lists the differences.
+    OSError
+        If it cannot be made or written.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PermissionError(f"{path}: the output folder must be writable")
+    file = path / _SETTINGS
+    wanted = json.loads(json.dumps(settings))
+    if file.exists() and not force:
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except (ValueError, UnicodeDecodeError) as error:
+            raise FolderConflict(f"{file}: not readable ({error}); use another --out or --force") from error
+        differences = list(_differences(found, wanted))
+        if differences:
+            listing = "\n  ".join(differences)
+            raise FolderConflict(
+                f"{path} holds results of other settings; use another --out or --force\n  {listing}"
+            )
+    write_json(file, wanted)
+    return path
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON atomically, sorted, so that the same content gives the same bytes."""
+    with atomic_file(path) as file:
+        file.write((json.dumps(content, indent=2, sort_keys=True) + "\n").encode())
+
+
+def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        lines: list[str] = []
+        for key in sorted(found.keys() | wanted.keys()):
+            lines += _differences(found.get(key), wanted.get(key), f"{name}.{key}" if name else key)
+        return lines
+    return [] if found == wanted else [f"{name}: there {found!r}, asked {wanted!r}"]

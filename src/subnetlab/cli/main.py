@@ -1,0 +1,113 @@
+"""The program `subnetlab`: finds the command, parses its options, turns errors into exit codes.
+
+A command is one file here with a frozen dataclass ``Options`` and ``run(options) -> int``, and one line in
+`COMMANDS`. Exit codes: 0 success, 1 failure, 2 wrong usage, 3 finished with failed cells, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .sources import earlier_arguments, split_config
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Command:
+    """Where a command is, and what it does in one line."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: dict[str, Command] = {
+    "reproduce": Command(".reproduce", "draw the paper's three figures from real data and judge its claims"),
+    "train": Command(".train", "train one network by Algorithm 1"),
+    "data": Command(".data", "list the datasets, or show what one holds and where it was found"),
+}
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if arguments[0] == "--version":
+        print(version())
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in COMMANDS:
+        print(f"subnetlab: no command {name!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    return _run(name, rest)
+
+
+def overview() -> str:
+    """Return what one can do, a line per command."""
+    lines = [f"  {name:<10} {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: subnetlab COMMAND [OPTIONS]",
+            "",
+            "Train wide networks as many randomly masked subnetworks.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "subnetlab COMMAND --help shows the options; start with: subnetlab reproduce --quick",
+        ]
+    )
+
+
+def version() -> str:
+    """Return the version and the engines whose needs are installed (nothing heavy is imported)."""
+    from subnetlab import __version__
+    from subnetlab.engines.table import installed_engines
+
+    return f"subnetlab {__version__} (engines: {', '.join(installed_engines())})"
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    def fail(error: BaseException, code: int) -> int:
+        print(f"subnetlab {name}: {error}", file=sys.stderr)
+        return code
+
+    try:
+        command = import_module(COMMANDS[name].module, __package__)
+        return command.run(_options(command.Options, name, arguments))
+    except KeyboardInterrupt as interrupt:
+        return fail(RuntimeError(str(interrupt) or "interrupted"), INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, which is its right
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (TypeError, ValueError) as error:
+        return fail(error, 2)
+    except (OSError, ImportError, ArithmeticError, MemoryError) as error:
+        return fail(error, 1)
+
+
+def _options(options: type[Any], name: str, arguments: list[str]) -> Any:
+    """Parse the options; wrong ones end the program with code 2 and a message."""
+    import tyro
+
+    config, flags = split_config(arguments)
+    return tyro.cli(
+        options,
+        prog=f"subnetlab {name}",
+        description=f"{COMMANDS[name].summary}\n\n--config FILE reads options from a TOML file.",
+        args=[*earlier_arguments(options, config), *flags],
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
