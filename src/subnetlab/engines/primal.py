@@ -7,7 +7,7 @@ the local steps allocate nothing of that size. A round costs 2 (2 tau sum_l m_l 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import get_blas_funcs
@@ -51,7 +51,7 @@ class PrimalEngine:
         self._y = problem.y  # errors are summed in float64
         self._a = problem.signs.astype(dtype)
         self._xi = problem.selection_prob
-        self._gemm = get_blas_funcs("gemm", dtype=np.dtype(dtype))
+        self._gemm: Any = get_blas_funcs("gemm", dtype=np.dtype(dtype))
         self._scratch: _Scratch | None = None
 
     def start(self, weights: FloatArray) -> PrimalState:

@@ -52,6 +52,13 @@ ENGINES: dict[str, EngineEntry] = {
         version=1,
         summary="selected neurons gathered, two matrix products per step",
     ),
+    "dual": EngineEntry(
+        ".dual",
+        "DualEngine",
+        frozenset({"float32", "shards", "minibatches", "outputs", "sample_weight"}),
+        version=1,
+        summary="works with the Gram matrix: one product per step, none of size d",
+    ),
 }
 
 
