@@ -22,6 +22,8 @@ _PUBLIC = {
     "TrainingRun": ".training",
     "TrainingScheme": ".core.scheme",
     "TrainingSession": ".training",
+    "certified_smallest_eigenvalue": ".kernels.certified",
+    "deep_infinite_ntk": ".kernels.deep",
     "dropout": ".core.scheme",
     "finite_ntk": ".kernels.finite",
     "gradient_descent": ".core.scheme",
@@ -29,6 +31,7 @@ _PUBLIC = {
     "infinite_ntk": ".kernels.infinite",
     "load_dataset": ".datasets",
     "load_run": ".training",
+    "masked_ntk": ".kernels.masked",
     "multi_sample_dropout": ".core.scheme",
     "resume": ".training",
     "smallest_eigenvalue": ".kernels.eigenvalues",
@@ -63,9 +66,12 @@ if TYPE_CHECKING:
     from .core.scheme import multi_sample_dropout as multi_sample_dropout
     from .datasets import load_dataset as load_dataset
     from .history import History as History
+    from .kernels.certified import certified_smallest_eigenvalue as certified_smallest_eigenvalue
+    from .kernels.deep import deep_infinite_ntk as deep_infinite_ntk
     from .kernels.eigenvalues import smallest_eigenvalue as smallest_eigenvalue
     from .kernels.finite import finite_ntk as finite_ntk
     from .kernels.infinite import infinite_ntk as infinite_ntk
+    from .kernels.masked import masked_ntk as masked_ntk
     from .training import DivergenceError as DivergenceError
     from .training import TrainingInterrupted as TrainingInterrupted
     from .training import TrainingRun as TrainingRun

@@ -31,9 +31,12 @@ def finite_ntk(network: ShallowReLU, X: FloatArray, selection_prob: float = 1.0)
     -------
     ndarray, shape (n, n)
     """
-    patterns = (X @ network.weights.T >= 0).astype(np.float32)  # counts up to 2**24 are exact
-    together = (patterns @ patterns.T).astype(np.float64)
-    return (selection_prob / network.width) * (X @ X.T) * together
+    from .patterns import network_patterns, pair_counts
+
+    H = X @ X.T
+    H *= selection_prob / network.width
+    H *= pair_counts(network_patterns(network.weights, X))
+    return H
 
 
 def largest_ntk_eigenvalue(network: ShallowReLU, X: FloatArray) -> float:

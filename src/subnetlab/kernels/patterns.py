@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WORD_BITS = 64
 _WORDS_AT_ONCE = 1024  # 8 KiB of each row: a pair of rows stays in the first-level cache
+_ROWS_AT_ONCE = 1024
 _ACTIVATIONS_AT_ONCE = 1 << 22  # bounds the scratch memory of `network_patterns`
 
 
@@ -123,12 +124,17 @@ def pair_counts(words: WordArray, mask_words: WordArray | None = None) -> IntArr
     array([[2, 1],
            [1, 2]], dtype=int32)
     """
+    n = len(words)
     selected = words if mask_words is None else words & mask_words
-    counts = np.zeros((len(words), len(words)), dtype=np.int32)
+    counts = np.zeros((n, n), dtype=np.int32)
     for start in range(0, words.shape[1], _WORDS_AT_ONCE):
         part = slice(start, start + _WORDS_AT_ONCE)
         add_pair_counts(np.ascontiguousarray(selected[:, part]), counts)
-    return np.triu(counts) + np.triu(counts, 1).T
+    for start in range(0, n, _ROWS_AT_ONCE):  # the lower triangle, block by block: no second matrix
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        counts[rows, rows] += np.triu(counts[rows, rows], 1).T
+        counts[start + _ROWS_AT_ONCE :, rows] = counts[rows, start + _ROWS_AT_ONCE :].T
+    return counts
 
 
 def _add_pair_counts(words: WordArray, counts: IntArray) -> None:
