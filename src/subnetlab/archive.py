@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +32,9 @@ def write_archive(
     """
     if _META in arrays:
         raise ValueError(f"write_archive: arrays must not use the name {_META!r}")
-    header = json.dumps({"kind": kind, "version": version, **meta}, allow_nan=True, sort_keys=True)
+    header = json.dumps(
+        {**meta, "kind": kind, "version": version, "arrays": sorted(arrays)}, allow_nan=True, sort_keys=True
+    )
     entries = {_META: np.frombuffer(header.encode(), dtype=np.uint8), **arrays}
     with atomic_file(path) as file:
         np.savez(file, allow_pickle=False, **entries)
@@ -53,15 +54,18 @@ def read_archive(path: str | Path, kind: str, newest_version: int) -> tuple[dict
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        meta = json.loads(arrays.pop(_META).tobytes())
+        meta = dict(json.loads(arrays.pop(_META).tobytes()))
+        found_kind, version, names = meta.pop("kind"), int(meta.pop("version")), meta.pop("arrays", None)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damage makes zipfile and NumPy raise a dozen types
         raise ArchiveError(f"{path}: not a readable {kind} file ({error})") from error
-    if meta.get("kind") != kind:
-        raise ArchiveError(f"{path}: must be a {kind} file, got kind {meta.get('kind')!r}")
-    if meta["version"] > newest_version:
+    if found_kind != kind:
+        raise ArchiveError(f"{path}: must be a {kind} file, got kind {found_kind!r}")
+    if version > newest_version:
         raise ArchiveError(
-            f"{path}: version must be at most {newest_version}, got {meta['version']}: written by a newer subnetlab"
+            f"{path}: version must be at most {newest_version}, got {version}: written by a newer subnetlab"
         )
+    if names != sorted(arrays):  # a damaged ZIP directory can hide entries
+        raise ArchiveError(f"{path}: must hold the arrays {names}, got {sorted(arrays)}: the file is damaged")
     return meta, arrays

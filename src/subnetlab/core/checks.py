@@ -57,6 +57,13 @@ def probability(owner: str, name: str, value: Any) -> float:
     return number
 
 
+def instance(owner: str, name: str, value: Any, kind: Any) -> None:
+    """Raise TypeError unless ``value`` is a ``kind``: a class, or classes joined by ``|``."""
+    if not isinstance(value, kind):
+        names = " or ".join(k.__name__ for k in getattr(kind, "__args__", (kind,)))
+        raise TypeError(f"{owner}: {name} must be a {names}, got {type(value).__name__}")
+
+
 def one_of(owner: str, name: str, value: Any, allowed: tuple[str, ...]) -> str:
     """Return ``value`` if it is one of the ``allowed`` words."""
     if value not in allowed:

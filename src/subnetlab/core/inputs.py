@@ -113,7 +113,7 @@ def _as_floats(values: Any, owner: str, name: str) -> FloatArray:
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}")
-    return np.ascontiguousarray(array, dtype=np.float64)
+    return np.asarray(array, dtype=np.float64, order="C")
 
 
 def _check_finite(array: FloatArray, owner: str, name: str) -> None:

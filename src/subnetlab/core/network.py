@@ -30,6 +30,8 @@ class ShallowReLU:
 
     Raises
     ------
+    TypeError
+        If an array does not hold real numbers.
     ValueError
         If the shapes do not fit each other or a value is not finite.
 
@@ -44,8 +46,8 @@ class ShallowReLU:
     signs: FloatArray
 
     def __post_init__(self) -> None:
-        weights = _frozen(self.weights)
-        signs = _frozen(self.signs)
+        weights = _frozen(self.weights, "weights")
+        signs = _frozen(self.signs, "signs")
         if weights.ndim != 2 or 0 in weights.shape:
             raise ValueError(f"ShallowReLU: weights must have shape (m, d), got {weights.shape}")
         if signs.ndim not in (1, 2) or signs.shape[0] != weights.shape[0] or 0 in signs.shape:
@@ -196,8 +198,10 @@ def initial_neurons(
     return weights, signs[:, 0] if n_outputs is None else signs
 
 
-def _frozen(array: FloatArray) -> FloatArray:
+def _frozen(array: FloatArray, name: str) -> FloatArray:
     view = np.asarray(array)
+    if view.dtype.kind not in "fiub":
+        raise TypeError(f"ShallowReLU: {name} must hold real numbers, got dtype {view.dtype}")
     if view.dtype.kind != "f":
         view = view.astype(np.float64)
     view = view.view()

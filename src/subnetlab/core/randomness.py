@@ -1,8 +1,9 @@
 """Every random draw of the package, as a pure function of (seed, purpose, round, position).
 
-Draws come from Philox, a counter-based generator: the key is (seed, purpose), the counter is
-(block, lane, round, 0), and each block holds four 64-bit words. Any block can be computed alone, so any
-round, subnetwork or neuron can be drawn on any machine, in any order, with the same bits.
+Draws come from Philox4x64-10, a counter-based generator: the key is (seed, purpose), the counter of a block
+is (block + 1, lane, round, 0) (NumPy counts up before it draws), and each block holds four 64-bit words. Any
+block can be computed alone, so any round, subnetwork or neuron can be drawn on any machine, in any order,
+with the same bits.
 """
 
 from __future__ import annotations

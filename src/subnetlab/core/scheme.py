@@ -62,16 +62,15 @@ class TrainingScheme:
         owner = "TrainingScheme"
         if not hasattr(self.masks, "sample"):
             raise TypeError(f"{owner}: masks must be a mask law such as Bernoulli(10, 0.5), got {self.masks!r}")
-        checks.whole_number(owner, "rounds", self.rounds, least=1)
-        checks.whole_number(owner, "local_steps", self.local_steps, least=1)
+        checks.one_of(owner, "unselected", self.unselected, UNSELECTED)
+        for name in ("rounds", "local_steps", "shards", "batch_size"):
+            value = getattr(self, name)
+            if value is not None or name in ("rounds", "local_steps"):
+                object.__setattr__(self, name, checks.whole_number(owner, name, value, least=1))
         if isinstance(self.step_size, str):
             checks.one_of(owner, "step_size", self.step_size, ("auto", "theory"))
         else:
-            checks.positive_number(owner, "step_size", self.step_size)
-        checks.one_of(owner, "unselected", self.unselected, UNSELECTED)
-        for name, value in (("shards", self.shards), ("batch_size", self.batch_size)):
-            if value is not None:
-                checks.whole_number(owner, name, value, least=1)
+            object.__setattr__(self, "step_size", checks.positive_number(owner, "step_size", self.step_size))
 
     def check(self, width: int, n_samples: int) -> None:
         """Raise ValueError unless the scheme can train ``width`` neurons on ``n_samples`` rows."""

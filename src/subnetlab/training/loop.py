@@ -9,6 +9,7 @@ from ..core import checks
 from ..progress import progress_bar
 from .errors import TrainingInterrupted
 from .interrupts import deferred_interrupt
+from .run import TrainingRun
 from .session import TrainingSession
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
     from ..engines.base import Dtype
-    from .run import Diagnostic, Record, TrainingRun
+    from .run import Diagnostic, Record
 
 
 def train(
@@ -89,6 +90,7 @@ def train(
     >>> bool(run.history.full_error[-1] < 0.05 * run.history.full_error[0])
     True
     """
+    _check_callback("train", on_round)
     session = TrainingSession(
         network,
         X,
@@ -132,6 +134,8 @@ def resume(
     ValueError
         If ``rounds`` is below the number of completed rounds.
     """
+    checks.instance("resume", "run", run, TrainingRun)
+    _check_callback("resume", on_round)
     scheme = run.scheme
     if rounds is not None:
         checks.whole_number("resume", "rounds", rounds, least=max(1, run.history.rounds))
@@ -160,3 +164,8 @@ def complete(
             if interrupted():
                 raise TrainingInterrupted(session.run())
     return session.run()
+
+
+def _check_callback(owner: str, on_round: Any) -> None:
+    if on_round is not None and not callable(on_round):
+        raise TypeError(f"{owner}: on_round must be callable, got {on_round!r}")

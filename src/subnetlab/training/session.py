@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from ..core import checks
 from ..core.inputs import check_features, check_sample_weight, check_targets
 from ..core.network import ShallowReLU
 from ..core.rows import local_rows
+from ..core.scheme import TrainingScheme
 from ..engines.base import Problem
 from ..engines.choice import choose_engine
 from ..engines.table import ENGINES, check_capabilities, create, needed_capabilities
@@ -22,11 +23,10 @@ from .step_size import resolve_step_size
 
 if TYPE_CHECKING:
     from ..core.record import RoundRecord
-    from ..core.scheme import TrainingScheme
     from ..engines.base import Dtype
     from .run import Diagnostic, Record, Status
 
-_DIVERGED = 1e10  # times the larger of |y|^2 and the first error
+_DIVERGED = 1e10  # times the scale of the start
 
 
 class TrainingSession:
@@ -58,23 +58,29 @@ class TrainingSession:
         validation: tuple[Any, Any] | None = None,
         sample_weight: Any = None,
     ) -> None:
+        checks.instance("train", "network", network, ShallowReLU)
+        checks.instance("train", "scheme", scheme, TrainingScheme)
         data = _checked_data(network, X, y, validation, sample_weight)
         scheme.check(network.width, len(data.X))
         checks.one_of("train", "record", record, ("mean", "subnetworks"))
         checks.one_of("train", "dtype", dtype, ("float64", "float32"))
+        checks.instance("train", "diagnostics", diagnostics, tuple | list)
         for diagnostic in diagnostics:
             checks.one_of("train", "diagnostics", diagnostic, DIAGNOSTICS)
-        checks.whole_number("train", "threads", threads, least=1)
+        seed = checks.seed_number("train", seed)
+        threads = checks.whole_number("train", "threads", threads, least=1)
         needed = needed_capabilities(_problem(network, data, scheme), scheme, dtype)
         name = choose_engine(needed) if engine == "auto" else engine
         check_capabilities(name, needed)
+        with threadpool_limits(limits=threads):  # eta decides bits as much as the rounds do
+            step_size = resolve_step_size(network, data, scheme)
         settings = RunSettings(
-            seed=checks.seed_number("train", seed),
+            seed=seed,
             engine=name,
             engine_version=ENGINES[name].version,
             dtype=dtype,
             threads=threads,
-            step_size=resolve_step_size(network, data.X, scheme),
+            step_size=step_size,
             record=record,
             diagnostics=tuple(diagnostics),
         )
@@ -111,12 +117,13 @@ class TrainingSession:
         self._data = data
         self._scheme = scheme
         self._settings = settings
-        self._measures = StateMeasures(network, data, scheme.masks.selection_prob, settings.diagnostics)
         self._engine = create(
             settings.engine, _problem(network, data, scheme), dtype=settings.dtype, threads=settings.threads
         )
-        self._controller = ThreadpoolController()
-        self._limit = _DIVERGED * _first_error(network, data, scheme)
+        self._controller = ThreadpoolController()  # sees the libraries that the engine loaded
+        with self._threads():
+            self._measures = StateMeasures(network, data, scheme.masks.selection_prob, settings.diagnostics)
+        self._limit = _DIVERGED * _starting_scale(network, data, scheme)
         self._base: TrainingRun | None = None
 
     @property
@@ -140,7 +147,7 @@ class TrainingSession:
         Raises
         ------
         DivergenceError
-            If an error is not finite or above 1e10 times the larger of |y|^2 and the first error. It carries
+            If an error is not finite or above 1e10 times the scale of the start, see `_starting_scale`. It carries
             the completed rounds.
         """
         with self._threads():
@@ -242,14 +249,21 @@ def _checked_data(
         return X, y
 
     X, y = pair(X, y, "")
+    if validation is not None and not (isinstance(validation, tuple | list) and len(validation) == 2):
+        raise TypeError(f"train: validation must be a pair (X, y), got {type(validation).__name__}")
     X_validation, y_validation = (None, None) if validation is None else pair(*validation, "_validation")
     weights = check_sample_weight(sample_weight, len(X), owner="train")
     return TrainingData(X, y, weights, X_validation, y_validation)
 
 
-def _first_error(network: ShallowReLU, data: TrainingData, scheme: TrainingScheme) -> float:
-    """Return the larger of |y|^2 and |y - u_0|^2, the scale against which divergence is judged."""
+def _starting_scale(network: ShallowReLU, data: TrainingData, scheme: TrainingScheme) -> float:
+    """Return the scale against which divergence is judged: the largest of three energies.
+
+    |y|^2, |y - u_0|^2 and (1/m) sum_{i,r} a_r^2 relu(<w_r, x_i>)^2, the size of a subnetwork's departure from u_0.
+    """
     s = np.ones(len(data.X)) if data.sample_weight is None else data.sample_weight
     s = s.reshape(-1, *[1] * (data.y.ndim - 1))
+    activations = np.maximum(data.X @ network.weights.T, 0)
     u = network.output(data.X, scheme.masks.selection_prob)
-    return float(max(np.sum(s * data.y**2), np.sum(s * (data.y - u) ** 2), np.finfo(float).tiny))
+    departure = activations**2 @ network.signs**2 / network.width
+    return max(float(np.sum(s * energy)) for energy in (data.y**2, (data.y - u) ** 2, departure))

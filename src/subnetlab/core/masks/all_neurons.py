@@ -31,7 +31,8 @@ class AllNeurons:
     n_subnetworks: int = 1
 
     def __post_init__(self) -> None:
-        checks.whole_number("AllNeurons", "n_subnetworks", self.n_subnetworks, least=1)
+        p = checks.whole_number("AllNeurons", "n_subnetworks", self.n_subnetworks, least=1)
+        object.__setattr__(self, "n_subnetworks", p)
 
     @property
     def selection_prob(self) -> float:

@@ -42,8 +42,10 @@ class Bernoulli:
     selection_prob: float
 
     def __post_init__(self) -> None:
-        checks.whole_number("Bernoulli", "n_subnetworks", self.n_subnetworks, least=1)
-        checks.probability("Bernoulli", "selection_prob", self.selection_prob)
+        p = checks.whole_number("Bernoulli", "n_subnetworks", self.n_subnetworks, least=1)
+        xi = checks.probability("Bernoulli", "selection_prob", self.selection_prob)
+        object.__setattr__(self, "n_subnetworks", p)
+        object.__setattr__(self, "selection_prob", xi)
 
     def check(self, width: int, rounds: int) -> None:
         """Accept every width and number of rounds."""

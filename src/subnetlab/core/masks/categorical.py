@@ -43,8 +43,11 @@ class Categorical:
 
     def __post_init__(self) -> None:
         p = checks.whole_number("Categorical", "n_subnetworks", self.n_subnetworks, least=1)
+        object.__setattr__(self, "n_subnetworks", p)
         if self.probabilities is None:
             return
+        if np.ndim(self.probabilities) != 1:
+            raise TypeError(f"Categorical: probabilities must be a sequence of numbers, got {self.probabilities!r}")
         given = tuple(checks.finite_number("Categorical", "probabilities", q) for q in self.probabilities)
         if len(given) != p:
             raise ValueError(f"Categorical: probabilities must have {p} entries, got {len(given)}")

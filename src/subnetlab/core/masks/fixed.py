@@ -45,8 +45,9 @@ class FixedMasks:
             raise TypeError(f"FixedMasks: masks must be an array of bool, got {masks.dtype}")
         if masks.ndim != 3 or 0 in masks.shape:
             raise ValueError(f"FixedMasks: masks must have shape (rounds, p, m), got {masks.shape}")
-        checks.probability("FixedMasks", "selection_prob", self.selection_prob)
+        xi = checks.probability("FixedMasks", "selection_prob", self.selection_prob)
         masks.flags.writeable = False
+        object.__setattr__(self, "selection_prob", xi)
         object.__setattr__(self, "masks", masks)
 
     def __eq__(self, other: object) -> bool:
