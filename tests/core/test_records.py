@@ -1,0 +1,52 @@
+"""Schemes as plain data, and back without loss."""
+
+import json
+
+import numpy as np
+import pytest
+
+import subnetlab as sl
+from subnetlab.core.records import scheme_from_record, scheme_to_record
+
+MASKS = np.random.default_rng(0).random((3, 2, 5)) < 0.5
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        sl.gradient_descent(3, "theory"),
+        sl.multi_sample_dropout(5, 0.1, 3, 0.1),
+        sl.independent_subnets(5, 3, 7),
+        sl.TrainingScheme(sl.Categorical(2, (0.1, 0.9)), rounds=2, unselected="zero", shards=2, batch_size=4),
+        sl.TrainingScheme(sl.FixedMasks(MASKS, 0.3), rounds=2, step_size=1e-300),
+    ],
+    ids=lambda scheme: type(scheme.masks).__name__,
+)
+def test_a_scheme_survives_json(scheme):
+    record, arrays = scheme_to_record(scheme)
+    back = scheme_from_record(json.loads(json.dumps(record)), arrays)
+    assert back == scheme
+
+
+def test_the_record_is_plain_to_read():
+    record, arrays = scheme_to_record(sl.TrainingScheme(sl.FixedMasks(MASKS, 0.3), rounds=2, step_size=0.5))
+    assert record == {
+        "masks": {"law": "fixed", "masks": "array:masks", "selection_prob": 0.3},
+        "rounds": 2,
+        "local_steps": 1,
+        "step_size": 0.5,
+        "unselected": "keep",
+        "shards": None,
+        "batch_size": None,
+    }
+    assert list(arrays) == ["masks"]
+    np.testing.assert_array_equal(arrays["masks"], MASKS)
+
+
+def test_records_refused(refused):
+    record, arrays = scheme_to_record(sl.gradient_descent(3))
+    laws = "all, bernoulli, categorical, fixed"
+    with refused(ValueError, f"TrainingScheme: mask law must be one of {laws}, got 'odd'"):
+        scheme_from_record({**record, "masks": {"law": "odd"}}, arrays)
+    with refused(ValueError, "TrainingScheme: rounds must be at least 1, got 0"):
+        scheme_from_record({**record, "rounds": 0}, arrays)
