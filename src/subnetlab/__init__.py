@@ -33,6 +33,7 @@ _PUBLIC = {
     "load_run": ".training",
     "masked_ntk": ".kernels.masked",
     "multi_sample_dropout": ".core.scheme",
+    "open_study": ".study",
     "resume": ".training",
     "smallest_eigenvalue": ".kernels.eigenvalues",
     "train": ".training",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from .kernels.finite import finite_ntk as finite_ntk
     from .kernels.infinite import infinite_ntk as infinite_ntk
     from .kernels.masked import masked_ntk as masked_ntk
+    from .study import open_study as open_study
     from .training import DivergenceError as DivergenceError
     from .training import TrainingInterrupted as TrainingInterrupted
     from .training import TrainingRun as TrainingRun

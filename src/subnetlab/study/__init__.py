@@ -1,0 +1,29 @@
+"""Grids of runs: planned, parallel, resumable, inspectable."""
+
+from .cell import Cell
+from .data import DatasetSpec
+from .execution import Counts, StudyInterrupted, execute
+from .lock import StudyBusyError
+from .plan import Plan, PlanError
+from .result import CellResult
+from .running import run_cell
+from .schema import StudyFileError
+from .store import Store
+from .study import Study, open_study
+
+__all__ = [
+    "Cell",
+    "CellResult",
+    "Counts",
+    "DatasetSpec",
+    "Plan",
+    "PlanError",
+    "Store",
+    "Study",
+    "StudyBusyError",
+    "StudyFileError",
+    "StudyInterrupted",
+    "execute",
+    "open_study",
+    "run_cell",
+]

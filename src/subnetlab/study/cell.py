@@ -1,0 +1,187 @@
+"""One cell of a study: the settings of one training run, and the hash of everything that decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..core import checks
+from ..core.masks.table import LAWS
+from ..core.scheme import TrainingScheme
+from ..engines.base import Problem
+from ..engines.choice import choose_engine
+from ..engines.table import ENGINES, check_capabilities, needed_capabilities
+from ..training.diagnostics import DIAGNOSTICS
+
+if TYPE_CHECKING:
+    from ..core.aggregation import Unselected
+    from ..core.masks import MaskLaw
+    from ..core.scheme import StepSize
+    from ..engines.base import Dtype
+    from ..training.run import Diagnostic, Record
+    from .data import DatasetSpec, StudyData
+
+_RESULT_VERSION = 1  # raise when the meaning of a stored result changes: masks, initial weights, step sizes, curves
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The settings of one training run, as plain values.
+
+    Parameters
+    ----------
+    dataset : DatasetSpec
+    width : int
+        m.
+    rounds : int
+        K.
+    masks : str, default "bernoulli"
+        The mask law's name in ``subnetlab.core.masks.table.LAWS``.
+    n_subnetworks : int, default 1
+        p.
+    selection_prob : float, optional
+        xi; only for laws that have one.
+    local_steps : int, default 1
+        tau.
+    step_size : float or {"auto", "theory"}
+        eta.
+    init_scale : float, default 1.0
+        kappa.
+    network_seed : int, default 0
+        Of the initial weights and signs.
+    unselected, shards, batch_size
+        As in `TrainingScheme`.
+    engine, dtype, record, diagnostics, seed
+        As in `subnetlab.train`.
+    curves : {"float32", "float64", "none"}
+        The precision in which the errors of all rounds are stored. Final values are float64 in any case.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting breaks its rule or two do not fit each other.
+
+    Examples
+    --------
+    >>> from subnetlab.study import DatasetSpec
+    >>> cell = Cell(DatasetSpec("crime", n_samples=100), width=4000, rounds=200, selection_prob=0.5)
+    >>> cell.scheme().masks
+    Bernoulli(n_subnetworks=1, selection_prob=0.5)
+    """
+
+    dataset: DatasetSpec
+    width: int
+    rounds: int
+    masks: str = "bernoulli"
+    n_subnetworks: int = 1
+    selection_prob: float | None = None
+    local_steps: int = 1
+    step_size: StepSize = "auto"
+    init_scale: float = 1.0
+    network_seed: int = 0
+    unselected: Unselected = "keep"
+    shards: int | None = None
+    batch_size: int | None = None
+    engine: str = "auto"
+    dtype: Dtype = "float64"
+    seed: int = 0
+    record: Record = "mean"
+    diagnostics: tuple[Diagnostic, ...] = ()
+    curves: Literal["float32", "float64", "none"] = "float32"
+
+    def __post_init__(self) -> None:
+        checks.whole_number("Cell", "width", self.width, least=1)
+        for name in ("init_scale", "step_size", "selection_prob"):  # 1 and 1.0 are one setting and one hash
+            value = getattr(self, name)
+            if isinstance(value, int) and not isinstance(value, bool):
+                object.__setattr__(self, name, float(value))
+        checks.positive_number("Cell", "init_scale", self.init_scale)
+        for name in ("seed", "network_seed"):
+            value = getattr(self, name)
+            checks.whole_number("Cell", name, value, least=0)
+            checks.seed_number("Cell", value)
+        checks.one_of("Cell", "engine", self.engine, ("auto", *ENGINES))
+        checks.one_of("Cell", "dtype", self.dtype, ("float64", "float32"))
+        checks.one_of("Cell", "record", self.record, ("mean", "subnetworks"))
+        checks.one_of("Cell", "curves", self.curves, ("float32", "float64", "none"))
+        object.__setattr__(self, "diagnostics", tuple(self.diagnostics))
+        for diagnostic in self.diagnostics:
+            checks.one_of("Cell", "diagnostics", diagnostic, DIAGNOSTICS)
+        self.scheme()
+
+    def law(self) -> MaskLaw:
+        """Return the mask law."""
+        checks.one_of("Cell", "masks", self.masks, tuple(LAWS))
+        known = {field.name for field in fields(LAWS[self.masks])}  # pyright: ignore[reportArgumentType]
+        if "masks" in known:
+            raise ValueError(f"Cell: masks must be a law with plain settings, got {self.masks!r}, which needs arrays")
+        given: dict[str, Any] = {"n_subnetworks": self.n_subnetworks}
+        if "selection_prob" in known:
+            if self.selection_prob is None:
+                raise ValueError(f"Cell: selection_prob must be given for masks {self.masks!r}")
+            given["selection_prob"] = self.selection_prob
+        elif self.selection_prob is not None:
+            raise ValueError(
+                f"Cell: selection_prob must be absent for masks {self.masks!r}, which fix it by themselves, "
+                f"got {self.selection_prob}"
+            )
+        return LAWS[self.masks](**given)
+
+    def scheme(self) -> TrainingScheme:
+        """Return the training scheme."""
+        return TrainingScheme(
+            self.law(),
+            rounds=self.rounds,
+            local_steps=self.local_steps,
+            step_size=self.step_size,
+            unselected=self.unselected,
+            shards=self.shards,
+            batch_size=self.batch_size,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """Return all settings flat, JSON-able, those of the dataset under their own names."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "dataset"}
+        return {**self.dataset.settings(), **own, "diagnostics": list(self.diagnostics)}
+
+    def resolved(self, data: StudyData | None = None) -> Cell:
+        """Return the cell with its engine, and a dataset left open by "auto", named.
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit the scheme or the engine cannot do what is asked.
+        """
+        data = data or self.dataset.load()
+        scheme = self.scheme()
+        scheme.check(self.width, len(data.X))
+        signs = np.broadcast_to(1.0, (self.width, *data.y.shape[1:]))
+        problem = Problem(data.X, data.y, signs, scheme.masks.selection_prob)
+        needed = needed_capabilities(problem, scheme, self.dtype)
+        name = choose_engine(needed) if self.engine == "auto" else self.engine
+        check_capabilities(name, needed)
+        spec = replace(self.dataset, name=data.name) if self.dataset.name == "auto" else self.dataset
+        return replace(self, engine=name, dataset=spec)
+
+    def key(self) -> str:
+        """Return the hash, 64 hexadecimal digits, of everything that decides the result.
+
+        That is every setting with the engine resolved, the content of the data, and the versions of the engine
+        and of the meaning of a result. Where the data's file lies does not matter.
+        """
+        data = self.dataset.load()
+        cell = self.resolved(data)
+        identity = cell.settings()
+        for name in self.dataset.settings():
+            del identity[name]
+        identity |= {
+            "dataset": data.name,
+            "data": data.digest,
+            "engine_version": ENGINES[cell.engine].version,
+            "result_version": _RESULT_VERSION,
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

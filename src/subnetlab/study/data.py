@@ -1,0 +1,130 @@
+"""The data of a cell: what to load, loaded once per process."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core import checks
+from ..datasets import Preprocessing, load_dataset
+
+if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+    from ..datasets.preprocessing import Scaling
+
+_KEPT = 8  # datasets in memory per process
+
+_PREPROCESSING: tuple[str, ...] = tuple(f.name for f in fields(Preprocessing))
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """Which data to train on, as plain values; each is explained at `subnetlab.load_dataset`.
+
+    Parameters
+    ----------
+    name : str
+        "crime", "diabetes", "synthetic", "auto", or the path of the user's own file.
+    n_samples : int or "all", optional
+    seed : int, default 0
+        Of the draw of the rows.
+    n_validation : int, default 0
+    path : str, optional
+        Of the crime file.
+    target : str or int, optional
+    smallest_eigenvalue, n_features : optional
+        Of "synthetic".
+    scaling, centre_target, intercept, impute
+        As in `subnetlab.datasets.Preprocessing`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting breaks its rule.
+    """
+
+    name: str
+    n_samples: int | str | None = None
+    seed: int = 0
+    n_validation: int = 0
+    path: str | None = None
+    target: str | int | None = None
+    smallest_eigenvalue: float | None = None
+    n_features: int | None = None
+    scaling: Scaling = "raw"
+    centre_target: bool = False
+    intercept: bool = False
+    impute: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise TypeError(f"DatasetSpec: name must be the name or path of a dataset, got {self.name!r}")
+        if self.path is not None and not isinstance(self.path, str):
+            raise TypeError(f"DatasetSpec: path must be a text, got {self.path!r}")
+        if self.n_samples not in (None, "all"):
+            checks.whole_number("DatasetSpec", "n_samples", self.n_samples, least=1)
+        checks.whole_number("DatasetSpec", "seed", self.seed, least=0)
+        self.preprocessing()
+
+    def preprocessing(self) -> Preprocessing:
+        """Return how the rows are treated."""
+        return Preprocessing(**{name: getattr(self, name) for name in _PREPROCESSING})
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings by the names they have in a study: ``dataset``, ``data_seed`` and so on."""
+        renamed = {"name": "dataset", "seed": "data_seed"}
+        return {renamed.get(f.name, f.name): getattr(self, f.name) for f in fields(self)}
+
+    def load(self) -> StudyData:
+        """Return the data, read once per process.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError, ImportError
+            If the data cannot be had or break a rule, see `subnetlab.load_dataset`.
+        """
+        return _load(self)
+
+
+@dataclass(frozen=True, eq=False)
+class StudyData:
+    """Loaded data.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+    y : ndarray, shape (n,) or (n, o)
+    validation : (X, y), optional
+    name : str
+        The dataset that it is, where "auto" was asked for.
+    digest : str
+        SHA-256 of shapes and bits.
+    """
+
+    X: FloatArray
+    y: FloatArray
+    validation: tuple[FloatArray, FloatArray] | None
+    name: str
+    digest: str
+
+
+@lru_cache(maxsize=_KEPT)
+def _load(spec: DatasetSpec) -> StudyData:
+    own = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name not in _PREPROCESSING}
+    data = load_dataset(**own, preprocessing=spec.preprocessing())
+    held_out = None
+    if data.X_validation is not None and data.y_validation is not None:
+        held_out = (data.X_validation, data.y_validation)
+    return StudyData(data.X, data.y, held_out, data.name, _digest(data.X, data.y, *(held_out or ())))
+
+
+def _digest(*arrays: FloatArray) -> str:
+    content = hashlib.sha256()
+    for array in arrays:
+        content.update(repr(array.shape).encode())
+        content.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+    return content.hexdigest()

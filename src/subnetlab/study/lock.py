@@ -1,0 +1,45 @@
+"""One parent per study: a lock that the system releases when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class StudyBusyError(OSError):
+    """Another process is working on the study."""
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path``; its content names the holder.
+
+    Raises
+    ------
+    StudyBusyError
+        If somebody holds it, naming process and machine.
+    OSError
+        If the file cannot be made.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
+            raise StudyBusyError(
+                f"{path.parent}: one process at a time may run a study, and {holder} is at it; "
+                "wait for it, stop it, or choose another folder (`subnetlab study status` may look on)"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)  # releases the lock; the file stays, for removing it would race with a newcomer

@@ -1,0 +1,86 @@
+"""Running one cell, in whatever process."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ..core.network import ShallowReLU
+from ..training import DivergenceError, TrainingRun, train
+from .result import CellResult
+
+if TYPE_CHECKING:
+    from .cell import Cell
+
+
+def run_cell(cell: Cell) -> CellResult:
+    """Train the cell on one thread and return its result.
+
+    A run that diverges is a result. So is one that raises (status "failed"), except for shortage of memory and
+    troubles of the system, which may pass and are the caller's to handle.
+
+    Raises
+    ------
+    MemoryError, OSError
+        As they come.
+    """
+    started = time.perf_counter()
+    try:
+        with threadpool_limits(1):
+            run, status, message = _train(cell), "ok", ""
+    except DivergenceError as error:
+        run, status, message = error.run, "diverged", str(error)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # whatever it is, it must not stop the other cells
+        return failure(error)
+    history = run.history.arrays()
+    precision = None if cell.curves == "none" else np.dtype(cell.curves)
+    with np.errstate(over="ignore"):
+        curves = {} if precision is None else {name: a.astype(precision) for name, a in history.items()}
+    return CellResult(
+        status,
+        message,
+        step_size=run.settings.step_size,
+        rounds=run.history.rounds,
+        seconds=time.perf_counter() - started,
+        finals=_finals(history),
+        curves=curves,
+    )
+
+
+def failure(error: Exception) -> CellResult:
+    """Return the result of a cell that raised: the error with the place where it arose."""
+    return CellResult("failed", "".join(traceback.format_exception(error)[-4:]).strip())
+
+
+def _train(cell: Cell) -> TrainingRun:
+    data = cell.dataset.load()
+    outputs = data.y.shape[1] if data.y.ndim == 2 else None
+    network = ShallowReLU.initialize(cell.width, data.X.shape[1], cell.init_scale, cell.network_seed, n_outputs=outputs)
+    return train(
+        network,
+        data.X,
+        data.y,
+        cell.scheme(),
+        seed=cell.seed,
+        engine=cell.engine,
+        dtype=cell.dtype,
+        threads=1,
+        record=cell.record,
+        diagnostics=cell.diagnostics,
+        validation=data.validation,
+    )
+
+
+def _finals(history: dict[str, Any]) -> dict[str, float]:
+    """Return the last value of each curve and the first full error; nothing for a curve without rounds."""
+    finals = {"initial_full_error": float(history["full_error"][0])}
+    for name, curve in history.items():
+        if curve.size and name != "subnetwork_errors":
+            finals[f"final_{name}"] = float(curve[-1] if curve.ndim == 1 else curve[-1, -1])
+    return finals

@@ -1,0 +1,154 @@
+"""A study as an xarray Dataset with named dimensions."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .result import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import xarray as xr
+
+    from .result import CellResult
+    from .store import StoredCell
+
+# The dimensions of each curve behind those of the grid; "state" counts aggregations from 0, before round 0.
+_DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "sampled_error": ("round",),
+    "local_error": ("round", "step"),
+    "subnetwork_errors": ("round", "substep", "subnetwork"),
+}
+_STATE = ("state",)
+_DENSE = 64  # a grid may have this many times more places than there are cells
+_NOT_AXES = ("path",)
+
+
+class SparseGridError(ValueError):
+    """The cells fill too little of the grid that they span."""
+
+
+def build_table(cells: Sequence[StoredCell], *, curves: bool | Sequence[str] = True) -> xr.Dataset:
+    """Return the results on the grid of the settings that vary; see `Study.table`."""
+    import xarray as xr
+
+    results = [None if cell.payload is None else decode(cell.payload, cell.seconds or 0.0) for cell in cells]
+    axes = varying([cell.settings for cell in cells])
+    shape = tuple(len(values) for values in axes.values())
+    if math.prod(shape) > max(_DENSE * len(cells), 1000):
+        raise SparseGridError(
+            f"Study.table: {len(cells)} cells span a grid of {' x '.join(map(str, shape))} places "
+            f"({', '.join(axes)}): select some with where=, or use Study.records()"
+        )
+    places = _places([cell.settings for cell in cells], axes)
+    grid = tuple(axes)
+
+    def variable(kind: Any, empty: Any, value: Callable[[CellResult], Any]) -> tuple[tuple[str, ...], np.ndarray]:
+        array = np.full(shape, empty, dtype=kind)
+        for place, result in zip(places, results, strict=True):
+            if result is not None:
+                array[place] = value(result)
+        return grid, array
+
+    done = [result for result in results if result is not None]
+    variables: dict[str, Any] = {"status": _statuses(results, places, shape, grid)}
+    variables["step_size_used"] = variable(float, np.nan, lambda r: math.nan if r.step_size is None else r.step_size)
+    variables["rounds_done"] = variable(np.int32, 0, lambda r: r.rounds)
+    for name in _names(result.finals for result in done):
+        variables[name] = variable(float, np.nan, lambda r, name=name: r.finals.get(name, math.nan))
+    wanted = _names(result.curves for result in done) if curves is True else list(curves or ())
+    for name in wanted:
+        variables[name] = _curve(name, results, places, shape, grid)
+    coordinates: dict[str, Any] = {name: coordinate(values) for name, values in axes.items()}
+    first = cells[0].settings if cells else {}
+    fixed = {name: value for name, value in first.items() if name not in axes}
+    return xr.Dataset(variables, coords=coordinates, attrs=_attributes(fixed))
+
+
+def varying(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return each setting that takes several values, with its values in order.
+
+    Examples
+    --------
+    >>> varying([{"width": 10, "seed": 1}, {"width": 10, "seed": 0}])
+    {'seed': [0, 1]}
+    """
+    axes: dict[str, list[Any]] = {}
+    for name in _names(settings):
+        values = list(dict.fromkeys(_hashable(s.get(name)) for s in settings))
+        if len(values) > 1 and name not in _NOT_AXES:
+            axes[name] = sorted(values, key=_order)
+    return axes
+
+
+def coordinate(values: Sequence[Any]) -> np.ndarray:
+    """Return the values as one array: numbers as they are (None as NaN), anything else as text."""
+    if all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values):
+        if all(isinstance(value, int) for value in values):
+            return np.array(values)
+        return np.array([math.nan if value is None else value for value in values], dtype=float)
+    return np.array(["none" if value is None else str(value) for value in values])
+
+
+def _places(settings: Sequence[Mapping[str, Any]], axes: Mapping[str, list[Any]]) -> list[tuple[int, ...]]:
+    index = {name: {value: i for i, value in enumerate(values)} for name, values in axes.items()}
+    return [tuple(index[name][_hashable(s.get(name))] for name in axes) for s in settings]
+
+
+def _statuses(
+    results: Sequence[CellResult | None], places: Sequence[tuple[int, ...]], shape: tuple[int, ...], grid: Any
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the statuses; "absent" where no cell was planned, "pending" where there is no result."""
+    statuses = np.full(shape, "absent", dtype="U8")
+    for place, result in zip(places, results, strict=True):
+        statuses[place] = "pending" if result is None else result.status
+    return grid, statuses
+
+
+def _curve(
+    name: str,
+    results: Sequence[CellResult | None],
+    places: Sequence[tuple[int, ...]],
+    shape: tuple[int, ...],
+    grid: tuple[str, ...],
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the curves of all cells, those that are shorter filled up with NaN."""
+    found = [(place, r.curves[name]) for place, r in zip(places, results, strict=True) if r and name in r.curves]
+    dimensions = _DIMENSIONS.get(name, _STATE)
+    longest = tuple(np.max([a.shape for _, a in found], axis=0)) if found else (0,) * len(dimensions)
+    kind = np.result_type(*(a.dtype for _, a in found)) if found else np.float32
+    array = np.full(shape + longest, np.nan, dtype=kind)
+    for place, a in found:
+        array[(*place, *(slice(0, size) for size in a.shape))] = a
+    return (*grid, *dimensions), array
+
+
+def _attributes(fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that all cells share, as netCDF can hold them."""
+    plain: dict[str, Any] = {}
+    for name, value in fixed.items():
+        if isinstance(value, list):
+            value = ", ".join(map(str, value))
+        plain[name] = "none" if value is None else str(value) if isinstance(value, bool) else value
+    return plain
+
+
+def _names(mappings: Any) -> list[str]:
+    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    """None first, then numbers by size, then everything else as text."""
+    if value is None:
+        return (0, 0)
+    if isinstance(value, (int, float)):
+        return (1, value)
+    return (2, str(value))
