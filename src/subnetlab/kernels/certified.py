@@ -20,7 +20,7 @@ _ATTEMPTS = 60
 def certified_smallest_eigenvalue(H: FloatArray, entry_error: float | FloatArray = 0.0) -> float:
     """Return a number that is proven to be at most lambda_min of a symmetric matrix.
 
-    An estimate s of lambda_min is lowered until the floating-point Cholesky factorisation of B = H - s I succeeds.
+    An estimate s of lambda_min is lowered, first by n^2 u max |H_ij|, until the floating-point Cholesky factorisation of B = H - s I succeeds.
     Then, with gamma = (n + 1) u / (1 - (n + 1) u) and u = 2**-53, the factor satisfies R'R = B + D with
     |D_ij| <= gamma |r_i| |r_j| in every order of summation (Higham, Accuracy and Stability, 2002, Theorem 10.3).
     On the diagonal that gives |r_j|^2 <= b_jj / (1 - gamma), so |D_ij| <= gamma / (1 - gamma) sqrt(b_ii b_jj) and
@@ -55,14 +55,14 @@ def certified_smallest_eigenvalue(H: FloatArray, entry_error: float | FloatArray
     """
     H = _checked(H)
     widening = _norm_bound(entry_error, len(H))
-    shift = smallest_eigenvalue(H)  # no proof yet, and often a little too high
+    shift = smallest_eigenvalue(H)  # no proof yet
     step = max(float(np.max(np.abs(H))) * len(H) ** 2 * _UNIT_ROUNDOFF, _SMALLEST_SUBNORMAL)
     for _ in range(_ATTEMPTS):
+        shift -= step
         B = H - np.diag(np.full(len(H), shift))
         error = _factorisation_error(np.diagonal(B))
         if error is not None and _cholesky_succeeds(B):
             return math.nextafter(shift - math.nextafter(error + widening, math.inf), -math.inf)
-        shift -= step
         step *= 4
     raise ValueError("certified_smallest_eigenvalue: no shift made H positive definite; are its entries too large?")
 
