@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _SETTINGS = "settings.json"
 
 
-class FolderConflict(ValueError):
+class FolderConflictError(ValueError):
     """The folder holds results of other settings."""
 
 
@@ -32,7 +32,7 @@ def open_folder(path: Path, settings: Mapping[str, Any], *, force: bool = False)
 
     Raises
     ------
-    FolderConflict
+    FolderConflictError
         If it holds results of other settings; the message lists the differences.
     OSError
         If it cannot be made or written.
@@ -46,11 +46,11 @@ def open_folder(path: Path, settings: Mapping[str, Any], *, force: bool = False)
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
         except (ValueError, UnicodeDecodeError) as error:
-            raise FolderConflict(f"{file}: not readable ({error}); use another --out or --force") from error
+            raise FolderConflictError(f"{file}: not readable ({error}); use another --out or --force") from error
         differences = list(_differences(found, wanted))
         if differences:
             listing = "\n  ".join(differences)
-            raise FolderConflict(
+            raise FolderConflictError(
                 f"{path} holds results of other settings; use another --out or --force\n  {listing}"
             )
     write_json(file, wanted)

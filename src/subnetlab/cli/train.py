@@ -1,0 +1,194 @@
+"""`subnetlab train`: one run of Algorithm 1, kept in a folder, resumed by the same command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from ..atomic import atomic_file
+from ..core.masks import AllNeurons, Bernoulli, Categorical
+from ..core.network import ShallowReLU
+from ..core.scheme import TrainingScheme
+from ..datasets import headline
+from ..training import DivergenceError, TrainingInterrupted, load_run
+from ..training.loop import complete
+from ..training.session import TrainingSession
+from .data_options import DataOptions
+from .folder import open_folder, write_json
+
+if TYPE_CHECKING:
+    from ..core.masks import MaskLaw
+    from ..datasets import Dataset
+    from ..training import TrainingRun
+
+_CHECKPOINTS = 20  # per run, besides the last
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `subnetlab train`."""
+
+    out: Path = Path("run")
+    """Folder for the run; the same command again resumes or does nothing."""
+    data: DataOptions = field(default_factory=DataOptions)
+    masks: Literal["bernoulli", "categorical", "all"] = "bernoulli"
+    """Law of the masks; all is gradient descent."""
+    n_subnetworks: Annotated[int, tyro.conf.arg(aliases=["--p"])] = 10
+    """p, the subnetworks per round."""
+    selection_prob: Annotated[float, tyro.conf.arg(aliases=["--xi"])] = 0.5
+    """xi, the chance that a subnetwork holds a neuron (bernoulli)."""
+    rounds: int = 200
+    """K."""
+    local_steps: Annotated[int, tyro.conf.arg(aliases=["--tau"])] = 10
+    """tau, the gradient steps of each subnetwork in a round."""
+    step_size: Annotated[float | Literal["auto", "theory"], tyro.conf.arg(aliases=["--eta"])] = "auto"
+    """eta: a number, auto (half of the largest stable step), or theory (the theorem's limit)."""
+    width: Annotated[int, tyro.conf.arg(aliases=["--m"])] = 4000
+    """m, the hidden neurons."""
+    init_scale: Annotated[float, tyro.conf.arg(aliases=["--kappa"])] = 1.0
+    """kappa, the standard deviation of the initial weights."""
+    unselected: Literal["keep", "zero"] = "keep"
+    """What becomes of neurons that no subnetwork holds: keep (the paper), zero (the authors' released code)."""
+    shards: int | None = None
+    """Split the rows into this many shards, one per subnetwork."""
+    batch_size: int | None = None
+    """Rows per local step; all if not given."""
+    n_validation: int = 0
+    """Further rows that are not trained on; their error is recorded."""
+    record: Literal["mean", "subnetworks"] = "mean"
+    """Keep the mean over subnetworks of each error, or every subnetwork's."""
+    diagnostics: tuple[Literal["patterns", "movement"], ...] = ()
+    """Further measures per round: changed activation patterns, movement of the weights."""
+    seed: int = 0
+    """Seed of initial network and masks."""
+    engine: str = "auto"
+    """How rounds are computed; all float64 engines give the same answer."""
+    dtype: Literal["float64", "float32"] = "float64"
+    """Precision of the engine."""
+    threads: int = 1
+    """Threads; another count can give other bits."""
+    json: bool = False
+    """Print the result as JSON."""
+    quiet: bool = False
+    """No progress bar."""
+    force: bool = False
+    """Take over a folder that holds another run."""
+
+    def law(self) -> MaskLaw:
+        """Return the mask law."""
+        if self.masks == "bernoulli":
+            return Bernoulli(self.n_subnetworks, self.selection_prob)
+        return Categorical(self.n_subnetworks) if self.masks == "categorical" else AllNeurons()
+
+
+def run(options: Options) -> int:
+    """Train, save, print."""
+    scheme = TrainingScheme(
+        options.law(),
+        rounds=options.rounds,
+        local_steps=options.local_steps,
+        step_size=options.step_size,
+        unselected=options.unselected,
+        shards=options.shards,
+        batch_size=options.batch_size,
+    )
+    data = options.data.load(options.n_validation)
+    print(headline(data), file=sys.stderr if options.json else sys.stdout)
+    session = _new_session(options, data, scheme)
+    folder = open_folder(options.out, _settings(options, data), force=options.force)
+    file = folder / "run.npz"
+    if file.exists() and not options.force:
+        saved = load_run(file)
+        session = TrainingSession.from_run(saved, replace(saved.scheme, rounds=options.rounds))
+        print(f"{folder}: going on after round {session.rounds_done} of {options.rounds}", file=sys.stderr)
+    every = max(1, options.rounds // _CHECKPOINTS)
+
+    def keep(session: TrainingSession) -> None:
+        if session.rounds_done % every == 0 and session.rounds_done < options.rounds:
+            session.run().save(file)
+
+    try:
+        result = complete(session, progress=not options.quiet, on_round=keep)
+    except (DivergenceError, TrainingInterrupted) as early:
+        _save(early.run, folder)
+        print(f"{folder}: kept the {early.run.history.rounds} completed rounds", file=sys.stderr)
+        raise
+    _save(result, folder)
+    _print(result, data, folder, as_json=options.json)
+    return 0
+
+
+def _new_session(options: Options, data: Dataset, scheme: TrainingScheme) -> TrainingSession:
+    network = ShallowReLU.initialize(options.width, data.X.shape[1], init_scale=options.init_scale, seed=options.seed)
+    return TrainingSession(
+        network,
+        data.X,
+        data.y,
+        scheme,
+        seed=options.seed,
+        engine=options.engine,
+        dtype=options.dtype,
+        threads=options.threads,
+        record=options.record,
+        diagnostics=options.diagnostics,
+        validation=None if data.X_validation is None else (data.X_validation, data.y_validation),
+    )
+
+
+def _settings(options: Options, data: Dataset) -> dict[str, Any]:
+    """Return what decides the result; more rounds of the same run are no other settings."""
+    ignored = ("out", "json", "quiet", "force", "rounds")
+    settings = {name: value for name, value in asdict(options).items() if name not in ignored}
+    settings["data"] = {name: str(v) if isinstance(v, Path) else v for name, v in settings["data"].items()}
+    return {**settings, "provenance": data.provenance}
+
+
+def _save(run: TrainingRun, folder: Path) -> None:
+    run.save(folder / "run.npz")
+    run.export_network(folder / "network.npz")
+    with atomic_file(folder / "history.csv") as file:
+        file.write(_history_table(run).encode())
+
+
+def _history_table(run: TrainingRun) -> str:
+    """Return one line per round: the errors inside it and the measures after it, in full precision."""
+    history = run.history
+    after = {name: getattr(history, name) for name in ("full_error", "validation_error", "pattern_change")}
+    after["weight_movement"] = history.weight_movement
+    after = {name: values for name, values in after.items() if values is not None}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    local = [f"local_error_{t + 1}" for t in range(history.local_error.shape[1])]
+    writer.writerow(["round", "sampled_error", *local, *after])
+    for k in range(history.rounds):
+        inside = [history.sampled_error[k], *history.local_error[k]]
+        writer.writerow([k, *map(repr, map(float, [*inside, *(values[k + 1] for values in after.values())]))])
+    return text.getvalue()
+
+
+def _print(run: TrainingRun, data: Dataset, folder: Path, *, as_json: bool) -> None:
+    history, settings = run.history, run.settings
+    summary = {
+        "dataset": data.name,
+        "n_samples": len(data.X),
+        "n_features": data.X.shape[1],
+        "rounds": history.rounds,
+        "engine": settings.engine,
+        "step_size": settings.step_size,
+        "error_before": float(history.full_error[0]),
+        "error_after": float(history.full_error[-1]),
+        "out": str(folder),
+    }
+    if as_json:
+        print(json.dumps(summary, sort_keys=True))
+        return
+    for name, value in summary.items():
+        print(f"{name:<14}{value:.6g}" if isinstance(value, float) else f"{name:<14}{value}")
+    write_json(folder / "summary.json", summary)

@@ -1,0 +1,133 @@
+"""The claims that Section 5 makes of Figures 2a, 2b and 2c, each as a statistic that is positive where it is true."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .grids import MEASURES, Measure
+from .statistics import Interval, Outcome, interval, log_slope, outcome, rank_agreement
+
+if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+    from .grids import ErrorGrid
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One claim, tested on one measure.
+
+    Parameters
+    ----------
+    figure, claim : str
+        Where the paper makes it, and its words in short.
+    measure, protocol : str
+        Which error was read, and when.
+    effect_of : str
+        What ``effect`` is; it is positive where the claim is true.
+    effect : Interval
+    agreement : float
+        Share of single comparisons as claimed minus share the other way round.
+    outcome : {"HOLDS", "FAILS", "UNDECIDED"}
+    """
+
+    figure: str
+    claim: str
+    measure: str
+    protocol: str
+    effect_of: str
+    effect: Interval
+    agreement: float
+    outcome: Outcome
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the verdict as a flat record."""
+        row = asdict(self)
+        effect = {f"effect_{name}": value for name, value in row.pop("effect").items() if name != "seeds"}
+        return {**row, **effect, "seeds": self.effect.seeds}
+
+
+def dynamics_verdicts(sampled: FloatArray, local: FloatArray, full: FloatArray) -> list[Verdict]:
+    """Judge the three kinds of change of Figure 2a.
+
+    Parameters
+    ----------
+    sampled : ndarray, shape (S, K)
+    local : ndarray, shape (S, K, tau)
+    full : ndarray, shape (S, K + 1)
+    """
+    inside = np.log(np.concatenate([sampled[..., np.newaxis], local], axis=-1))
+    after = np.log(full)
+    changes = {
+        ("error decreases during local training", "first to last local step"): inside[..., 0] - inside[..., -1],
+        ("the decrease in local training is smooth", "every local step"): -np.diff(inside, axis=-1),
+        ("error drops at aggregation", "last local step to aggregation"): inside[..., -1] - after[:, 1:],
+        ("error jumps up at re-sampling", "aggregation to next sampling"): inside[:, 1:, 0] - after[:, 1:-1],
+    }
+    return [
+        _verdict(
+            "2a",
+            claim,
+            when,
+            "every round",
+            "log ratio of the errors, mean over rounds",
+            change.reshape(len(change), -1).mean(axis=1),
+            float(np.sign(change).mean()),
+        )
+        for (claim, when), change in changes.items()
+    ]
+
+
+def bernoulli_verdicts(grid: ErrorGrid, *, rounds: int) -> list[Verdict]:
+    """Judge Figure 2b: the error falls with xi at fixed p, and with p at fixed xi."""
+    claims = [("error falls as the selection probability grows, at fixed p", 2, -1.0)]
+    claims.append(("error falls as the number of subnetworks grows, at fixed xi", 1, -1.0))
+    return _grid_verdicts("2b", grid, claims, {"final rounds": "final"}, rounds)
+
+
+def categorical_verdicts(grid: ErrorGrid, *, rounds: int) -> list[Verdict]:
+    """Judge Figure 2c: the error rises with p, and with tau; at equal rounds and at equal local steps."""
+    claims = [("error rises as the number of subnetworks grows, at fixed tau", 1, 1.0)]
+    claims.append(("error rises as the number of local steps grows, at fixed p", 2, 1.0))
+    return _grid_verdicts("2c", grid, claims, {"equal rounds K": "final", "equal steps K tau": "steps"}, rounds)
+
+
+def _grid_verdicts(
+    figure: str,
+    grid: ErrorGrid,
+    claims: list[tuple[str, int, float]],
+    protocols: dict[str, str],
+    rounds: int,
+) -> list[Verdict]:
+    verdicts: list[Verdict] = []
+    for claim, axis, direction in claims:
+        for protocol, reading in protocols.items():
+            for measure in MEASURES:
+                errors = _read(grid, measure, reading, rounds)
+                verdicts.append(
+                    _verdict(
+                        figure,
+                        claim,
+                        MEASURES[measure],
+                        protocol,
+                        "slope of the log error per column or row, in the direction claimed",
+                        direction * log_slope(errors, axis),
+                        direction * rank_agreement(errors, axis),
+                    )
+                )
+    return verdicts
+
+
+def _read(grid: ErrorGrid, measure: Measure, reading: str, rounds: int) -> FloatArray:
+    if reading == "steps":
+        return grid.at_equal_steps(measure, rounds=rounds)
+    return grid.final(measure, rounds=rounds)
+
+
+def _verdict(
+    figure: str, claim: str, measure: str, protocol: str, effect_of: str, per_seed: FloatArray, agreement: float
+) -> Verdict:
+    effect = interval(per_seed)
+    return Verdict(figure, claim, measure, protocol, effect_of, effect, agreement, outcome(effect, agreement))

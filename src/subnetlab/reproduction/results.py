@@ -1,0 +1,90 @@
+"""From the store of a study to the arrays that figures and claims need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..study.result import CellResult, decode
+from ..study.store import read_cells
+from .grids import ErrorGrid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ..core.arrays import FloatArray
+
+
+class CellsMissingError(RuntimeError):
+    """Cells that failed or were never run; the figures would be wrong without them."""
+
+
+class Dynamics(NamedTuple):
+    """The errors inside the rounds of Figure 2a, of S seeds and p subnetworks."""
+
+    subnetworks: FloatArray  # (S, K, tau + 1, p): after sampling and after each local step
+    full: FloatArray  # (S, K + 1)
+
+
+def read_results(study: Path) -> dict[str, CellResult]:
+    """Return every stored result by the key of its cell.
+
+    Raises
+    ------
+    FileNotFoundError, StudyFileError, DamagedResult
+        If the store cannot be read.
+    """
+    return {cell.key: decode(cell.payload) for cell in read_cells(study) if cell.payload is not None}
+
+
+def dynamics(cells: np.ndarray, results: Mapping[str, CellResult]) -> Dynamics:
+    """Return the errors of the cells (S,) of Figure 2a.
+
+    Raises
+    ------
+    CellsMissingError
+        If a cell failed, or diverged: no curve can be drawn then.
+    """
+    found = [_result(cell, results) for cell in cells]
+    bad = [result for result in found if result.status != "ok"]
+    if bad:
+        raise CellsMissingError(f"Figure 2a: {len(bad)} of {len(cells)} runs did not end well: {bad[0].message}")
+    return Dynamics(
+        np.array([result.curves["subnetwork_errors"] for result in found], dtype=np.float64),
+        np.array([result.curves["full_error"] for result in found], dtype=np.float64),
+    )
+
+
+def error_grid(
+    cells: np.ndarray,
+    results: Mapping[str, CellResult],
+    row_values: tuple[float, ...],
+    column_values: tuple[float, ...],
+) -> ErrorGrid:
+    """Return the errors of the cells (S, R, C); those of a diverged cell are infinite.
+
+    Raises
+    ------
+    CellsMissingError
+        If a cell failed or has no result.
+    """
+    rounds = cells.flat[0].rounds
+    sampled, local, full = (np.full((*cells.shape, rounds), np.inf) for _ in range(3))
+    for index in np.ndindex(*cells.shape):
+        result = _result(cells[index], results)
+        if result.status == "diverged":
+            continue
+        sampled[index] = result.curves["sampled_error"]
+        local[index] = result.curves["local_error"][:, -1]
+        full[index] = result.curves["full_error"][1:]
+    local_steps = np.array([cell.local_steps for cell in cells[0, 0]])
+    return ErrorGrid(row_values, column_values, local_steps, sampled, local, full)
+
+
+def _result(cell: object, results: Mapping[str, CellResult]) -> CellResult:
+    result = results.get(cell.key())  # pyright: ignore[reportAttributeAccessIssue]
+    if result is None or result.status == "failed":
+        raise CellsMissingError(f"a cell has no result ({'not run' if result is None else result.message}): {cell}")
+    return result
