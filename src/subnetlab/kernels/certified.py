@@ -20,8 +20,9 @@ _ATTEMPTS = 60
 def certified_smallest_eigenvalue(H: FloatArray, entry_error: float | FloatArray = 0.0) -> float:
     """Return a number that is proven to be at most lambda_min of a symmetric matrix.
 
-    An estimate s of lambda_min is lowered, first by n^2 u max |H_ij|, until the floating-point Cholesky factorisation of B = H - s I succeeds.
-    Then, with gamma = (n + 1) u / (1 - (n + 1) u) and u = 2**-53, the factor satisfies R'R = B + D with
+    An estimate s of lambda_min is lowered, first by n^2 u max |H_ij| with u = 2**-53, until the floating-point
+    Cholesky factorisation of B = H - s I succeeds.
+    Then, with gamma = (n + 1) u / (1 - (n + 1) u), the factor satisfies R'R = B + D with
     |D_ij| <= gamma |r_i| |r_j| in every order of summation (Higham, Accuracy and Stability, 2002, Theorem 10.3).
     On the diagonal that gives |r_j|^2 <= b_jj / (1 - gamma), so |D_ij| <= gamma / (1 - gamma) sqrt(b_ii b_jj) and
     |D|_2 <= c = gamma / (1 - gamma) trace B. As R'R has no negative eigenvalue, lambda_min(B) >= -c (Rump,
