@@ -1,0 +1,80 @@
+"""The errors of a run in the order in which they arise, as points on one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..core.arrays import BoolArray, FloatArray, IntArray
+    from .style import Table
+
+# Where things happen inside a round of length 1; the sampling is at 0.
+LOCAL_END, AGGREGATION = 0.5, 0.75
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """The points to draw, N = 1 + K (tau + 2) of them.
+
+    Parameters
+    ----------
+    position : ndarray, shape (N,)
+        On the axis of rounds: round k samples at k, its local steps follow up to k + 1/2, it aggregates at
+        k + 3/4. The state before round 0 is at -1/4.
+    round : ndarray of int, shape (N,)
+    event : list of N words
+        "initial", "sampling", "local step" or "aggregation".
+    local_step : ndarray of int, shape (N,)
+        Local steps made so far in the round.
+    mean, variance : ndarray, shape (N,)
+        Over the S repetitions; the variance is divided by S - 1 and nan for S = 1.
+    """
+
+    position: FloatArray
+    round: IntArray
+    event: list[str]
+    local_step: IntArray
+    mean: FloatArray
+    variance: FloatArray
+
+    def at(self, *events: str) -> BoolArray:
+        """Return which points belong to one of the events."""
+        return np.isin(self.event, events)
+
+    def table(self) -> Table:
+        """Return one row per point."""
+        return {
+            "position": self.position.tolist(),
+            "round": self.round.tolist(),
+            "event": self.event,
+            "local_step": self.local_step.tolist(),
+            "mean": self.mean.tolist(),
+            "variance": self.variance.tolist(),
+        }
+
+
+def make_trajectory(sampled: FloatArray, local: FloatArray, full: FloatArray) -> Trajectory:
+    """Return the points of S repetitions.
+
+    Parameters
+    ----------
+    sampled : ndarray, shape (S, K)
+    local : ndarray, shape (S, K, tau)
+    full : ndarray, shape (S, K + 1)
+    """
+    S, K, tau = local.shape
+    inside = np.concatenate([[0.0], LOCAL_END * np.arange(1, tau + 1) / tau, [AGGREGATION]])
+    per_round = np.concatenate([sampled[:, :, None], local, full[:, 1:, None]], axis=2)  # (S, K, tau + 2)
+    errors = np.concatenate([full[:, :1], per_round.reshape(S, -1)], axis=1)
+    return Trajectory(
+        position=np.append(AGGREGATION - 1, (np.arange(K)[:, None] + inside).ravel()),
+        round=np.append(0, np.repeat(np.arange(K), tau + 2)),
+        event=["initial", *["sampling", *["local step"] * tau, "aggregation"] * K],
+        local_step=np.append(0, np.tile(np.minimum(np.arange(tau + 2), tau), K)),
+        mean=errors.mean(axis=0),
+        # measured from the first repetition, so that equal ones have variance 0 to the last bit
+        variance=np.var(errors - errors[:1], axis=0, ddof=1) if S > 1 else np.full(errors.shape[1], np.nan),
+    )
