@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core import checks
-from ..study.data import DatasetSpec
 
 if TYPE_CHECKING:
     from ..engines.base import Dtype
+    from ..study.data import DatasetSpec
 
 
 def _left_open(default: Any, reason: str) -> Any:
