@@ -3,6 +3,7 @@
 from .cell import Cell
 from .data import DatasetSpec
 from .execution import Counts, StudyInterrupted, execute
+from .identity import StudyConflictError, claim_folder
 from .lock import StudyBusyError
 from .plan import Plan, PlanError
 from .result import CellResult
@@ -10,6 +11,7 @@ from .running import run_cell
 from .schema import StudyFileError
 from .store import Store
 from .study import Study, open_study
+from .table import SparseGridError
 
 __all__ = [
     "Cell",
@@ -18,11 +20,14 @@ __all__ = [
     "DatasetSpec",
     "Plan",
     "PlanError",
+    "SparseGridError",
     "Store",
     "Study",
     "StudyBusyError",
+    "StudyConflictError",
     "StudyFileError",
     "StudyInterrupted",
+    "claim_folder",
     "execute",
     "open_study",
     "run_cell",

@@ -16,14 +16,17 @@ from ..engines.base import Problem
 from ..engines.choice import choose_engine
 from ..engines.table import ENGINES, check_capabilities, needed_capabilities
 from ..training.diagnostics import DIAGNOSTICS
+from .data import DatasetSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..core.aggregation import Unselected
     from ..core.masks import MaskLaw
     from ..core.scheme import StepSize
     from ..engines.base import Dtype
     from ..training.run import Diagnostic, Record
-    from .data import DatasetSpec, StudyData
+    from .data import StudyData
 
 _RESULT_VERSION = 1  # raise when the meaning of a stored result changes: masks, initial weights, step sizes, curves
 
@@ -167,12 +170,23 @@ class Cell:
         spec = replace(self.dataset, name=data.name) if self.dataset.name == "auto" else self.dataset
         return replace(self, engine=name, dataset=spec)
 
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Cell:
+        """Return the cell that `settings` described."""
+        spec = DatasetSpec.from_settings(settings)
+        own = {f.name: settings[f.name] for f in fields(cls) if f.name in settings and f.name != "dataset"}
+        return cls(spec, **own)
+
     def key(self) -> str:
         """Return the hash, 64 hexadecimal digits, of everything that decides the result.
 
         That is every setting with the engine resolved, the content of the data, and the versions of the engine
         and of the meaning of a result. Where the data's file lies does not matter.
         """
+        return self.identified()[0]
+
+    def identified(self) -> tuple[str, Cell]:
+        """Return the key and the resolved cell; see `key` and `resolved` for the errors."""
         data = self.dataset.load()
         cell = self.resolved(data)
         identity = cell.settings()
@@ -184,4 +198,4 @@ class Cell:
             "engine_version": ENGINES[cell.engine].version,
             "result_version": _RESULT_VERSION,
         }
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(), cell

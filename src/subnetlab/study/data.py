@@ -13,9 +13,12 @@ from ..core import checks
 from ..datasets import Preprocessing, load_dataset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..core.arrays import FloatArray
     from ..datasets.preprocessing import Scaling
 
+_RENAMED = {"name": "dataset", "seed": "data_seed"}  # in the settings of a cell
 _KEPT = 8  # datasets in memory per process
 
 _PREPROCESSING: tuple[str, ...] = tuple(f.name for f in fields(Preprocessing))
@@ -76,8 +79,13 @@ class DatasetSpec:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings by the names they have in a study: ``dataset``, ``data_seed`` and so on."""
-        renamed = {"name": "dataset", "seed": "data_seed"}
-        return {renamed.get(f.name, f.name): getattr(self, f.name) for f in fields(self)}
+        return {_RENAMED.get(f.name, f.name): getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> DatasetSpec:
+        """Return the spec that `settings` described; what else is there is left alone."""
+        names = ((f.name, _RENAMED.get(f.name, f.name)) for f in fields(cls))
+        return cls(**{own: settings[name] for own, name in names if name in settings})
 
     def load(self) -> StudyData:
         """Return the data, read once per process.

@@ -1,7 +1,7 @@
-"""Worker processes on this machine: one per job, each replaced alone when it dies.
+"""Worker processes on this machine: one executor per job, each replaced alone when its worker dies.
 
 loky can run many workers under one executor, but then one dead worker aborts the work of all and leaves open
-which cell killed it. Here each job has an executor with a single worker, so a crash names its cells.
+which cell killed it. Here each executor has a single worker, so a crash names its cells.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,23 +23,42 @@ _WATCH_EVERY = 0.2  # seconds
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-class LocalWorker:
-    """One worker process, started when first used."""
+class LocalPool:
+    """So many worker processes, each on one thread, started when first needed."""
 
-    def __init__(self) -> None:
-        self._executor: ProcessPoolExecutor | None = None
+    crashes = (BrokenProcessPool,)
+    tries = 3
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._free: list[ProcessPoolExecutor] = []
+        self._busy: dict[Future[Any], ProcessPoolExecutor] = {}
+
+    def capacity(self) -> int:
+        """Return the number of jobs."""
+        return self._jobs
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Run the function in the worker, starting one if there is none."""
-        if self._executor is None:
-            self._executor = _start()
-        return self._executor.submit(function, *arguments)
+        """Run the function in a free worker, starting one if there is none."""
+        executor = self._free.pop() if self._free else _start()
+        future = executor.submit(function, *arguments)
+        self._busy[future] = executor
+        return future
 
-    def stop(self) -> None:
-        """End the worker, in the middle of its work if need be."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, kill_workers=True)
-            self._executor = None
+    def done(self, future: Future[Any]) -> None:
+        """Free the worker, or clear up after one that died."""
+        executor = self._busy.pop(future)
+        if isinstance(future.exception(), self.crashes):
+            executor.shutdown(wait=True, kill_workers=True)
+        else:
+            self._free.append(executor)
+
+    def stop(self, *, at_once: bool) -> None:
+        """End all workers."""
+        for executor in (*self._free, *self._busy.values()):
+            executor.shutdown(wait=True, kill_workers=at_once)
+        self._free.clear()
+        self._busy.clear()
 
 
 def _start() -> ProcessPoolExecutor:

@@ -6,7 +6,6 @@ are equal bit by bit.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zlib
 from dataclasses import dataclass, field
@@ -98,8 +97,3 @@ def decode(payload: bytes, seconds: float = 0.0) -> CellResult:
     except (zlib.error, ValueError, KeyError, TypeError) as error:
         raise DamagedResultError(f"a stored result cannot be read ({error})") from error
     return CellResult(**header, seconds=seconds, curves=curves)
-
-
-def digest(key: str, payload: bytes) -> bytes:
-    """Return the hash that is stored beside the bytes; it also ties them to their cell."""
-    return hashlib.sha256(key.encode() + payload).digest()

@@ -1,20 +1,49 @@
-"""Running one cell, in whatever process."""
+"""Running cells, in whatever process."""
 
 from __future__ import annotations
 
 import time
 import traceback
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ..core.network import ShallowReLU
 from ..training import DivergenceError, TrainingRun, train
-from .result import CellResult
+from .result import CellResult, encode
+from .store import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .cell import Cell
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """In place of a result: something that may pass, such as a lack of memory."""
+
+    message: str
+
+
+def run_chunk(run: Callable[[Cell], CellResult], chunk: list[tuple[str, Cell]]) -> list[Outcome | Trouble]:
+    """Run cells, given with their keys, one after another."""
+    arrived: list[Outcome | Trouble] = []
+    for key, cell in chunk:
+        started = time.perf_counter()
+        try:
+            if cell.key() == key:
+                result = run(cell)
+            else:
+                result = CellResult("failed", "the data or the engine are not those that the study was planned with")
+        except (MemoryError, OSError) as error:
+            arrived.append(Trouble(f"{type(error).__name__}: {error}"))
+            continue
+        except Exception as error:  # whatever it is, it must not stop the other cells
+            result = failure(error)
+        arrived.append(Outcome(key, result.status, time.perf_counter() - started, encode(result)))
+    return arrived
 
 
 def run_cell(cell: Cell) -> CellResult:
@@ -30,8 +59,7 @@ def run_cell(cell: Cell) -> CellResult:
     """
     started = time.perf_counter()
     try:
-        with threadpool_limits(1):
-            run, status, message = _train(cell), "ok", ""
+        run, status, message = _train(cell), "ok", ""
     except DivergenceError as error:
         run, status, message = error.run, "diverged", str(error)
     except (MemoryError, OSError):

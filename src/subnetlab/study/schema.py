@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,10 @@ _APPLICATION = 0x5B4E7AB1 & 0x7FFFFFFF  # marks the file as ours
 _PATIENCE = 30.0  # seconds to wait for a commit of the writer
 
 _TABLES = """
-CREATE TABLE study (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE study (name TEXT PRIMARY KEY, value TEXT NOT NULL, digest BLOB NOT NULL);
 CREATE TABLE cells (
-    position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, settings TEXT NOT NULL, planned INTEGER NOT NULL
+    position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, settings TEXT NOT NULL, digest BLOB NOT NULL,
+    planned INTEGER NOT NULL
 );
 CREATE TABLE results (
     key TEXT NOT NULL UNIQUE, status TEXT NOT NULL, seconds REAL NOT NULL, digest BLOB NOT NULL, payload BLOB NOT NULL
@@ -24,8 +26,18 @@ CREATE TABLE attempts (key TEXT NOT NULL, message TEXT NOT NULL);
 """
 
 
+TABLES = {"study": "name, value", "cells": "key, settings", "results": "key, status, seconds, payload"}
+"""The tables with a digest, and the columns that it covers."""
+
+_DAMAGED = (11, 26)  # SQLITE_CORRUPT, SQLITE_NOTADB
+
+
 class StudyFileError(OSError):
-    """A database that is no study, is damaged, or comes from a newer version."""
+    """A database that is no study, cannot be read or written, or comes from a newer version."""
+
+
+class DamagedFileError(StudyFileError):
+    """A database whose pages are not as they were written."""
 
 
 def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
@@ -38,8 +50,10 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     ------
     FileNotFoundError
         If there is none and ``write`` is false.
+    DamagedFileError
+        If it is damaged so much that SQLite cannot read its first page.
     StudyFileError
-        If it cannot be used; the message says why.
+        If it cannot be used for another reason; the message says which.
     """
     if not write and not path.exists():
         raise FileNotFoundError(f"{path}: there is no study here")
@@ -48,6 +62,7 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_PATIENCE, isolation_level=None
         )
+        connection.text_factory = _text
         version = _version(connection)
         if version is None and write:
             _create(connection)
@@ -60,8 +75,14 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = DELETE" if write else "PRAGMA query_only = ON")
         connection.execute("PRAGMA synchronous = EXTRA")
     except sqlite3.Error as error:
-        raise StudyFileError(f"{path}: {error}") from error
+        raise explained(path, error) from error
     return connection
+
+
+def explained(path: Path, error: sqlite3.Error) -> StudyFileError:
+    """Return the error as one that names the file."""
+    damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+    return (DamagedFileError if damaged else StudyFileError)(f"{path}: {error}")
 
 
 def check_integrity(connection: sqlite3.Connection) -> str | None:
@@ -86,3 +107,23 @@ def _create(connection: sqlite3.Connection) -> None:
         f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {_APPLICATION}; "
         f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
     )
+
+
+def _text(data: bytes) -> str:
+    """Decode text; a damaged byte gives other text, which the row's digest then shows."""
+    return data.decode(errors="replace")
+
+
+def row_digest(*values: str | float | bytes) -> bytes:
+    """Return the hash stored beside a row's values; it ties a result to its cell.
+
+    Examples
+    --------
+    >>> row_digest("ab", "c") == row_digest("a", "bc")
+    False
+    """
+    content = hashlib.sha256()
+    for value in values:
+        data = value if isinstance(value, bytes) else repr(value).encode()
+        content.update(len(data).to_bytes(8, "little") + data)
+    return content.digest()

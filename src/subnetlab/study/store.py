@@ -1,16 +1,20 @@
-"""Where a study keeps its results: one SQLite file per folder, written by one process only."""
+"""Where a study keeps its results: one SQLite file per folder, written by one process only.
+
+Beside every row lies the SHA-256 of its content: a row with a changed byte counts as not there.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from .lock import locked
-from .result import DamagedResultError, digest
-from .schema import StudyFileError, check_integrity, connect
+from .result import DamagedResultError
+from .salvage import salvage, set_aside
+from .schema import TABLES, DamagedFileError, check_integrity, connect, explained, row_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,22 +79,31 @@ class Store:
         """Close the file and let go of the folder."""
         self._release.close()
 
-    def set_plan(self, cells: Iterable[tuple[str, dict[str, Any]]], plan: Any = None) -> None:
+    def set_plan(self, cells: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Note which cells (key and settings) are wanted now, in their order; results of others stay."""
-        rows = [(key, json.dumps(settings)) for key, settings in cells]
+        rows = [(key, text, row_digest(key, text)) for key, settings in cells if (text := json.dumps(settings))]
         with self._transaction() as run:
             run.execute("UPDATE cells SET planned = 0")
             run.executemany(
-                "INSERT INTO cells (key, settings, planned) VALUES (?, ?, 1) "
+                "INSERT INTO cells (key, settings, digest, planned) VALUES (?, ?, ?, 1) "
                 "ON CONFLICT (key) DO UPDATE SET planned = 1",
                 rows,
             )
-            if plan is not None:
-                run.execute("INSERT OR REPLACE INTO study VALUES ('plan', ?)", (json.dumps(plan),))
 
-    def plan(self) -> Any:
-        """Return the plan that was noted last, or None."""
-        row = self._connection.execute("SELECT value FROM study WHERE name = 'plan'").fetchone()
+    def planned(self) -> list[dict[str, Any]]:
+        """Return the settings of the wanted cells, in their order."""
+        rows = self._connection.execute("SELECT settings FROM cells WHERE planned ORDER BY position")
+        return [json.loads(settings) for (settings,) in rows]
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep a JSON-able fact about the study under a name."""
+        text = json.dumps(value, sort_keys=True)
+        with self._transaction() as run:
+            run.execute("INSERT OR REPLACE INTO study VALUES (?, ?, ?)", (name, text, row_digest(name, text)))
+
+    def noted(self, name: str) -> Any:
+        """Return what was noted under the name last, or None."""
+        row = self._connection.execute("SELECT value FROM study WHERE name = ?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def finished(self) -> dict[str, str]:
@@ -105,9 +118,11 @@ class Store:
         StudyFileError
             If they cannot be written (a full disk); what was stored before stays whole.
         """
-        rows = [(o.key, o.status, o.seconds, digest(o.key, o.payload), o.payload) for o in outcomes]
+        rows = [(*o, row_digest(*o)) for o in outcomes]
         with self._transaction() as run:
-            run.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?)", rows)
+            run.executemany(
+                "INSERT OR REPLACE INTO results (key, status, seconds, payload, digest) VALUES (?, ?, ?, ?, ?)", rows
+            )
 
     def add_attempt(self, key: str, message: str) -> int:
         """Note that a cell took its worker down; return how often it has."""
@@ -129,27 +144,46 @@ class Store:
             yield connection
             connection.execute("COMMIT")
         except BaseException as error:
-            if connection.in_transaction:
+            with suppress(sqlite3.Error):  # a failed COMMIT may have rolled back already
                 connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
-                raise StudyFileError(f"{self.path}: {error}; everything stored before is safe") from error
+                raise explained(self.path, error) from error
             raise
 
     def _open(self) -> sqlite3.Connection:
+        """Open the database; one that is damaged is set aside, and its sound rows are carried over."""
+        problem = None
+        try:
+            connection = connect(self.path, write=True)
+            problem = check_integrity(connection)
+            if problem is None:
+                return connection
+            connection.close()
+        except DamagedFileError as error:
+            problem = str(error)
+        aside = set_aside(self.path)
         connection = connect(self.path, write=True)
-        problem = check_integrity(connection)
-        if problem is not None:
-            raise StudyFileError(f"{self.path}: {problem}")
+        carried = salvage(aside, connection)
+        self.notices.append(
+            f"{self.path.name} was damaged ({problem}); it is kept as {aside.name}, and {carried} sound results were "
+            "taken over; what is missing will be run again"
+        )
         return connection
 
     def _drop_damaged(self) -> None:
-        """Delete results whose bytes are not the ones written, so that their cells are run again."""
-        rows = self._connection.execute("SELECT key, digest, payload FROM results")
-        damaged = [(key,) for key, stored, payload in rows if digest(key, payload) != stored]
-        if damaged:
-            with self._transaction() as run:
-                run.executemany("DELETE FROM results WHERE key = ?", damaged)
-            self.notices.append(f"{len(damaged)} stored results were damaged; their cells will be run again")
+        """Delete rows whose bytes are not the ones written, so that their cells are run again."""
+        dropped = dict.fromkeys(TABLES, 0)
+        with self._transaction() as run:
+            for table, columns in TABLES.items():
+                rows = run.execute(f"SELECT rowid, digest, {columns} FROM {table}").fetchall()
+                damaged = [(rowid,) for rowid, stored, *values in rows if row_digest(*values) != stored]
+                run.executemany(f"DELETE FROM {table} WHERE rowid = ?", damaged)
+                dropped[table] = len(damaged)
+        for table, count in dropped.items():
+            if count:
+                self.notices.append(
+                    f"{count} rows of {table} were damaged and are dropped; their cells will be run again"
+                )
 
 
 class StoredCell(NamedTuple):
@@ -175,14 +209,18 @@ def read_cells(path: Path) -> Iterator[StoredCell]:
     connection = connect(path)
     try:
         rows = connection.execute(
-            "SELECT key, settings, coalesce(status, 'pending'), seconds, digest, payload "
+            "SELECT key, settings, cells.digest, status, seconds, payload, results.digest "
             "FROM cells LEFT JOIN results USING (key) WHERE planned OR payload IS NOT NULL ORDER BY position"
         ).fetchall()  # at once: an open query would hold up the writer
     except sqlite3.Error as error:
-        raise StudyFileError(f"{path}: {error}") from error
+        raise explained(path, error) from error
     finally:
         connection.close()
-    for key, settings, status, seconds, stored, payload in rows:
-        if payload is not None and digest(key, payload) != stored:
-            raise DamagedResultError(f"{path}: the result of cell {key[:12]} is damaged; run the study again")
-        yield StoredCell(key, json.loads(settings), status, seconds, payload)
+    for key, settings, cell_digest, status, seconds, payload, result_digest in rows:
+        sound = row_digest(key, settings) == cell_digest
+        if sound and payload is None:
+            yield StoredCell(key, json.loads(settings), "pending", None, None)
+        elif sound and row_digest(key, status, seconds, payload) == result_digest:
+            yield StoredCell(key, json.loads(settings), status, seconds, payload)
+        else:
+            raise DamagedResultError(f"{path}: the row of cell {key[:12]} is damaged; run the study again to mend it")

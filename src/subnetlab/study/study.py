@@ -32,20 +32,62 @@ def open_study(path: str | Path) -> Study:
         If it cannot be read.
     """
     path = Path(path)
-    return Study(path / DATABASE if path.is_dir() or not path.exists() else path)
+    file = path if path.is_file() else path / DATABASE
+    return Study(file, list(read_cells(file)))
 
 
 class Study:
     """The results of a study as they were when it was opened; open it again to see more."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cells: Sequence[StoredCell]) -> None:
         self.path = path
-        self._cells = list(read_cells(path))
+        self._cells = cells
 
     @property
     def cells(self) -> Sequence[StoredCell]:
         """The planned cells and all with a result."""
         return self._cells
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return one flat dict per cell: settings, status, message, final values; no curves.
+
+        For studies whose cells are no full grid, and for tools that want rows.
+        """
+        rows: list[dict[str, Any]] = []
+        for cell in self._cells:
+            row = {"key": cell.key, **cell.settings, "status": cell.status, "message": ""}
+            row["diagnostics"] = " ".join(cell.settings["diagnostics"])
+            if cell.payload is not None:
+                result = decode(cell.payload)
+                row |= {"message": result.message, "step_size_used": result.step_size, "rounds_done": result.rounds}
+                row |= result.finals
+            rows.append(row)
+        return rows
+
+    def export(self, path: str | Path, *, curves: bool = True) -> None:
+        """Write the results to a file; its ending says how.
+
+        ``.nc``: netCDF of `table`. ``.csv``: `records`. ``.parquet``: `records` with the curves as lists (needs
+        the extra ``parquet``). The file is whole or not there.
+
+        Parameters
+        ----------
+        path : str or Path
+        curves : bool, default True
+            Whether netCDF and Parquet hold the curves.
+
+        Raises
+        ------
+        ValueError
+            If the ending is another.
+        ImportError
+            If Parquet is wanted and pyarrow is not installed.
+        OSError
+            If the file cannot be written.
+        """
+        from .export import export
+
+        export(self, Path(path), curves=curves)
 
     def counts(self) -> dict[str, int]:
         """Return how many cells are "ok", "diverged", "failed" and "pending"."""
@@ -58,7 +100,27 @@ class Study:
             if cell.payload is not None:
                 yield cell.settings, decode(cell.payload, cell.seconds or 0.0)
 
-    def table(self, *, curves: bool | Sequence[str] = True, **where: Any) -> xr.Dataset:
+    def select(self, **where: Any) -> Study:
+        """Return the part of the study with these settings, a value or a list of values each.
+
+        Raises
+        ------
+        ValueError
+            If a name is no setting.
+
+        Examples
+        --------
+        ``sl.open_study("out").select(masks="bernoulli", seed=[0, 1]).table()``
+        """
+        cells = self._cells
+        for name, wanted in where.items():
+            if cells and name not in cells[0].settings:
+                raise ValueError(f"Study.select: {name!r} is no setting; there are: {', '.join(cells[0].settings)}")
+            values = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+            cells = [cell for cell in cells if cell.settings[name] in values]
+        return Study(self.path, cells)
+
+    def table(self, *, curves: bool | Sequence[str] = True) -> xr.Dataset:
         """Return the results as an xarray Dataset.
 
         Its dimensions are the settings that vary, by their names in `Cell` (and ``dataset``, ``n_samples``,
@@ -71,21 +133,10 @@ class Study:
         ----------
         curves : bool or sequence of str, default True
             Which curves to include.
-        **where
-            Only cells with these settings, a value or a list of values each, such as ``masks="bernoulli"``.
 
         Raises
         ------
-        ValueError
-            If the cells fill too little of their grid, or ``where`` names no setting.
+        SparseGridError
+            If the cells fill too little of the grid that they span; `select` some, or use `records`.
         """
-        return build_table(self._select(where), curves=curves)
-
-    def _select(self, where: dict[str, Any]) -> list[StoredCell]:
-        cells = self._cells
-        for name, wanted in where.items():
-            if cells and name not in cells[0].settings:
-                raise ValueError(f"Study.table: {name!r} is no setting; there are: {', '.join(cells[0].settings)}")
-            values = wanted if isinstance(wanted, (list, tuple)) else [wanted]
-            cells = [cell for cell in cells if cell.settings[name] in values]
-        return cells
+        return build_table(self._cells, curves=curves)

@@ -36,13 +36,13 @@ def build_table(cells: Sequence[StoredCell], *, curves: bool | Sequence[str] = T
     """Return the results on the grid of the settings that vary; see `Study.table`."""
     import xarray as xr
 
-    results = [None if cell.payload is None else decode(cell.payload, cell.seconds or 0.0) for cell in cells]
+    results = [None if cell.payload is None else decode(cell.payload) for cell in cells]
     axes = varying([cell.settings for cell in cells])
     shape = tuple(len(values) for values in axes.values())
     if math.prod(shape) > max(_DENSE * len(cells), 1000):
         raise SparseGridError(
             f"Study.table: {len(cells)} cells span a grid of {' x '.join(map(str, shape))} places "
-            f"({', '.join(axes)}): select some with where=, or use Study.records()"
+            f"({', '.join(axes)}): use Study.select(...) or Study.records()"
         )
     places = _places([cell.settings for cell in cells], axes)
     grid = tuple(axes)

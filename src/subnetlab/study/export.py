@@ -1,0 +1,87 @@
+"""Studies as files for other programs: netCDF, CSV, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+from ..atomic import atomic_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .study import Study
+
+_LARGEST_INT = 2**31 - 1
+
+
+def export(study: Study, path: Path, *, curves: bool) -> None:
+    """Write the study; see `Study.export`."""
+    writer = WRITERS.get(path.suffix)
+    if writer is None:
+        raise ValueError(f"Study.export: path must end in {', '.join(WRITERS)}, got {path.name!r}")
+    content = writer(study, curves)
+    with atomic_file(path) as file:
+        file.write(content)
+
+
+def _netcdf(study: Study, curves: bool) -> bytes:
+    table = study.table(curves=curves)
+    for name, values in table.coords.items():
+        if values.dtype.kind in "iu" and abs(values).max() > _LARGEST_INT:  # netCDF 3 knows 32 bits
+            table = table.assign_coords({name: values.astype(str)})
+    table.attrs = {
+        name: str(value) if isinstance(value, int) and abs(value) > _LARGEST_INT else value
+        for name, value in table.attrs.items()
+    }
+    return bytes(table.to_netcdf(engine="scipy"))
+
+
+def _csv(study: Study, curves: bool) -> bytes:
+    """Return one line per cell; floats in full precision, None as nothing."""
+    rows = study.records()
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _columns(rows), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _parquet(study: Study, curves: bool) -> bytes:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise ImportError("Study.export: Parquet needs pyarrow; pip install 'subnetlab[parquet]'") from error
+    rows = study.records()
+    columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in _columns(rows)}
+    columns |= {name: _one_type(values) for name, values in columns.items()}
+    if curves:
+        found = {id(row): {} for row in rows}
+        for row, result in zip((row for row in rows if row["status"] != "pending"), study.results(), strict=True):
+            found[id(row)] = result[1].curves
+        names = dict.fromkeys(name for cell in found.values() for name in cell)
+        columns |= {name: [_nested(found[id(row)].get(name)) for row in rows] for name in names}
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+WRITERS: dict[str, Callable[[Study, bool], bytes]] = {".nc": _netcdf, ".csv": _csv, ".parquet": _parquet}
+
+
+def _columns(rows: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _one_type(values: list[Any]) -> list[Any]:
+    """Return the values as they are, or as text where numbers and words mix (step_size = 0.1 and "auto")."""
+    if any(isinstance(value, str) for value in values):
+        return [None if value is None else str(value) for value in values]
+    return values
+
+
+def _nested(curve: Any) -> list[Any] | None:
+    return None if curve is None else curve.tolist()
