@@ -1,0 +1,74 @@
+import csv
+import json
+
+import pytest
+
+from subnetlab.cli.main import main
+from subnetlab.cli.reproduce import FULL, QUICK, Options
+
+TINY = [
+    *("reproduce", "--dataset", "diabetes", "--n-samples", "15", "--width", "40", "--rounds", "6", "--seeds", "2"),
+    *("--dynamics-seeds", "2", "--final-rounds", "2", "--jobs", "1", "--dynamics-subnetworks", "3"),
+    *("--bernoulli-subnetworks", "1", "3", "--bernoulli-selection-probs", "0.5", "1"),
+    *("--categorical-subnetworks", "2", "3", "--categorical-local-steps", "1", "3"),
+]
+FILES = [
+    f"figure_{stem}.{suffix}"
+    for stem in ("2a", "2b", "2b_measures", "2c", "2c_measures")
+    for suffix in ("pdf", "svg", "png", "csv")
+]
+
+
+def test_one_command_gives_figures_verdicts_and_settings(tmp_path, capsys):
+    out = tmp_path / "r"
+    assert main([*TINY, "--out", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("data: diabetes, 15 of 442 rows")
+    assert "step_size" in text and "Figure 2c" in text
+    assert all((out / name).stat().st_size > 0 for name in FILES)
+    settings = json.loads((out / "settings.json").read_text())
+    assert isinstance(settings["settings"]["step_size"], float)
+    with (out / "verdicts.csv").open() as file:
+        verdicts = list(csv.DictReader(file))
+    assert {v["figure"] for v in verdicts} == {"2a", "2b", "2c"}
+    assert {v["outcome"] for v in verdicts} <= {"HOLDS", "FAILS", "UNDECIDED"}
+
+    before = {name: (out / name).read_bytes() for name in [*FILES, "verdicts.csv"]}
+    assert main([*TINY, "--out", str(out), "--json"]) == 0  # again: no training, the same bytes
+    assert len(json.loads(capsys.readouterr().out)) == len(verdicts)
+    assert {name: (out / name).read_bytes() for name in before} == before
+
+
+def test_another_look_costs_no_training_and_other_settings_are_refused(tmp_path, capsys, monkeypatch):
+    out = tmp_path / "r"
+    flags = [*TINY, "--out", str(out), "--figures", "2a"]
+    assert main(flags) == 0
+    before = (out / "figure_2a.csv").read_bytes()
+
+    def no_training(*args):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("subnetlab.training.session.TrainingSession.__init__", no_training)
+    assert main([*flags, "--variance", "subnetworks"]) == 0
+    assert (out / "figure_2a.csv").read_bytes() != before
+    capsys.readouterr()
+    assert main([*flags, "--kappa", "0.5"]) == 2
+    assert "settings.init_scale: there 1.0, asked 0.5" in capsys.readouterr().err
+
+
+def test_presets_and_flags():
+    assert Options(quick=True).settings().width == QUICK["width"]
+    assert Options(quick=True, width=70).settings().width == 70
+    full = Options(full=True).settings()
+    assert full.bernoulli_subnetworks == tuple(range(1, 11)) == FULL["bernoulli_subnetworks"]
+    assert full.bernoulli_selection_probs[0] == 0.1 and full.bernoulli_selection_probs[-1] == 1.0
+    assert len(full.bernoulli_selection_probs) == 10
+    with pytest.raises(ValueError, match="--quick and --full must not be given together"):
+        Options(quick=True, full=True).settings()
+
+
+def test_bad_grids_start_nothing(tmp_path, capsys):
+    out = tmp_path / "r"
+    assert main([*TINY, "--out", str(out), "--bernoulli-selection-probs", "0.5", "2"]) == 2
+    assert "bernoulli_selection_probs must be in (0, 1], got 2" in capsys.readouterr().err
+    assert not out.exists()

@@ -1,0 +1,63 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from subnetlab.cli.sources import earlier_arguments, option_names, split_config
+
+
+@dataclass(frozen=True)
+class Inner:
+    dataset: str = "auto"
+
+
+@dataclass(frozen=True)
+class Options:
+    inner: Inner = field(default_factory=Inner)
+    rounds: int = 1
+    grid: tuple[int, ...] = ()
+    quiet: bool = False
+
+
+@pytest.mark.parametrize("arguments", [["--config", "a.toml", "--rounds", "3"], ["--rounds", "3", "--config=a.toml"]])
+def test_split_config(arguments):
+    file, rest = split_config(arguments)
+    assert str(file) == "a.toml"
+    assert rest == ["--rounds", "3"]
+
+
+def test_a_config_without_a_file_is_refused():
+    with pytest.raises(ValueError, match="--config must name one TOML file"):
+        split_config(["--config"])
+
+
+def test_option_names_of_nested_dataclasses():
+    assert option_names(Options).keys() == {"dataset", "rounds", "grid", "quiet"}
+
+
+def test_file_comes_before_environment(tmp_path, monkeypatch):
+    file = tmp_path / "a.toml"
+    file.write_text('rounds = 5\ngrid = [1, 2]\nquiet = true\ndataset = "crime"\n')
+    monkeypatch.setenv("SUBNETLAB_ROUNDS", "7")
+    monkeypatch.setenv("SUBNETLAB_QUIET", "0")
+    arguments = earlier_arguments(Options, file)
+    assert arguments == [
+        *("--rounds", "5", "--grid", "1", "2", "--quiet", "--dataset", "crime"),
+        *("--rounds", "7", "--no-quiet"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("rounds = ", "not a TOML file"), ("depth = 3", "'depth' is no option; there are: dataset, grid, quiet, rounds")],
+)
+def test_a_bad_file_is_named(tmp_path, text, message):
+    file = tmp_path / "a.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        earlier_arguments(Options, file)
+    assert "a.toml" in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"a\.toml"):
+        earlier_arguments(Options, tmp_path / "a.toml")

@@ -1,0 +1,107 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import subnetlab as sl
+from subnetlab.cli.main import main
+
+SMALL = ["train", "--dataset", "diabetes", "--n-samples", "20", "--width", "50", "--p", "3", "--tau", "2"]
+
+
+def test_a_run_leaves_everything_in_its_folder(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main([*SMALL, "--rounds", "6", "--out", str(out), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    run = sl.load_run(out / "run.npz")
+    assert run.history.rounds == summary["rounds"] == 6
+    assert summary["error_after"] == run.history.full_error[-1]
+    with (out / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["full_error"]) for row in rows] == run.history.full_error[1:].tolist()
+    assert [float(row["local_error_2"]) for row in rows] == run.history.local_error[:, 1].tolist()
+    with np.load(out / "network.npz", allow_pickle=False) as network:
+        assert np.array_equal(network["weights"], run.network.weights)
+
+
+def test_more_rounds_go_on_with_the_bits_of_one_run(tmp_path, capsys):
+    out, whole = tmp_path / "parts", tmp_path / "whole"
+    assert main([*SMALL, "--rounds", "3", "--out", str(out)]) == 0
+    assert main([*SMALL, "--rounds", "7", "--out", str(out)]) == 0
+    assert "going on after round 3 of 7" in capsys.readouterr().err
+    assert main([*SMALL, "--rounds", "7", "--out", str(whole)]) == 0
+    a, b = sl.load_run(out / "run.npz"), sl.load_run(whole / "run.npz")
+    assert a.history == b.history
+    assert np.array_equal(a.network.weights, b.network.weights)
+
+
+def test_other_settings_in_the_folder_are_refused(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main([*SMALL, "--rounds", "2", "--out", str(out)]) == 0
+    before = (out / "run.npz").read_bytes()
+    assert main([*SMALL, "--rounds", "2", "--out", str(out), "--xi", "0.7"]) == 2
+    assert "selection_prob: there 0.5, asked 0.7" in capsys.readouterr().err
+    assert (out / "run.npz").read_bytes() == before
+
+
+def test_divergence_keeps_the_completed_rounds(tmp_path, capsys):
+    out = tmp_path / "run"
+    code = main([*SMALL, "--rounds", "200", "--eta", "1e3", "--out", str(out)])
+    assert code == 1
+    err = capsys.readouterr().err
+    assert "diverged in round" in err and "step_size" in err
+    assert sl.load_run(out / "run.npz").status == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--xi", "1.5"], "selection_prob must be in (0, 1], got 1.5"),
+        (["--p", "0"], "n_subnetworks must be at least 1, got 0"),
+        (["--dataset", "nowhere.csv", "--target", "y"], "nowhere.csv"),
+        (["--engine", "warp"], "engine must be 'auto' or one of"),
+    ],
+)
+def test_bad_input_starts_nothing(tmp_path, capsys, flags, message):
+    out = tmp_path / "run"
+    assert main([*SMALL, *flags, "--rounds", "2", "--out", str(out)]) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_folder(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert main([*SMALL, "--rounds", "2", "--out", str(tmp_path / "run")]) == 1
+    assert "run" in capsys.readouterr().err
+
+
+def test_an_output_folder_that_cannot_be_made(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main([*SMALL, "--rounds", "2", "--out", str(tmp_path / "file" / "run")]) == 1
+    assert "file" in capsys.readouterr().err
+
+
+def test_ctrl_c_keeps_the_rounds_and_the_same_command_goes_on(tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "subnetlab.cli.main", *SMALL, "--rounds", "100000", "--out", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (out / "settings.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted" in err and "Traceback" not in err
+    kept = sl.load_run(out / "run.npz")
+    assert kept.status == "unfinished"
+    more = kept.history.rounds + 1
+    assert main([*SMALL, "--rounds", str(more), "--out", str(out)]) == 0
+    assert sl.load_run(out / "run.npz").history.rounds == more

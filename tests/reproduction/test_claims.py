@@ -1,0 +1,75 @@
+"""Claims on made-up errors for which the verdict is known."""
+
+import numpy as np
+import pytest
+
+from subnetlab.reproduction.claims import bernoulli_verdicts, categorical_verdicts, dynamics_verdicts
+from subnetlab.reproduction.grids import MEASURES, ErrorGrid
+
+
+def grid(log_error, taus=(1, 2, 5), rounds=20):
+    """A grid of 3 seeds with log_error(r, c) plus a little noise, constant over the rounds."""
+    noise = 0.01 * np.random.default_rng(1).standard_normal((3, 3, 3))
+    r, c = np.meshgrid(np.arange(3), np.arange(3), indexing="ij")
+    errors = np.exp(log_error(r, c) + noise)[..., None] * np.ones(rounds)
+    return ErrorGrid((2, 4, 6), taus, np.array(taus), errors, errors, errors)
+
+
+def outcomes(verdicts, claim):
+    found = [v.outcome for v in verdicts if claim in v.claim]
+    assert found
+    return set(found)
+
+
+def test_bernoulli_claims_hold_where_the_error_falls_along_both_axes():
+    verdicts = bernoulli_verdicts(grid(lambda r, c: -r - c), rounds=5)
+    assert {v.outcome for v in verdicts} == {"HOLDS"}
+    assert len(verdicts) == 2 * len(MEASURES)
+
+
+def test_bernoulli_claims_fail_where_it_rises():
+    verdicts = bernoulli_verdicts(grid(lambda r, c: r - c), rounds=5)
+    assert outcomes(verdicts, "number of subnetworks") == {"FAILS"}
+    assert outcomes(verdicts, "selection probability") == {"HOLDS"}
+
+
+def test_no_trend_is_undecided():
+    verdicts = bernoulli_verdicts(grid(lambda r, c: 0.0 * r), rounds=5)
+    assert {v.outcome for v in verdicts} == {"UNDECIDED"}
+
+
+def test_categorical_claims_have_the_opposite_sign():
+    verdicts = categorical_verdicts(grid(lambda r, c: r - c), rounds=1)
+    assert outcomes(verdicts, "number of subnetworks") == {"HOLDS"}
+    assert outcomes(verdicts, "local steps") == {"FAILS"}
+    assert len(verdicts) == 2 * 2 * len(MEASURES)
+
+
+def test_equal_steps_reads_columns_with_more_local_steps_earlier():
+    # the error is exp(-steps done): at equal K the column with more steps is better, at equal steps all agree
+    taus, rounds = np.array([1, 2, 5]), 20
+    steps = taus[:, None] * np.arange(1, rounds + 1)
+    errors = np.exp(-steps)[None, None] * np.ones((2, 1, 1, 1))
+    made = ErrorGrid((2,), (1, 2, 5), taus, errors, errors, errors)
+    np.testing.assert_allclose(made.at_equal_steps("full", rounds=1)[0, 0], np.exp(-20.0) * np.ones(3))
+    np.testing.assert_allclose(made.final("full", rounds=1)[0, 0], np.exp(-20.0 * taus))
+
+
+def test_dynamics_claims():
+    K, tau = 6, 3
+    sampled = np.full((2, K), 8.0)
+    local = np.array([7.0, 6.0, 5.0]) * np.ones((2, K, 1))
+    full = np.full((2, K + 1), 3.0)
+    verdicts = dynamics_verdicts(sampled, local, full)
+    assert [v.outcome for v in verdicts] == ["HOLDS"] * 4
+    assert verdicts[0].effect.mean == pytest.approx(np.log(8 / 5))
+    assert verdicts[2].effect.mean == pytest.approx(np.log(5 / 3))
+    assert verdicts[3].effect.mean == pytest.approx(np.log(8 / 3))
+    swapped = dynamics_verdicts(local[..., -1], local[..., ::-1], full + 30)
+    assert [v.outcome for v in swapped] == ["FAILS"] * 4
+
+
+def test_a_row_of_the_table_is_flat():
+    row = bernoulli_verdicts(grid(lambda r, c: -r - c), rounds=5)[0].as_row()
+    assert {"figure", "claim", "outcome", "effect_mean", "effect_low", "agreement", "seeds"} <= row.keys()
+    assert not any(isinstance(value, (dict, tuple)) for value in row.values())
