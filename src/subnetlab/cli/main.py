@@ -29,6 +29,10 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "reproduce": Command(".reproduce", "draw the paper's three figures from real data and judge its claims"),
     "train": Command(".train", "train one network by Algorithm 1"),
+    "study": Command(".study", "run a grid of settings in parallel, resumable"),
+    "study status": Command(".study_status", "say how far a study is, while it runs or after"),
+    "study export": Command(".study_export", "write a study's results as netCDF, CSV or Parquet"),
+    "study retry": Command(".study_retry", "run the failed cells of a study again"),
     "data": Command(".data", "list the datasets, or show what one holds and where it was found"),
 }
 
@@ -44,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(version())
         return 0
-    name, rest = arguments[0], arguments[1:]
+    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    name, rest = " ".join(arguments[:words]), arguments[words:]
     if name not in COMMANDS:
         print(f"subnetlab: no command {name!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
@@ -53,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def overview() -> str:
     """Return what one can do, a line per command."""
-    lines = [f"  {name:<10} {command.summary}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<13} {command.summary}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
             "usage: subnetlab COMMAND [OPTIONS]",

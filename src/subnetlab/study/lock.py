@@ -33,9 +33,8 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
             raise StudyBusyError(
-                f"{path.parent}: one process at a time may run a study, and {holder} is at it; "
+                f"{path.parent}: one process at a time may run a study, and {_read(descriptor)} is at it; "
                 "wait for it, stop it, or choose another folder (`subnetlab study status` may look on)"
             ) from None
         os.ftruncate(descriptor, 0)
@@ -43,3 +42,22 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # releases the lock; the file stays, for removing it would race with a newcomer
+
+
+def holder(path: Path) -> str | None:
+    """Return who holds the lock file, or None."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _read(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"

@@ -63,8 +63,16 @@ class Plan:
     cells: tuple[Cell, ...]
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> Plan:
+    def from_toml(
+        cls, path: str | Path, *, settings: Mapping[str, Any] | None = None, dataset: Mapping[str, Any] | None = None
+    ) -> Plan:
         """Return the plan in a file; paths in it are relative to the file's folder.
+
+        Parameters
+        ----------
+        path : str or Path
+        settings, dataset : mapping, optional
+            What takes the place of keys in ``[settings]`` and in a single ``[dataset]``.
 
         Raises
         ------
@@ -78,6 +86,11 @@ class Plan:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise PlanError(f"{path}: must be a TOML file: {error}") from error
+        for name, given in (("settings", settings), ("dataset", dataset)):
+            if given:
+                if not isinstance(content.get(name, {}), dict):
+                    raise PlanError(f"{path}: {name} must be one table for flags to change it, got several")
+                content[name] = {**content.get(name, {}), **given}
         return cls.from_dict(content, source=str(path), folder=path.parent, name=path.stem)
 
     @classmethod

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 DATABASE = "study.sqlite"
-_LOCK = "study.lock"
+LOCK = "study.lock"
 
 
 class Outcome(NamedTuple):
@@ -63,7 +63,7 @@ class Store:
         self.path = self.folder / DATABASE
         self.notices: list[str] = []
         with ExitStack() as stack:
-            stack.enter_context(locked(self.folder / _LOCK))
+            stack.enter_context(locked(self.folder / LOCK))
             self._connection = self._open()
             stack.callback(self._connection.close)
             self._drop_damaged()

@@ -1,0 +1,151 @@
+"""`subnetlab study`: a grid of runs, kept in a folder; the same command again goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from ..study.estimate import estimate
+from ..study.execution import execute, processors
+from ..study.identity import claim_folder
+from ..study.plan import Plan
+from ..study.store import DATABASE, Store, read_cells
+from ..study.study import open_study
+from .folder import write_json
+from .study_report import counts_line, duration, failures_text, size
+
+
+@dataclass(frozen=True)
+class GridOptions:
+    """Settings of the cells, several values each; they take the place of those in the plan's [settings]."""
+
+    masks: tuple[str, ...] | None = None
+    """Laws of the masks: bernoulli, categorical, all."""
+    n_subnetworks: Annotated[tuple[int, ...] | None, tyro.conf.arg(aliases=["--p"])] = None
+    """p, the subnetworks per round."""
+    selection_prob: Annotated[tuple[float, ...] | None, tyro.conf.arg(aliases=["--xi"])] = None
+    """xi, the chance that a subnetwork holds a neuron (bernoulli)."""
+    rounds: tuple[int, ...] | None = None
+    """K."""
+    local_steps: Annotated[tuple[int, ...] | None, tyro.conf.arg(aliases=["--tau"])] = None
+    """tau, the gradient steps of each subnetwork in a round."""
+    step_size: Annotated[tuple[float | Literal["auto", "theory"], ...] | None, tyro.conf.arg(aliases=["--eta"])] = None
+    """eta: numbers, auto, theory."""
+    width: Annotated[tuple[int, ...] | None, tyro.conf.arg(aliases=["--m"])] = None
+    """m, the hidden neurons."""
+    init_scale: Annotated[tuple[float, ...] | None, tyro.conf.arg(aliases=["--kappa"])] = None
+    """kappa, the standard deviation of the initial weights."""
+    seed: tuple[int, ...] | None = None
+    """Seeds of masks, shards and minibatches."""
+    network_seed: tuple[int, ...] | None = None
+    """Seeds of the initial network."""
+    engine: tuple[str, ...] | None = None
+    """How rounds are computed."""
+    dtype: tuple[str, ...] | None = None
+    """Precisions of the engine."""
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """The data, several values each; they take the place of those in the plan's [dataset]."""
+
+    dataset: tuple[str, ...] | None = None
+    """crime, diabetes, synthetic, auto, or files of yours."""
+    target: tuple[str, ...] | None = None
+    """Name or number of the target column of a file of yours."""
+    n_samples: tuple[int | Literal["all"], ...] | None = None
+    """Rows."""
+    data_seed: tuple[int, ...] | None = None
+    """Seeds of the drawn rows."""
+    scaling: tuple[str, ...] | None = None
+    """What is done to the columns: raw, centred, standardised."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `subnetlab study`."""
+
+    plan: tyro.conf.Positional[Path | None] = None
+    """A TOML file (docs/studies.md); without one, the flags below are the plan."""
+    out: Path = Path("study")
+    """Folder for the results."""
+    jobs: int | None = None
+    """Runs at a time, each on one thread; one per processor if not given."""
+    dry_run: bool = False
+    """Say what would be run and what it would take, and run nothing."""
+    cluster: str | None = None
+    """Address of a dask scheduler whose workers run the cells (docs/studies.md)."""
+    grid: GridOptions = field(default_factory=GridOptions)
+    data: DatasetOptions = field(default_factory=DatasetOptions)
+    json: bool = False
+    """Print the result as JSON."""
+    quiet: bool = False
+    """No progress bar."""
+    force: bool = False
+    """Take over a folder that holds another study; its results are kept and used where they fit."""
+
+
+def run(options: Options) -> int:
+    """Plan, run what is missing, print."""
+    plan = _plan(options)
+    jobs = processors() if options.jobs is None else options.jobs
+    if options.dry_run:
+        return _dry_run(options, plan, jobs)
+    with Store(options.out) as store:
+        for notice in store.notices:
+            print(f"{options.out}: {notice}", file=sys.stderr)
+        claim_folder(store, plan.cells, force=options.force)
+        write_json(options.out / "plan.json", {"name": plan.name, **plan.content})
+        counts = execute(plan.cells, store, jobs, progress=not options.quiet, cluster=options.cluster)
+    summary = {"name": plan.name, "out": str(options.out), **vars(counts)}
+    print(json.dumps(summary, sort_keys=True) if options.json else f"{options.out}: {counts_line(summary)}")
+    if counts.failed:
+        print(failures_text(open_study(options.out)), file=sys.stderr)
+    return 3 if counts.failed else 0
+
+
+def _plan(options: Options) -> Plan:
+    flags = {name: list(value) for name, value in vars(options.grid).items() if value is not None}
+    data = {name: list(value) for name, value in vars(options.data).items() if value is not None}
+    for own, name in (("dataset", "name"), ("data_seed", "seed")):
+        if own in data:
+            data[name] = data.pop(own)
+    if "target" in data:
+        data["target"] = [int(t) if t.lstrip("-").isdigit() else t for t in data["target"]]
+    if options.plan is not None:
+        return Plan.from_toml(options.plan, settings=flags, dataset=data)
+    if not flags:
+        names = ", ".join(f"--{f.name.replace('_', '-')}" for f in fields(GridOptions))
+        raise ValueError(f"a plan must be given: a TOML file, or settings ({names})")
+    return Plan.from_dict({"dataset": {"name": "auto", **data}, "settings": flags}, source="flags", folder=Path())
+
+
+def _dry_run(options: Options, plan: Plan, jobs: int) -> int:
+    tasks = dict(cell.identified() for cell in plan.cells)
+    database = options.out / DATABASE
+    stored = {cell.key: cell.seconds for cell in read_cells(database)} if database.exists() else {}
+    finished = {key: seconds for key, seconds in stored.items() if seconds is not None and key in tasks}
+    todo = [cell for key, cell in tasks.items() if key not in finished]
+    guess = estimate(todo, jobs, {tasks[key]: seconds for key, seconds in finished.items()})
+    summary: dict[str, Any] = {
+        "name": plan.name,
+        "cells": len(tasks),
+        "finished": len(finished),
+        "jobs": jobs,
+        "seconds": guess.seconds,
+        "bytes_per_job": guess.bytes_per_job,
+        "bytes_on_disk": guess.bytes_on_disk,
+    }
+    if options.json:
+        print(json.dumps(summary, sort_keys=True))
+        return 0
+    print(f"{plan.name}: {len(tasks)} cells, {len(finished)} of them finished in {options.out}")
+    print(f"time      about {duration(guess.seconds)} with {jobs} jobs (an upper guess)")
+    print(f"memory    about {size(guess.bytes_per_job)} per job")
+    print(f"disk      about {size(guess.bytes_on_disk)}")
+    return 0
