@@ -52,7 +52,7 @@ def read_archive(path: str | Path, kind: str, newest_version: int) -> tuple[dict
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # NumPy leaves bad files open
             arrays = {name: file[name] for name in file.files}
         meta = dict(json.loads(arrays.pop(_META).tobytes()))
         found_kind, version, names = meta.pop("kind"), int(meta.pop("version")), meta.pop("arrays", None)
