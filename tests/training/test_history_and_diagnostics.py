@@ -1,0 +1,137 @@
+"""What a run records, against direct computation."""
+
+import numpy as np
+import pytest
+
+import subnetlab as sl
+from subnetlab.history import History, HistoryBuilder
+
+rng = np.random.default_rng(0)
+X = rng.standard_normal((6, 3))
+Y = rng.uniform(-1, 1, 6)
+X_V, Y_V = rng.standard_normal((4, 3)), rng.uniform(-1, 1, 4)
+NETWORK = sl.ShallowReLU.initialize(30, 3)
+K, TAU, P = 5, 3, 4
+SCHEME = sl.TrainingScheme(sl.Bernoulli(P, 0.4), rounds=K, local_steps=TAU, step_size=0.2)
+
+
+def test_shapes_and_what_is_left_out():
+    history = sl.train(NETWORK, X, Y, SCHEME).history
+    assert history.rounds == K
+    assert history.sampled_error.shape == (K,)
+    assert history.local_error.shape == (K, TAU)
+    assert history.full_error.shape == (K + 1,)
+    assert history.subnetwork_errors is None
+    assert (history.validation_error, history.pattern_change, history.weight_movement) == (None, None, None)
+    assert set(history.arrays()) == {"sampled_error", "local_error", "full_error"}
+
+
+def test_errors_of_the_first_round_and_of_the_end_by_direct_computation():
+    run = sl.train(NETWORK, X, Y, SCHEME, seed=3, record="subnetworks")
+    errors = run.history.subnetwork_errors
+    assert errors.shape == (K, TAU + 1, P)
+    for l, mask in enumerate(SCHEME.masks.sample(3, 0, 30)):
+        weights = NETWORK.weights
+        for t in range(TAU + 1):
+            network = sl.ShallowReLU(weights, NETWORK.signs)
+            error = np.sum((Y - network.subnetwork_output(X, mask)) ** 2)
+            assert errors[0, t, l] == pytest.approx(error, rel=1e-12)
+            weights = weights - 0.2 * network.subnetwork_gradient(X, Y, mask)
+    np.testing.assert_allclose(run.history.sampled_error, errors[:, 0].mean(axis=1), rtol=1e-15)
+    np.testing.assert_allclose(run.history.local_error, errors[:, 1:].mean(axis=2), rtol=1e-15)
+    for k, network in ((0, NETWORK), (K, run.network)):
+        u = network.output(X, 0.4)
+        assert run.history.full_error[k] == pytest.approx(np.sum((Y - u) ** 2), rel=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["reference", "primal"])
+def test_diagnostics_and_validation_by_direct_computation(engine):
+    states = [NETWORK.weights]
+    run = sl.train(
+        NETWORK,
+        X,
+        Y,
+        SCHEME,
+        engine=engine,
+        diagnostics=("patterns", "movement"),
+        validation=(X_V, Y_V),
+        on_round=lambda session: states.append(session.run().network.weights),
+    )
+    for k, W in enumerate(states):
+        u = sl.ShallowReLU(W, NETWORK.signs).output(X_V, 0.4)
+        assert run.history.validation_error[k] == pytest.approx(np.sum((Y_V - u) ** 2), rel=1e-12)
+        changed = [(W[r] @ x >= 0) != (NETWORK.weights[r] @ x >= 0) for r in range(30) for x in X]
+        assert run.history.pattern_change[k] == np.mean(changed)
+        moved = max(np.linalg.norm(W[r] - NETWORK.weights[r]) for r in range(30))
+        assert run.history.weight_movement[k] == pytest.approx(moved, rel=1e-12)
+    assert run.history.pattern_change[0] == run.history.weight_movement[0] == 0
+    assert run.history.pattern_change[-1] > 0
+
+
+def test_the_validation_error_of_several_outputs():
+    signs = np.sign(rng.standard_normal((30, 2)))
+    network = sl.ShallowReLU(NETWORK.weights, signs)
+    y, y_v = rng.uniform(-1, 1, (6, 2)), rng.uniform(-1, 1, (4, 2))
+    run = sl.train(network, X, y, SCHEME, validation=(X_V, y_v))
+    assert run.settings.engine == "reference"
+    u = run.network.output(X_V, 0.4)
+    assert run.history.validation_error[-1] == pytest.approx(np.sum((y_v - u) ** 2), rel=1e-12)
+
+
+def test_only_the_diagnostics_asked_for_are_recorded():
+    movement = sl.train(NETWORK, X, Y, SCHEME, diagnostics=["movement"]).history
+    assert set(movement.arrays()) == {"sampled_error", "local_error", "full_error", "weight_movement"}
+    patterns = sl.train(NETWORK, X, Y, SCHEME, diagnostics=("patterns",)).history
+    assert set(patterns.arrays()) == {"sampled_error", "local_error", "full_error", "pattern_change"}
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_history_without_rounds_keeps_its_shapes(keep):
+    builder = HistoryBuilder(keep_subnetworks=keep, n_subnetworks=P, local_steps=TAU)
+    builder.add_state(full_error=2.0)
+    history = builder.build()
+    assert history.rounds == 0
+    assert history.sampled_error.shape == (0,)
+    assert history.local_error.shape == (0, TAU)
+    assert history.full_error.tolist() == [2.0]
+    assert history.subnetwork_errors is None if not keep else history.subnetwork_errors.shape == (0, TAU + 1, P)
+    again = HistoryBuilder.continuing(history, n_subnetworks=P, local_steps=TAU).build()
+    assert again == history
+
+
+def test_equality_of_histories():
+    history = sl.train(NETWORK, X, Y, SCHEME, diagnostics=("movement",)).history
+    assert history == History.from_arrays(history.arrays())
+    changed = {**history.arrays(), "full_error": history.full_error + 1}
+    fewer = {name: values for name, values in history.arrays().items() if name != "weight_movement"}
+    assert history != History.from_arrays(changed)
+    assert history != History.from_arrays(fewer)
+    assert history != "history"
+    with_nan = {**history.arrays(), "full_error": np.full(K + 1, np.nan)}
+    assert History.from_arrays(with_nan) == History.from_arrays(with_nan)
+
+
+def test_a_session_shows_where_it_is():
+    session = sl.TrainingSession(NETWORK, X, Y, SCHEME, seed=3)
+    assert (session.rounds_done, session.run().status) == (0, "unfinished")
+    assert session.run().network.weights.tobytes() == NETWORK.weights.tobytes()
+    record = session.advance()
+    assert record.subnetwork_errors.shape == (TAU + 1, P)
+    assert session.run().history.full_error[-1] == record.full_error
+    for _ in range(K - 1):
+        session.advance()
+    assert (session.rounds_done, session.run().status) == (K, "finished")
+    assert session.scheme is SCHEME
+    assert session.settings.seed == 3
+    assert session.run().history == sl.train(NETWORK, X, Y, SCHEME, seed=3).history
+
+
+def test_on_round_is_called_after_every_round():
+    seen = []
+    sl.train(NETWORK, X, Y, SCHEME, on_round=lambda session: seen.append(session.rounds_done))
+    assert seen == [1, 2, 3, 4, 5]
+
+
+def test_an_error_in_on_round_stops_the_run_as_it_is():
+    with pytest.raises(ZeroDivisionError):
+        sl.train(NETWORK, X, Y, SCHEME, on_round=lambda session: 1 / 0)

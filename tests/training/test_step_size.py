@@ -1,0 +1,120 @@
+"""step_size="auto" and "theory", against numbers computed another way."""
+
+import numpy as np
+import pytest
+
+import subnetlab as sl
+from subnetlab.kernels.finite import largest_ntk_eigenvalue
+from subnetlab.theory.step_size import step_size_limit
+
+
+def data_of(n, d, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    return X / np.linalg.norm(X, axis=1, keepdims=True), rng.uniform(-1, 1, n)
+
+
+X, Y = data_of(7, 4)
+NETWORK = sl.ShallowReLU.initialize(60, 4, seed=2)
+
+
+def resolved(scheme, network=NETWORK, y=Y, **options):
+    return sl.TrainingSession(network, X, y, scheme, **options).settings.step_size
+
+
+def lambda_max(network, X, sample_weight=None):
+    """The largest eigenvalue of J J', J the Jacobian of sqrt(s_i) f(x_i) by the weights, by power iteration."""
+    s = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
+    a = network.signs.reshape(network.width, -1)
+    active = X @ network.weights.T >= 0
+    J = np.einsum("i,ir,rc,ij->icrj", np.sqrt(s), active, a, X) / np.sqrt(network.width)
+    J = J.reshape(len(X) * a.shape[1], -1)
+    v = np.ones(len(J))
+    for _ in range(2000):
+        v = J @ (J.T @ v)
+        v /= np.linalg.norm(v)
+    return float(v @ (J @ (J.T @ v)))
+
+
+def test_a_number_stays_as_it_is():
+    assert resolved(sl.gradient_descent(1, 0.125)) == 0.125
+
+
+@pytest.mark.parametrize(
+    ("scheme", "share"),
+    [
+        (sl.gradient_descent(1), 1.0),
+        (sl.dropout(0.3, 1), 0.3),
+        (sl.multi_sample_dropout(4, 0.3, 1), 0.3 + np.sqrt(0.3 * 0.7 / 60 * 2 * np.log(4))),
+        (sl.independent_subnets(4, 1, 5), 0.25 + np.sqrt(0.25 * 0.75 / 60 * 2 * np.log(4))),
+        (sl.TrainingScheme(sl.FixedMasks(np.arange(60).reshape(1, 1, 60) < 15, 0.9), 1), 0.25),
+    ],
+    ids=["all", "dropout", "bernoulli", "categorical", "fixed"],
+)
+def test_auto_is_half_of_the_largest_stable_step_of_the_largest_subnetwork(scheme, share):
+    assert resolved(scheme) == pytest.approx(1 / (share * lambda_max(NETWORK, X)), rel=1e-9)
+
+
+def test_auto_knows_sample_weights():
+    s = np.array([100.0, 0, 1, 2, 3, 0.5, 7])
+    got = resolved(sl.gradient_descent(1), sample_weight=s)
+    assert got == pytest.approx(1 / lambda_max(NETWORK, X, s), rel=1e-9)
+
+
+@pytest.mark.parametrize("outputs", [None, 3])
+def test_auto_is_stable_for_other_output_weights(outputs):
+    """max_r |a_r|^2 bounds what they add; a step is stable below 2 / lambda_max."""
+    rng = np.random.default_rng(0)
+    signs = 3 * rng.standard_normal((60,) if outputs is None else (60, outputs))
+    network = sl.ShallowReLU(NETWORK.weights, signs)
+    y = rng.standard_normal((7,) if outputs is None else (7, outputs))
+    assert resolved(sl.gradient_descent(1), network, y) <= 1 / lambda_max(network, X)
+
+
+def test_auto_trains_where_a_step_twice_the_stable_one_diverges():
+    run = sl.train(NETWORK, X, Y, sl.gradient_descent(50))
+    assert np.all(np.diff(run.history.full_error) < 0)
+    with pytest.raises(sl.DivergenceError):
+        sl.train(NETWORK, X, Y, sl.gradient_descent(400, 6 * run.settings.step_size))
+
+
+@pytest.mark.parametrize(("p", "tau"), [(1, 1), (1, 5), (20, 3)])
+def test_theory_is_the_least_of_the_limits_of_theorem_3(p, tau):
+    lambda_0 = np.linalg.eigvalsh(sl.infinite_ntk(X, 0.4))[0]
+    n = 7
+    limits = [lambda_0 / (4 * n**2), lambda_0 / (48 * n * tau * max(n, p))]
+    limits += [lambda_0 / (16 * (tau - 1) * n**2)] if tau > 1 else []
+    scheme = sl.TrainingScheme(sl.Bernoulli(p, 0.4), 1, tau, "theory")
+    assert resolved(scheme) == pytest.approx(min(limits), rel=1e-12)
+
+
+def test_each_limit_of_theorem_3_is_the_least_somewhere():
+    law = sl.Bernoulli(1, 0.5)
+    assert step_size_limit(1.0, 1, law, 1) == 1 / 48
+    assert step_size_limit(1.0, 10, sl.Bernoulli(100, 0.5), 2) == 1 / (48 * 10 * 2 * 100)
+    assert step_size_limit(2.0, 10, law, 3) == 2 / (48 * 10 * 3 * 10)
+
+
+def test_theory_of_categorical_masks_is_the_limit_of_theorem_4():
+    lambda_0 = np.linalg.eigvalsh(sl.infinite_ntk(X, 0.25))[0]
+    assert resolved(sl.independent_subnets(4, 1, 9, "theory")) == pytest.approx(lambda_0 / (4 * 49), rel=1e-12)
+
+
+def test_theory_refuses_parallel_rows():
+    """Two equal rows, and three antipodal pairs in the plane, have lambda_0 = 0; rounding may leave it just above."""
+    angles = np.array([0.0, 1.0, 2.0])
+    half = np.column_stack([np.cos(angles), np.sin(angles)])
+    network = sl.ShallowReLU.initialize(10, 2)
+    for rows in (np.vstack([half, -half]), np.vstack([half, half])):
+        with pytest.raises(ValueError, match=r"^train: step_size='theory' needs lambda_0 > 0, got .*parallel\?$"):
+            sl.train(network, rows, np.ones(6), sl.gradient_descent(1, "theory"))
+
+
+def test_the_largest_eigenvalue_dense_and_by_lanczos(monkeypatch):
+    rows, _ = data_of(60, 5, seed=1)
+    network = sl.ShallowReLU.initialize(300, 5)
+    dense = largest_ntk_eigenvalue(network, rows)
+    assert dense == pytest.approx(lambda_max(network, rows), rel=1e-9)
+    monkeypatch.setattr("subnetlab.kernels.finite._DENSE_ROWS", 10)
+    monkeypatch.setattr("subnetlab.kernels.finite._BLOCK_ENTRIES", 60 * 7)  # blocks of seven neurons
+    assert largest_ntk_eigenvalue(network, rows) == pytest.approx(dense, rel=1e-3)
