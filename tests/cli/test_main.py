@@ -15,7 +15,8 @@ def test_alone_it_says_what_one_can_do(capsys):
 def test_version_names_the_engines_and_imports_nothing_heavy():
     code = (
         "import sys; from subnetlab.cli.main import main; main(['--version']);"
-        "heavy = {'numpy', 'torch', 'numba', 'matplotlib', 'sklearn', 'tyro'} & sys.modules.keys(); assert not heavy, heavy"
+        "heavy = {'numpy', 'torch', 'numba', 'matplotlib', 'sklearn', 'tyro'} & sys.modules.keys();"
+        "assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "reference" in done.stdout and "primal" in done.stdout

@@ -56,7 +56,7 @@ def test_equal_steps_reads_columns_with_more_local_steps_earlier():
 
 
 def test_dynamics_claims():
-    K, tau = 6, 3
+    K = 6
     sampled = np.full((2, K), 8.0)
     local = np.array([7.0, 6.0, 5.0]) * np.ones((2, K, 1))
     full = np.full((2, K + 1), 3.0)
