@@ -1,6 +1,7 @@
 """What several tests share."""
 
 import importlib.util
+import os
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,18 @@ def algorithm1():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def crime_file():
+    """The file of Communities and Crime, for tests marked ``crime``; they are skipped where it is not."""
+    folder = os.environ.get("SUBNETLAB_DATA")
+    if not folder:
+        pytest.skip("SUBNETLAB_DATA is not set: it names the folder of communities.data (docs/data.md)")
+    file = Path(folder) / "communities.data"
+    if not file.is_file():
+        pytest.skip(f"SUBNETLAB_DATA={folder!r} holds no communities.data")
+    return file
 
 
 @contextmanager

@@ -1,0 +1,34 @@
+"""What `load_dataset` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows to train on, and where they come from.
+
+    Parameters
+    ----------
+    X : ndarray of float64, shape (n, d)
+        Rows of Euclidean norm 1.
+    y : ndarray of float64, shape (n,) or, from an NPZ file with several targets, (n, o)
+    name : str
+        The dataset that it is: "crime" or "diabetes" where "auto" was asked for.
+    provenance : dict
+        Everything needed to make the same arrays again, as JSON can hold it; docs/data.md explains each key.
+    X_validation, y_validation : ndarray, optional
+        Other rows of the same data, treated with the statistics of the training rows.
+    """
+
+    X: FloatArray
+    y: FloatArray
+    name: str
+    provenance: dict[str, Any]
+    X_validation: FloatArray | None = None
+    y_validation: FloatArray | None = None

@@ -1,0 +1,17 @@
+"""What can go wrong on the way to a file."""
+
+
+class DatasetNotFoundError(FileNotFoundError):
+    """The file of a dataset is in none of its places and could not be downloaded.
+
+    Attributes
+    ----------
+    reasons : str
+        Why each place was of no use, without the advice that the message adds.
+    """
+
+    reasons: str = ""
+
+
+class DownloadError(OSError):
+    """No mirror gave the file."""

@@ -1,0 +1,179 @@
+"""load_dataset(): the one door to all data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core import checks
+from ..core.randomness import Purpose, permutation
+from .files.table import READERS
+from .prepare import prepare
+from .preprocessing import Preprocessing
+from .table import DATASETS, OWN_FILE, DatasetEntry
+
+if TYPE_CHECKING:
+    from ..core.arrays import IntArray
+    from .dataset import Dataset
+
+_OWNER = "load_dataset"
+
+
+def load_dataset(
+    name: str | os.PathLike[str],
+    n_samples: int | str | None = None,
+    seed: int = 0,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    target: str | int | None = None,
+    n_validation: int = 0,
+    preprocessing: Preprocessing | None = None,
+    smallest_eigenvalue: float | None = None,
+    n_features: int | None = None,
+    download: bool = True,
+) -> Dataset:
+    """Return data with rows of norm 1, as the paper assumes, and the record of how it was made.
+
+    Parameters
+    ----------
+    name : str or path
+        "crime", "diabetes", "synthetic", "auto", or the path of your own CSV, TSV, Parquet, NPY or NPZ file.
+    n_samples : int or "all", optional
+        n. None means 100, the paper's size, for the named datasets and "all" for your own file. With an
+        integer, n rows are drawn without replacement as a pure function of ``seed``, in the order drawn: the
+        first 50 of 100 are the 50 of the same seed. "all" keeps the order of the source.
+    seed : int, default 0
+    path : path, optional
+        Of the crime file, or of a folder that holds it; before SUBNETLAB_DATA, the cache and the download.
+    target : str or int, optional
+        Of your own file: the column's name or position (-1 for the last); in an NPZ file the key.
+    n_validation : int, default 0
+        Further rows for ``X_validation`` and ``y_validation``, disjoint from the training rows and treated
+        with their statistics. With "all", these rows are drawn and the others are for training.
+    preprocessing : Preprocessing, optional
+        How features and target are treated; by default they are taken as given.
+    smallest_eigenvalue, n_features : optional
+        Of "synthetic": lambda_0 (0.1 if None) and d (n if None).
+    download : bool, default True
+        Whether the crime file may be downloaded.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument breaks its rule, or a file is not what it must be.
+    DatasetNotFoundError, OSError
+        If there is no file, or it cannot be read.
+    ImportError
+        If a file needs a package that is not installed.
+
+    Examples
+    --------
+    >>> data = load_dataset("synthetic", n_samples=20, seed=1, smallest_eigenvalue=0.2)
+    >>> data.X.shape, data.provenance["source"]["kind"]
+    ((20, 20), 'generated')
+    """
+    preprocessing = Preprocessing() if preprocessing is None else preprocessing
+    checks.instance(_OWNER, "preprocessing", preprocessing, Preprocessing)
+    seed = checks.seed_number(_OWNER, seed)
+    n_validation = checks.whole_number(_OWNER, "n_validation", n_validation, least=0)
+    entry, file = _entry(name)
+    n_wanted = _wanted(n_samples, entry)
+    optional = {
+        "path": path,
+        "target": target,
+        "smallest_eigenvalue": smallest_eigenvalue,
+        "n_features": n_features,
+    }
+    _check_arguments(name, entry, optional, n_wanted, preprocessing)
+    given: dict[str, Any] = {
+        **optional,
+        "file": file,
+        "n_samples": n_wanted,
+        "n_validation": n_validation,
+        "seed": seed,
+        "impute": preprocessing.impute,
+        "download": download,
+    }
+    table = entry.load(**{argument: given[argument] for argument in entry.accepts})
+    rows, validation_rows = _draw(entry, len(table.target), n_wanted, n_validation, seed)
+    dataset, facts = prepare(table, rows, validation_rows, preprocessing)
+    provenance = {
+        "name": table.name,
+        "requested": os.fspath(name),
+        "why": table.why,
+        "source": {**table.source, "n_rows": len(table.target)},
+        "seed": seed,
+        "rows": "all" if n_wanted is None and not n_validation else rows.tolist(),
+        "validation_rows": validation_rows.tolist(),
+        **facts,
+    }
+    return replace(dataset, provenance=provenance)
+
+
+def _entry(name: str | os.PathLike[str]) -> tuple[DatasetEntry, Path | None]:
+    """Return the entry of a name, or that of own files with the file."""
+    if not isinstance(name, (str, os.PathLike)):
+        raise TypeError(f"{_OWNER}: name must be a name or a path, got {name!r}")
+    if isinstance(name, str) and name in DATASETS:
+        return DATASETS[name], None
+    file = Path(name).expanduser()
+    if file.suffix.lower() in READERS:
+        return OWN_FILE, file
+    raise ValueError(
+        f"{_OWNER}: name must be one of {', '.join(DATASETS)}, or a file that ends in {', '.join(READERS)}, "
+        f"got {os.fspath(name)!r}"
+    )
+
+
+def _wanted(n_samples: int | str | None, entry: DatasetEntry) -> int | None:
+    """Return the number of rows to draw, or None for all."""
+    if n_samples is None:
+        return entry.default_rows
+    if isinstance(n_samples, str):
+        checks.one_of(_OWNER, "n_samples", n_samples, ("all",))
+        return None
+    return checks.whole_number(_OWNER, "n_samples", n_samples, least=1)
+
+
+def _check_arguments(
+    name: str | os.PathLike[str],
+    entry: DatasetEntry,
+    optional: dict[str, Any],
+    n_wanted: int | None,
+    preprocessing: Preprocessing,
+) -> None:
+    for argument, value in optional.items():
+        if value is not None and argument not in entry.accepts:
+            owners = [other for other, candidate in DATASETS.items() if argument in candidate.accepts]
+            whose = " and ".join(owners) or "your own files (give the file as the name)"
+            raise ValueError(f"{_OWNER}: {argument} is for {whose}, got {value!r} with {os.fspath(name)!r}")
+    if entry.generated and n_wanted is None:
+        raise ValueError(f"{_OWNER}: n_samples must be a number for {os.fspath(name)!r}, got 'all'")
+    if entry.generated and (preprocessing.scaling != "raw" or preprocessing.intercept):
+        raise ValueError(
+            f"{_OWNER}: preprocessing of {os.fspath(name)!r} must keep scaling 'raw' and no intercept, "
+            f"or its lambda_0 would not be the one chosen, got {preprocessing}"
+        )
+
+
+def _draw(
+    entry: DatasetEntry, n_rows: int, n_wanted: int | None, n_validation: int, seed: int
+) -> tuple[IntArray, IntArray]:
+    """Return the training rows and the validation rows."""
+    n = n_rows - n_validation if n_wanted is None else n_wanted
+    if n < 1 or n + n_validation > n_rows:
+        raise ValueError(
+            f"{_OWNER}: n_samples and n_validation must leave a row to train on and not exceed the "
+            f"{n_rows} rows there are, got {'all' if n_wanted is None else n_wanted} and {n_validation}"
+        )
+    natural = entry.generated or (n_wanted is None and not n_validation)
+    order = np.arange(n_rows) if natural else permutation(seed, Purpose.DATA_ROWS, 0, 0, n_rows)
+    return order[:n], order[n : n + n_validation]

@@ -1,0 +1,78 @@
+"""The datasets by name. One line here and one file beside it add a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .auto import load_auto
+from .crime.source import load_crime
+from .diabetes import load_diabetes
+from .files.source import load_file
+from .synthetic import load_synthetic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .raw import RawTable
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """One dataset as the table lists it.
+
+    Parameters
+    ----------
+    load : callable
+        Returns the raw table.
+    accepts : tuple of str
+        Which of the arguments of `load_dataset` the loader takes.
+    default_rows : int or None
+        How many rows are drawn if the user does not say; None for all.
+    summary : str
+        One line for people who choose.
+    generated : bool
+        Its rows are made as they are wanted: none are drawn, and they must not be rescaled.
+    """
+
+    load: Callable[..., RawTable]
+    accepts: tuple[str, ...]
+    default_rows: int | None
+    summary: str
+    generated: bool = False
+
+
+DATASETS: dict[str, DatasetEntry] = {
+    "crime": DatasetEntry(
+        load_crime,
+        ("path", "impute", "download"),
+        default_rows=100,
+        summary="Communities and Crime (UCI 183), the paper's data: 1,994 rows, 99 or 100 features",
+    ),
+    "diabetes": DatasetEntry(
+        load_diabetes,
+        (),
+        default_rows=100,
+        summary="scikit-learn's diabetes data, needs no network: 442 rows, 10 features",
+    ),
+    "synthetic": DatasetEntry(
+        load_synthetic,
+        ("n_samples", "n_validation", "seed", "smallest_eigenvalue", "n_features"),
+        default_rows=100,
+        summary="unit rows with a chosen lambda_0, needs no network: any size",
+        generated=True,
+    ),
+    "auto": DatasetEntry(
+        load_auto,
+        ("path", "impute", "download"),
+        default_rows=100,
+        summary="crime where it can be had, otherwise diabetes, saying which and why",
+    ),
+}
+
+OWN_FILE = DatasetEntry(
+    load_file,
+    ("file", "target"),
+    default_rows=None,
+    summary="your own CSV, TSV, Parquet, NPY or NPZ file: its path, with target=",
+)
