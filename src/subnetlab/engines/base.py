@@ -22,8 +22,9 @@ Dtype: TypeAlias = Literal["float64", "float32"]
 Loss: TypeAlias = Literal["squared", "logistic"]
 
 Capability: TypeAlias = Literal[
-    "float32", "shards", "minibatches", "outputs", "sample_weight", "losses", "learned_signs"
+    "float32", "shards", "minibatches", "outputs", "sample_weight", "losses", "learned_signs", "any_signs"
 ]
+"""``any_signs``: output weights other than -1 and +1."""
 
 
 @dataclass(frozen=True)

@@ -41,23 +41,30 @@ ENGINES: dict[str, EngineEntry] = {
     "reference": EngineEntry(
         ".reference",
         "ReferenceEngine",
-        frozenset({"shards", "minibatches", "outputs", "sample_weight"}),
+        frozenset({"any_signs", "shards", "minibatches", "outputs", "sample_weight"}),
         version=1,
         summary="plain NumPy, reads as Algorithm 1, defines the answer",
     ),
     "primal": EngineEntry(
         ".primal",
         "PrimalEngine",
-        frozenset({"float32", "shards", "minibatches"}),
+        frozenset({"any_signs", "float32", "shards", "minibatches"}),
         version=1,
         summary="selected neurons gathered, two matrix products per step",
     ),
     "dual": EngineEntry(
         ".dual",
         "DualEngine",
-        frozenset({"float32", "shards", "minibatches", "outputs", "sample_weight"}),
+        frozenset({"any_signs", "float32", "shards", "minibatches", "outputs", "sample_weight"}),
         version=1,
         summary="works with the Gram matrix: one product per step, none of size d",
+    ),
+    "event": EngineEntry(
+        ".event",
+        "EventEngine",
+        frozenset({"shards", "minibatches", "sample_weight"}),
+        version=1,
+        summary="follows residuals by the masked NTK and finds every pattern change: n x n per step",
     ),
 }
 
@@ -77,6 +84,7 @@ def needed_capabilities(problem: Problem, scheme: TrainingScheme, dtype: Dtype) 
         "sample_weight": problem.sample_weight is not None,
         "losses": problem.loss != "squared",
         "learned_signs": problem.learn_signs,
+        "any_signs": bool((abs(problem.signs) != 1).any()),
     }
     return {capability for capability, needed in asked.items() if needed}
 

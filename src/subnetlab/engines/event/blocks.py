@@ -1,0 +1,201 @@
+"""The network on the data, in blocks of neurons: what a round reads and how aggregation changes it.
+
+Neurons stand in blocks of b (a multiple of 64), the last one filled up with neurons that nobody selects; within a
+block the n rows of data, and in each row the b neurons side by side. What is stored is q_rj = a_r z_rj rather than
+z_rj = <w_r, x_j>: a step moves q_rj by -(eta / sqrt m) sum_i P_ri residual_i G_ij whatever the sign a_r, and an
+active neuron adds q_rj / sqrt m to the output. The pattern P_rj = 1{z_rj >= 0} is 1{q_rj >= 0} where a_r = 1 and
+1{q_rj <= 0} where a_r = -1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+
+from ...kernels.patterns import WORD_BITS, pack_mask
+from .lanes import LANES, above, below, masked_shift, masked_sum
+
+if TYPE_CHECKING:
+    from ...core.arrays import BoolArray, FloatArray, IntArray, WordArray
+
+_WIDEST_BLOCK = 512  # with n = 100 a block of 0.4 MB stays in the second-level cache
+_FLAGS = {"reassoc", "contract", "nsz"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How m neurons stand in blocks."""
+
+    m: int
+    n: int
+    width: int  # b, neurons per block
+    n_blocks: int
+
+    @classmethod
+    def of(cls, m: int, n: int) -> Layout:
+        """Return the layout for m neurons and n rows of data; it depends on nothing else."""
+        width = min(_WIDEST_BLOCK, -(-m // WORD_BITS) * WORD_BITS)
+        return cls(m, n, width, -(-m // width))
+
+    @property
+    def padded(self) -> int:
+        """The number of neurons with those that fill up the last block."""
+        return self.width * self.n_blocks
+
+    @property
+    def words(self) -> int:
+        """The number of words that hold a bit for each neuron."""
+        return self.padded // WORD_BITS
+
+    def pack(self, masks: BoolArray) -> WordArray:
+        """Return one bit per neuron, (p, words) for masks (p, m); nobody holds the neurons that fill up."""
+        packed = np.zeros((len(masks), self.words), np.uint64)
+        words = pack_mask(masks)
+        packed[:, : words.shape[1]] = words
+        return packed
+
+    def block(self, t: int) -> slice:
+        """Return which neurons stand in block t."""
+        return slice(t * self.width, min((t + 1) * self.width, self.m))
+
+
+@dataclass
+class Patterns:
+    """P as bits, by rows of data and by neurons."""
+
+    by_row: WordArray  # (n, words): bit r of row j
+    by_neuron: WordArray  # (padded, ceil(n / 64)): bit j of neuron r
+
+    @classmethod
+    def empty(cls, layout: Layout) -> Patterns:
+        """Return memory for the patterns."""
+        by_neuron = np.zeros((layout.padded, -(-layout.n // WORD_BITS)), np.uint64)
+        return cls(np.zeros((layout.n, layout.words), np.uint64), by_neuron)
+
+
+def _find_patterns(q: FloatArray, first: int, n: int, positive: WordArray, by_row: WordArray, first_word: int) -> None:
+    """Write the patterns of one block by rows; q is the flat block store, first the block's place in it.
+
+    NaN counts as active, so that it reaches the outputs.
+    """
+    n_words = len(positive)
+    for j in range(n):
+        row = first + j * n_words * WORD_BITS
+        for w in range(n_words):
+            negative, greater = np.uint64(0), np.uint64(0)
+            for e in range(LANES):
+                place = row + w * WORD_BITS + e * LANES
+                shift = np.uint64(e * LANES)
+                negative |= below(q, place, 0.0) << shift
+                greater |= above(q, place, 0.0) << shift
+            by_row[j, first_word + w] = (~negative & positive[w]) | (~greater & ~positive[w])
+
+
+def _transpose_patterns(by_row: WordArray, first_word: int, n_words: int, by_neuron: WordArray) -> None:
+    """Write the patterns of one block by neurons: 64 x 64 bits at a time, by exchanging ever smaller squares."""
+    n = by_row.shape[0]
+    square = np.empty(WORD_BITS, np.uint64)
+    for w in range(first_word, first_word + n_words):
+        for v in range(by_neuron.shape[1]):
+            for k in range(WORD_BITS):
+                j = v * WORD_BITS + k
+                square[k] = by_row[j, w] if j < n else np.uint64(0)
+            side, mask = 32, np.uint64(0x00000000FFFFFFFF)
+            while side > 0:
+                shift = np.uint64(side)
+                for k in range(WORD_BITS):
+                    if k & side == 0:
+                        moved = ((square[k] >> shift) ^ square[k + side]) & mask
+                        square[k] ^= moved << shift
+                        square[k + side] ^= moved
+                side >>= 1
+                mask ^= mask << np.uint64(side)
+            for k in range(WORD_BITS):
+                by_neuron[w * WORD_BITS + k, v] = square[k]
+
+
+def _sum_outputs(
+    q: FloatArray, first: int, by_row: WordArray, first_word: int, n_words: int, masks: WordArray, sums: FloatArray
+) -> None:
+    """sums[l, j] = sum over the block's neurons r of m^l_r P_rj q_rj; masks are flat, p times all words."""
+    p, n = sums.shape
+    words = by_row.shape[1]
+    flat = by_row.reshape(-1)
+    for j in range(n):
+        for l in range(p):
+            sums[l, j] = masked_sum(
+                flat,
+                j * words + first_word,
+                masks,
+                l * words + first_word,
+                q,
+                first + j * n_words * WORD_BITS,
+                n_words * LANES,
+            )
+
+
+def _combine(
+    by_row: WordArray,
+    first_word: int,
+    n_words: int,
+    masks: WordArray,
+    accumulated: FloatArray,
+    aggregation: FloatArray,
+    B: FloatArray,
+) -> None:
+    """B_jr = eta_r P_rj sum_l m^l_r c^l_j for one block: the coefficients as if no pattern had changed."""
+    p = accumulated.shape[0]
+    n, b = B.shape
+    words = by_row.shape[1]
+    patterns, flat = by_row.reshape(-1), B.reshape(-1)
+    for j in range(n):
+        row = B[j]
+        row[:] = 0
+        for l in range(p):
+            masked_shift(
+                patterns,
+                j * words + first_word,
+                masks,
+                l * words + first_word,
+                accumulated[l, j],
+                flat,
+                j * b,
+                n_words * LANES,
+            )
+        for r in range(b):
+            row[r] *= aggregation[r]
+
+
+def _correct(
+    B: FloatArray,
+    aggregation: FloatArray,
+    neurons: IntArray,
+    rows: IntArray,
+    values: FloatArray,
+    start: int,
+    stop: int,
+    first_neuron: int,
+) -> None:
+    """Add eta_r times the coefficients that pattern changes added or took away."""
+    for k in range(start, stop):
+        r = neurons[k] - first_neuron
+        B[rows[k], r] += aggregation[r] * values[k]
+
+
+def _move(q: FloatArray, C: FloatArray, first: int, moved: FloatArray, B: FloatArray, rate: float) -> None:
+    """Add the block's movement to q and its coefficients to C."""
+    change, coefficients = moved.reshape(-1), B.reshape(-1)
+    for k in range(len(change)):
+        q[first + k] += change[k]
+        C[first + k] -= rate * coefficients[k]
+
+
+find_patterns = njit(nogil=True, cache=True)(_find_patterns)
+transpose_patterns = njit(nogil=True, cache=True)(_transpose_patterns)
+sum_outputs = njit(nogil=True, cache=True)(_sum_outputs)
+combine = njit(nogil=True, cache=True)(_combine)
+correct = njit(nogil=True, cache=True)(_correct)
+move = njit(nogil=True, cache=True, fastmath=_FLAGS)(_move)

@@ -1,0 +1,232 @@
+"""The event engine: rounds of Algorithm 1 whose local steps cost n^2, however wide the network."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...core.aggregation import aggregation_step
+from ...core.record import RoundRecord
+from ..row_weights import row_weights
+from .candidates import Candidates, Near, find_near, watch
+from .kernel import bound_motion, fill_kernel, frozen_phase
+from .local_phase import BOUND_EXCEEDED, GramMatrix, PhaseVectors, list_changes, run_phase
+from .network import BlockedNetwork, Changes
+from .workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...core.aggregation import Unselected
+    from ...core.arrays import BoolArray, FloatArray, WordArray
+    from ...core.rows import LocalRows
+    from ..base import Dtype, Problem
+    from .network import NetworkState
+
+_KERNEL_BYTES = 1 << 28  # of masked kernels held at once
+_MARGIN = 1.25  # of a guessed bound over that with frozen patterns
+_MOST_GUESSES = 4  # then everything is watched
+
+
+@dataclass
+class _Subnetwork:
+    """One subnetwork's part of a round."""
+
+    mask: WordArray  # (words,)
+    residual: FloatArray  # (padded,), f - y at the start
+    seen: FloatArray  # (tau, padded)
+    kernel: FloatArray  # (n, padded), T
+    most_down: FloatArray  # (n,), guessed bounds of the motion
+    most_up: FloatArray  # (n,)
+
+
+@dataclass
+class _Outcome:
+    """What a local phase leaves: errors (tau + 1,), c (n,), changed coefficients."""
+
+    errors: FloatArray
+    accumulated: FloatArray
+    changes: Changes
+
+
+class EventEngine:
+    """Numba, float64 inside; signs of -1 and +1, one output; shards, minibatches and sample weights."""
+
+    def __init__(self, problem: Problem, *, dtype: Dtype = "float64", threads: int = 1) -> None:
+        self._workers = Workers(threads)
+        self._network = BlockedNetwork(problem.X, problem.signs, self._workers)
+        self._gram = GramMatrix.of(problem.X)
+        self._kernels = np.empty((0, *self._gram.values.shape))  # T of the subnetworks at work
+        self._near = Near.empty(len(problem.X), 0)
+        self._scratch = threading.local()
+        self._y = problem.y
+        self._xi = problem.selection_prob
+        self._weight = problem.sample_weight
+        self._error_weight = np.zeros(self._gram.values.shape[1])
+        self._error_weight[: len(self._y)] = 1.0 if problem.sample_weight is None else problem.sample_weight
+
+    def start(self, weights: FloatArray) -> NetworkState:
+        """Compute q and the patterns."""
+        with self._workers.single_threaded_blas():
+            return self._network.start(weights)
+
+    def round(
+        self,
+        state: NetworkState,
+        masks: BoolArray,
+        step_size: float,
+        local_steps: int,
+        *,
+        rows: LocalRows | None = None,
+        unselected: Unselected = "keep",
+    ) -> tuple[NetworkState, RoundRecord]:
+        """Run one round; the state is updated in place."""
+        network, m = self._network, self._network.layout.m
+        words = network.layout.pack(masks)
+        with self._workers.single_threaded_blas():
+            residuals = self._padded(network.outputs(state, words) - self._y)
+            seen = [self._seen(rows, l, local_steps) for l in range(len(masks))]
+            outcomes: list[_Outcome] = []
+            together = max(1, _KERNEL_BYTES // self._gram.values.nbytes)
+            for first in range(0, len(masks), together):
+                group = range(first, min(first + together, len(masks)))
+                outcomes += self._local_phases(state, words, residuals, seen, step_size, group)
+            aggregation = aggregation_step(masks)
+            network.aggregate(
+                state,
+                words,
+                np.array([outcome.accumulated for outcome in outcomes]),
+                Changes.joined([outcome.changes for outcome in outcomes]),
+                aggregation,
+                step_size / np.sqrt(m),
+            )
+            if unselected == "zero":
+                network.erase(state, np.flatnonzero(aggregation == 0))
+            errors = np.array([outcome.errors for outcome in outcomes]).T
+            return state, RoundRecord(np.ascontiguousarray(errors), self.full_error(state))
+
+    def weights(self, state: NetworkState) -> FloatArray:
+        """Return W."""
+        return self._network.weights(state)
+
+    def full_error(self, state: NetworkState) -> float:
+        """Return |y - u|^2."""
+        residual = self._xi * self._network.output(state) - self._y
+        return float(np.sum(self._error_weight[: len(residual)] * residual**2))
+
+    def snapshot(self, state: NetworkState) -> dict[str, np.ndarray]:
+        """Return W0, coefficients, pre-activations and patterns."""
+        return self._network.snapshot(state)
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> NetworkState:
+        """Return the state that `snapshot` described."""
+        return self._network.restore(arrays)
+
+    def _local_phases(
+        self,
+        state: NetworkState,
+        words: WordArray,
+        residuals: FloatArray,
+        seen: list[FloatArray],
+        step_size: float,
+        group: range,
+    ) -> list[_Outcome]:
+        if len(self._kernels) < len(group):
+            self._kernels = np.empty((len(group), *self._gram.values.shape))
+
+        def prepare(l: int) -> _Subnetwork:
+            return self._prepare(state, l - group.start, words[l], residuals[l], seen[l], step_size)
+
+        subnetworks = self._workers.map(prepare, group)
+        widest = (np.max([getattr(s, side) for s in subnetworks], axis=0) for side in ("most_down", "most_up"))
+        near = self._near = self._find_near(state, *widest, self._near)
+        return self._workers.map(lambda s: self._local_phase(state, s, near, step_size), subnetworks)
+
+    def _prepare(
+        self,
+        state: NetworkState,
+        place: int,
+        mask: WordArray,
+        residual: FloatArray,
+        seen: FloatArray,
+        step_size: float,
+    ) -> _Subnetwork:
+        """Compute the masked NTK, and guess the bounds by running the phase with frozen patterns."""
+        m, n = self._network.layout.m, self._network.layout.n
+        T = self._kernels[place]
+        self._fill_kernel(state, mask, T)
+        c, travel = np.empty_like(residual), np.empty_like(residual)
+        errors = np.empty(len(seen) + 1)
+        frozen_phase(T, residual.copy(), seen, self._error_weight, step_size, c, travel, errors)
+        down, up = np.empty(n), np.empty(n)
+        bound_motion(self._gram.values, self._gram.sizes, c, travel, step_size / np.sqrt(m), down, up)
+        return _Subnetwork(mask, residual, seen, T, _MARGIN * down, _MARGIN * up)
+
+    def _find_near(self, state: NetworkState, down: FloatArray, up: FloatArray, near: Near) -> Near:
+        """Return the entries within the bounds, in the memory of ``near`` if they fit."""
+        layout = self._network.layout
+        found = find_near(state.Q.reshape(-1), layout.n_blocks, layout.width, down, up, near)
+        if found > len(near.neurons):
+            near = Near.empty(layout.n, found + found // 4)
+            find_near(state.Q.reshape(-1), layout.n_blocks, layout.width, down, up, near)
+        return near
+
+    def _local_phase(self, state: NetworkState, subnetwork: _Subnetwork, near: Near, step_size: float) -> _Outcome:
+        """Run the local steps, again with wider bounds where a guess proves too small."""
+        layout, gram = self._network.layout, self._gram
+        down, up = subnetwork.most_down, subnetwork.most_up
+        vectors = PhaseVectors.empty(*gram.values.shape)
+        errors = np.empty(len(subnetwork.seen) + 1)
+        for guess in range(1, _MOST_GUESSES + 1):
+            watched = self._candidates(int(near.offsets[-1]))
+            watch(near, subnetwork.mask, self._network.positive, state.patterns.by_neuron, down, up, watched)
+            vectors.residual[:] = subnetwork.residual
+            found = run_phase(
+                gram,
+                subnetwork.kernel,
+                watched,
+                vectors,
+                subnetwork.seen,
+                self._error_weight,
+                step_size,
+                layout.m,
+                down,
+                up,
+                errors,
+            )
+            if found != BOUND_EXCEEDED:
+                changes = Changes.room_for(found)
+                list_changes(watched, found, vectors.c, *changes)
+                return _Outcome(errors, vectors.c[: layout.n], changes)
+            down, up = 4.0 * np.maximum(down, vectors.down), 4.0 * np.maximum(up, vectors.up)
+            if guess + 1 == _MOST_GUESSES:
+                down[:], up[:] = np.inf, np.inf
+            near = self._find_near(state, down, up, Near.empty(layout.n, 0))
+            self._fill_kernel(state, subnetwork.mask, subnetwork.kernel)
+        raise AssertionError("EventEngine: no motion exceeds an infinite bound")
+
+    def _candidates(self, room: int) -> Candidates:
+        """Return this thread's memory for the entries that a subnetwork watches."""
+        layout = self._network.layout
+        watched: Candidates | None = getattr(self._scratch, "watched", None)
+        if watched is None or watched.room < room:
+            watched = self._scratch.watched = Candidates.empty(layout.n, layout.padded, room + room // 4)
+        return watched
+
+    def _fill_kernel(self, state: NetworkState, mask: WordArray, T: FloatArray) -> None:
+        n = self._network.layout.n
+        if not hasattr(self._scratch, "counts"):
+            self._scratch.counts = np.empty((n, n), np.int32)
+        fill_kernel(state.patterns.by_row, mask, self._gram.values, self._network.layout.m, self._scratch.counts, T)
+
+    def _seen(self, rows: LocalRows | None, l: int, local_steps: int) -> FloatArray:
+        return self._padded(row_weights(rows, l, local_steps, len(self._y), self._weight))
+
+    def _padded(self, values: FloatArray) -> FloatArray:
+        """Return the rows with zeros behind n, to a multiple of eight."""
+        padded = np.zeros((len(values), self._gram.values.shape[1]))
+        padded[:, : values.shape[1]] = values
+        return padded
