@@ -72,3 +72,28 @@ def test_bad_grids_start_nothing(tmp_path, capsys):
     assert main([*TINY, "--out", str(out), "--bernoulli-selection-probs", "0.5", "2"]) == 2
     assert "bernoulli_selection_probs must be in (0, 1], got 2" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_failed_cell_costs_its_figure_only(tmp_path, capsys, monkeypatch):
+    from subnetlab.study import execution
+    from subnetlab.study.result import CellResult
+    from subnetlab.study.running import run_cell
+
+    def fails_for_categorical_masks(cell):
+        return CellResult("failed", "made to fail") if cell.masks == "categorical" else run_cell(cell)
+
+    def execute(cells, store, **options):
+        return execution.execute(cells, store, run=fails_for_categorical_masks, **options)
+
+    monkeypatch.setattr("subnetlab.cli.reproduce.execute", execute)
+    out = tmp_path / "r"
+    assert main([*TINY, "--out", str(out), "--figures", "2b", "2c"]) == 3
+    assert "Figure 2c: a cell has no result (made to fail)" in capsys.readouterr().err
+    assert (out / "figure_2b.pdf").exists()
+    assert not (out / "figure_2c.pdf").exists()
+
+
+def test_a_diverged_figure_2a_says_so(tmp_path, capsys):
+    out = tmp_path / "r"
+    assert main([*TINY, "--out", str(out), "--figures", "2a", "--eta", "1e6"]) == 3
+    assert "step_size = 1e+06 is too large" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from ..datasets import headline
 from ..reproduction.cells import bernoulli_cells, categorical_cells, dynamics_cells, with_step_size
 from ..reproduction.claims import bernoulli_verdicts, categorical_verdicts, dynamics_verdicts
 from ..reproduction.outputs import write_bernoulli, write_categorical, write_dynamics, write_verdicts
-from ..reproduction.results import dynamics, error_grid, read_results
+from ..reproduction.results import CellsMissingError, dynamics, error_grid, read_results
 from ..reproduction.settings import ReproductionSettings
 from ..reproduction.text import settings_text, verdicts_text
 from ..study.data import DatasetSpec
@@ -26,10 +26,13 @@ from .folder import open_folder, write_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+
     from ..reproduction.claims import Verdict
     from ..study.result import CellResult
 
 FIGURES = ("2a", "2b", "2c")
+FAILED_CELLS = 3
 
 # What --quick and --full put in place of the defaults; a flag that is given wins over both.
 QUICK: dict[str, Any] = {
@@ -146,44 +149,69 @@ def run(options: Options) -> int:
         every = [cell for grid in cells.values() for cell in grid.flat]
         execute(every, store, jobs=options.jobs, progress=not options.quiet)
         results = read_results(store.path)
-    verdicts = _figures(options, settings, cells, results, folder)
-    write_verdicts(folder / "verdicts.csv", verdicts)
-    write_json(folder / "verdicts.json", [verdict.as_row() for verdict in verdicts])
+    verdicts: list[Verdict] = []
+    code = 0
+    for figure in options.figures:
+        try:
+            verdicts += _FIGURES[figure](options, settings, cells[figure], results, folder)
+        except CellsMissingError as error:
+            print(f"Figure {figure}: {error}", file=sys.stderr)
+            code = FAILED_CELLS
+    if verdicts:
+        write_verdicts(folder / "verdicts.csv", verdicts)
+        write_json(folder / "verdicts.json", [verdict.as_row() for verdict in verdicts])
     if options.json:
         print(json.dumps([verdict.as_row() for verdict in verdicts], sort_keys=True))
     else:
         print(f"\n{verdicts_text(verdicts)}\n\nfigures, verdicts and runs: {folder}")
-    return 0
+    return code
 
 
-def _figures(
+def _figure_2a(
     options: Options,
     settings: ReproductionSettings,
-    cells: Mapping[str, Any],
+    cells: np.ndarray,
     results: Mapping[str, CellResult],
     folder: Path,
 ) -> list[Verdict]:
-    """Draw each figure and judge the claims made of it."""
-    verdicts: list[Verdict] = []
-    rounds = settings.final_rounds
-    if "2a" in cells:
-        errors = dynamics(cells["2a"], results)
-        write_dynamics(
-            folder, errors, over=options.variance, rounds=options.dynamics_rounds, inset_rounds=options.inset_rounds
-        )
-        means = errors.subnetworks.mean(axis=-1)
-        shown = min(options.dynamics_rounds, settings.rounds)
-        verdicts += dynamics_verdicts(means[:, :shown, 0], means[:, :shown, 1:], errors.full[:, : shown + 1])
-    if "2b" in cells:
-        grid = error_grid(cells["2b"], results, settings.bernoulli_subnetworks, settings.bernoulli_selection_probs)
-        title = f"Bernoulli masks, τ = {settings.bernoulli_local_steps}"
-        write_bernoulli(folder, grid, shown=options.shown, rounds=rounds, title=title)
-        verdicts += bernoulli_verdicts(grid, rounds=rounds)
-    if "2c" in cells:
-        grid = error_grid(cells["2c"], results, settings.categorical_subnetworks, settings.categorical_local_steps)
-        write_categorical(folder, grid, shown=options.shown, rounds=rounds, title="Categorical masks")
-        verdicts += categorical_verdicts(grid, rounds=rounds)
-    return verdicts
+    """Draw the error inside the rounds, and judge the claims made of it."""
+    errors = dynamics(cells, results)
+    write_dynamics(
+        folder, errors, over=options.variance, rounds=options.dynamics_rounds, inset_rounds=options.inset_rounds
+    )
+    means = errors.subnetworks.mean(axis=-1)
+    shown = min(options.dynamics_rounds, settings.rounds)
+    return dynamics_verdicts(means[:, :shown, 0], means[:, :shown, 1:], errors.full[:, : shown + 1])
+
+
+def _figure_2b(
+    options: Options,
+    settings: ReproductionSettings,
+    cells: np.ndarray,
+    results: Mapping[str, CellResult],
+    folder: Path,
+) -> list[Verdict]:
+    """Draw the heatmap of Bernoulli masks, and judge the claims made of it."""
+    grid = error_grid(cells, results, settings.bernoulli_subnetworks, settings.bernoulli_selection_probs)
+    title = f"Bernoulli masks, τ = {settings.bernoulli_local_steps}"
+    write_bernoulli(folder, grid, shown=options.shown, rounds=settings.final_rounds, title=title)
+    return bernoulli_verdicts(grid, rounds=settings.final_rounds)
+
+
+def _figure_2c(
+    options: Options,
+    settings: ReproductionSettings,
+    cells: np.ndarray,
+    results: Mapping[str, CellResult],
+    folder: Path,
+) -> list[Verdict]:
+    """Draw the heatmap of categorical masks, and judge the claims made of it."""
+    grid = error_grid(cells, results, settings.categorical_subnetworks, settings.categorical_local_steps)
+    write_categorical(folder, grid, shown=options.shown, rounds=settings.final_rounds, title="Categorical masks")
+    return categorical_verdicts(grid, rounds=settings.final_rounds)
+
+
+_FIGURES = {"2a": _figure_2a, "2b": _figure_2b, "2c": _figure_2c}
 
 
 def _dataset(data: DataOptions) -> DatasetSpec:

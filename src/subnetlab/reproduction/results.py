@@ -50,7 +50,7 @@ def dynamics(cells: np.ndarray, results: Mapping[str, CellResult]) -> Dynamics:
     found = [_result(cell, results) for cell in cells]
     bad = [result for result in found if result.status != "ok"]
     if bad:
-        raise CellsMissingError(f"Figure 2a: {len(bad)} of {len(cells)} runs did not end well: {bad[0].message}")
+        raise CellsMissingError(f"{len(bad)} of {len(cells)} runs did not end well: {bad[0].message}")
     return Dynamics(
         np.array([result.curves["subnetwork_errors"] for result in found], dtype=np.float64),
         np.array([result.curves["full_error"] for result in found], dtype=np.float64),
