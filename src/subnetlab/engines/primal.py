@@ -13,7 +13,9 @@ import numpy as np
 from scipy.linalg import get_blas_funcs
 
 from ..core.aggregation import aggregation_step
+from ..core.losses import LOSSES
 from ..core.record import RoundRecord
+from .row_weights import row_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,12 +46,13 @@ class _Scratch:
 
 
 class PrimalEngine:
-    """NumPy and BLAS in float64 or float32, for any data, shards and minibatches."""
+    """NumPy and BLAS in float64 or float32, for any data and loss, shards and minibatches."""
 
     def __init__(self, problem: Problem, *, dtype: Dtype = "float64", threads: int = 1) -> None:
         self._X = np.ascontiguousarray(problem.X, dtype=dtype)
         self._y = problem.y  # errors are summed in float64
         self._a = problem.signs.astype(dtype)
+        self._loss = LOSSES[problem.loss]
         self._xi = problem.selection_prob
         self._gemm: Any = get_blas_funcs("gemm", dtype=np.dtype(dtype))
         self._scratch: _Scratch | None = None
@@ -85,10 +88,10 @@ class PrimalEngine:
         scratch.total[:] = 0
         for l, mask in enumerate(masks):
             chosen = np.flatnonzero(mask)
-            row_weights = None if rows is None else _row_weights(rows, l, local_steps, len(self._X))
+            seen = None if rows is None else row_weights(rows, l, local_steps, len(self._X))
             W_l = scratch.W[: len(chosen)]
-            np.take(state.W, chosen, axis=0, out=W_l)
-            errors[:, l] = self._local_steps(state, chosen, step_size, local_steps, row_weights)
+            np.take(state.W, chosen, axis=0, out=W_l, mode="clip")  # "raise" would buffer the output
+            errors[:, l] = self._local_steps(state, chosen, step_size, local_steps, seen)
             W_l -= state.W[chosen]
             scratch.total[chosen] += W_l
         self._aggregate(state, masks, unselected)
@@ -100,9 +103,9 @@ class PrimalEngine:
         return state.W.copy()
 
     def full_error(self, state: PrimalState) -> float:
-        """Return |y - u|^2."""
+        """Return |y - u|^2, or twice another loss of u."""
         f = self._output(state.Z, self._a, self._memory().S)
-        return float(np.sum((self._y - self._xi * f) ** 2))
+        return float(np.sum(self._loss.error(self._xi * f, self._y)))
 
     def snapshot(self, state: PrimalState) -> dict[str, FloatArray]:
         """Return W; Z follows from it by the same product."""
@@ -118,7 +121,7 @@ class PrimalEngine:
         chosen: IntArray,
         step_size: float,
         local_steps: int,
-        row_weights: FloatArray | None,
+        seen: FloatArray | None,
     ) -> FloatArray:
         """Advance scratch.W by tau steps; return the errors before the first and after each, (tau + 1,)."""
         scratch = self._memory()
@@ -126,20 +129,19 @@ class PrimalEngine:
         W, Z, S, active = scratch.W[:count], scratch.Z[:count], scratch.S[:count], scratch.active[:count]
         a = self._a[chosen]
         rate = -step_size / np.sqrt(len(self._a))
-        np.take(state.Z, chosen, axis=0, out=Z)
+        np.take(state.Z, chosen, axis=0, out=Z, mode="clip")
         errors = np.empty(local_steps + 1)
         for t in range(local_steps):
             residual = self._output(Z, a, S) - self._y
             errors[t] = residual @ residual
-            if row_weights is not None:
-                residual *= row_weights[t]
+            if seen is not None:
+                residual *= seen[t]
             np.greater_equal(Z, 0, out=active)
             np.multiply(active, residual.astype(S.dtype), out=S)
             S *= a[:, np.newaxis]
             self._add_product(rate, S, W)
             np.dot(W, self._X.T, out=Z)
-        residual = self._output(Z, a, S) - self._y
-        errors[local_steps] = residual @ residual
+        errors[local_steps] = self._loss.total_error(self._output(Z, a, S), self._y)
         return errors
 
     def _output(self, Z: FloatArray, a: FloatArray, S: FloatArray) -> FloatArray:
@@ -165,10 +167,3 @@ class PrimalEngine:
         if self._scratch is None:
             raise RuntimeError("PrimalEngine: start or restore must come before any other call")
         return self._scratch
-
-
-def _row_weights(rows: LocalRows, l: int, local_steps: int, n_samples: int) -> FloatArray:
-    """Return the factor of each row in each step, (tau, n): zero for rows that are not seen."""
-    weights = np.zeros((local_steps, n_samples))
-    np.put_along_axis(weights, rows.indices[l], rows.scales[l], axis=1)
-    return weights
