@@ -52,8 +52,8 @@ def test_lacking_capabilities_are_refused_naming_the_engines_that_can(refused):
     able = ", ".join(name for name, entry in ENGINES.items() if "float32" in entry.capabilities)
     with refused(ValueError, f"train: engine 'reference' does not support float32; engines that can: {able}"):
         check_capabilities("reference", {"float32", "shards"})
-    with refused(ValueError, "train: engine 'reference' does not support learned_signs, losses; no engine can yet"):
-        check_capabilities("reference", {"losses", "learned_signs"})
+    with refused(ValueError, "train: engine 'reference' does not support bias, float32; no engine can yet"):
+        check_capabilities("reference", {"bias", "float32"})
 
 
 @pytest.mark.parametrize(
@@ -70,5 +70,5 @@ def test_the_choice_fits_the_need():
 
 
 def test_no_engine_for_impossible_needs(refused):
-    with refused(ValueError, "train: no engine supports float32, losses together"):
-        choose_engine({"losses", "float32"})
+    with refused(ValueError, "train: no engine supports bias, float32 together"):
+        choose_engine({"bias", "float32"})

@@ -61,7 +61,7 @@ def aggregate(
     Parameters
     ----------
     weights : ndarray, shape (m, d)
-        W_k.
+        W_k; or learned output weights, shape (m,) or (m, o), which aggregate by the same rule.
     updates : ndarray, shape (p, m, d)
         Delta^l = W^l_tau - W_k, zero where the mask is.
     masks : ndarray of bool, shape (p, m)
@@ -73,13 +73,13 @@ def aggregate(
 
     Returns
     -------
-    ndarray, shape (m, d)
+    ndarray, shape (m, d), or that of ``weights``
     """
     total = np.zeros_like(weights)
     for update in updates:
         total += update
     eta = aggregation_step(masks).astype(weights.dtype)
-    aggregated = weights + eta[:, np.newaxis] * total
+    aggregated = weights + eta.reshape(-1, *[1] * (weights.ndim - 1)) * total
     nobody = selection_counts(masks) == 0
     aggregated[nobody] = weights[nobody] if unselected == "keep" else 0
     return aggregated

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+
     from ..core.aggregation import Unselected
     from ..core.arrays import BoolArray, FloatArray
+    from ..core.losses import LossName
     from ..core.record import RoundRecord
     from ..core.rows import LocalRows
 
 Dtype: TypeAlias = Literal["float64", "float32"]
-Loss: TypeAlias = Literal["squared", "logistic"]
 
 Capability: TypeAlias = Literal[
     "float32", "shards", "minibatches", "outputs", "sample_weight", "losses", "learned_signs", "any_signs"
@@ -41,8 +43,13 @@ class Problem:
     sample_weight : ndarray of float64, shape (n,), optional
         The local loss is 1/2 sum_i s_i (y_i - f_i)^2; recorded errors carry the weights too.
     loss : {"squared", "logistic"}
+        See `subnetlab.core.losses`; recorded errors are twice the loss.
     learn_signs : bool
-        Train the output weights as well; the paper keeps them fixed.
+        Train the output weights as well, from ``signs``, with the step size and the aggregation of W; the paper
+        keeps them fixed.
+    step_errors : bool
+        Measure every subnetwork's error on all rows before and after each local step. If not, an engine may leave
+        them NaN and read the rows of its minibatches alone.
     """
 
     X: FloatArray
@@ -50,8 +57,9 @@ class Problem:
     signs: FloatArray
     selection_prob: float
     sample_weight: FloatArray | None = None
-    loss: Loss = "squared"
+    loss: LossName = "squared"
     learn_signs: bool = False
+    step_errors: bool = True
 
 
 class Engine(Protocol):
@@ -89,10 +97,18 @@ class Engine(Protocol):
         """Return |y - u|^2 of the whole network as it stands."""
         ...
 
-    def snapshot(self, state: Any) -> dict[str, FloatArray]:
+    def snapshot(self, state: Any) -> dict[str, np.ndarray]:
         """Return arrays from which `restore` makes a state whose further rounds have the same bits."""
         ...
 
-    def restore(self, arrays: Mapping[str, FloatArray]) -> Any:
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> Any:
         """Return the state that `snapshot` described."""
+        ...
+
+
+class SignLearningEngine(Engine, Protocol):
+    """An engine with the capability "learned_signs"; its snapshots hold the trained signs."""
+
+    def signs(self, state: Any) -> FloatArray:
+        """Return a copy of a, shape (m,) or (m, o), in the engine's dtype."""
         ...

@@ -5,7 +5,8 @@ step needs of W is Z = W X'. With the Gram matrix G = X X' a local step (Algorit
 
     S = a_r 1{z_ri >= 0} residual_i,    C -= (eta / sqrt m) S,    Z -= (eta / sqrt m) S G.
 
-State: Z and C (m x n) beside W_0 (m x d), which is kept by reference where its dtype fits. Scratch: four m x n
+Learned output weights move by their own gradient, (1 / sqrt m) relu(Z) residual. State: Z and C (m x n) and a beside
+W_0 (m x d), which is kept by reference where its dtype fits. Scratch: four m x n
 arrays and one m x n of bool. A round costs 2 (tau sum_l m_l + m) n^2 operations in matrix products, whatever d.
 """
 
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.linalg import get_blas_funcs
 
-from ..core.aggregation import aggregation_step
+from ..core.aggregation import aggregate, aggregation_step
+from ..core.losses import LOSSES
 from ..core.record import RoundRecord
 from .row_weights import row_weights
 
@@ -37,6 +39,7 @@ class DualState:
     W0: FloatArray  # (m, d), never written to unless a neuron is erased
     C: FloatArray  # (m, n)
     Z: FloatArray  # (m, n), W X'
+    a: FloatArray  # (m,) or (m, o)
 
 
 @dataclass
@@ -51,14 +54,16 @@ class _Scratch:
 
 
 class DualEngine:
-    """NumPy and BLAS in float64 or float32, for any data, several outputs, shards, minibatches, sample weights."""
+    """NumPy and BLAS in float64 or float32, for everything that a problem can ask for."""
 
     def __init__(self, problem: Problem, *, dtype: Dtype = "float64", threads: int = 1) -> None:
         self._X = np.ascontiguousarray(problem.X, dtype=dtype)
         self._G = np.ascontiguousarray(problem.X @ problem.X.T, dtype=dtype)
         self._y = problem.y  # errors are summed in float64
         self._sample_weight = problem.sample_weight
-        self._a = problem.signs.astype(dtype)
+        self._signs = problem.signs.astype(dtype)
+        self._loss = LOSSES[problem.loss]
+        self._learn_signs = problem.learn_signs
         self._xi = problem.selection_prob
         self._gemm: Any = get_blas_funcs("gemm", dtype=np.dtype(dtype))
         self._scratch: _Scratch | None = None
@@ -68,7 +73,8 @@ class DualEngine:
         W0 = np.asarray(weights, dtype=self._X.dtype)
         if W0.flags.writeable and np.may_share_memory(W0, weights):
             W0 = W0.copy()
-        return self._with_scratch(DualState(W0, np.zeros((len(W0), len(self._X)), W0.dtype), W0 @ self._X.T))
+        C = np.zeros((len(W0), len(self._X)), W0.dtype)
+        return self._with_scratch(DualState(W0, C, W0 @ self._X.T, self._signs.copy()))
 
     def round(
         self,
@@ -82,16 +88,21 @@ class DualEngine:
     ) -> tuple[DualState, RoundRecord]:
         """Run one round; the state is updated in place."""
         scratch = self._memory()
-        rate = -step_size / np.sqrt(len(self._a))
+        rate = -step_size / np.sqrt(len(state.a))
         errors = np.empty((local_steps + 1, len(masks)))
         scratch.total[:] = 0
+        sign_total = np.zeros_like(state.a)
         for l, mask in enumerate(masks):
             chosen = np.flatnonzero(mask)
             plain = rows is None and self._sample_weight is None
             seen = None if plain else row_weights(rows, l, local_steps, len(self._X), self._sample_weight)
-            errors[:, l] = self._local_steps(state, chosen, rate, local_steps, seen)
+            errors[:, l], a = self._local_steps(state, chosen, rate, local_steps, seen)
             scratch.total[chosen] += scratch.C[: len(chosen)]
+            if self._learn_signs:
+                sign_total[chosen] += a - state.a[chosen]
         self._aggregate(state, masks, rate, unselected)
+        if self._learn_signs:
+            state.a = aggregate(state.a, sign_total[np.newaxis], masks, unselected)
         return state, RoundRecord(errors, self.full_error(state))
 
     def weights(self, state: DualState) -> FloatArray:
@@ -100,40 +111,57 @@ class DualEngine:
         W += state.W0
         return W
 
+    def signs(self, state: DualState) -> FloatArray:
+        """Return a copy of a."""
+        return state.a.copy()
+
     def full_error(self, state: DualState) -> float:
-        """Return |y - u|^2."""
-        return self._error(self._xi * self._output(state.Z, self._a) - self._y)
+        """Return |y - u|^2, or twice another loss of u."""
+        return self._error(self._xi * self._output(state.Z, state.a))
 
     def snapshot(self, state: DualState) -> dict[str, FloatArray]:
-        """Return W0, C and Z: Z has rounding errors of its own, so it cannot be computed again."""
-        return {"W0": state.W0, "C": state.C.copy(), "Z": state.Z.copy()}
+        """Return W0, C, Z and a: Z has rounding errors of its own, so it cannot be computed again."""
+        return {"W0": state.W0, "C": state.C.copy(), "Z": state.Z.copy(), "a": state.a.copy()}
 
     def restore(self, arrays: Mapping[str, FloatArray]) -> DualState:
         """Return the state that `snapshot` described."""
-        return self._with_scratch(DualState(arrays["W0"], arrays["C"].copy(), arrays["Z"].copy()))
+        return self._with_scratch(DualState(arrays["W0"], *(arrays[name].copy() for name in "CZa")))
 
     def _local_steps(
         self, state: DualState, chosen: IntArray, rate: float, local_steps: int, seen: FloatArray | None
-    ) -> FloatArray:
-        """Leave the sum of S over tau steps in scratch.C; return the errors before the first and after each."""
+    ) -> tuple[FloatArray, FloatArray]:
+        """Leave the sum of S over tau steps in scratch.C.
+
+        Returns
+        -------
+        errors : ndarray, shape (tau + 1,)
+            Before the first step and after each.
+        a : ndarray, shape (m_l,) or (m_l, o)
+            The subnetwork's output weights after the last.
+        """
         scratch = self._memory()
         count = len(chosen)
         C, Z, S, active = scratch.C[:count], scratch.Z[:count], scratch.S[:count], scratch.active[:count]
-        a = self._a[chosen]
+        a = state.a[chosen]
         np.take(state.Z, chosen, axis=0, out=Z)
         C[:] = 0
         errors = np.empty(local_steps + 1)
         for t in range(local_steps):
-            residual = self._output(Z, a) - self._y
-            errors[t] = self._error(residual)
+            f = self._output(Z, a)
+            errors[t] = self._error(f)
+            residual = self._loss.residual(f, self._y)
             if seen is not None:
                 residual *= seen[t].reshape(-1, *[1] * (residual.ndim - 1))
+            residual = residual.astype(S.dtype)
+            sign_gradient = S @ residual if self._learn_signs else None  # S holds relu(Z)
             np.greater_equal(Z, 0, out=active)
-            self._slopes(a, residual.astype(S.dtype), active, S)
+            self._slopes(a, residual, active, S)
             C += S
             self._add_product(rate, S, Z)
-        errors[local_steps] = self._error(self._output(Z, a) - self._y)
-        return errors
+            if sign_gradient is not None:
+                a += S.dtype.type(rate) * sign_gradient
+        errors[local_steps] = self._error(self._output(Z, a))
+        return errors, a
 
     def _slopes(self, a: FloatArray, residual: FloatArray, active: BoolArray, S: FloatArray) -> None:
         """S_ri = 1{z_ri >= 0} sum_o a_ro residual_io."""
@@ -145,14 +173,12 @@ class DualEngine:
             S *= active
 
     def _output(self, Z: FloatArray, a: FloatArray) -> FloatArray:
-        """Return (1 / sqrt m) sum_r a_r relu(z_r) in float64, shape (n,) or (n, o); scratch.S is overwritten."""
+        """Return (1 / sqrt m) sum_r a_r relu(z_r) in float64, shape (n,) or (n, o); scratch.S holds relu(Z) after."""
         relu = np.maximum(Z, 0, out=self._memory().S[: len(Z)])
-        return (relu.T @ a).astype(np.float64) / np.sqrt(len(self._a))
+        return (relu.T @ a).astype(np.float64) / np.sqrt(len(self._signs))
 
-    def _error(self, residual: FloatArray) -> float:
-        if self._sample_weight is None:
-            return float(np.vdot(residual, residual))
-        return float(np.tensordot(self._sample_weight, residual**2, 1).sum())
+    def _error(self, output: FloatArray) -> float:
+        return self._loss.total_error(output, self._y, self._sample_weight)
 
     def _add_product(self, rate: float, S: FloatArray, Z: FloatArray) -> None:
         """Z += rate S G in place; BLAS sees the transposes, which are in its column order."""

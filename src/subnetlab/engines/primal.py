@@ -132,8 +132,9 @@ class PrimalEngine:
         np.take(state.Z, chosen, axis=0, out=Z, mode="clip")
         errors = np.empty(local_steps + 1)
         for t in range(local_steps):
-            residual = self._output(Z, a, S) - self._y
-            errors[t] = residual @ residual
+            f = self._output(Z, a, S)
+            errors[t] = self._loss.total_error(f, self._y)
+            residual = self._loss.residual(f, self._y)
             if seen is not None:
                 residual *= seen[t]
             np.greater_equal(Z, 0, out=active)

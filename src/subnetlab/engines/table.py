@@ -25,6 +25,8 @@ class EngineEntry:
         Raised whenever the engine's bits change; part of a stored result's identity.
     summary : str
         One line for people who choose.
+    exact : bool
+        Whether it runs Algorithm 1 itself; "auto" never chooses another.
     requires : str, optional
         A package outside the core dependencies; the extra that brings it has the same name.
     """
@@ -34,6 +36,7 @@ class EngineEntry:
     capabilities: frozenset[Capability]
     version: int
     summary: str
+    exact: bool = True
     requires: str | None = None
 
 
@@ -41,23 +44,34 @@ ENGINES: dict[str, EngineEntry] = {
     "reference": EngineEntry(
         ".reference",
         "ReferenceEngine",
-        frozenset({"any_signs", "shards", "minibatches", "outputs", "sample_weight"}),
+        frozenset({"any_signs", "shards", "minibatches", "outputs", "sample_weight", "losses", "learned_signs"}),
         version=1,
         summary="plain NumPy, reads as Algorithm 1, defines the answer",
     ),
     "primal": EngineEntry(
         ".primal",
         "PrimalEngine",
-        frozenset({"any_signs", "float32", "shards", "minibatches"}),
+        frozenset({"any_signs", "float32", "shards", "minibatches", "losses"}),
         version=1,
         summary="selected neurons gathered, two matrix products per step",
     ),
     "dual": EngineEntry(
         ".dual",
         "DualEngine",
-        frozenset({"any_signs", "float32", "shards", "minibatches", "outputs", "sample_weight"}),
+        frozenset(
+            {"any_signs", "float32", "shards", "minibatches", "outputs", "sample_weight", "losses", "learned_signs"}
+        ),
         version=1,
         summary="works with the Gram matrix: one product per step, none of size d",
+    ),
+    "minibatch": EngineEntry(
+        ".minibatch",
+        "MinibatchEngine",
+        frozenset(
+            {"any_signs", "float32", "shards", "minibatches", "outputs", "sample_weight", "losses", "learned_signs"}
+        ),
+        version=1,
+        summary="gathers neurons and rows: a step reads its minibatch alone where errors inside rounds are not asked",
     ),
     "event": EngineEntry(
         ".event",

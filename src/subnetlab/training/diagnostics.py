@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.losses import LOSSES
+
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
+    from ..core.losses import LossName
     from ..core.network import ShallowReLU
     from .run import Diagnostic, TrainingData
 
@@ -23,11 +26,13 @@ class StateMeasures:
         data: TrainingData,
         selection_prob: float,
         diagnostics: tuple[Diagnostic, ...],
+        loss: LossName = "squared",
     ) -> None:
         self._initial = initial
         self._data = data
         self._xi = selection_prob
         self._diagnostics = diagnostics
+        self._loss = LOSSES[loss]
         self._patterns = initial.weights @ data.X.T >= 0 if "patterns" in diagnostics else None
 
     @property
@@ -35,14 +40,14 @@ class StateMeasures:
         """Whether there is anything to measure (weights are copied out of the engine for it)."""
         return bool(self._diagnostics) or self._data.X_validation is not None
 
-    def measure(self, weights: FloatArray) -> dict[str, float]:
-        """Return each measure of the network with these weights, by its name in the history."""
+    def measure(self, weights: FloatArray, signs: FloatArray) -> dict[str, float]:
+        """Return each measure of the network with these weights and signs, by its name in the history."""
         measures: dict[str, float] = {}
         data = self._data
-        if data.X_validation is not None:
+        if data.X_validation is not None and data.y_validation is not None:
             activations = np.maximum(data.X_validation @ weights.T, 0)
-            u = (self._xi / np.sqrt(len(weights))) * (activations @ self._initial.signs)
-            measures["validation_error"] = float(np.sum((data.y_validation - u) ** 2))
+            u = (self._xi / np.sqrt(len(weights))) * (activations @ signs)
+            measures["validation_error"] = float(np.sum(self._loss.error(u, data.y_validation)))
         if self._patterns is not None:
             measures["pattern_change"] = float(np.mean((weights @ data.X.T >= 0) != self._patterns))
         if "movement" in self._diagnostics:

@@ -15,6 +15,7 @@ from .session import TrainingSession
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..core.losses import LossName
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
     from ..engines.base import Dtype
@@ -35,6 +36,8 @@ def train(
     diagnostics: tuple[Diagnostic, ...] = (),
     validation: tuple[Any, Any] | None = None,
     sample_weight: Any = None,
+    loss: LossName = "squared",
+    learn_signs: bool = False,
     progress: bool = False,
     on_round: Callable[[TrainingSession], None] | None = None,
 ) -> TrainingRun:
@@ -55,14 +58,19 @@ def train(
     dtype : {"float64", "float32"}
     threads : int, default 1
         BLAS and engine threads, pinned during the run.
-    record : {"mean", "subnetworks"}
-        Whether the history keeps each subnetwork's errors or their mean.
+    record : {"mean", "subnetworks", "rounds"}
+        Whether the history keeps each subnetwork's errors, their mean, or the full error alone. In the last case
+        sampled and local errors are NaN where an engine saves the work.
     diagnostics : tuple of {"patterns", "movement"}
         Measures of the network's distance from its start, see `History`. Each costs about a pass over the data
         per round.
     validation : (X, y), optional
         Rows that are not trained on; their error goes into the history.
     sample_weight : array, shape (n,), optional
+    loss : {"squared", "logistic"}
+        "logistic" needs y in [0, 1]; the errors of the history are twice the loss for both.
+    learn_signs : bool, default False
+        Train the output weights too, by the rule and with the step size of W; the paper keeps them fixed.
     progress : bool, default False
         Show a bar on stderr if that is a terminal.
     on_round : callable, optional
@@ -104,6 +112,8 @@ def train(
         diagnostics=diagnostics,
         validation=validation,
         sample_weight=sample_weight,
+        loss=loss,
+        learn_signs=learn_signs,
     )
     return complete(session, progress=progress, on_round=on_round)
 

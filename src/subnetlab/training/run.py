@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..core.arrays import FloatArray
+    from ..core.losses import LossName
     from ..core.scheme import TrainingScheme
     from ..engines.base import Dtype
 
 _KIND = "subnetlab-run"
 _VERSION = 1
 
-Record: TypeAlias = Literal["mean", "subnetworks"]
+Record: TypeAlias = Literal["mean", "subnetworks", "rounds"]
 Diagnostic: TypeAlias = Literal["patterns", "movement"]
 Status: TypeAlias = Literal["finished", "unfinished", "diverged"]
 
@@ -56,8 +57,11 @@ class RunSettings:
         BLAS and engine threads; another count can give other bits.
     step_size : float
         eta as a number.
-    record : {"mean", "subnetworks"}
+    record : {"mean", "subnetworks", "rounds"}
     diagnostics : tuple of {"patterns", "movement"}
+    loss : {"squared", "logistic"}
+    learn_signs : bool
+        Whether the output weights were trained too.
     """
 
     seed: int
@@ -68,6 +72,8 @@ class RunSettings:
     step_size: float
     record: Record
     diagnostics: tuple[Diagnostic, ...]
+    loss: LossName = "squared"
+    learn_signs: bool = False
 
 
 @dataclass(frozen=True, eq=False)

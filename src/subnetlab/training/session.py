@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from ..core import checks
 from ..core.inputs import check_features, check_sample_weight, check_targets
+from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
 from ..core.rows import local_rows
 from ..core.scheme import TrainingScheme
@@ -22,8 +23,10 @@ from .run import RunSettings, TrainingData, TrainingRun
 from .step_size import resolve_step_size
 
 if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+    from ..core.losses import LossName
     from ..core.record import RoundRecord
-    from ..engines.base import Dtype
+    from ..engines.base import Dtype, SignLearningEngine
     from .run import Diagnostic, Record, Status
 
 _DIVERGED = 1e10  # times the scale of the start
@@ -57,23 +60,28 @@ class TrainingSession:
         diagnostics: tuple[Diagnostic, ...] = (),
         validation: tuple[Any, Any] | None = None,
         sample_weight: Any = None,
+        loss: LossName = "squared",
+        learn_signs: bool = False,
     ) -> None:
         checks.instance("train", "network", network, ShallowReLU)
         checks.instance("train", "scheme", scheme, TrainingScheme)
-        data = _checked_data(network, X, y, validation, sample_weight)
+        checks.one_of("train", "loss", loss, tuple(LOSSES))
+        checks.instance("train", "learn_signs", learn_signs, bool)
+        data = _checked_data(network, X, y, validation, sample_weight, loss)
         scheme.check(network.width, len(data.X))
-        checks.one_of("train", "record", record, ("mean", "subnetworks"))
+        checks.one_of("train", "record", record, ("mean", "subnetworks", "rounds"))
         checks.one_of("train", "dtype", dtype, ("float64", "float32"))
         checks.instance("train", "diagnostics", diagnostics, tuple | list)
         for diagnostic in diagnostics:
             checks.one_of("train", "diagnostics", diagnostic, DIAGNOSTICS)
         seed = checks.seed_number("train", seed)
         threads = checks.whole_number("train", "threads", threads, least=1)
-        needed = needed_capabilities(_problem(network, data, scheme), scheme, dtype)
+        problem = _problem(network, data, scheme, loss, learn_signs, record)
+        needed = needed_capabilities(problem, scheme, dtype)
         name = choose_engine(needed) if engine == "auto" else engine
         check_capabilities(name, needed)
         with threadpool_limits(limits=threads):  # eta decides bits as much as the rounds do
-            step_size = resolve_step_size(network, data, scheme)
+            step_size = resolve_step_size(network, data, scheme, loss, learn_signs=learn_signs)
         settings = RunSettings(
             seed=seed,
             engine=name,
@@ -83,6 +91,8 @@ class TrainingSession:
             step_size=step_size,
             record=record,
             diagnostics=tuple(diagnostics),
+            loss=loss,
+            learn_signs=learn_signs,
         )
         self._prepare(network, data, scheme, settings)
         with self._threads():
@@ -117,13 +127,13 @@ class TrainingSession:
         self._data = data
         self._scheme = scheme
         self._settings = settings
-        self._engine = create(
-            settings.engine, _problem(network, data, scheme), dtype=settings.dtype, threads=settings.threads
-        )
+        problem = _problem(network, data, scheme, settings.loss, settings.learn_signs, settings.record)
+        self._engine = create(settings.engine, problem, dtype=settings.dtype, threads=settings.threads)
         self._controller = ThreadpoolController()  # sees the libraries that the engine loaded
         with self._threads():
-            self._measures = StateMeasures(network, data, scheme.masks.selection_prob, settings.diagnostics)
-        self._limit = _DIVERGED * _starting_scale(network, data, scheme)
+            xi = scheme.masks.selection_prob
+            self._measures = StateMeasures(network, data, xi, settings.diagnostics, settings.loss)
+        self._limit = _DIVERGED * _starting_scale(network, data, scheme, settings.loss)
         self._base: TrainingRun | None = None
 
     @property
@@ -141,6 +151,11 @@ class TrainingSession:
         """The settings of this run, with engine and step size resolved."""
         return self._settings
 
+    @property
+    def network(self) -> ShallowReLU:
+        """A copy of the network as it stands."""
+        return ShallowReLU(self._engine.weights(self._state), self._signs())
+
     def advance(self) -> RoundRecord:
         """Run the next round and return what it measured.
 
@@ -152,9 +167,10 @@ class TrainingSession:
         """
         with self._threads():
             record = self._run_round(self._rounds_done)
-            errors = np.append(record.subnetwork_errors, record.full_error)
+            inside = record.subnetwork_errors if self._settings.record != "rounds" else []
+            errors = np.append(inside, record.full_error)
             if not np.all(errors <= self._limit):  # also for NaN
-                raise self._divergence(record)
+                raise self._divergence(float(np.max(errors)))
             self._rounds_done += 1
             self._history.add_round(record)
             self._note_state(record.full_error)
@@ -164,7 +180,7 @@ class TrainingSession:
         """Return the run as it stands."""
         finished = self._rounds_done >= self._scheme.rounds
         return TrainingRun(
-            network=ShallowReLU(self._engine.weights(self._state), self._initial.signs),
+            network=self.network,
             history=self._history.build(),
             scheme=self._scheme,
             settings=self._settings,
@@ -198,10 +214,17 @@ class TrainingSession:
         return record
 
     def _note_state(self, full_error: float) -> None:
-        measures = self._measures.measure(self._engine.weights(self._state)) if self._measures.needed else {}
+        measures: dict[str, float] = {}
+        if self._measures.needed:
+            measures = self._measures.measure(self._engine.weights(self._state), self._signs())
         self._history.add_state(full_error=full_error, **measures)
 
-    def _divergence(self, record: RoundRecord) -> DivergenceError:
+    def _signs(self) -> FloatArray:
+        if not self._settings.learn_signs:
+            return self._initial.signs
+        return cast("SignLearningEngine", self._engine).signs(self._state)
+
+    def _divergence(self, worst: float) -> DivergenceError:
         """Go back to the last completed round by running the rounds again, and describe what happened."""
         k = self._rounds_done
         if self._base is None:
@@ -210,7 +233,6 @@ class TrainingSession:
             self._state, first = self._engine.restore(self._base.engine_state), self._base.history.rounds
         for earlier in range(first, k):
             self._run_round(earlier)
-        worst = max(float(np.max(record.subnetwork_errors)), record.full_error)
         return DivergenceError(
             f"train: diverged in round {k} (error {worst:.3g}); step_size = {self._settings.step_size:.6g} is too "
             f"large: lower it or use step_size='auto'; the {k} completed rounds are kept in .run",
@@ -222,18 +244,23 @@ class TrainingSession:
         return self._controller.limit(limits=self._settings.threads)
 
 
-def _problem(network: ShallowReLU, data: TrainingData, scheme: TrainingScheme) -> Problem:
+def _problem(
+    network: ShallowReLU, data: TrainingData, scheme: TrainingScheme, loss: LossName, learn_signs: bool, record: Record
+) -> Problem:
     return Problem(
         X=data.X,
         y=data.y,
         signs=network.signs,
         selection_prob=scheme.masks.selection_prob,
         sample_weight=data.sample_weight,
+        loss=loss,
+        learn_signs=learn_signs,
+        step_errors=record != "rounds",
     )
 
 
 def _checked_data(
-    network: ShallowReLU, X: Any, y: Any, validation: tuple[Any, Any] | None, sample_weight: Any
+    network: ShallowReLU, X: Any, y: Any, validation: tuple[Any, Any] | None, sample_weight: Any, loss: LossName
 ) -> TrainingData:
     def pair(X: Any, y: Any, suffix: str) -> tuple[Any, Any]:
         X = check_features(X, owner="train", name="X" + suffix)
@@ -246,6 +273,7 @@ def _checked_data(
             raise ValueError(
                 f"train: y{suffix} must fit the network's signs {network.signs.shape}, got shape {y.shape}"
             )
+        LOSSES[loss].check(y, owner="train", name="y" + suffix)
         return X, y
 
     X, y = pair(X, y, "")
@@ -256,14 +284,17 @@ def _checked_data(
     return TrainingData(X, y, weights, X_validation, y_validation)
 
 
-def _starting_scale(network: ShallowReLU, data: TrainingData, scheme: TrainingScheme) -> float:
+def _starting_scale(network: ShallowReLU, data: TrainingData, scheme: TrainingScheme, loss: LossName) -> float:
     """Return the scale against which divergence is judged: the largest of three energies.
 
-    |y|^2, |y - u_0|^2 and (1/m) sum_{i,r} a_r^2 relu(<w_r, x_i>)^2, the size of a subnetwork's departure from u_0.
+    |y|^2, |y - u_0|^2 (or the errors of 0 and u_0 under another loss) and (1/m) sum_{i,r} a_r^2 relu(<w_r, x_i>)^2,
+    the size of a subnetwork's departure from u_0.
     """
     s = np.ones(len(data.X)) if data.sample_weight is None else data.sample_weight
     s = s.reshape(-1, *[1] * (data.y.ndim - 1))
+    error = LOSSES[loss].error
     activations = np.maximum(data.X @ network.weights.T, 0)
     u = network.output(data.X, scheme.masks.selection_prob)
     departure = activations**2 @ network.signs**2 / network.width
-    return max(float(np.sum(s * energy)) for energy in (data.y**2, (data.y - u) ** 2, departure))
+    energies = (error(np.zeros_like(u), data.y), error(u, data.y), departure)
+    return max(float(np.sum(s * energy)) for energy in energies)

@@ -6,29 +6,44 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..kernels.eigenvalues import smallest_eigenvalue
+from ..core.losses import LOSSES
+from ..kernels.eigenvalues import largest_eigenvalue, smallest_eigenvalue
 from ..kernels.finite import largest_ntk_eigenvalue
 from ..kernels.infinite import infinite_ntk
 from ..theory.step_size import step_size_limit
 
 if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+    from ..core.losses import LossName
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
     from .run import TrainingData
 
+_SAMPLED_ROWS = 512  # from which lambda_max is estimated for minibatches
 
-def resolve_step_size(network: ShallowReLU, data: TrainingData, scheme: TrainingScheme) -> float:
+
+def resolve_step_size(
+    network: ShallowReLU,
+    data: TrainingData,
+    scheme: TrainingScheme,
+    loss: LossName = "squared",
+    *,
+    learn_signs: bool = False,
+) -> float:
     """Return eta as a number.
 
     "auto" is half of 2 / lambda_max, the largest step that is stable for frozen activation patterns. lambda_max
     is that of the finite NTK at initialisation, (1/m) <x_i, x_j> sum_r 1{..} 1{..}, times the share of the
-    neurons that the largest subnetwork is expected to hold. Sample weights scale the rows of X by their roots; output
-    weights other than the paper's signs bound lambda_max by the factor max_r |a_r|^2. "theory" is `step_size_limit`.
+    neurons that the largest subnetwork is expected to hold and times the loss's largest second derivative. Sample
+    weights scale the rows of X by their roots; output weights other than the paper's signs bound lambda_max by the
+    factor max_r |a_r|^2, and learned ones add the kernel (1/m) sum_r relu(<w_r, x_i>) relu(<w_r, x_j>). Minibatches
+    add their noise, see `_minibatch_noise`. "theory" is `step_size_limit`.
 
     Raises
     ------
     ValueError
-        For "theory", if lambda_0 is zero up to rounding, so that no step size is covered.
+        For "theory", if lambda_0 is zero up to rounding, so that no step size is covered, or if the loss is not
+        squared or the signs are learned, which the paper does not cover.
     """
     if not isinstance(scheme.step_size, str):
         return float(scheme.step_size)
@@ -36,11 +51,46 @@ def resolve_step_size(network: ShallowReLU, data: TrainingData, scheme: Training
         share = scheme.masks.largest_share(network.width)
         s = data.sample_weight
         X = data.X if s is None else np.sqrt(s)[:, np.newaxis] * data.X
-        a = network.signs.reshape(network.width, -1)
-        largest_sign = float(np.max(np.sum(a**2, axis=1)))  # max_r |a_r|^2
-        return 1.0 / (share * largest_sign * largest_ntk_eigenvalue(network, X))
+        largest = _largest_eigenvalue(network, X, scheme.batch_size, learn_signs)
+        return 1.0 / (share * LOSSES[loss].curvature * largest)
+    if loss != "squared" or learn_signs:
+        raise ValueError("train: step_size='theory' covers the squared loss and fixed signs only")
     H = infinite_ntk(data.X, scheme.masks.selection_prob)
     lambda_0 = smallest_eigenvalue(H)
     if lambda_0 <= len(H) * np.finfo(float).eps * np.trace(H):  # no more than rounding
         raise ValueError(f"train: step_size='theory' needs lambda_0 > 0, got {lambda_0:.3g}: are rows of X parallel?")
     return step_size_limit(lambda_0, len(data.X), scheme.masks, scheme.local_steps)
+
+
+def _largest_eigenvalue(network: ShallowReLU, X: FloatArray, batch_size: int | None, learn_signs: bool) -> float:
+    """Return a bound of lambda_max for the whole network; for minibatches an estimate, and their noise on top.
+
+    The estimate takes evenly spaced rows, whose lambda_max is on average too large rather than too small.
+    """
+    n = len(X)
+    rows = X if batch_size is None else X[:: -(-n // _SAMPLED_ROWS)]
+    a = network.signs.reshape(network.width, -1)
+    largest_sign = float(np.max(np.sum(a**2, axis=1)))  # max_r |a_r|^2
+    largest = largest_sign * largest_ntk_eigenvalue(network, rows)
+    if learn_signs:
+        features = np.maximum(rows @ network.weights.T, 0) / np.sqrt(network.width)
+        narrow = features if features.shape[0] >= features.shape[1] else features.T
+        largest += largest_eigenvalue(narrow.T @ narrow)
+    if batch_size is None:
+        return largest
+    slope = largest_sign + (float(np.mean(network.weights**2)) if learn_signs else 0.0)
+    return n / len(rows) * largest + _minibatch_noise(X, batch_size, slope)
+
+
+def _minibatch_noise(X: FloatArray, batch_size: int, slope: float) -> float:
+    """Return what minibatches add to lambda_max.
+
+    With H_b the scaled kernel of b rows drawn without replacement, E[H_b^2] <= H^2 + c max_i K_ii H for
+    c = (n / b) (n - b) / (n - 1), so steps below 2 / (lambda_max + c max_i K_ii) are stable in mean square. K_ii is
+    |x_i|^2 / 2 on average over random weights.
+    """
+    n = len(X)
+    if batch_size >= n:
+        return 0.0
+    c = n / batch_size * (n - batch_size) / (n - 1)
+    return c * slope * 0.5 * float(np.max(np.einsum("ij,ij->i", X, X)))
