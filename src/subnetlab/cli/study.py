@@ -96,6 +96,7 @@ def run(options: Options) -> int:
     jobs = processors() if options.jobs is None else options.jobs
     if options.dry_run:
         return _dry_run(options, plan, jobs)
+    plan.check()
     with Store(options.out) as store:
         for notice in store.notices:
             print(f"{options.out}: {notice}", file=sys.stderr)

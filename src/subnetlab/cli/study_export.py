@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro  # noqa: TC002 (read at run time)
+import tyro
 
 from ..study.study import open_study
 

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro  # noqa: TC002 (read at run time)
+import tyro
 
 from ..study.cell import Cell
 from ..study.execution import execute

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro  # noqa: TC002 (read at run time)
+import tyro
 
 from ..study.lock import holder
 from ..study.store import LOCK

@@ -80,6 +80,14 @@ ENGINES: dict[str, EngineEntry] = {
         version=1,
         summary="follows residuals by the masked NTK and finds every pattern change: n x n per step",
     ),
+    "linearized": EngineEntry(
+        ".linearized",
+        "LinearizedEngine",
+        frozenset({"shards", "minibatches", "sample_weight"}),
+        version=1,
+        summary="NOT Algorithm 1 but its lazy-training model: patterns frozen where training started",
+        exact=False,
+    ),
 }
 
 

@@ -121,6 +121,17 @@ class Plan:
             raise PlanError(f"{source}: name must be a text, got {given!r}")
         return cls(given, dict(content), tuple(cells))
 
+    def check(self) -> None:
+        """Load the data and see that every cell can be run.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError, ImportError
+            If data are missing or do not fit a cell, or no engine can do it.
+        """
+        for cell in self.cells:
+            cell.resolved()
+
 
 def _grid(
     source: str, where: str, datasets: list[DatasetSpec], settings: Mapping[str, Any], own: Mapping[str, Any]
@@ -129,7 +140,10 @@ def _grid(
     for name in (f.name for f in fields(Cell) if f.default is MISSING and f.name != "dataset"):
         if name not in settings:
             raise PlanError(f"{source}: settings.{name} must be given")
-    axes = [[(name, value) for value in _values(source, where, name, given)] for name, given in settings.items()]
+    axes = [
+        [(name, value) for value in _values(source, where if name in own else "settings", name, given)]
+        for name, given in settings.items()
+    ]
     cells: list[Cell] = []
     for dataset, choice in itertools.product(datasets, itertools.product(*axes)):
         try:
@@ -167,6 +181,8 @@ def _located(value: Any, folder: Path | None, *, always: bool) -> Any:
 
 
 def _values(source: str, where: str, name: str, given: Any) -> list[Any]:
+    if isinstance(given, dict):
+        raise PlanError(f"{source}: {where}.{name} must be a value or a list of values, got {given!r}")
     if name in _LISTS or not isinstance(given, list):
         return [tuple(given) if isinstance(given, list) else given]
     if not given:

@@ -1,0 +1,104 @@
+"""Cells: their rules, and the hash that decides whether a result may be used again."""
+
+from dataclasses import replace
+
+import pytest
+
+import subnetlab.engines.table as engine_table
+from subnetlab.study.cell import Cell
+from subnetlab.study.data import DatasetSpec
+
+CELL = Cell(DatasetSpec("synthetic", n_samples=6), width=10, rounds=3, n_subnetworks=2, selection_prob=0.5)
+
+CHANGES = {
+    "width": 11,
+    "rounds": 4,
+    "n_subnetworks": 3,
+    "selection_prob": 0.25,
+    "local_steps": 2,
+    "step_size": 0.1,
+    "init_scale": 2.0,
+    "network_seed": 1,
+    "unselected": "zero",
+    "shards": 2,
+    "batch_size": 3,
+    "engine": "reference",
+    "dtype": "float32",
+    "seed": 1,
+    "record": "subnetworks",
+    "diagnostics": ("movement",),
+    "curves": "float64",
+}
+
+
+def test_every_setting_changes_the_key():
+    keys = {replace(CELL, **{name: value}).key() for name, value in CHANGES.items()}
+    keys.add(replace(CELL, masks="categorical", selection_prob=None).key())
+    assert len(keys | {CELL.key()}) == len(CHANGES) + 2
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"n_samples": 7}, {"smallest_eigenvalue": 0.2}, {"scaling": "raw"}])
+def test_the_key_follows_the_content_of_the_data(change):
+    other = replace(CELL, dataset=replace(CELL.dataset, **change))
+    assert (other.key() == CELL.key()) == (change == {"scaling": "raw"})
+
+
+def test_the_key_does_not_depend_on_where_a_file_lies(tmp_path):
+    text = "a,b,y\n1,2,3\n2,1,4\n0,1,5\n"
+    cells = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.csv").write_text(text)
+        cells.append(replace(CELL, dataset=DatasetSpec(str(tmp_path / folder / "mine.csv"), target="y")))
+    assert cells[0].key() == cells[1].key()
+    (tmp_path / "two" / "changed.csv").write_text(text.replace("5", "6"))
+    assert replace(CELL, dataset=DatasetSpec(str(tmp_path / "two" / "changed.csv"), target="y")).key() != cells[0].key()
+
+
+def test_whole_numbers_and_floats_are_one_setting():
+    assert replace(CELL, init_scale=1).key() == CELL.key()
+    assert replace(CELL, init_scale=1, selection_prob=1) == replace(CELL, selection_prob=1.0)
+
+
+def test_auto_means_the_engine_that_it_chooses():
+    key, resolved = CELL.identified()
+    assert resolved.engine != "auto"
+    assert resolved.key() == key
+
+
+def test_a_new_engine_version_gives_a_new_key(monkeypatch):
+    before = CELL.key()
+    name = CELL.resolved().engine
+    entry = engine_table.ENGINES[name]
+    monkeypatch.setitem(engine_table.ENGINES, name, replace(entry, version=entry.version + 1))
+    assert CELL.key() != before
+
+
+def test_settings_and_back():
+    for name, value in CHANGES.items():
+        cell = replace(CELL, **{name: value})
+        assert Cell.from_settings(cell.settings()) == cell
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"masks": "categorical"}, "selection_prob must be absent for masks 'categorical'"),
+        ({"selection_prob": None}, "selection_prob must be given for masks 'bernoulli'"),
+        ({"masks": "fixed"}, "must be a law with plain settings"),
+        ({"masks": "bernouli"}, "masks must be one of"),
+        ({"selection_prob": 1.2}, r"must be in \(0, 1\], got 1.2"),
+        ({"width": 0}, "width must be at least 1, got 0"),
+        ({"engine": "warp"}, "engine must be one of"),
+        ({"curves": "float16"}, "curves must be one of"),
+        ({"seed": -1}, "seed must be at least 0"),
+    ],
+)
+def test_rules(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(CELL, **change)
+
+
+def test_what_the_data_forbid_is_refused_when_the_cell_is_resolved():
+    with pytest.raises(ValueError, match="batch_size must be at most the number of rows 6"):
+        replace(CELL, batch_size=7).resolved()

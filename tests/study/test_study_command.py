@@ -1,0 +1,139 @@
+"""`subnetlab study` and its companions, as a user types them."""
+
+import functools
+import json
+import os
+import signal
+
+import pytest
+
+import subnetlab.cli.study as study_command
+import subnetlab.cli.study_retry as retry_command
+from subnetlab.cli.main import main
+from subnetlab.study import Store, run_cell
+from subnetlab.study.execution import execute
+
+PLAN = """
+[dataset]
+name = "mine.csv"
+target = "price"
+[settings]
+width = 20
+rounds = 3
+n_subnetworks = [1, 2]
+selection_prob = 0.5
+seed = [0, 1]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path):
+    rows = "\n".join(f"{i % 3},{i % 5},{i}" for i in range(1, 12))
+    (tmp_path / "mine.csv").write_text(f"rooms,floor,price\n{rows}\n")
+    (tmp_path / "plan.toml").write_text(PLAN)
+    return tmp_path / "plan.toml"
+
+
+def test_a_study_of_ones_own_file(plan, tmp_path, capsys, inline):
+    out = str(tmp_path / "out")
+    assert main(["study", str(plan), "--dry-run", "--out", out]) == 0
+    assert "4 cells, 0 of them finished" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+    assert main(["study", str(plan), "--out", out]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == f"{out}: 4 ok, 0 diverged, 0 failed, 0 reused\n"
+    assert captured.err == ""
+    assert main(["study", str(plan), "--out", out, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["reused"] == 4
+    assert main(["study", "status", out, "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["ok"], status["pending"], status["running"]) == (4, 0, False)
+    assert main(["study", "export", out, "--to", str(tmp_path / "t.csv")]) == 0
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 5
+    assert main(["study", str(plan), "--dry-run", "--out", out, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["finished"] == 4
+    assert {"study.log", "study.sqlite", "plan.json"} <= {file.name for file in (tmp_path / "out").iterdir()}
+
+
+def test_flags_are_a_plan(tmp_path, capsys, inline):
+    flags = ["--dataset", "diabetes", "--n-samples", "10", "--m", "20", "--rounds", "2"]
+    grid = ["--p", "1", "2", "4", "--xi", "0.5", "1", "--tau", "1", "2", "--seed", "0", "1"]
+    assert main(["study", *flags, *grid, "--out", str(tmp_path / "out"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] == 3 * 2 * 2 * 2
+
+
+def test_a_grown_plan_reuses_and_a_contradicting_one_is_refused(plan, tmp_path, capsys, inline):
+    out = str(tmp_path / "out")
+    assert main(["study", str(plan), "--out", out]) == 0
+    assert main(["study", str(plan), "--out", out, "--seed", "0", "1", "2"]) == 0
+    assert "6 ok, 0 diverged, 0 failed, 4 reused" in capsys.readouterr().out
+    assert main(["study", str(plan), "--out", out, "--width", "30"]) == 2
+    assert "width: there 20, asked 30" in capsys.readouterr().err
+    assert main(["study", str(plan), "--out", out, "--width", "30", "--force"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("width = 20", "widht = 20", "settings.widht is no setting; did you mean 'width'"),
+        ("width = 20", "width = -1", "settings.width: Cell: width must be at least 1, got -1"),
+        ("seed = [0, 1]", "seed = []", "settings.seed must hold at least one value"),
+        ("selection_prob", 'masks = "categorical"\nselection_prob', "selection_prob must be absent"),
+        ('target = "price"', 'target = "prize"', "prize"),
+        ("width = 20", "batch_size = 50\nwidth = 20", "batch_size must be at most the number of rows 11, got 50"),
+        ("width = 20", 'engine = "warp"\nwidth = 20', "engine must be one of"),
+        ("[settings]", "[settings", "line 5"),
+    ],
+)
+def test_bad_plans_are_refused_before_any_work(plan, tmp_path, capsys, old, new, message):
+    assert old in PLAN
+    plan.write_text(PLAN.replace(old, new, 1))
+    for extra in ([], ["--dry-run"]):
+        assert main(["study", str(plan), "--out", str(tmp_path / "out"), *extra]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_failed_cells_give_code_3_and_can_be_retried(plan, tmp_path, capsys, monkeypatch):
+    def run(cell):
+        if cell.seed == 1 and cell.n_subnetworks == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return run_cell(cell)
+
+    out = str(tmp_path / "out")
+    monkeypatch.setattr(study_command, "execute", functools.partial(execute, run=run))
+    monkeypatch.setattr(retry_command, "execute", functools.partial(execute, run=run))
+    assert main(["study", str(plan), "--out", out, "--jobs", "1"]) == 3
+    captured = capsys.readouterr()
+    assert "3 ok, 0 diverged, 1 failed" in captured.out
+    assert "its worker process died" in captured.err
+    assert f"subnetlab study retry {out}" in captured.err
+    monkeypatch.setattr(retry_command, "execute", execute)
+    assert main(["study", "retry", out, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "retried": 1,
+        "ok": 4,
+        "diverged": 0,
+        "failed": 0,
+        "reused": 3,
+    }
+
+
+def test_a_busy_folder_is_refused_and_status_looks_on(plan, tmp_path, capsys):
+    with Store(tmp_path / "out"):
+        assert main(["study", str(plan), "--out", str(tmp_path / "out")]) == 1
+        assert f"process {os.getpid()}" in capsys.readouterr().err
+        assert main(["study", "status", str(tmp_path / "out")]) == 0
+        assert f"running: process {os.getpid()}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["status", "export", "retry"])
+def test_a_folder_without_a_study(tmp_path, capsys, command):
+    assert main(["study", command, str(tmp_path)]) == 1
+    assert "there is no study here" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_plan_at_all(capsys):
+    assert main(["study"]) == 2
+    assert "a plan must be given" in capsys.readouterr().err

@@ -1,0 +1,113 @@
+"""Plans: what becomes of a file, and what is refused before any work."""
+
+import pytest
+
+from subnetlab.study import Plan, PlanError
+
+GOOD = """
+name = "two laws"
+[dataset]
+name = "diabetes"
+n_samples = [20, 30]
+[settings]
+width = 50
+rounds = 3
+seed = [0, 1]
+[[grid]]
+masks = "bernoulli"
+n_subnetworks = [1, 2]
+selection_prob = [0.5, 1]
+[[grid]]
+masks = "categorical"
+n_subnetworks = [2, 4, 8]
+local_steps = 5
+"""
+
+
+def plan_of(tmp_path, text):
+    file = tmp_path / "plan.toml"
+    file.write_text(text)
+    return Plan.from_toml(file)
+
+
+def test_a_plan_is_the_union_of_its_grids(tmp_path):
+    plan = plan_of(tmp_path, GOOD)
+    assert plan.name == "two laws"
+    assert len(plan.cells) == 2 * 2 * (2 * 2 + 3)
+    assert len({cell.key() for cell in plan.cells}) == len(plan.cells)
+    assert {cell.local_steps for cell in plan.cells if cell.masks == "categorical"} == {5}
+
+
+def test_a_cell_in_two_grids_counts_once():
+    grid = {"selection_prob": [0.5, 1.0]}
+    settings = {"width": 5, "rounds": 1}
+    plan = Plan.from_dict({"dataset": {"name": "diabetes"}, "settings": settings, "grid": [grid, grid]})
+    assert len(plan.cells) == 2
+
+
+def test_several_datasets(tmp_path):
+    text = GOOD.replace("[dataset]\n", "[[dataset]]\n").replace(
+        "[settings]", '[[dataset]]\nname = "synthetic"\n[settings]'
+    )
+    assert {cell.dataset.name for cell in plan_of(tmp_path, text).cells} == {"diabetes", "synthetic"}
+
+
+def test_files_are_looked_for_beside_the_plan(tmp_path):
+    (tmp_path / "mine.csv").write_text("a,b,y\n1,2,3\n2,1,4\n")
+    text = GOOD.replace('"diabetes"\nn_samples = [20, 30]', '"mine.csv"\ntarget = "y"')
+    cell = plan_of(tmp_path, text).cells[0]
+    assert cell.dataset.name == str(tmp_path / "mine.csv")
+    assert cell.dataset.load().X.shape == (2, 2)
+
+
+def test_a_list_setting_is_no_axis(tmp_path):
+    plan = plan_of(tmp_path, GOOD.replace("rounds = 3", 'rounds = 3\ndiagnostics = ["patterns", "movement"]'))
+    assert {cell.diagnostics for cell in plan.cells} == {("patterns", "movement")}
+
+
+def test_flags_take_the_place_of_the_files_settings(tmp_path):
+    (tmp_path / "plan.toml").write_text(GOOD)
+    plan = Plan.from_toml(tmp_path / "plan.toml", settings={"width": [7]}, dataset={"n_samples": 5})
+    assert {(cell.width, cell.dataset.n_samples) for cell in plan.cells} == {(7, 5)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("width = 50", "widht = 50", r"plan.toml: settings.widht is no setting; did you mean 'width'\?"),
+        ("width = 50", 'width = "50"', "plan.toml: settings.width: Cell: width must be a whole number, got '50'"),
+        ("width = 50", "width = []", "plan.toml: settings.width must hold at least one value, got an empty list"),
+        ("width = 50", "width = [[1], [2]]", "settings.width must be a list of single values"),
+        ("width = 50", "width = [5, 5]", "settings.width must not repeat a value"),
+        ("width = 50", "", "plan.toml: settings.width must be given"),
+        ("width = 50", "width = 50.5", "settings.width: Cell: width must be a whole number"),
+        ("width = 50", "width = true", "settings.width: Cell: width must be a whole number"),
+        ("width = 50", "width = {a = 1}", "settings.width must be a value or a list"),
+        ('"bernoulli"', '"categorical"', r"grid\[0\].selection_prob: Cell: selection_prob must be absent"),
+        ("local_steps = 5", "selection_prob = 0.5", r"grid\[1\].selection_prob: Cell: selection_prob must be absent"),
+        ("[0.5, 1]", "[0.5, 1.5]", r"grid\[0\].selection_prob: .* must be in \(0, 1\], got 1.5"),
+        ("[0.5, 1]", '["a"]', r"grid\[0\].selection_prob"),
+        ("[dataset]\n", "[data]\n", "plan.toml: data is no setting"),
+        ("[settings]", "[setings]", "setings is no setting; did you mean 'settings'"),
+        ("n_samples = [20, 30]", "n_sample = 3", "dataset.n_sample is no setting; did you mean 'n_samples'"),
+        ("n_samples = [20, 30]", "n_samples = 0", "dataset.n_samples: DatasetSpec: n_samples must be at least 1"),
+        ("n_samples = [20, 30]", 'scaling = "log"', "dataset.scaling: Preprocessing: scaling must be one of"),
+        ('name = "diabetes"\n', "", "plan.toml: dataset.name must be given"),
+        ("rounds = 3", "rounds = 3\nrounds = 4", r"must be a TOML file: .*line 9"),
+        ("rounds = 3", 'rounds = 3\nengine = ["auto", "warp"]', "settings.engine: Cell: engine must be one of"),
+        ("rounds = 3", 'rounds = 3\ndiagnostics = "patterns"', "settings.diagnostics"),
+        ("rounds = 3", 'rounds = 3\nstep_size = ["auto", "best"]', "settings.step_size: .* must be one of"),
+        ("rounds = 3", "rounds = 3\nstep_size = -1.0", "settings.step_size: .* must be above 0"),
+        ('name = "two laws"', "name = 7", "plan.toml: name must be a text"),
+    ],
+)
+def test_bad_plans_name_file_key_and_rule(tmp_path, old, new, message):
+    assert old in GOOD
+    with pytest.raises(PlanError, match=message):
+        plan_of(tmp_path, GOOD.replace(old, new))
+
+
+@pytest.mark.parametrize("content", [{}, {"dataset": 3, "settings": {}}, {"dataset": [], "settings": {}}])
+def test_plans_without_substance(content):
+    with pytest.raises(PlanError):
+        Plan.from_dict(content)
