@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _COLOURS = "YlGnBu"  # light for small; in order for colour-blind readers and in grey print
 _DIVERGED: dict[str, Any] = {"facecolor": "white", "edgecolor": "#808080", "hatch": "////////", "linewidth": 0}
 _LARGEST_FONT = 7.0  # points
-_SMALLEST_FONT = {3: 5.5, 2: 4.5}  # by the number of digits: rather two digits than three tiny ones
-_DIGIT_WIDTH = 0.52  # of the font size, the mean over digits and points
+_SMALLEST_FONT = {3: 5.5, 2: 4.2}  # by the number of digits: rather two digits than three tiny ones
+_DIGIT_WIDTH, _POINT_WIDTH = 0.5, 0.25  # of the font size
 
 
 def colour_scale(values: FloatArray, *, log: bool) -> Normalize:
@@ -51,7 +51,7 @@ def draw_cells(ax: Axes, values: FloatArray, scale: Normalize) -> Cells:
     """Draw the cells, the first row at the bottom; nan is hatched."""
     rows, columns = values.shape
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
-    mesh = ax.pcolormesh(*edges, values, cmap=_COLOURS, norm=scale, edgecolors="white", linewidth=0.5)
+    mesh = ax.pcolormesh(*edges, values, cmap=_COLOURS, norm=scale, edgecolors="white", linewidth=0.4)
     for i, j in np.argwhere(np.isnan(values)):
         ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, **_DIVERGED))
     return Cells(ax, mesh, values)
@@ -88,11 +88,16 @@ def write_numbers(panels: Sequence[Cells]) -> None:
 
 
 def _fitting_size(cells: Cells, digits: int) -> float:
-    longest = max((len(short_number(value, digits)) for value in cells.known.tolist()), default=1)
+    widest = max((_text_width(short_number(value, digits)) for value in cells.known.tolist()), default=1.0)
     box = cells.ax.get_window_extent()
     rows, columns = cells.values.shape
     points = 72.0 / cells.ax.figure.dpi
-    return min(0.9 * box.width * points / columns / (_DIGIT_WIDTH * longest), 0.6 * box.height * points / rows)
+    return min(0.9 * box.width * points / columns / widest, 0.6 * box.height * points / rows)
+
+
+def _text_width(text: str) -> float:
+    points = text.count(".")
+    return _DIGIT_WIDTH * (len(text) - points) + _POINT_WIDTH * points
 
 
 def _write(cells: Cells, digits: int, size: float) -> None:

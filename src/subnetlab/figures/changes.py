@@ -57,6 +57,6 @@ def find_changes(sampled: FloatArray, local: FloatArray, full: FloatArray) -> Ch
         rise = np.append(np.log(sampled[1:] / full[1:-1]), -np.inf)
     return Changes(
         local_decrease=np.all(np.diff(inside, axis=1) < 0, axis=1),
-        aggregation_drop=(drop > 0) & (drop > step),
-        resampling_rise=(rise > 0) & (rise > step),
+        aggregation_drop=drop > step,
+        resampling_rise=rise > step,
     )

@@ -37,8 +37,9 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     [1.2, 1.4, 1.6, 1.8]
     """
     if high < 3 * low:
-        spaced = MaxNLocator(nbins=most, steps=[1, 2, 5, 10]).tick_values(low, high)
-        return [float(f"{tick:.12g}") for tick in spaced if low <= tick <= high][:most]
+        spaced = MaxNLocator(nbins=most - 1, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        ticks = [float(f"{tick:.12g}") for tick in spaced]
+        return [tick for tick in ticks if low <= tick <= high]
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for mantissas in _MANTISSAS:
         ticks = [float(f"{m}e{e}") for e in range(first, last + 1) for m in mantissas]
