@@ -8,6 +8,7 @@ from subnetlab.core.randomness import (
     Purpose,
     blocks_for,
     permutation,
+    random_subset,
     random_words,
     rows_of_words,
     standard_normals,
@@ -173,3 +174,15 @@ def test_permutations_are_uniform():
     counts = np.unique(orders, axis=0, return_counts=True)[1]
     assert len(counts) == 24
     assert stats.chisquare(counts).pvalue > ALARM
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8])
+@pytest.mark.parametrize("distinct", [1, 2, 3, 100])
+def test_a_random_subset_is_the_head_of_the_permutation_also_where_words_are_equal(size, distinct, monkeypatch):
+    def few_words(*args, **kwargs):
+        return random_words(*args, **kwargs) % np.uint64(distinct)
+
+    monkeypatch.setattr("subnetlab.core.randomness.random_words", few_words)
+    for index in range(20):
+        head = permutation(3, Purpose.BATCHES, 0, index, 8)[:size]
+        np.testing.assert_array_equal(random_subset(3, Purpose.BATCHES, 0, index, 8, size), np.sort(head))

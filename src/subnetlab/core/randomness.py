@@ -117,3 +117,25 @@ def permutation(seed: int, purpose: Purpose, round: int, index: int, n: int) -> 
     """
     words = random_words(seed, purpose, round, 0, blocks_for(n), lane=index)[:n]
     return np.argsort(words, kind="stable")
+
+
+def random_subset(seed: int, purpose: Purpose, round: int, index: int, n: int, size: int) -> IntArray:
+    """Return the first ``size`` of `permutation`, in ascending order, without sorting the others.
+
+    Parameters
+    ----------
+    size : int
+        In [1, n].
+
+    Examples
+    --------
+    >>> order = permutation(0, Purpose.BATCHES, 1, 2, 50)
+    >>> bool((np.sort(order[:7]) == random_subset(0, Purpose.BATCHES, 1, 2, 50, 7)).all())
+    True
+    """
+    words = random_words(seed, purpose, round, 0, blocks_for(n), lane=index)[:n]
+    largest = np.partition(words, size - 1)[size - 1]
+    chosen = words < largest
+    ties = np.flatnonzero(words == largest)
+    chosen[ties[: size - np.count_nonzero(chosen)]] = True
+    return np.flatnonzero(chosen)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .randomness import Purpose, permutation
+from .randomness import Purpose, permutation, random_subset
 
 if TYPE_CHECKING:
     from .arrays import IntArray
@@ -71,8 +71,8 @@ def local_rows(
             continue
         drawn = np.empty((local_steps, batch_size), dtype=np.int64)
         for step in range(local_steps):
-            order = permutation(seed, Purpose.BATCHES, round, subnetwork * local_steps + step, len(own))
-            drawn[step] = np.sort(own[order[:batch_size]])
+            lane = subnetwork * local_steps + step
+            drawn[step] = own[random_subset(seed, Purpose.BATCHES, round, lane, len(own), batch_size)]
         indices.append(drawn)
         scales.append(len(own) / batch_size)
     return LocalRows(tuple(indices), tuple(scales))
