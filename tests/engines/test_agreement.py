@@ -14,9 +14,8 @@ from subnetlab.core.rows import local_rows
 from subnetlab.engines.base import Problem
 from subnetlab.engines.table import ENGINES, create
 
-_APPROXIMATE = ("linearized",)
-_SLOW_TO_IMPORT = ("torch",)  # has tests of its own
-EXACT = [name for name in ENGINES if name not in (*_APPROXIMATE, *_SLOW_TO_IMPORT, "reference")]
+_WITH_TESTS_OF_THEIR_OWN = ("reference", "torch", "distributed")
+EXACT = [name for name, entry in ENGINES.items() if entry.exact and name not in _WITH_TESTS_OF_THEIR_OWN]
 
 
 def _algorithm1():

@@ -12,8 +12,9 @@ from ...core.aggregation import aggregation_step
 from ...core.record import RoundRecord
 from ..row_weights import row_weights
 from .candidates import Candidates, Near, find_near, watch
+from .gram import GramMatrix
 from .kernel import bound_motion, fill_kernel, frozen_phase
-from .local_phase import BOUND_EXCEEDED, GramMatrix, PhaseVectors, list_changes, run_phase
+from .local_phase import BOUND_EXCEEDED, PhaseVectors, list_changes, run_phase
 from .network import BlockedNetwork, Changes
 from .workers import Workers
 
@@ -65,8 +66,8 @@ class EventEngine:
         self._y = problem.y
         self._xi = problem.selection_prob
         self._weight = problem.sample_weight
-        self._error_weight = np.zeros(self._gram.values.shape[1])
-        self._error_weight[: len(self._y)] = 1.0 if problem.sample_weight is None else problem.sample_weight
+        ones = np.ones(len(self._y)) if problem.sample_weight is None else problem.sample_weight
+        self._error_weight = self._gram.padded(ones)
 
     def start(self, weights: FloatArray) -> NetworkState:
         """Compute q and the patterns."""
@@ -87,7 +88,7 @@ class EventEngine:
         network, m = self._network, self._network.layout.m
         words = network.layout.pack(masks)
         with self._workers.single_threaded_blas():
-            residuals = self._padded(network.outputs(state, words) - self._y)
+            residuals = self._gram.padded(network.outputs(state, words) - self._y)
             seen = [self._seen(rows, l, local_steps) for l in range(len(masks))]
             outcomes: list[_Outcome] = []
             together = max(1, _KERNEL_BYTES // self._gram.values.nbytes)
@@ -141,8 +142,9 @@ class EventEngine:
             return self._prepare(state, l - group.start, words[l], residuals[l], seen[l], step_size)
 
         subnetworks = self._workers.map(prepare, group)
-        widest = (np.max([getattr(s, side) for s in subnetworks], axis=0) for side in ("most_down", "most_up"))
-        near = self._near = self._find_near(state, *widest, self._near)
+        down = np.max([s.most_down for s in subnetworks], axis=0)
+        up = np.max([s.most_up for s in subnetworks], axis=0)
+        near = self._near = self._find_near(state, down, up, self._near)
         return self._workers.map(lambda s: self._local_phase(state, s, near, step_size), subnetworks)
 
     def _prepare(
@@ -178,7 +180,7 @@ class EventEngine:
         """Run the local steps, again with wider bounds where a guess proves too small."""
         layout, gram = self._network.layout, self._gram
         down, up = subnetwork.most_down, subnetwork.most_up
-        vectors = PhaseVectors.empty(*gram.values.shape)
+        vectors = PhaseVectors.empty(layout.n, gram.values.shape[1])
         errors = np.empty(len(subnetwork.seen) + 1)
         for guess in range(1, _MOST_GUESSES + 1):
             watched = self._candidates(int(near.offsets[-1]))
@@ -223,10 +225,4 @@ class EventEngine:
         fill_kernel(state.patterns.by_row, mask, self._gram.values, self._network.layout.m, self._scratch.counts, T)
 
     def _seen(self, rows: LocalRows | None, l: int, local_steps: int) -> FloatArray:
-        return self._padded(row_weights(rows, l, local_steps, len(self._y), self._weight))
-
-    def _padded(self, values: FloatArray) -> FloatArray:
-        """Return the rows with zeros behind n, to a multiple of eight."""
-        padded = np.zeros((len(values), self._gram.values.shape[1]))
-        padded[:, : values.shape[1]] = values
-        return padded
+        return self._gram.padded(row_weights(rows, l, local_steps, len(self._y), self._weight))

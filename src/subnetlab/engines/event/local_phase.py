@@ -26,6 +26,7 @@ from .lanes import LANES, at_most, masked_axpy, masked_total
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray, IntArray
     from .candidates import Candidates
+    from .gram import GramMatrix
 
 BOUND_EXCEEDED = -1
 _SET_BITS = np.array(  # row b: the positions of the ones of the byte b
@@ -49,21 +50,6 @@ class PhaseVectors(NamedTuple):
         """Return memory for n rows."""
         residual, driving, product, c, travel = np.zeros((5, padded))
         return cls(residual, driving, product, c, travel, np.zeros(n), np.zeros(n))
-
-
-class GramMatrix(NamedTuple):
-    """G = X X' with rows padded to a multiple of eight by zeros."""
-
-    values: FloatArray  # (n, padded)
-    sizes: FloatArray  # (n, padded), |G|
-
-    @classmethod
-    def of(cls, X: FloatArray) -> GramMatrix:
-        """Return the Gram matrix of the rows of X."""
-        n = len(X)
-        values = np.zeros((n, -(-n // LANES) * LANES))
-        values[:, :n] = X @ X.T
-        return cls(values, np.abs(values))
 
 
 def _run_phase(

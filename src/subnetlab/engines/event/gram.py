@@ -1,0 +1,33 @@
+"""The Gram matrix of the data, padded for vector code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .lanes import LANES
+
+if TYPE_CHECKING:
+    from ...core.arrays import FloatArray
+
+
+class GramMatrix(NamedTuple):
+    """G = X X' with rows padded to a multiple of eight by zeros."""
+
+    values: FloatArray  # (n, padded)
+    sizes: FloatArray  # (n, padded), |G|; the same array where no entry is negative
+
+    @classmethod
+    def of(cls, X: FloatArray) -> GramMatrix:
+        """Return the Gram matrix of the rows of X."""
+        n = len(X)
+        values = np.zeros((n, -(-n // LANES) * LANES))
+        values[:, :n] = X @ X.T
+        return cls(values, values if values.min() >= 0 else np.abs(values))
+
+    def padded(self, rows: FloatArray) -> FloatArray:
+        """Return vectors over the data, (..., n), with zeros behind n."""
+        padded = np.zeros((*rows.shape[:-1], self.values.shape[1]))
+        padded[..., : rows.shape[-1]] = rows
+        return padded
