@@ -1,0 +1,184 @@
+"""The rounds of a job as one of its workers runs them: restore, train, checkpoint, conclude."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .agreement import JobError, agree, agree_on_settings
+from .checkpoint import Checkpoints, Manifest
+from .ledger import Ledger
+from .placement import Placement
+from .worker import Worker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .job import Job
+    from .transport import Transport
+
+STOP_FILE = "stop"
+LOG_FILE = "log.jsonl"
+
+
+class DistributedTraining:
+    """One worker's view of a job.
+
+    Parameters
+    ----------
+    job : Job
+    transport : Transport
+    folder : Path
+        Of the job; all workers see the same one.
+    every : int
+        R, the rounds between checkpoints.
+    attempt : int
+        Told in the log.
+    """
+
+    def __init__(self, job: Job, transport: Transport, folder: Path, *, every: int, attempt: int = 0) -> None:
+        self._job = job
+        self._transport = transport
+        self._folder = folder
+        self._every = every
+        self._attempt = attempt
+        self._energy = float(np.sum(job.y**2))
+        self._placed_by = -1
+
+    def run(self) -> str:
+        """Train to the end, or until the file ``stop`` appears; return "finished" or "stopped".
+
+        Raises
+        ------
+        JobError
+            On all workers, if settings differ, a checkpoint is another run's, the disk is full, or training diverges.
+        PeerLostError
+            If a worker is lost.
+        """
+        job, transport = self._job, self._transport
+        agree_on_settings(transport, {**job.settings(), "rounds": job.scheme.rounds, "every": self._every})
+        p = job.scheme.masks.n_subnetworks
+        if transport.size > p:
+            raise JobError(f"launch: workers must be at most the number of subnetworks {p}, got {transport.size}")
+        self._checkpoints = Checkpoints(self._folder, job.digest())
+        self._worker = Worker(job.problem(), transport.rank, transport.size, job.dtype)
+        self._worker.note = np.zeros(1)
+        self._ledger = Ledger(job.scheme.local_steps, p)
+        self._restore()
+        pids = [int(pid[0]) for pid in transport.tell_all(np.array([os.getpid()]))]
+        self._log("begin", attempt=self._attempt, pids=pids)
+        while self._ledger.rounds < job.scheme.rounds:
+            stop = self._round()
+            done = self._ledger.rounds
+            if stop or done % self._every == 0 or done == job.scheme.rounds:
+                self._checkpoint()
+            if stop and done < job.scheme.rounds:
+                return "stopped"
+        return "finished"
+
+    def _round(self) -> bool:
+        """Run the next round; return whether somebody asked to stop."""
+        job, worker, transport, k = self._job, self._worker, self._transport, self._ledger.rounds
+        start, waited, sent = time.perf_counter(), transport.seconds_waiting, transport.bytes_sent
+        worker.note[0] = float((self._folder / STOP_FILE).exists())
+        before, scheme = worker.placement, job.scheme
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = worker.round(job.masks(k), job.step_size, scheme.local_steps, job.rows(k), scheme.unselected)
+            record = transport.drive(steps)
+        if self._ledger.diverged(record, self._energy):
+            raise JobError(f"launch: diverged in round {k}; step_size = {job.step_size:.6g} is too large")
+        if worker.placement is not before:
+            self._placed_by = k
+        self._ledger.add(record)
+        seconds, waiting = time.perf_counter() - start, transport.seconds_waiting - waited
+        costs = np.array([transport.bytes_sent - sent, seconds - waiting, waiting])
+        stop = any(note[0] for note in worker.notes)
+        self._ledger.add_costs(transport.tell_all(costs))
+        self._log("round", full_error=record.full_error)
+        return stop
+
+    def _checkpoint(self) -> None:
+        """Write the slots, make sure that everybody has, then make them count."""
+        k, worker, transport = self._ledger.rounds, self._worker, self._transport
+        hashes = np.zeros((len(worker.placement.slots), 64), np.uint8)
+        with _caught() as caught:
+            for slot, weights in worker.slot_weights().items():
+                text = self._checkpoints.write_slot(k, slot, weights)
+                hashes[slot] = np.frombuffer(text.encode(), np.uint8)
+        agree(transport, caught.error)
+        everybody = np.bitwise_or.reduce(transport.tell_all(hashes), axis=0)
+        with _caught() as caught:
+            if transport.rank == 0:
+                names = [row.tobytes().decode() for row in everybody]
+                self._checkpoints.complete(Manifest(k, self._placed_by, names, self._ledger.arrays()))
+        agree(transport, caught.error)
+
+    def _restore(self) -> None:
+        """Go on from the newest checkpoint that is whole on every worker, or start."""
+        transport = self._transport
+        mine = [k for k in self._checkpoints.rounds() if k <= self._job.scheme.rounds] if transport.rank == 0 else []
+        while True:
+            offered = mine.pop(0) if mine else -1
+            k = int(transport.tell_all(np.array([offered]))[0][0])  # rank 0 chooses
+            if k < 0:
+                return self._start()
+            if self._resume_at(k):
+                return None
+
+    def _resume_at(self, k: int) -> bool:
+        """Take over a checkpoint if everybody finds it whole."""
+        manifest, worker = None, self._worker
+        placement, slots = worker.placement, []
+        with _caught() as caught:
+            manifest = self._checkpoints.manifest(k)
+        agree(self._transport, caught.error)
+        if manifest is not None:
+            placement = self._placement(manifest.placed_by)
+            own = placement.slots_of(worker.rank, worker.size)
+            slots = [self._checkpoints.read_slot(manifest, slot) for slot in own]
+        whole = manifest is not None and all(weights is not None for weights in slots)
+        agreed = all(answer[0] for answer in self._transport.tell_all(np.array([whole])))
+        if manifest is None or not agreed:
+            self._log("damaged", round=k)
+            return False
+        worker.place(placement, [weights for weights in slots if weights is not None])
+        self._placed_by = manifest.placed_by
+        self._ledger.continue_from(manifest.history)
+        return True
+
+    def _start(self) -> None:
+        worker, placement = self._worker, Placement.at_home(self._job.width)
+        blocks = [placement.slots[slot] for slot in placement.slots_of(worker.rank, worker.size)]
+        weights = [self._job.neurons(int(block[0]), int(block[-1]) + 1)[0] for block in blocks]
+        worker.place(placement, [block.astype(self._job.dtype) for block in weights])
+        self._ledger.begin(self._transport.drive(worker.measure()))
+
+    def _placement(self, placed_by: int) -> Placement:
+        home = Placement.at_home(self._job.width)
+        return home if placed_by < 0 else home.after(self._job.masks(placed_by))
+
+    def _log(self, event: str, **facts: Any) -> None:
+        """Append a line to the log, on rank 0."""
+        if self._transport.rank == 0:
+            line = {"event": event, "time": time.time(), "rounds": self._ledger.rounds, **facts}
+            with open(self._folder / LOG_FILE, "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+
+class _caught:  # noqa: N801
+    """Keep an error of the block for `agree`, so that nobody is left waiting."""
+
+    error: Exception | None = None
+
+    def __enter__(self) -> _caught:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if isinstance(error, OSError | ValueError):
+            self.error = error
+            return True
+        return False

@@ -1,0 +1,174 @@
+"""One process' part of a round, without any input or output.
+
+`Worker.round` is a generator: it yields what it sends to every process, is sent what arrived from each, and returns
+the record. Whoever drives it moves the parcels: `simulation` in one process, `transport` between many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import numpy as np
+
+from ...core.aggregation import aggregation_step
+from ...core.record import RoundRecord
+from ..row_weights import row_weights
+from .local_phase import LocalPhase
+from .placement import Placement, items_of
+from .route import Route
+
+if TYPE_CHECKING:
+    from ...core.aggregation import Unselected
+    from ...core.arrays import BoolArray, FloatArray
+    from ...core.rows import LocalRows
+    from ..base import Dtype, Problem
+
+Parcels: TypeAlias = list[list[np.ndarray]]  # for or from each process, a list of arrays
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What a worker sends to each process, itself included, and the shapes of what it awaits from each."""
+
+    outgoing: Parcels
+    shapes: list[list[tuple[int, ...]]]
+    dtype: np.dtype
+
+
+_T = TypeVar("_T")
+Steps: TypeAlias = Generator[Exchange, Parcels, _T]
+
+
+class Worker:
+    """Process ``rank`` of ``size``; holds the weights of its neurons and nobody else's.
+
+    Parameters
+    ----------
+    problem : Problem
+    rank, size : int
+    dtype : {"float64", "float32"}
+    """
+
+    def __init__(self, problem: Problem, rank: int, size: int, dtype: Dtype) -> None:
+        self.rank = rank
+        self.size = size
+        self._X = np.ascontiguousarray(problem.X, dtype=dtype)
+        self._y = problem.y  # errors are summed in float64
+        self._a = problem.signs.astype(dtype)
+        self._xi = problem.selection_prob
+        self._phase = LocalPhase(self._X, problem.y, len(problem.signs))
+        self.placement = Placement.at_home(len(problem.signs))
+        self.W = np.empty((0, self._X.shape[1]), dtype)
+        self.note = np.zeros(0)  # a few numbers that the next report carries to everybody
+        self.notes: list[FloatArray] = []  # those of the last report, by process
+
+    def place(self, placement: Placement, slots: list[FloatArray]) -> None:
+        """Take the weights of the slots that live here, in order; each has shape (neurons, d)."""
+        self.placement = placement
+        self.W = np.concatenate([self.W[:0], *slots])
+
+    def slot_weights(self) -> dict[int, FloatArray]:
+        """Return the weights of each slot that lives here, as views."""
+        slots = self.placement.slots_of(self.rank, self.size)
+        ends = np.cumsum([0, *(len(self.placement.slots[slot]) for slot in slots)])
+        return {slot: self.W[ends[i] : ends[i + 1]] for i, slot in enumerate(slots)}
+
+    def round(
+        self,
+        masks: BoolArray,
+        step_size: float,
+        local_steps: int,
+        rows: LocalRows | None,
+        unselected: Unselected,
+    ) -> Steps[RoundRecord]:
+        """Run this process' part of one round of Algorithm 1."""
+        after = self.placement.after(masks)
+        route = Route(self.placement, after, masks, self.rank, self.size)
+        trained = yield from self._fetch(route)
+        errors = np.empty((local_steps + 1, len(route.subnetworks)))
+        updates: dict[int, FloatArray] = {}
+        for i, l in enumerate(route.subnetworks):
+            start = route.rows_of_subnetwork(l)
+            W_l = trained[start]
+            seen = None if rows is None else row_weights(rows, l, local_steps, len(self._X))
+            errors[:, i] = self._phase.steps(W_l, self._a[route.members[l]], step_size, local_steps, seen)
+            for part in _chunks(len(W_l)):
+                W_l[part] -= trained[start[part]]
+            updates[l] = W_l  # Delta^l
+        if route.stays:
+            self.W = trained
+        del trained
+        self.placement = after
+        arrived = yield from self._send_home(route, masks, updates)
+        del updates
+        self._aggregate(route, masks, arrived, unselected)
+        return (yield from self._report(errors, len(masks)))
+
+    def measure(self) -> Steps[float]:
+        """Measure |y - u|^2 of the whole network as it stands."""
+        record = yield from self._report(np.empty((0, 0)), 0)
+        return record.full_error
+
+    def _fetch(self, route: Route) -> Steps[FloatArray]:
+        """Bring the neurons that are trained here; return their weights in the order of ``route.trained``."""
+        peers = range(self.size)
+        where = [route.rows_in(s) for s in peers]
+        outgoing: Parcels = [[self.W[route.rows_out(t)]] for t in peers]
+        if route.stays:
+            self.W = self.W[:0]  # all of them are on their way
+        d = self._X.shape[1]
+        arrived = yield Exchange(outgoing, [[(len(where[s]), d)] for s in peers], self._X.dtype)
+        del outgoing
+        trained = np.empty((len(route.trained), d), self._X.dtype)
+        for s in peers:
+            trained[where[s]] = arrived[s][0]
+            arrived[s].clear()
+        return trained
+
+    def _send_home(self, route: Route, masks: BoolArray, updates: dict[int, FloatArray]) -> Steps[list[FloatArray]]:
+        """Send the rows of every Delta^l to where they live; return those that live here, one array for each l."""
+        p, d, peers = len(masks), self._X.shape[1], range(self.size)
+        if route.stays:
+            nothing = self.W[:0]
+            return [updates.get(l, nothing) for l in range(p)]
+        outgoing: Parcels = [[updates[l][route.update_rows_out(l, t)] for l in route.subnetworks] for t in peers]
+        shapes = [[(len(route.update_rows_in(l)), d) for l in items_of(s, p, self.size)] for s in peers]
+        arrived = yield Exchange(outgoing, shapes, self._X.dtype)
+        return [piece for parcel in arrived for piece in parcel]  # process after process is l after l
+
+    def _aggregate(self, route: Route, masks: BoolArray, arrived: list[FloatArray], unselected: Unselected) -> None:
+        """w_r += eta_r sum_l Delta^l_r in the order l = 0, ..., p - 1; neurons that nobody holds keep their bits."""
+        total = np.zeros_like(self.W)
+        for l, update in enumerate(arrived):
+            total[route.update_rows_in(l)] += update
+        arrived.clear()
+        eta = aggregation_step(masks)[route.home].astype(total.dtype)[:, np.newaxis]
+        total *= eta
+        np.add(self.W, total, out=self.W, where=eta > 0)
+        if unselected == "zero":
+            self.W[eta[:, 0] == 0] = 0
+
+    def _report(self, errors: FloatArray, p: int) -> Steps[RoundRecord]:
+        """Tell everybody the errors of the local steps and the outputs of the slots; sum these in slot order."""
+        steps, n, placement = len(errors), len(self._y), self.placement
+        outputs = [self._phase.output(W, self._a[placement.slots[slot]]) for slot, W in self.slot_weights().items()]
+        message = [errors, np.reshape(outputs, (len(outputs), n)), self.note]
+        shapes = [
+            [(steps, len(items_of(s, p, self.size))), (len(placement.slots_of(s, self.size)), n), self.note.shape]
+            for s in range(self.size)
+        ]
+        arrived = yield Exchange([message] * self.size, shapes, np.dtype(np.float64))
+        f = np.zeros(n)
+        for _, theirs, _ in arrived:
+            for output in theirs:
+                f += output
+        self.notes = [note for _, _, note in arrived]
+        full_error = float(np.sum((self._y - self._xi * f) ** 2))
+        return RoundRecord(np.concatenate([e for e, _, _ in arrived], axis=1), full_error)
+
+
+def _chunks(count: int, size: int = 1 << 14) -> list[slice]:
+    """Return slices that cover ``range(count)``, so that temporaries stay small."""
+    return [slice(start, start + size) for start in range(0, count, size)]
