@@ -88,6 +88,13 @@ ENGINES: dict[str, EngineEntry] = {
         summary="NOT Algorithm 1 but its lazy-training model: patterns frozen where training started",
         exact=False,
     ),
+    "distributed": EngineEntry(
+        ".distributed",
+        "DistributedEngine",
+        frozenset({"float32", "shards", "minibatches"}),
+        version=1,
+        summary="what `subnetlab launch` computes on many workers, in one process",
+    ),
 }
 
 
