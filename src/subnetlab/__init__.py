@@ -22,6 +22,7 @@ _PUBLIC = {
     "TrainingRun": ".training",
     "TrainingScheme": ".core.scheme",
     "TrainingSession": ".training",
+    "average_lazy_model": ".theory.lazy",
     "certified_smallest_eigenvalue": ".kernels.certified",
     "deep_infinite_ntk": ".kernels.deep",
     "dropout": ".core.scheme",
@@ -29,11 +30,13 @@ _PUBLIC = {
     "gradient_descent": ".core.scheme",
     "independent_subnets": ".core.scheme",
     "infinite_ntk": ".kernels.infinite",
+    "lazy_model": ".theory.lazy",
     "load_dataset": ".datasets",
     "load_run": ".training",
     "masked_ntk": ".kernels.masked",
     "multi_sample_dropout": ".core.scheme",
     "open_study": ".study",
+    "predict": ".theory.prediction",
     "resume": ".training",
     "smallest_eigenvalue": ".kernels.eigenvalues",
     "train": ".training",
@@ -74,6 +77,9 @@ if TYPE_CHECKING:
     from .kernels.infinite import infinite_ntk as infinite_ntk
     from .kernels.masked import masked_ntk as masked_ntk
     from .study import open_study as open_study
+    from .theory.lazy import average_lazy_model as average_lazy_model
+    from .theory.lazy import lazy_model as lazy_model
+    from .theory.prediction import predict as predict
     from .training import DivergenceError as DivergenceError
     from .training import TrainingInterrupted as TrainingInterrupted
     from .training import TrainingRun as TrainingRun

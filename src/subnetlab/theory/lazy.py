@@ -1,0 +1,161 @@
+"""The lazy regime: activation patterns stay as they were, and the width is large.
+
+Then a round is a linear map of the error plus noise, both diagonal in the eigenvectors of the NTK; docs/theory.md
+derives it. In those eigenvectors this module holds the few numbers per eigenvector that a prediction needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core import checks
+from ..core.inputs import check_features, check_targets
+from ..kernels.angles import pair_angles
+from ..kernels.finite import finite_ntk
+from ..kernels.infinite import infinite_ntk
+
+if TYPE_CHECKING:
+    from ..core.arrays import BoolArray, FloatArray
+    from ..core.network import ShallowReLU
+
+_ENTRIES_AT_ONCE = 1 << 23
+
+
+@dataclass(frozen=True, eq=False)
+class LazyModel:
+    """Data and initial network as the lazy regime sees them, all for xi = 1.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray, shape (n,)
+        Of the NTK H, without the factor xi.
+    eigenvectors : ndarray, shape (n, n)
+        In columns.
+    activations : ndarray, shape (n, n)
+        C_ij = (1/m) sum_r s_ri s_rj with s_ri = relu(<w_r, x_i>): masks add noise of covariance proportional to it.
+    targets : ndarray, shape (n,)
+        y in the eigenvectors.
+    output : ndarray, shape (n,), optional
+        The initial output for xi = 1 in the eigenvectors; None for the average over all initial networks,
+        where it is Gaussian with mean 0 and covariance C.
+    patterns : ndarray of bool, shape (n, k)
+        Activation patterns of k neurons, for what depends on single neurons.
+    width : int
+        m.
+    X : ndarray, shape (n, d)
+    """
+
+    eigenvalues: FloatArray
+    eigenvectors: FloatArray
+    activations: FloatArray
+    targets: FloatArray
+    output: FloatArray | None
+    patterns: BoolArray
+    width: int
+    X: FloatArray
+
+    def initial_moment(self, selection_prob: float) -> FloatArray:
+        """Return the (mean) squares of the initial error u_0 - y in each eigenvector, shape (n,)."""
+        if self.output is not None:
+            return (selection_prob * self.output - self.targets) ** 2
+        return self.targets**2 + selection_prob**2 * self.spread
+
+    @property
+    def spread(self) -> FloatArray:
+        """The diagonal of C in the eigenvectors, shape (n,)."""
+        V = self.eigenvectors
+        return np.einsum("ij,ij->j", V, self.activations @ V)
+
+
+def lazy_model(network: ShallowReLU, X: FloatArray, y: FloatArray, n_patterns: int = 256) -> LazyModel:
+    """Return the lazy model of a given initial network.
+
+    Parameters
+    ----------
+    network : ShallowReLU
+        One output, signs -1 or +1.
+    X : ndarray, shape (n, d)
+    y : ndarray, shape (n,)
+    n_patterns : int, default 256
+        How many neurons to keep as a sample; neurons are independent, so the first ones serve.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arguments break their rules.
+    """
+    X, y = _checked(X, y)
+    if network.signs.ndim != 1 or not np.all(np.abs(network.signs) == 1):
+        raise ValueError("lazy_model: the network must have one output and signs -1 or +1")
+    if network.n_features != X.shape[1]:
+        raise ValueError(f"lazy_model: X must have the network's {network.n_features} features, got {X.shape[1]}")
+    eigenvalues, V = np.linalg.eigh(finite_ntk(network, X))
+    return LazyModel(
+        eigenvalues=eigenvalues,
+        eigenvectors=V,
+        activations=_activation_products(network, X),
+        targets=V.T @ y,
+        output=V.T @ network.output(X),
+        patterns=X @ network.weights[:n_patterns].T.copy() >= 0,
+        width=network.width,
+        X=X,
+    )
+
+
+def average_lazy_model(
+    X: FloatArray, y: FloatArray, width: int, init_scale: float = 1.0, n_patterns: int = 256, seed: int = 0
+) -> LazyModel:
+    """Return the lazy model averaged over all initial networks, with the infinite-width kernel.
+
+    C_ij is then kappa^2 |x_i| |x_j| (sin phi + (pi - phi) cos phi) / (2 pi) with the angle phi of the two rows.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+    y : ndarray, shape (n,)
+    width : int
+        m.
+    init_scale : float, default 1.0
+        kappa.
+    n_patterns, seed : int
+        A sample of neurons, for the noise of categorical masks.
+    """
+    X, y = _checked(X, y)
+    checks.whole_number("average_lazy_model", "width", width, least=1)
+    kappa = checks.positive_number("average_lazy_model", "init_scale", init_scale)
+    eigenvalues, V = np.linalg.eigh(infinite_ntk(X))
+    lengths = np.linalg.norm(X, axis=1)
+    phi = pair_angles(X)
+    C = kappa**2 * np.outer(lengths, lengths) * (np.sin(phi) + (np.pi - phi) * np.cos(phi)) / (2 * np.pi)
+    weights = np.random.default_rng(seed).normal(size=(min(n_patterns, width), X.shape[1]))
+    return LazyModel(
+        eigenvalues=eigenvalues,
+        eigenvectors=V,
+        activations=C,
+        targets=V.T @ y,
+        output=None,
+        patterns=X @ weights.T >= 0,
+        width=width,
+        X=X,
+    )
+
+
+def _checked(X: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    X = check_features(X, owner="lazy_model")
+    y = check_targets(y, len(X), owner="lazy_model")
+    if y.ndim != 1:
+        raise ValueError(f"lazy_model: y must have one output, got shape {y.shape}")
+    return X, y
+
+
+def _activation_products(network: ShallowReLU, X: FloatArray) -> FloatArray:
+    """Return (1/m) sum_r s_r s_r', in blocks of neurons."""
+    C = np.zeros((len(X), len(X)))
+    step = max(1, _ENTRIES_AT_ONCE // len(X))
+    for start in range(0, network.width, step):
+        s = np.maximum(X @ network.weights[start : start + step].T, 0)
+        C += s @ s.T
+    return C / network.width

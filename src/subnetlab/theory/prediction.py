@@ -1,0 +1,141 @@
+"""Predictions, not bounds: the expected error curve and floor in the lazy regime, without training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.masks import Categorical
+from .moments import mask_moments
+from .neuron_noise import categorical_noise
+
+if TYPE_CHECKING:
+    from ..core.arrays import FloatArray, IntArray
+    from ..core.scheme import TrainingScheme
+    from .lazy import LazyModel
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Expected errors, over the masks only; sums over all rows, as `History` has them.
+
+    Parameters
+    ----------
+    full_error : ndarray, shape (K + 1,)
+        E |y - u_k|^2.
+    sampled_error : ndarray, shape (K,)
+        E |y - f^l|^2 right after sampling.
+    local_error : ndarray, shape (K, tau)
+        The same after each local step.
+    mean_part, noise_part : ndarray, shape (K + 1,)
+        full_error = |y - E u_k|^2 + E |u_k - E u_k|^2; averaged over initial networks, the first
+        holds their spread.
+    floor : float
+        The limit of full_error for many rounds, in the lazy regime.
+    """
+
+    full_error: FloatArray
+    sampled_error: FloatArray
+    local_error: FloatArray
+    mean_part: FloatArray
+    noise_part: FloatArray
+    floor: float
+
+
+def predict(model: LazyModel, scheme: TrainingScheme, step_size: float | None = None) -> Prediction:
+    """Return what Algorithm 1 does on average over the masks, if activation patterns hardly change.
+
+    In the eigenvectors of the NTK, with h = xi lambda the eigenvalue and c the mask noise of a subnetwork's output,
+    c_j = xi (1 - xi) C_jj, local training multiplies the error of a subnetwork by g = (1 - eta h)^tau, and
+
+        mean   a_{k+1} = rho^2 a_k,           rho = 1 - theta (1 - g),
+        noise  b_{k+1} = rho^2 b_k + (theta (1 - g))^2 c / p        (Bernoulli masks),
+               b_{k+1} = rho^2 b_k + N                              (categorical masks, N of order 1/m).
+
+    A subnetwork after t local steps has the error (1 - eta h)^(2 t) (a + b + c). docs/theory.md derives this and says
+    where it ends: where patterns change, and at rates near instability.
+
+    Parameters
+    ----------
+    model : LazyModel
+        From `lazy_model` (a given network) or `average_lazy_model`.
+    scheme : TrainingScheme
+        Bernoulli masks, uniform categorical masks or all neurons; no shards, no minibatches, unselected neurons kept.
+    step_size : float, optional
+        eta; None takes the scheme's, which must then be a number.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    ValueError
+        If the prediction is not about the scheme.
+
+    Examples
+    --------
+    >>> import subnetlab as sl
+    >>> net = sl.ShallowReLU.initialize(width=1000, n_features=3, seed=0)
+    >>> y = np.array([1.0, 0.0, -1.0])
+    >>> scheme = sl.dropout(0.5, rounds=100, step_size=1.0)
+    >>> prediction = predict(sl.lazy_model(net, np.eye(3), y), scheme)
+    >>> bool(np.isclose(prediction.full_error[0], np.sum((y - net.output(np.eye(3), 0.5)) ** 2)))
+    True
+    """
+    eta = _step_size(scheme, step_size)
+    moments = mask_moments(scheme.masks)
+    p, tau = moments.n_subnetworks, scheme.local_steps
+    xi, theta = float(moments.selection_prob), float(moments.coverage)
+    shrink = 1 - eta * xi * model.eigenvalues  # per local step
+    gain = theta * (1 - shrink**tau)  # of the error, per round
+    rho = 1 - gain
+    c = xi * (1 - xi) * model.spread
+    noise = categorical_noise(model, p, eta, tau) if isinstance(scheme.masks, Categorical) else gain**2 * c / p
+
+    rounds = np.arange(scheme.rounds + 1)[:, np.newaxis]
+    with np.errstate(over="ignore", invalid="ignore"):
+        decay = rho ** (2 * rounds)  # (K + 1, n)
+        mean = decay * model.initial_moment(xi)
+        spread = noise * _geometric_sum(rho**2, rounds)
+        per_step = shrink ** (2 * np.arange(tau + 1)[:, np.newaxis])  # (tau + 1, n)
+        subnetworks = (mean + spread + c)[:-1] @ per_step.T
+    return Prediction(
+        full_error=(mean + spread).sum(axis=1),
+        sampled_error=subnetworks[:, 0],
+        local_error=subnetworks[:, 1:],
+        mean_part=mean.sum(axis=1),
+        noise_part=spread.sum(axis=1),
+        floor=_floor(rho**2, model.initial_moment(xi), noise),
+    )
+
+
+def _geometric_sum(ratio: FloatArray, terms: IntArray) -> FloatArray:
+    """Return 1 + q + ... + q^(terms - 1), also at q = 1."""
+    near_one = np.abs(1 - ratio) < 1e-12
+    safe = np.where(near_one, 0.0, ratio)
+    return np.where(near_one, terms, (1 - safe**terms) / (1 - safe))
+
+
+def _floor(ratio: FloatArray, initial: FloatArray, noise: FloatArray) -> float:
+    """Return the limit of q^k a + noise (1 - q^k) / (1 - q); infinite where q > 1, a where q = 1 without noise."""
+    limits = np.zeros_like(ratio)
+    below = ratio < 1
+    limits[below] = noise[below] / (1 - ratio[below])
+    stuck = ~below & (ratio <= 1 + 1e-12) & (noise == 0)
+    limits[stuck] = initial[stuck]
+    limits[~below & ~stuck] = np.inf
+    return float(limits.sum())
+
+
+def _step_size(scheme: TrainingScheme, step_size: float | None) -> float:
+    eta = scheme.step_size if step_size is None else step_size
+    if isinstance(eta, str):
+        raise ValueError(f"predict: step_size must be given as a number, the scheme has {eta!r}")
+    for name, allowed in (("shards", None), ("batch_size", None), ("unselected", "keep")):
+        value = getattr(scheme, name)
+        if value != allowed:
+            raise ValueError(f"predict: {name} must be {allowed!r}, got {value!r}: the prediction is not about it")
+    return float(eta)
