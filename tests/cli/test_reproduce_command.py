@@ -97,3 +97,11 @@ def test_a_diverged_figure_2a_says_so(tmp_path, capsys):
     out = tmp_path / "r"
     assert main([*TINY, "--out", str(out), "--figures", "2a", "--eta", "1e6"]) == 3
     assert "step_size = 1e+06 is too large" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("flag", "rule"), [("--inset-rounds", "at most 5"), ("--dynamics-rounds", "at least 1")])
+def test_bad_views_are_refused_before_training(tmp_path, capsys, flag, rule):
+    out = tmp_path / "r"
+    assert main([*TINY, "--out", str(out), flag, "6" if "most" in rule else "0"]) == 2
+    assert rule in capsys.readouterr().err
+    assert not out.exists()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from ..core import checks
 from ..datasets import headline
+from ..figures.dynamics import MOST_INSET_ROUNDS
 from ..reproduction.cells import bernoulli_cells, categorical_cells, dynamics_cells, with_step_size
 from ..reproduction.claims import bernoulli_verdicts, categorical_verdicts, dynamics_verdicts
 from ..reproduction.outputs import write_bernoulli, write_categorical, write_dynamics, write_verdicts
@@ -123,6 +125,12 @@ class Options:
         """Return the settings: defaults, then --quick or --full, then the flags."""
         if self.quick and self.full:
             raise ValueError("reproduce: --quick and --full must not be given together")
+        checks.whole_number("reproduce", "dynamics_rounds", self.dynamics_rounds, least=1)
+        checks.whole_number("reproduce", "inset_rounds", self.inset_rounds, least=1)
+        if self.inset_rounds > MOST_INSET_ROUNDS:
+            raise ValueError(
+                f"reproduce: inset_rounds must be at most {MOST_INSET_ROUNDS}, or labels touch, got {self.inset_rounds}"
+            )
         chosen = {**(QUICK if self.quick else FULL if self.full else {})}
         for name in ReproductionSettings.__dataclass_fields__:
             given = getattr(self, name, None)
@@ -193,7 +201,7 @@ def _figure_2b(
 ) -> list[Verdict]:
     """Draw the heatmap of Bernoulli masks, and judge the claims made of it."""
     grid = error_grid(cells, results, settings.bernoulli_subnetworks, settings.bernoulli_selection_probs)
-    title = f"Bernoulli masks, τ = {settings.bernoulli_local_steps}"
+    title = rf"Bernoulli masks, $\tau = {settings.bernoulli_local_steps}$"
     write_bernoulli(folder, grid, shown=options.shown, rounds=settings.final_rounds, title=title)
     return bernoulli_verdicts(grid, rounds=settings.final_rounds)
 

@@ -47,7 +47,7 @@ _MARKERS = (
 )
 _SMALL, _LARGE = 1.3, 3.2  # points, of the markers
 _HEADROOM = 0.14  # of the height, for the annotations
-_MOST_INSET_ROUNDS = 5  # more leave no room for the annotations
+MOST_INSET_ROUNDS = 5  # more leave no room for the annotations
 
 
 def draw_dynamics(
@@ -107,8 +107,8 @@ def draw_dynamics(
     checks.one_of("draw_dynamics", "over", over, ("seeds", "subnetworks"))
     rounds = checks.whole_number("draw_dynamics", "rounds", rounds, least=1)
     inset_rounds = checks.whole_number("draw_dynamics", "inset_rounds", inset_rounds, least=1)
-    if inset_rounds > _MOST_INSET_ROUNDS:
-        raise ValueError(f"draw_dynamics: inset_rounds must be at most {_MOST_INSET_ROUNDS}, got {inset_rounds}")
+    if inset_rounds > MOST_INSET_ROUNDS:
+        raise ValueError(f"draw_dynamics: inset_rounds must be at most {MOST_INSET_ROUNDS}, got {inset_rounds}")
     sampled, local, full = _checked(sampled, local, full)
     K = min(rounds, sampled.shape[1])
     sampled, local, full = sampled[:, :K], local[:, :K], full[:, : K + 1]

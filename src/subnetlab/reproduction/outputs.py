@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Over: TypeAlias = Literal["seeds", "subnetworks"]
 
-_ROWS = "number of subnetworks p"
+_ROWS = "number of subnetworks $p$"
 
 
 def write_dynamics(folder: Path, dynamics: Dynamics, *, over: Over, rounds: int, inset_rounds: int) -> list[Path]:
@@ -46,12 +46,12 @@ def write_dynamics(folder: Path, dynamics: Dynamics, *, over: Over, rounds: int,
 
 def write_bernoulli(folder: Path, grid: ErrorGrid, *, shown: Measure, rounds: int, title: str) -> list[Path]:
     """Write Figure 2b, and the same grid read in all three ways."""
-    return _write_grid(folder, "figure_2b", grid, shown, rounds, "selection probability ξ", title)
+    return _write_grid(folder, "figure_2b", grid, shown, rounds, r"selection probability $\xi$", title)
 
 
 def write_categorical(folder: Path, grid: ErrorGrid, *, shown: Measure, rounds: int, title: str) -> list[Path]:
     """Write Figure 2c, and the same grid read in all three ways."""
-    return _write_grid(folder, "figure_2c", grid, shown, rounds, "local steps τ", title)
+    return _write_grid(folder, "figure_2c", grid, shown, rounds, r"number of local steps $\tau$", title)
 
 
 def write_verdicts(path: Path, verdicts: Sequence[Verdict]) -> None:
