@@ -101,6 +101,7 @@ def test_unit_rows():
     assert not has_unit_rows(np.array([[1.0, 0.0], [1 + 1.1e-9, 0.0]]))
     assert not has_unit_rows(np.array([[1 - 1.1e-9, 0.0]]))
     assert has_unit_rows(np.array([[1.05, 0.0]]), tolerance=0.1)
+    assert has_unit_rows(np.array([[1.5]]), tolerance=0.625)  # |1.5^2 - 1| is twice the tolerance, exactly
 
 
 def test_parallel_rows_are_found_whatever_their_length_and_sign():
@@ -119,7 +120,10 @@ def test_the_tolerance_of_parallel_rows_is_an_angle(sign):
 
     assert parallel_rows(pair(0.9e-9)) == [ParallelRows(0, 1, antipodal=sign < 0)]
     assert parallel_rows(pair(1.1e-9)) == []
-    assert len(parallel_rows(pair(0.9e-5), tolerance=1e-5)) == 1
+    for tolerance in (1e-5, 0.1):  # cosines select candidates, but must not drop one
+        assert len(parallel_rows(pair(0.9 * tolerance), tolerance)) == 1
+        assert parallel_rows(pair(1.1 * tolerance), tolerance) == []
+    assert len(parallel_rows(pair(0.0), tolerance=0.0)) == 1
 
 
 def test_parallel_rows_beyond_the_first_block(monkeypatch):

@@ -96,11 +96,12 @@ def parallel_rows(X: FloatArray, tolerance: float = 1e-9) -> list[ParallelRows]:
     [ParallelRows(first=0, second=2, antipodal=True)]
     """
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    slack = 1e-6 + tolerance**2 / 2  # 1 - cos(angle) is at most angle**2 / 2
     found: list[ParallelRows] = []
     for start in range(0, len(unit), _ROWS_AT_ONCE):
         cosines = unit[start : start + _ROWS_AT_ONCE] @ unit[start:].T
         # cosines lose half the digits near 1: they only select candidates, distances decide
-        for i, j in np.argwhere(np.triu(np.abs(cosines) > 1 - 1e-6, k=1)):
+        for i, j in np.argwhere(np.triu(np.abs(cosines) > 1 - slack, k=1)):
             first, second = start + int(i), start + int(j)
             antipodal = bool(unit[first] @ unit[second] < 0)
             apart = unit[first] + unit[second] if antipodal else unit[first] - unit[second]
