@@ -13,7 +13,7 @@ from ..core import checks
 from ..core.masks.table import LAWS
 from ..core.scheme import TrainingScheme
 from ..engines.base import Problem
-from ..engines.choice import choose_engine
+from ..engines.choice import Workload, choose_engine
 from ..engines.table import ENGINES, check_capabilities, needed_capabilities
 from ..training.diagnostics import DIAGNOSTICS
 from .data import DatasetSpec
@@ -165,7 +165,11 @@ class Cell:
         signs = np.broadcast_to(1.0, (self.width, *data.y.shape[1:]))
         problem = Problem(data.X, data.y, signs, scheme.masks.selection_prob)
         needed = needed_capabilities(problem, scheme, self.dtype)
-        name = choose_engine(needed) if self.engine == "auto" else self.engine
+        name = self.engine
+        if name == "auto":
+            step_size = None if isinstance(self.step_size, str) else float(self.step_size)
+            work = Workload.estimate(problem, scheme, init_scale=self.init_scale, step_size=step_size, dtype=self.dtype)
+            name = choose_engine(needed, work)
         check_capabilities(name, needed)
         spec = replace(self.dataset, name=data.name) if self.dataset.name == "auto" else self.dataset
         return replace(self, engine=name, dataset=spec)

@@ -6,8 +6,10 @@ which cell killed it. Here each executor has a single worker, so a crash names i
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
 _WATCH_EVERY = 0.2  # seconds
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -70,8 +73,13 @@ def _start() -> ProcessPoolExecutor:
 
 
 def _prepare_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end within a moment if the parent dies, however it does."""
+    """Leave Ctrl-C to the parent, and end at once if the parent dies, however it does.
+
+    Linux sends the signal by itself. The thread does for other systems, and where the parent died before.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def watch() -> None:
         while os.getppid() == parent:
