@@ -29,6 +29,7 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "reproduce": Command(".reproduce", "draw the paper's three figures from real data and judge its claims"),
     "train": Command(".train", "train one network by Algorithm 1"),
+    "launch": Command(".launch", "train on several workers or machines, going on after any failure"),
     "study": Command(".study", "run a grid of settings in parallel, resumable"),
     "study status": Command(".study_status", "say how far a study is, while it runs or after"),
     "study export": Command(".study_export", "write a study's results as netCDF, CSV or Parquet"),

@@ -26,6 +26,10 @@ class AddressError(OSError):
     """The given address cannot be used; trying again would not help."""
 
 
+class UnreachableError(ConnectionError):
+    """Nobody serves the store: machine 0 is lost or not yet there."""
+
+
 @dataclass(frozen=True)
 class Meeting:
     """Where and with whom.
@@ -61,8 +65,10 @@ class Meeting:
         ------
         AddressError
             If the address cannot be bound.
+        UnreachableError
+            If machine 0 cannot be reached.
         PeerLostError
-            If nobody serves the store, or the others went on without this worker.
+            If somebody is lost while they meet, or the others began without this worker.
         """
         import torch.distributed
 
@@ -87,7 +93,13 @@ class Meeting:
             return store
         host, port = self.address
         if (self.machine, self.local_rank) != (0, 0):
-            return dist.TCPStore(host, port, is_master=False, timeout=wait)
+            try:
+                return dist.TCPStore(host, port, is_master=False, timeout=wait)
+            except RuntimeError as error:  # DistNetworkError in newer versions
+                raise UnreachableError(
+                    f"launch: machine 0 must answer at {host}:{port}, got no answer for {wait.total_seconds():.0f} s; "
+                    "start it again and give the same command on every machine to go on from the last checkpoint"
+                ) from error
         listener = listen(host, port)
         return dist.TCPStore(
             host, port, is_master=True, timeout=wait, wait_for_workers=False, master_listen_fd=listener.detach()

@@ -1,14 +1,17 @@
 """A worker process, as torchrun starts it: ``-m subnetlab.engines.distributed.process FOLDER --workers 4``.
 
 Exit code 1 asks torchrun to try again (somebody was lost); 0 says that there is nothing to try again: the file
-``outcome.json`` tells whether the job is finished, stopped or failed.
+``outcome-LAUNCH.json`` tells whether the job is finished, stopped or failed, and why.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,15 +23,15 @@ from ...archive import ArchiveError
 from ...atomic import atomic_file
 from .agreement import JobError
 from .job import Job
-from .meeting import AddressError, Meeting
+from .meeting import AddressError, Meeting, UnreachableError
 from .training import DistributedTraining
 from .transport import PeerLostError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-OUTCOME_FILE = "outcome.json"
 JOB_FILE = "job.npz"
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,12 +48,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PeerLostError as error:
         print(error, file=sys.stderr)
         return 1
-    except (JobError, AddressError, ArchiveError, FileNotFoundError) as error:
+    except (JobError, AddressError, UnreachableError, ArchiveError, FileNotFoundError) as error:
         status, message = "failed", str(error)
         print(message, file=sys.stderr)
-    with atomic_file(options.folder / OUTCOME_FILE) as file:
-        file.write(json.dumps({"launch": launch, "status": status, "message": message}).encode())
+    with atomic_file(outcome_file(options.folder, launch)) as file:
+        file.write(json.dumps({"status": status, "message": message}).encode())
     return 0
+
+
+def outcome_file(folder: Path, launch: str) -> Path:
+    """Return where the workers of one launch tell how it ended."""
+    return folder / f"outcome-{launch}.json"
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when torchrun dies, so that no worker writes into a job that others resumed."""
+    with contextlib.suppress(OSError, AttributeError):  # other systems
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _meeting(options: argparse.Namespace, launch: str, attempt: int) -> Meeting:
@@ -82,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()

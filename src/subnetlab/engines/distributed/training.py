@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .agreement import JobError, agree, agree_on_settings
+from .assembly import placement_of
 from .checkpoint import Checkpoints, Manifest
 from .ledger import Ledger
 from .placement import Placement
@@ -137,7 +138,7 @@ class DistributedTraining:
             manifest = self._checkpoints.manifest(k)
         agree(self._transport, caught.error)
         if manifest is not None:
-            placement = self._placement(manifest.placed_by)
+            placement = placement_of(self._job, manifest)
             own = placement.slots_of(worker.rank, worker.size)
             slots = [self._checkpoints.read_slot(manifest, slot) for slot in own]
         whole = manifest is not None and all(weights is not None for weights in slots)
@@ -156,10 +157,6 @@ class DistributedTraining:
         weights = [self._job.neurons(int(block[0]), int(block[-1]) + 1)[0] for block in blocks]
         worker.place(placement, [block.astype(self._job.dtype) for block in weights])
         self._ledger.begin(self._transport.drive(worker.measure()))
-
-    def _placement(self, placed_by: int) -> Placement:
-        home = Placement.at_home(self._job.width)
-        return home if placed_by < 0 else home.after(self._job.masks(placed_by))
 
     def _log(self, event: str, **facts: Any) -> None:
         """Append a line to the log, on rank 0."""

@@ -1,0 +1,232 @@
+"""`subnetlab launch`: Algorithm 1 on several workers, on this machine or many; goes on after any failure."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from ..core import checks
+from ..core.masks import AllNeurons, Bernoulli, Categorical
+from ..core.network import ShallowReLU
+from ..core.scheme import TrainingScheme
+from ..datasets import headline
+from ..engines.distributed.assembly import export_network, newest_manifest
+from ..engines.distributed.checkpoint import Checkpoints
+from ..engines.distributed.job import Job
+from ..engines.distributed.launcher import Launch, run_workers
+from ..engines.distributed.process import JOB_FILE
+from ..progress import progress_bar
+from ..training.run import TrainingData
+from ..training.step_size import resolve_step_size
+from .data_options import DataOptions
+from .folder import open_folder, write_json
+from .launch_results import save_results
+
+if TYPE_CHECKING:
+    from ..core.masks import MaskLaw
+    from ..datasets import Dataset
+
+_WHOLE_NETWORK = 1 << 30  # bytes that this process will hold of a network to find a step size or make one file
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `subnetlab launch`."""
+
+    out: Path = Path("launch")
+    """Folder for the run; the same command again goes on. Between machines: one folder that all of them see."""
+    data: DataOptions = field(default_factory=DataOptions)
+    workers: int = 2
+    """q, the worker processes on all machines together, at most one per subnetwork; may change on resuming."""
+    local_workers: int | None = None
+    """Workers on this machine; all of them if not given."""
+    machine: int = 0
+    """Number of this machine, from 0; machine 0 writes the results."""
+    address: str | None = None
+    """HOST:PORT on machine 0, where workers of other machines find it; nothing else is bound."""
+    checkpoint_every: int = 10
+    """R, the rounds between checkpoints."""
+    timeout: float = 60.0
+    """Seconds after which a worker that does not answer counts as lost; longer than any round and checkpoint takes."""
+    patience: float = 60.0
+    """Seconds to wait for missing workers at the start and after a failure, before going on without them."""
+    max_restarts: int = 100
+    """Failures after which the launch gives up."""
+    masks: Literal["bernoulli", "categorical", "all"] = "categorical"
+    """Law of the masks; categorical sends the least."""
+    n_subnetworks: Annotated[int, tyro.conf.arg(aliases=["--p"])] = 4
+    """p, the subnetworks per round."""
+    selection_prob: Annotated[float, tyro.conf.arg(aliases=["--xi"])] = 0.5
+    """xi, the chance that a subnetwork holds a neuron (bernoulli)."""
+    rounds: int = 200
+    """K."""
+    local_steps: Annotated[int, tyro.conf.arg(aliases=["--tau"])] = 10
+    """tau, the gradient steps of each subnetwork in a round."""
+    step_size: Annotated[float | Literal["auto", "theory"], tyro.conf.arg(aliases=["--eta"])] = "auto"
+    """eta: a number, or for networks below 1 GiB auto (half of the largest stable step) or theory."""
+    width: Annotated[int, tyro.conf.arg(aliases=["--m"])] = 4000
+    """m, the hidden neurons."""
+    init_scale: Annotated[float, tyro.conf.arg(aliases=["--kappa"])] = 1.0
+    """kappa, the standard deviation of the initial weights."""
+    unselected: Literal["keep", "zero"] = "keep"
+    """What becomes of neurons that no subnetwork holds: keep (the paper), zero (the authors' released code)."""
+    shards: int | None = None
+    """Split the rows into this many shards, one per subnetwork."""
+    batch_size: int | None = None
+    """Rows per local step; all if not given."""
+    seed: int = 0
+    """Seed of initial network and masks."""
+    dtype: Literal["float64", "float32"] = "float64"
+    """Precision."""
+    threads: int = 1
+    """BLAS threads of each worker; another count can give other bits."""
+    json: bool = False
+    """Print the result as JSON."""
+    quiet: bool = False
+    """No progress bar."""
+    force: bool = False
+    """Take over a folder that holds another run."""
+
+    def law(self) -> MaskLaw:
+        """Return the mask law."""
+        if self.masks == "bernoulli":
+            return Bernoulli(self.n_subnetworks, self.selection_prob)
+        return Categorical(self.n_subnetworks) if self.masks == "categorical" else AllNeurons(self.n_subnetworks)
+
+
+def run(options: Options) -> int:
+    """Prepare the job, run the workers, gather the results."""
+    launch = _launch(options)
+    if find_spec("torch") is None:
+        raise ImportError("launch needs torch: pip install 'subnetlab[torch]'")
+    data = options.data.load()
+    job = _job(options, data)
+    print(headline(data), file=sys.stderr if options.json else sys.stdout)
+    folder = open_folder(options.out, _settings(options, data), force=options.force)
+    checkpoints = Checkpoints(folder, job.digest())
+    if options.machine == 0:
+        job.save(folder / JOB_FILE)
+    found = newest_manifest(checkpoints)
+    done = 0 if found is None else found.round
+    if done > options.rounds:
+        raise ValueError(f"launch: rounds must be at least the {done} that {folder} holds, got {options.rounds}")
+    if done:
+        print(f"{folder}: going on after round {done} of {options.rounds}", file=sys.stderr)
+    status, message = _train(launch, options, done)
+    if status == "failed":
+        raise ChildProcessError(message)
+    if options.machine == 0:
+        _gather(options, job, checkpoints, data)
+    if status == "stopped":
+        raise KeyboardInterrupt(f"stopped after a checkpoint in {folder}; the same command goes on")
+    return 0
+
+
+def _launch(options: Options) -> Launch:
+    """Check how the workers are spread before anything else."""
+    owner = "launch"
+    workers = checks.whole_number(owner, "workers", options.workers, least=1)
+    if workers > options.n_subnetworks:
+        raise ValueError(
+            f"launch: workers must be at most the number of subnetworks {options.n_subnetworks}, got {workers}"
+        )
+    local = workers if options.local_workers is None else options.local_workers
+    checks.whole_number(owner, "local_workers", local, least=1)
+    if local > workers:
+        raise ValueError(f"launch: local_workers must be at most workers {workers}, got {local}")
+    checks.whole_number(owner, "machine", options.machine, least=0)
+    if options.address is None and (local < workers or options.machine):
+        raise ValueError("launch: address must be HOST:PORT of machine 0 for workers on several machines, got none")
+    if options.address is not None and not options.address.rpartition(":")[2].isdigit():
+        raise ValueError(f"launch: address must be HOST:PORT, got {options.address!r}")
+    return Launch(
+        folder=options.out,
+        workers=workers,
+        local_workers=local,
+        every=checks.whole_number(owner, "checkpoint_every", options.checkpoint_every, least=1),
+        timeout=checks.positive_number(owner, "timeout", options.timeout),
+        patience=checks.positive_number(owner, "patience", options.patience),
+        max_restarts=checks.whole_number(owner, "max_restarts", options.max_restarts, least=0),
+        threads=checks.whole_number(owner, "threads", options.threads, least=1),
+        machine=options.machine,
+        address=options.address,
+    )
+
+
+def _job(options: Options, data: Dataset) -> Job:
+    scheme = TrainingScheme(
+        options.law(),
+        rounds=options.rounds,
+        local_steps=options.local_steps,
+        step_size=options.step_size,
+        unselected=options.unselected,
+        shards=options.shards,
+        batch_size=options.batch_size,
+    )
+    seed, d = checks.seed_number("launch", options.seed), data.X.shape[1]
+    if isinstance(options.step_size, str):
+        if 8 * options.width * d > _WHOLE_NETWORK:
+            raise ValueError(
+                f"launch: step_size must be a number for a network of more than 1 GiB, got {options.step_size!r}"
+            )
+        network = ShallowReLU.initialize(options.width, d, init_scale=options.init_scale, seed=seed)
+        scheme.check(options.width, len(data.X))
+        scheme = replace(scheme, step_size=resolve_step_size(network, TrainingData(data.X, data.y), scheme))
+    return Job(data.X, data.y, scheme, options.width, options.init_scale, seed, options.dtype, options.threads)
+
+
+def _settings(options: Options, data: Dataset) -> dict[str, Any]:
+    """Return what decides the result: neither the workers nor the number of rounds do."""
+    ignored = ("out", "json", "quiet", "force", "rounds", "workers", "local_workers", "machine", "address")
+    ignored += ("checkpoint_every", "timeout", "patience", "max_restarts")
+    settings = {name: value for name, value in asdict(options).items() if name not in ignored}
+    settings["data"] = {name: str(v) if isinstance(v, Path) else v for name, v in settings["data"].items()}
+    return {**settings, "provenance": data.provenance}
+
+
+def _train(launch: Launch, options: Options, done: int) -> tuple[str, str]:
+    """Run the workers under a progress bar that never goes back."""
+    best = done
+    with progress_bar(options.rounds, "round", done=done, quiet=options.quiet) as advance:
+
+        def show(event: dict[str, Any]) -> None:
+            nonlocal best
+            if event["event"] == "begin" and event["attempt"]:
+                print(f"a worker was lost; going on after round {event['rounds']}", file=sys.stderr)
+            if event["event"] == "round" and event["rounds"] > best:
+                best = event["rounds"]
+                advance(f"error {event['full_error']:.4g}")
+
+        return run_workers(launch, show)
+
+
+def _gather(options: Options, job: Job, checkpoints: Checkpoints, data: Dataset) -> None:
+    """Write network, history and, if it is small enough for one process, the whole run."""
+    folder, manifest = options.out, newest_manifest(checkpoints)
+    if manifest is None:
+        return
+    export_network(job, checkpoints, manifest, folder / "network.npz")
+    small = 8 * job.width * job.X.shape[1] <= _WHOLE_NETWORK
+    errors = save_results(job, checkpoints, manifest, folder, whole_run=small)
+    summary = {
+        "dataset": data.name,
+        "workers": options.workers,
+        "rounds": manifest.round,
+        "step_size": job.step_size,
+        "error_before": float(errors[0]),
+        "error_after": float(errors[-1]),
+        "bytes_per_round": float(manifest.history["costs"][:, 1].mean()),
+        "out": str(folder),
+    }
+    if options.json:
+        print(json.dumps(summary, sort_keys=True))
+        return
+    for name, value in summary.items():
+        print(f"{name:<16}{value:.6g}" if isinstance(value, float) else f"{name:<16}{value}")
+    write_json(folder / "summary.json", summary)

@@ -1,0 +1,202 @@
+"""Starts torchrun for the workers of this machine, watches them, and says how it ended."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .process import outcome_file
+from .training import LOG_FILE, STOP_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_POLL = 0.1  # seconds
+_GRACE = 40.0  # torchrun waits 30 s for a stopped child before it kills it
+TORCHRUN_LOG = "torchrun.log"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The workers of this machine.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the job; between machines a shared one.
+    workers : int
+        q, on all machines together.
+    local_workers : int
+        Those on this machine.
+    every : int
+        Rounds between checkpoints.
+    timeout, patience : float
+        See `Meeting`.
+    max_restarts : int
+    threads : int
+    machine : int, default 0
+    address : str, optional
+        ``host:port`` on machine 0, between machines.
+    """
+
+    folder: Path
+    workers: int
+    local_workers: int
+    every: int
+    timeout: float
+    patience: float
+    max_restarts: int
+    threads: int
+    machine: int = 0
+    address: str | None = None
+
+    def command(self, launch_id: str, rendezvous: str) -> list[str]:
+        """Return the torchrun line. Its own rendezvous is a file, so that torchrun opens no port."""
+        options = {
+            "--nnodes": 1,
+            "--nproc-per-node": self.local_workers,
+            "--max-restarts": self.max_restarts,
+            "--monitor-interval": _POLL,
+            "--rdzv-backend": "c10d",
+            "--rdzv-conf": "store_type=file",
+            "--rdzv-endpoint": rendezvous,
+            "--rdzv-id": launch_id,
+        }
+        own = {
+            "--workers": self.workers,
+            "--every": self.every,
+            "--timeout": self.timeout,
+            "--patience": self.patience,
+            "--machine": self.machine,
+            **({} if self.address is None else {"--address": self.address}),
+        }
+        return [
+            *(sys.executable, "-m", "torch.distributed.run"),
+            *(f"{name}={value}" for name, value in options.items()),
+            *("-m", "subnetlab.engines.distributed.process", str(self.folder)),
+            *(f"{name}={value}" for name, value in own.items()),
+        ]
+
+
+def run_workers(launch: Launch, on_event: Callable[[dict[str, Any]], None]) -> tuple[str, str]:
+    """Run the workers until the job is finished, stopped or failed.
+
+    Ctrl-C stops them after the round at work, with a checkpoint; a second one at once.
+
+    Parameters
+    ----------
+    launch : Launch
+    on_event : callable
+        Gets each line that rank 0 appends to the log.
+
+    Returns
+    -------
+    (status, message)
+        Status "finished", "stopped" or "failed".
+
+    Raises
+    ------
+    BlockingIOError
+        If workers of another launch are at work in the folder.
+    """
+    launch_id = uuid.uuid4().hex
+    environment = {
+        **os.environ,
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+        "OMP_NUM_THREADS": str(launch.threads),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # workers find what the launcher found
+    }
+    stop, log = launch.folder / STOP_FILE, launch.folder / LOG_FILE
+    with (
+        _only_one(launch.folder / f"lock-{launch.machine}") as lock,
+        tempfile.TemporaryDirectory(prefix="subnetlab-") as rendezvous,
+        open(launch.folder / TORCHRUN_LOG, "ab") as output,
+    ):
+        stop.unlink(missing_ok=True)
+        position = log.stat().st_size if log.exists() else 0
+        process = subprocess.Popen(
+            launch.command(launch_id, str(Path(rendezvous, "rendezvous"))),
+            stdout=output,
+            stderr=output,
+            env={**environment, "TMPDIR": rendezvous},
+            start_new_session=True,  # Ctrl-C is ours to handle
+            pass_fds=(lock,),  # held while torchrun lives, even if this process is killed
+        )
+        outcome = outcome_file(launch.folder, launch_id)
+        try:
+            while process.poll() is None and not outcome.exists():
+                try:
+                    time.sleep(_POLL)
+                    position = _follow(log, position, on_event)
+                except KeyboardInterrupt:
+                    if stop.exists():
+                        raise
+                    stop.touch()
+            _wait(process)
+        finally:
+            _terminate(process)
+        _follow(log, position, on_event)
+        return _outcome(outcome, launch, process.returncode)
+
+
+def _follow(log: Path, position: int, on_event: Callable[[dict[str, Any]], None]) -> int:
+    """Hand over the whole lines behind a position of the log; return the position behind them."""
+    if not log.exists():
+        return position
+    with open(log, "rb") as file:
+        file.seek(position)
+        text = file.read()
+    whole = text[: text.rfind(b"\n") + 1]
+    for line in whole.splitlines():
+        on_event(json.loads(line))
+    return position + len(whole)
+
+
+def _outcome(file: Path, launch: Launch, code: int) -> tuple[str, str]:
+    if not file.exists():
+        return "failed", (
+            f"launch: the workers were lost for good (torchrun ended with code {code}, see "
+            f"{launch.folder / TORCHRUN_LOG}); the same command goes on from the last checkpoint"
+        )
+    told = json.loads(file.read_text(encoding="utf-8"))
+    file.unlink()
+    return told["status"], told["message"]
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Give the workers time to end by themselves after one has told the outcome."""
+    try:
+        process.wait(timeout=10.0)
+    except subprocess.TimeoutExpired:
+        return
+
+
+def _terminate(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[int]:
+    with open(path, "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(f"launch: no workers may be at work in the folder, got {path.parent}") from error
+        yield file.fileno()

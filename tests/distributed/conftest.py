@@ -1,0 +1,86 @@
+"""Groups of workers as threads of this process: real sockets, one import of torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+
+import numpy as np
+import pytest
+
+import subnetlab as sl
+from subnetlab.engines.distributed.job import Job
+from subnetlab.engines.distributed.meeting import Meeting
+from subnetlab.engines.distributed.training import DistributedTraining
+
+
+@pytest.fixture
+def torch():
+    """Skip where the extra is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("needs torch: pip install 'subnetlab[torch]'")
+    return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def group(torch, tmp_path_factory):
+    """``group(size, work)``: run ``work(transport)`` on every rank; return results or exceptions by rank."""
+
+    def run(size, work, *, timeout=20.0):
+        store = tmp_path_factory.mktemp("meeting") / "store"
+        outcomes = [None] * size
+
+        def rank(i):
+            try:
+                meeting = Meeting(size, 0, i, timeout, patience=timeout, file=store)
+                outcomes[i] = work(meeting.join())
+            except Exception as error:  # an outcome like any other
+                outcomes[i] = error
+
+        threads = [threading.Thread(target=rank, args=(i,)) for i in range(size)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive()
+        return outcomes
+
+    return run
+
+
+@pytest.fixture
+def make_job():
+    """A small job; options replace its settings."""
+
+    def make(law=None, *, seed=0, dtype="float64", width=300, **changes):
+        rng = np.random.default_rng(5)
+        X = rng.standard_normal((20, 12))
+        X /= np.linalg.norm(X, axis=1, keepdims=True)
+        settings = {"rounds": 7, "local_steps": 3, "step_size": 0.3, **changes}
+        return Job(
+            X,
+            rng.uniform(-1, 1, 20),
+            sl.TrainingScheme(law or sl.Categorical(6), **settings),
+            width,
+            1.0,
+            seed,
+            dtype,
+            1,
+        )
+
+    return make
+
+
+@pytest.fixture
+def train_group(group):
+    """``train_group(job, folder, size)``: train the job to its end (or ``jobs[rank]``, if they differ)."""
+
+    def run(job, folder, size, *, every=3, **options):
+        jobs = job if isinstance(job, list) else [job] * size
+
+        def work(transport):
+            return DistributedTraining(jobs[transport.rank], transport, folder, every=every).run()
+
+        return group(size, work, **options)
+
+    return run
