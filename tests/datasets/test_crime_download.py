@@ -65,7 +65,7 @@ def test_a_download_is_kept_in_the_cache(accepted, server, tmp_path, monkeypatch
     assert [file.name for file in (tmp_path / "cache").iterdir()] == ["communities.data"]
     assert load_dataset("crime").provenance["source"]["kind"] == "cache"
     assert server.asked == ["/crime.zip"]
-    assert capfd.readouterr().out == ""
+    assert capfd.readouterr() == ("", "")  # pooch would advise a hash of the bytes
 
 
 def test_the_next_mirror_serves_where_one_fails(accepted, server):

@@ -1,13 +1,11 @@
 """load_dataset(): which rows are drawn, what is recorded, what is refused."""
 
 import json
-import pathlib
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 
-import subnetlab.datasets
 from subnetlab.core.inputs import has_unit_rows
 from subnetlab.core.randomness import Purpose, permutation
 from subnetlab.datasets import Preprocessing, load_dataset
@@ -110,14 +108,3 @@ def test_provenance_is_json_and_makes_the_data_again():
 def test_bad_arguments(arguments, error, message):
     with pytest.raises(error, match=f"^load_dataset: .*{message}"):
         load_dataset(**{"name": "diabetes", **arguments})
-
-
-def test_datasets_import_only_core_and_leaf_modules():
-    allowed = {"core", "atomic", "datasets", "crime", "files"}
-    folder = pathlib.Path(subnetlab.datasets.__file__).parent
-    siblings = {file.stem for file in folder.rglob("*.py")}
-    for file in folder.rglob("*.py"):
-        for line in file.read_text().splitlines():
-            words = line.split()
-            if words[:1] == ["from"] and words[1].startswith("."):
-                assert words[1].lstrip(".").split(".")[0] in allowed | siblings, f"{file}: {line}"

@@ -1,5 +1,7 @@
 """From raw features to unit rows: by hand, by the textbook formula, and at the edges of float64."""
 
+from math import fsum
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -99,9 +101,17 @@ def test_rounding_is_not_taken_for_data(scaling, value):
     data, facts = prepared(features, scaling=scaling, intercept=True)
     np.testing.assert_array_equal(data.X[:, 0], 0)
     assert facts["constant_columns"] == ["a"]
-    # the middle row is the mean of the others but for rounding
-    with pytest.raises(ValueError, match=r"made: no row may be zero .* got 1, the first row 1 .*intercept=True"):
-        prepared([[0.1, 0.7], [0.2, 0.5], [0.3, 0.3]], scaling=scaling)
+
+
+@pytest.mark.parametrize("scaling", ["centred", "standardised"])
+def test_a_mean_row_is_zero_whatever_the_rounding(scaling):
+    noisy = 0
+    for centre, *others in np.random.default_rng(2).random((100, 6, 3)):
+        features = np.array([others[0], centre, *others[1:], *(2 * centre - others)])
+        noisy += any(fsum(column) / 11 != column[1] for column in features.T)
+        with pytest.raises(ValueError, match=r"made: no row may be zero .* got 1, the first row 1 .*intercept=True"):
+            prepared(features, scaling=scaling)
+    assert noisy > 10  # of these rows, rounding alone would have given a direction
 
 
 @pytest.mark.parametrize("size", [1e-140, 1e140])
@@ -119,6 +129,8 @@ def test_zero_rows_are_refused_by_their_place():
     assert has_unit_rows(prepared([[1, 2], [0, 0]], intercept=True)[0].X)
     with pytest.raises(ValueError, match="row 0"):
         prepared([[1, 2]], scaling="centred")
+    with pytest.raises(ValueError, match="the first row 1"):
+        prepared([[1, 2], [1e-160, 1e-160]])  # squares vanish: its norm has no digits
 
 
 def test_missing_values_are_refused_or_imputed():

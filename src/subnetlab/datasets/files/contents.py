@@ -76,4 +76,4 @@ def _position(names: tuple[str, ...], target: str | int | None, owner: str) -> i
         raise ValueError(f"{rule}, got {target!r}") from None
     if not -len(names) <= position < len(names):
         raise ValueError(f"{rule}, got {target!r} of {len(names)}")
-    return position % len(names)
+    return position

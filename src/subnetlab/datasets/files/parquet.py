@@ -50,6 +50,4 @@ def _floats(column: Any, name: str, pyarrow: Any, owner: str) -> FloatArray:
     numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
     if not (numeric or types.is_decimal(kind)):
         raise ValueError(f"{owner}: column {name!r} must hold numbers (remove other columns), got {kind}")
-    if types.is_boolean(kind):
-        column = column.cast(pyarrow.uint8())
     return column.cast(pyarrow.float64(), safe=False).to_numpy()
