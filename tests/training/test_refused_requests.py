@@ -109,6 +109,3 @@ def test_what_an_engine_lacks_is_refused_with_the_engines_that_can(refused):
     if "sample_weight" not in ENGINES["primal"].capabilities:
         with pytest.raises(ValueError, match=r"^train: engine 'primal' does not support sample_weight; engines that"):
             sl.train(**GOOD, engine="primal", sample_weight=Y)
-    network = sl.ShallowReLU.initialize(10, 3, n_outputs=2)
-    with refused(ValueError, "train: no engine supports float32, outputs together"):
-        sl.train(network, X, np.ones((4, 2)), SCHEME, dtype="float32")

@@ -1,24 +1,215 @@
-"""engine="auto": the engine for a request, from settings and counts alone, never from a clock."""
+"""engine="auto": the engine for a request, from settings and counts alone, never from a clock.
+
+The model counts operations and multiplies them by times fitted once on one core of an AMD EPYC (Zen 4); only their
+ratios matter. What the event engine does depends on how many pre-activations can reach zero within a round, which
+is guessed from the scales of weights, targets and step size (`Workload.watched_share`). docs/engines.md compares
+guesses with measurements.
+"""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .table import ENGINES
 
 if TYPE_CHECKING:
-    from .base import Capability
+    from collections.abc import Callable
+
+    from ..core.arrays import FloatArray
+    from ..core.scheme import TrainingScheme
+    from .base import Capability, Dtype, Problem
+
+_ROWS_LOOKED_AT = 512  # of the data, for the mean of |G|
+_ITERATIONS = 30
+_MARGIN = 1.25  # the event engine's own
+_NTK_SHARE = 0.33  # of G's largest eigenvalue in that of the NTK: 1/4 for random rows, 0.4 where all G_ij are near 1
+
+# nanoseconds
+_FLOP = {"float64": 1 / 40, "float32": 1 / 80}  # in a matrix product
+_ENTRY = {"float64": 1.7, "float32": 0.9}  # of m_l x n in a local step, outside the products
+_EVENT_ENTRY = 7.0  # of m x n in a round of the event engine, outside its product
+_EVENT_PAIR = 0.08  # per word of 64 neurons and pair of rows, for the masked NTK
+_EVENT_STEP = 0.4  # per pair of rows and local step
+_WATCH, _LOOK, _LOOK_ROW = 25.0, 12.0, 0.12  # per watched entry; per look, and per row of the data in it
+_STEP_CALL, _PHASE_CALL = 12_000.0, 40_000.0  # of Python, per local step; per subnetwork in the event engine
+_LOAD = 4e8  # of numba and its cached code, once
 
 
-def choose_engine(needed: set[Capability]) -> str:
+@dataclass(frozen=True)
+class Workload:
+    """What decides the cost of a round.
+
+    Parameters
+    ----------
+    m, n, d, p, tau, rounds : int
+    batch : float
+        Rows that a local step reads, on average.
+    step_errors : bool
+        Whether errors inside rounds are measured.
+    share : float
+        The part of the neurons that a subnetwork holds on average.
+    step_size : float
+    dtype : {"float64", "float32"}
+    activation_scale : float
+        Root mean square of z_rj = <w_r, x_j>.
+    target_scale : float
+        Root mean square of y.
+    gram_mean : float
+        Mean of |G_ij|.
+    ntk_top : float
+        Guess of the largest eigenvalue of the NTK of the whole network, xi = 1.
+    """
+
+    m: int
+    n: int
+    d: int
+    p: int
+    tau: int
+    rounds: int
+    batch: float
+    step_errors: bool
+    share: float
+    step_size: float
+    dtype: Dtype
+    activation_scale: float
+    target_scale: float
+    gram_mean: float
+    ntk_top: float
+
+    @classmethod
+    def estimate(
+        cls,
+        problem: Problem,
+        scheme: TrainingScheme,
+        *,
+        init_scale: float,
+        step_size: float | None,
+        dtype: Dtype,
+    ) -> Workload:
+        """Return the workload of a request.
+
+        Parameters
+        ----------
+        init_scale : float
+            kappa, or the root mean square of given weights.
+        step_size : float or None
+            None stands for "auto" before it is resolved.
+        """
+        X = problem.X
+        n, d = X.shape
+        some = X[:: -(-n // _ROWS_LOOKED_AT)]
+        gram = some @ some.T
+        off_diagonal = (np.abs(gram).sum() - gram.trace()) / max(1, len(some) * (len(some) - 1))
+        ntk_top = _NTK_SHARE * n / len(some) * _largest_eigenvalue(gram)
+        share = scheme.masks.selection_prob
+        return cls(
+            m=len(problem.signs),
+            n=n,
+            d=d,
+            p=scheme.masks.n_subnetworks,
+            tau=scheme.local_steps,
+            rounds=scheme.rounds,
+            batch=min(n / (scheme.shards or 1), scheme.batch_size or n),
+            step_errors=problem.step_errors,
+            share=share,
+            step_size=1.0 / (share * ntk_top) if step_size is None else step_size,
+            dtype=dtype,
+            activation_scale=float(init_scale * np.sqrt(np.mean(np.sum(X**2, axis=1)))),
+            target_scale=float(np.sqrt(np.mean(problem.y**2))),
+            gram_mean=float(off_diagonal + gram.trace() / len(some) / n),
+            ntk_top=ntk_top,
+        )
+
+    @property
+    def neurons(self) -> float:
+        """The number of neurons that a subnetwork holds on average."""
+        return self.share * self.m
+
+    def watched_share(self) -> float:
+        """Return the guessed part of a subnetwork's m_l n pre-activations that can reach zero within a round.
+
+        They move by at most (eta / 2 sqrt m) n mean |G| sum over steps of |residual|, the half because one sign of
+        the residual moves them one way. The residual is that of a subnetwork at the start of training; half of it
+        shrinks at the rate of the largest eigenvalue, the other half stays.
+        """
+        residual = math.hypot(self.target_scale, math.sqrt(self.share / 2) * self.activation_scale)
+        shrinks = min(1.0, self.step_size * self.share * self.ntk_top)
+        steps = (self.tau + (1 - (1 - shrinks) ** self.tau) / shrinks) / 2
+        motion = 0.5 * self.step_size / math.sqrt(self.m) * steps * residual * self.n * self.gram_mean
+        return math.erf(_MARGIN * motion / (math.sqrt(2) * max(self.activation_scale, 1e-300)))
+
+
+def _largest_eigenvalue(gram: FloatArray) -> float:
+    """Return it roughly, by power iteration from a vector that is no symmetry's."""
+    vector = np.cos(np.arange(len(gram)) + 0.5)
+    for _ in range(_ITERATIONS):
+        vector = gram @ vector
+        vector /= np.linalg.norm(vector)
+    return float(vector @ gram @ vector)
+
+
+def _primal(work: Workload) -> float:
+    return _dense_steps(work, 4 * work.d) + 2 * work.m * work.n * work.d * _FLOP[work.dtype]
+
+
+def _dual(work: Workload) -> float:
+    return _dense_steps(work, 2 * work.n) + 2 * work.m * work.n**2 * _FLOP[work.dtype]
+
+
+def _dense_steps(work: Workload, flops: float) -> float:
+    """Local steps with so many operations in products for each entry of m_l x n."""
+    steps = work.p * work.tau
+    return steps * (_STEP_CALL + work.neurons * work.n * (flops * _FLOP[work.dtype] + _ENTRY[work.dtype]))
+
+
+def _minibatch(work: Workload) -> float:
+    flop, entry = _FLOP[work.dtype], _ENTRY[work.dtype]
+    step = work.neurons * work.batch * (6 * work.d * flop + entry)
+    error = work.neurons * work.n * (2 * work.d * flop + entry) if work.step_errors else 0.0
+    return work.p * work.tau * (_STEP_CALL + step + error) + 2 * work.m * work.n * work.d * flop
+
+
+def _event(work: Workload) -> float:
+    m, n, p, tau = work.m, work.n, work.p, work.tau
+    linear = m * n * (_EVENT_ENTRY + 2 * n * _FLOP["float64"])
+    kernels = p * n**2 * (m / 64 * _EVENT_PAIR + tau * _EVENT_STEP)
+    looks = max(1.0, 0.75 * math.sqrt(tau))
+    watched = p * work.neurons * n * work.watched_share()
+    return (
+        p * _PHASE_CALL + linear + kernels + watched * (_WATCH + looks * (_LOOK + _LOOK_ROW * n)) + _LOAD / work.rounds
+    )
+
+
+NANOSECONDS_PER_ROUND: dict[str, Callable[[Workload], float]] = {
+    "primal": _primal,
+    "dual": _dual,
+    "event": _event,
+    "minibatch": _minibatch,
+}
+
+
+def choose_engine(needed: set[Capability], work: Workload | None = None) -> str:
     """Return the name of the engine that ``engine="auto"`` means.
+
+    Parameters
+    ----------
+    needed : set of Capability
+    work : Workload, optional
+        Without it the first of those that can is taken.
 
     Raises
     ------
     ValueError
         If no engine can do what is needed.
     """
-    for name in ("primal", "reference"):
-        if needed <= ENGINES[name].capabilities:
-            return name
-    raise ValueError(f"train: no engine supports {', '.join(sorted(needed))} together")
+    able = [name for name in (*NANOSECONDS_PER_ROUND, "reference") if needed <= ENGINES[name].capabilities]
+    if not able:
+        raise ValueError(f"train: no engine supports {', '.join(sorted(needed))} together")
+    modelled = [name for name in able if name in NANOSECONDS_PER_ROUND]
+    if work is None or not modelled:
+        return able[0]
+    return min(modelled, key=lambda name: NANOSECONDS_PER_ROUND[name](work))

@@ -14,7 +14,7 @@ from ..core.network import ShallowReLU
 from ..core.rows import local_rows
 from ..core.scheme import TrainingScheme
 from ..engines.base import Problem
-from ..engines.choice import choose_engine
+from ..engines.choice import Workload, choose_engine
 from ..engines.table import ENGINES, check_capabilities, create, needed_capabilities
 from ..history import HistoryBuilder
 from .diagnostics import DIAGNOSTICS, StateMeasures
@@ -82,6 +82,10 @@ class TrainingSession:
         check_capabilities(name, needed)
         with threadpool_limits(limits=threads):  # eta decides bits as much as the rounds do
             step_size = resolve_step_size(network, data, scheme, loss, learn_signs=learn_signs)
+        if engine == "auto":
+            init_scale = float(np.sqrt(np.mean(network.weights**2)))
+            work = Workload.estimate(problem, scheme, init_scale=init_scale, step_size=step_size, dtype=dtype)
+            name = choose_engine(needed, work)
         settings = RunSettings(
             seed=seed,
             engine=name,

@@ -1,0 +1,80 @@
+"""engine="auto": decided by counts and scales, and recorded."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import subnetlab as sl
+from subnetlab.engines.base import Problem
+from subnetlab.engines.choice import NANOSECONDS_PER_ROUND, Workload, choose_engine
+
+RNG = np.random.default_rng(0)
+
+
+def _work(n=100, d=100, m=4000, p=10, tau=10, *, kappa=1.0, step_size=0.02, dtype="float64", X=None, **scheme):
+    X = np.abs(RNG.standard_normal((n, d))) if X is None else X
+    X = X / np.linalg.norm(X, axis=1, keepdims=True)
+    scheme = sl.TrainingScheme(sl.Bernoulli(p, 0.5), rounds=200, local_steps=tau, **scheme)
+    problem = Problem(X, RNG.uniform(-1, 1, n), np.ones(m), 0.5, step_errors=scheme.batch_size is None)
+    return Workload.estimate(problem, scheme, init_scale=kappa, step_size=step_size, dtype=dtype)
+
+
+def test_the_paper_s_size_is_the_event_engine_s():
+    assert choose_engine(set(), _work()) == "event"
+
+
+def test_float32_is_the_dual_engine_s_while_n_is_below_2_d():
+    assert choose_engine({"float32"}, _work(dtype="float32")) == "dual"
+
+
+def test_many_rows_are_the_primal_engine_s():
+    assert choose_engine(set(), _work(n=2000, kappa=0.1)) == "primal"
+    assert choose_engine({"float32"}, _work(n=2000, dtype="float32")) == "primal"
+
+
+def test_tiny_weights_are_not_the_event_engine_s():
+    assert choose_engine(set(), _work(kappa=1e-6, step_size=0.5)) in ("dual", "primal")
+
+
+def test_a_short_run_does_not_load_numba():
+    work = replace(_work(n=5, d=3, m=50, p=2, tau=2), rounds=20)
+    assert choose_engine(set(), work) in ("dual", "primal")
+
+
+def test_small_batches_of_many_rows_are_the_minibatch_engine_s():
+    assert choose_engine({"minibatches"}, _work(n=5000, batch_size=10)) == "minibatch"
+
+
+def test_a_step_size_not_yet_resolved_is_guessed():
+    X = RNG.standard_normal((300, 20))
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    net = sl.ShallowReLU.initialize(2000, 20)
+    scheme = sl.gradient_descent(1)
+    eigenvalue = np.linalg.eigvalsh(sl.finite_ntk(net, X))[-1]
+    problem = Problem(X, np.ones(300), net.signs, 1.0)
+    guess = Workload.estimate(problem, scheme, init_scale=1.0, step_size=None, dtype="float64").step_size
+    assert 0.3 < guess * eigenvalue < 3
+
+
+def test_the_watched_share_follows_the_measured_one():
+    shares = [_work(kappa=kappa).watched_share() for kappa in (10.0, 1.0, 0.1, 0.01)]
+    assert shares == sorted(shares)
+    assert shares[1] < 0.15
+    assert shares[-1] > 0.9
+    assert _work(m=64_000).watched_share() == pytest.approx(_work(m=4_000).watched_share() / 4, rel=0.15)
+
+
+@pytest.mark.parametrize("name", NANOSECONDS_PER_ROUND)
+def test_more_work_takes_longer(name):
+    work, cost = _work(), NANOSECONDS_PER_ROUND[name]
+    for change in ({"m": 8000}, {"n": 200, "batch": 200.0}, {"p": 20}, {"tau": 20}):
+        assert cost(replace(work, **change)) > cost(work)
+
+
+def test_the_choice_is_recorded_and_kept():
+    X, y = np.eye(3), np.array([1.0, -1.0, 0.5])
+    net = sl.ShallowReLU.initialize(100, 3)
+    run = sl.train(net, X, y, sl.dropout(0.5, rounds=3, step_size=0.1))
+    assert run.settings.engine == "dual"
+    assert sl.resume(run, rounds=5).settings.engine == "dual"
