@@ -39,6 +39,7 @@ _PUBLIC = {
     "predict": ".theory.prediction",
     "resume": ".training",
     "smallest_eigenvalue": ".kernels.eigenvalues",
+    "theory_setting": ".theory.setting",
     "train": ".training",
 }
 
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from .theory.lazy import average_lazy_model as average_lazy_model
     from .theory.lazy import lazy_model as lazy_model
     from .theory.prediction import predict as predict
+    from .theory.setting import theory_setting as theory_setting
     from .training import DivergenceError as DivergenceError
     from .training import TrainingInterrupted as TrainingInterrupted
     from .training import TrainingRun as TrainingRun

@@ -1,0 +1,85 @@
+"""What Theorems 3 and 4 share: a linear rate, a floor, and a width that keeps the weights near their start."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .constants import initialisation_width, movement_bound, movement_radius, ntk_width
+from .record import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core.arrays import FloatArray
+    from .setting import TheorySetting
+
+_LARGEST_WIDTH = 1e300
+
+
+def bound_curve(setting: TheorySetting, rate: float, start: float, floor: float) -> FloatArray:
+    """Return rate^k start + floor for k = 0, ..., K."""
+    return rate ** np.arange(setting.rounds + 1) * start + floor
+
+
+def width_conditions(
+    setting: TheorySetting, alpha: float, floor_at: Callable[[TheorySetting], float]
+) -> tuple[Condition, ...]:
+    """Return the three conditions on the width: Theorem 2, the initial weights, and Hypothesis 1's (3).
+
+    Parameters
+    ----------
+    setting : TheorySetting
+    alpha : float
+        The rate's distance from 1.
+    floor_at : callable
+        B1 of a setting, whose width is varied to find the width that is needed.
+    """
+    m = setting.width
+    return (
+        Condition("width for the kernels (Theorem 2)", m, ntk_width(setting), ">="),
+        Condition("width for the initial weights (Lemmas 16, 22, 23)", m, initialisation_width(setting), ">="),
+        Condition("width for small movement (Hypothesis 1)", m, movement_width(setting, alpha, floor_at), ">="),
+    )
+
+
+def movement_width(setting: TheorySetting, alpha: float, floor_at: Callable[[TheorySetting], float]) -> float:
+    """Return the least width at which `movement_bound` is at most R, to one part in a million."""
+
+    def too_narrow(width: float) -> bool:
+        floor = floor_at(replace(setting, width=width))
+        return movement_bound(setting, width, alpha, floor) > movement_radius(setting)
+
+    low, high = 1.0, 2.0
+    if not too_narrow(low):
+        return low
+    while too_narrow(high):
+        if high > _LARGEST_WIDTH:
+            return math.inf
+        low, high = high, high**1.5
+    while high / low > 1 + 1e-6:
+        middle = math.sqrt(low) * math.sqrt(high)
+        low, high = (middle, high) if too_narrow(middle) else (low, middle)
+    return high
+
+
+def singular(setting: TheorySetting) -> str:
+    """Return why lambda_0 > 0 is not shown, naming parallel rows; empty if it is."""
+    if setting.proven_eigenvalue > 0:
+        return ""
+    if setting.parallel:
+        pair = setting.parallel[0]
+        kind = "antipodal" if pair.antipodal else "parallel"
+        return (
+            f"lambda_0 > 0 is not shown: rows {pair.first} and {pair.second} of X are {kind} "
+            f"({len(setting.parallel)} such pairs)"
+        )
+    return f"lambda_0 > 0 is not shown: computed {setting.smallest_eigenvalue:.3g}, within its rounding error of 0"
+
+
+def uncovered(setting: TheorySetting) -> str:
+    """Return what of the scheme no theorem covers; empty if nothing."""
+    return f"the theorems do not cover {', '.join(setting.other_features)}" if setting.other_features else ""

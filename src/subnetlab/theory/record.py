@@ -1,0 +1,123 @@
+"""What a theorem says about given data and settings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+
+Constants: TypeAlias = Literal["paper", "repaired"]
+CONSTANTS: tuple[Constants, ...] = ("paper", "repaired")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One hypothesis of a theorem: ``value`` must be at least, or at most, ``limit``.
+
+    Parameters
+    ----------
+    name : str
+        What is compared.
+    value, limit : float
+    relation : {">=", "<=", ">"}
+    """
+
+    name: str
+    value: float
+    limit: float
+    relation: Literal[">=", "<=", ">"]
+
+    @property
+    def met(self) -> bool:
+        """Whether the hypothesis holds."""
+        if self.relation == "<=":
+            return self.value <= self.limit
+        return self.value >= self.limit if self.relation == ">=" else self.value > self.limit
+
+    @property
+    def margin(self) -> float:
+        """By what factor the hypothesis is met, below 1 if it is not; for a limit of 0 the value itself."""
+        if self.limit == 0:
+            return self.value
+        first, second = (self.limit, self.value) if self.relation == "<=" else (self.value, self.limit)
+        return math.inf if second == 0 else first / second
+
+
+@dataclass(frozen=True, eq=False)
+class Promise:
+    """A theorem applied: its hypotheses, and what it promises if they are met.
+
+    Parameters
+    ----------
+    statement : str
+        "Theorem 3", for example.
+    constants : {"paper", "repaired"}
+        As printed, or with the errors of docs/theory.md put right.
+    applies : bool
+        Whether the theorem is about such a scheme at all.
+    reason : str
+        Why it does not apply; empty if it does.
+    conditions : tuple of Condition
+    rate : float, optional
+        The factor that the distance to the floor loses per round (per local step in Hypothesis 1).
+    floor : float, optional
+        The error that remains.
+    bound : ndarray, shape (K + 1,), optional
+        The bound of E |y - u_k|^2 over the rounds.
+    initial_error : float, optional
+        |y - u_0|^2, or its expectation.
+    probability : float, optional
+        With which the promise holds, over the initial network.
+    notes : tuple of str
+    """
+
+    statement: str
+    constants: Constants
+    applies: bool
+    reason: str = ""
+    conditions: tuple[Condition, ...] = ()
+    rate: float | None = None
+    floor: float | None = None
+    bound: FloatArray | None = None
+    initial_error: float | None = None
+    probability: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def met(self) -> bool:
+        """Whether the theorem applies and every hypothesis is met, so that the promise is proven."""
+        return self.applies and all(condition.met for condition in self.conditions)
+
+    @property
+    def vacuous(self) -> bool | None:
+        """Whether the bound never falls below the initial error, so that it says nothing; None without a bound."""
+        if self.bound is None or self.initial_error is None:
+            return None
+        return bool(self.bound.min() >= self.initial_error)
+
+    def rounds_needed(self, excess: float) -> float:
+        """Return the rounds after which the bound is at most ``floor + excess``; infinite if it never is.
+
+        The Reproducibility Statement's K = log(error_0 / excess) / log(1 / rate).
+
+        Parameters
+        ----------
+        excess : float
+            Above 0.
+        """
+        if excess <= 0:
+            raise ValueError(f"Promise: excess must be above 0, got {excess}")
+        if self.rate is None or self.bound is None or self.floor is None:
+            return math.inf
+        start = float(self.bound[0]) - self.floor
+        if start <= excess:
+            return 0.0
+        return math.inf if self.rate >= 1 else math.log(start / excess) / -math.log1p(self.rate - 1)
+
+
+def not_applicable(statement: str, constants: Constants, reason: str) -> Promise:
+    """Return the record of a theorem that is not about the case."""
+    return Promise(statement, constants, applies=False, reason=reason)

@@ -1,0 +1,181 @@
+"""Data, scheme and network as the quantities that the theorems speak of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core import checks
+from ..core.inputs import ParallelRows, check_features, check_targets, has_unit_rows, parallel_rows
+from ..kernels.certified import certified_smallest_eigenvalue
+from ..kernels.eigenvalues import smallest_eigenvalue
+from ..kernels.infinite import infinite_ntk, infinite_ntk_entry_error
+from .moments import MaskMoments, mask_moments
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..core.masks import MaskLaw
+    from ..core.network import ShallowReLU
+    from ..core.scheme import TrainingScheme
+
+
+@dataclass(frozen=True)
+class TheorySetting:
+    """Everything a theorem needs; built by `theory_setting`.
+
+    Parameters
+    ----------
+    n_samples, n_features, width : int
+        n, d, m.
+    init_scale : float
+        kappa.
+    masks : MaskLaw
+    moments : MaskMoments
+    rounds, local_steps : int
+        K, tau.
+    step_size : float
+        eta.
+    failure_prob : float
+        delta.
+    smallest_eigenvalue : float
+        lambda_0 of the infinite NTK, with the factor xi.
+    proven_eigenvalue : float
+        A proven lower bound of it.
+    target_bound : float
+        The least C >= 1 with |y_i| <= C - 1.
+    initial_error : float
+        |y - u_0|^2 of the network, or |y|^2 + n xi^2 kappa^2 / 2, its expectation.
+    complexity : float
+        y' H_inf^{-1} y; infinite if H_inf is singular.
+    parallel : tuple of ParallelRows
+    other_features : tuple of str
+        What the scheme has that no theorem covers (shards, minibatches, ...).
+    """
+
+    n_samples: int
+    n_features: int
+    width: int
+    init_scale: float
+    masks: MaskLaw
+    moments: MaskMoments
+    rounds: int
+    local_steps: int
+    step_size: float
+    failure_prob: float
+    smallest_eigenvalue: float
+    proven_eigenvalue: float
+    target_bound: float
+    initial_error: float
+    complexity: float
+    parallel: tuple[ParallelRows, ...]
+    other_features: tuple[str, ...]
+
+    @property
+    def selection_prob(self) -> float:
+        """The factor xi."""
+        return float(self.moments.selection_prob)
+
+    @property
+    def coverage(self) -> float:
+        """The coverage theta."""
+        return float(self.moments.coverage)
+
+
+def theory_setting(
+    X: Any,
+    y: Any,
+    scheme: TrainingScheme,
+    *,
+    width: int | None = None,
+    init_scale: float = 1.0,
+    failure_prob: float = 0.1,
+    step_size: float | None = None,
+    network: ShallowReLU | None = None,
+) -> TheorySetting:
+    """Return the setting of data, scheme and network.
+
+    Parameters
+    ----------
+    X : array, shape (n, d)
+        Rows of norm 1.
+    y : array, shape (n,)
+    scheme : TrainingScheme
+    width : int, optional
+        m; needed unless a network is given.
+    init_scale : float, default 1.0
+        kappa; also with a network, whose weights cannot tell it exactly.
+    failure_prob : float, default 0.1
+        delta, in (0, 1).
+    step_size : float, optional
+        eta; needed if the scheme's is a word. "theory" is resolved here too.
+    network : ShallowReLU, optional
+        The initial network, for its own initial error.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument breaks its rule, rows have another norm than 1, or no theory covers the masks.
+    """
+    owner = "theory"
+    X = check_features(X, owner=owner)
+    y = check_targets(y, len(X), owner=owner)
+    if y.ndim != 1:
+        raise ValueError(f"{owner}: y must have one output, got shape {y.shape}")
+    if not has_unit_rows(X):
+        norms = np.linalg.norm(X, axis=1)
+        worst = int(np.argmax(np.abs(norms - 1)))
+        raise ValueError(f"{owner}: rows of X must have norm 1, got {norms[worst]:.6g} at row {worst}")
+    kappa = checks.positive_number(owner, "init_scale", init_scale)
+    delta = checks.positive_number(owner, "failure_prob", failure_prob)
+    if delta >= 1:
+        raise ValueError(f"{owner}: failure_prob must be in (0, 1), got {failure_prob}")
+    if network is not None:
+        width = network.width
+    m = checks.whole_number(owner, "width", width, least=1)
+    moments = mask_moments(scheme.masks)
+    xi = float(moments.selection_prob)
+    H = infinite_ntk(X, xi)
+    lambda_0 = smallest_eigenvalue(H)
+    proven = certified_smallest_eigenvalue(H, infinite_ntk_entry_error(X, xi))
+    if network is None:
+        initial_error = float(y @ y + len(y) * xi**2 * kappa**2 / 2)
+    else:
+        initial_error = float(np.sum((y - network.output(X, xi)) ** 2))
+    return TheorySetting(
+        n_samples=X.shape[0],
+        n_features=X.shape[1],
+        width=m,
+        init_scale=kappa,
+        masks=scheme.masks,
+        moments=moments,
+        rounds=scheme.rounds,
+        local_steps=scheme.local_steps,
+        step_size=_step_size(scheme, step_size, max(lambda_0, 0.0), len(X)),
+        failure_prob=delta,
+        smallest_eigenvalue=lambda_0,
+        proven_eigenvalue=proven,
+        target_bound=1 + float(np.max(np.abs(y))),
+        initial_error=initial_error,
+        complexity=float(y @ np.linalg.solve(H, y)) if proven > 0 else np.inf,
+        parallel=tuple(parallel_rows(X)),
+        other_features=_other_features(scheme),
+    )
+
+
+def _step_size(scheme: TrainingScheme, step_size: float | None, lambda_0: float, n: int) -> float:
+    from .step_size import step_size_limit
+
+    eta = scheme.step_size if step_size is None else step_size
+    if eta == "theory":
+        return step_size_limit(lambda_0, n, scheme.masks, scheme.local_steps)
+    if isinstance(eta, str):
+        raise ValueError(f"theory: step_size must be given as a number, the scheme has {eta!r}")
+    return checks.positive_number("theory", "step_size", eta)
+
+
+def _other_features(scheme: TrainingScheme) -> tuple[str, ...]:
+    usual = {"shards": None, "batch_size": None, "unselected": "keep"}
+    return tuple(f"{name}={getattr(scheme, name)}" for name, value in usual.items() if getattr(scheme, name) != value)
