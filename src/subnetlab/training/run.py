@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..core.losses import LossName
     from ..core.scheme import TrainingScheme
     from ..engines.base import Dtype
+    from ..theory.verdict import Verdict
 
 _KIND = "subnetlab-run"
 _VERSION = 1
@@ -143,6 +144,12 @@ class TrainingRun:
             "provenance": self.provenance,
         }
         write_archive(path, _KIND, _VERSION, meta, arrays)
+
+    def theory(self, *, failure_prob: float = 0.1, init_scale: float | None = None) -> Verdict:
+        """Return this run held against the theory; `subnetlab.theory.verdict.verdict` explains the parameters."""
+        from ..theory.verdict import verdict
+
+        return verdict(self, failure_prob=failure_prob, init_scale=init_scale)
 
     def export_network(self, path: str | Path) -> None:
         """Write weights (m, d), signs and the factor xi to an NPZ file for other programs."""

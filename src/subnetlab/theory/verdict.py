@@ -1,0 +1,228 @@
+"""A run held against the theory: which hypotheses it met, what was promised, predicted and measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..kernels.eigenvalues import smallest_eigenvalue
+from ..kernels.masked import masked_ntk
+from .constants import movement_radius
+from .lazy import lazy_model
+from .prediction import Prediction, predict
+from .setting import TheorySetting, theory_setting
+from .table import all_promises
+from .verdict_text import verdict_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..core.arrays import FloatArray
+    from ..core.network import ShallowReLU
+    from ..core.scheme import TrainingScheme
+    from ..history import History
+    from .record import Promise
+
+_ROUNDOFF_ERROR = 1e-18  # relative to the first error: below it ratios of errors are rounding
+
+
+class FinishedRun(Protocol):
+    """What of a `TrainingRun` the verdict looks at."""
+
+    @property
+    def network(self) -> ShallowReLU: ...  # noqa: D102
+    @property
+    def initial_network(self) -> ShallowReLU: ...  # noqa: D102
+    @property
+    def history(self) -> History: ...  # noqa: D102
+    @property
+    def scheme(self) -> TrainingScheme: ...  # noqa: D102
+    @property
+    def settings(self) -> Any: ...  # noqa: D102
+    @property
+    def data(self) -> Any: ...  # noqa: D102
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedEigenvalues:
+    """The smallest eigenvalue of masked NTKs, weights of one round with masks of others (Theorem 2's k and k').
+
+    Parameters
+    ----------
+    weight_rounds : ndarray of int, shape (a,)
+        After how many rounds the weights were taken.
+    mask_rounds : ndarray of int, shape (b,)
+        Of which rounds the masks are.
+    values : ndarray, shape (a, b, p)
+    """
+
+    weight_rounds: FloatArray
+    mask_rounds: FloatArray
+    values: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What `verdict` found.
+
+    Parameters
+    ----------
+    setting : TheorySetting
+    promises : dict
+        Per statement the record with the paper's constants and with the repaired ones.
+    theorem : str
+        The key of the convergence theorem for these masks, "theorem3" or "theorem4".
+    measured : ndarray, shape (K + 1,)
+        |y - u_k|^2 of this run. The bounds and the prediction are of its expectation over masks.
+    prediction : Prediction, optional
+        None where the prediction is not about the scheme.
+    eigenvalues : MaskedEigenvalues
+    movement : float
+        max over r of |w_r - w_{0,r}| at the end, or over all rounds if the run recorded it.
+    local_rates : ndarray, shape (K, tau, p) or (K, tau, 1)
+        |y - f_{t+1}|^2 / |y - f_t|^2 of each subnetwork, or of their mean if the run kept only that; NaN where the
+        errors are rounding.
+    """
+
+    setting: TheorySetting
+    promises: dict[str, tuple[Promise, Promise]]
+    theorem: str
+    measured: FloatArray
+    prediction: Prediction | None
+    eigenvalues: MaskedEigenvalues
+    movement: float
+    local_rates: FloatArray
+
+    @property
+    def radius(self) -> float:
+        """R = kappa lambda_0 / (192 n), within which the proofs need the weights."""
+        return movement_radius(self.setting)
+
+    @property
+    def local_rate_limit(self) -> float:
+        """1 - eta lambda_0 / 2, Hypothesis 1's (4)."""
+        return 1 - self.setting.step_size * self.setting.smallest_eigenvalue / 2
+
+    @property
+    def kernels_kept(self) -> bool:
+        """Whether every masked NTK looked at has lambda_min >= lambda_0 / 2, the conclusion of Theorem 2."""
+        return bool(self.eigenvalues.values.min() >= self.setting.smallest_eigenvalue / 2)
+
+    @property
+    def local_rates_kept(self) -> float:
+        """The share of local steps whose rate is within Hypothesis 1's (4); NaN if there is none to judge."""
+        rates = self.local_rates[np.isfinite(self.local_rates)]
+        return float(np.mean(rates <= self.local_rate_limit)) if rates.size else float("nan")
+
+    @property
+    def bound_kept(self) -> bool | None:
+        """Whether the run stayed below the bound in every round; None where no theorem applies."""
+        bound = self.promises[self.theorem][0].bound
+        return None if bound is None else bool(np.all(self.measured <= bound[: len(self.measured)] * (1 + 1e-9)))
+
+    def __str__(self) -> str:
+        return verdict_text(self)
+
+
+def verdict(
+    run: FinishedRun,
+    *,
+    failure_prob: float = 0.1,
+    init_scale: float | None = None,
+    mask_rounds: int = 10,
+    networks: Mapping[int, ShallowReLU] | None = None,
+) -> Verdict:
+    """Return the run held against the theory.
+
+    Parameters
+    ----------
+    run : TrainingRun
+    failure_prob : float, default 0.1
+        delta, in (0, 1).
+    init_scale : float, optional
+        kappa; None estimates it from the initial weights.
+    mask_rounds : int, default 10
+        How many rounds' masks to form masked NTKs with, evenly spread over the run.
+    networks : mapping of int to ShallowReLU, optional
+        Networks after other rounds than the first and the last, whose masked NTKs are looked at too.
+
+    Returns
+    -------
+    Verdict
+        ``print`` it for a text.
+
+    Raises
+    ------
+    ValueError
+        If the theory is not about the data: rows without norm 1, several outputs, sample weights.
+
+    Examples
+    --------
+    >>> import subnetlab as sl
+    >>> net = sl.ShallowReLU.initialize(width=500, n_features=3, seed=0)
+    >>> run = sl.train(net, np.eye(3), np.ones(3), sl.dropout(0.5, rounds=5, step_size=0.5))
+    >>> result = verdict(run)
+    >>> result.theorem, result.kernels_kept
+    ('theorem3', True)
+    """
+    if run.data.sample_weight is not None:
+        raise ValueError("theory: sample_weight must be None, the theory is about plain errors")
+    X, y = run.data.X, run.data.y
+    start = run.initial_network
+    kappa = float(np.sqrt(np.mean(start.weights.astype(float) ** 2))) if init_scale is None else init_scale
+    setting = theory_setting(
+        X,
+        y,
+        run.scheme,
+        init_scale=kappa,
+        failure_prob=failure_prob,
+        step_size=run.settings.step_size,
+        network=start,
+    )
+    promises = all_promises(setting)
+    moved = np.linalg.norm(run.network.weights - start.weights, axis=1).max()
+    recorded = run.history.weight_movement
+    return Verdict(
+        setting=setting,
+        promises=promises,
+        theorem="theorem4" if promises["theorem4"][0].applies else "theorem3",
+        measured=run.history.full_error,
+        prediction=_prediction(run),
+        eigenvalues=_masked_eigenvalues(run, mask_rounds, networks or {}),
+        movement=float(moved if recorded is None else recorded.max()),
+        local_rates=_local_rates(run.history),
+    )
+
+
+def _prediction(run: FinishedRun) -> Prediction | None:
+    """Predict the run from its initial network, where the prediction is about its scheme."""
+    try:
+        return predict(lazy_model(run.initial_network, run.data.X, run.data.y), run.scheme, run.settings.step_size)
+    except ValueError:
+        return None
+
+
+def _masked_eigenvalues(run: FinishedRun, mask_rounds: int, networks: Mapping[int, ShallowReLU]) -> MaskedEigenvalues:
+    done = run.history.rounds
+    rounds = np.unique(np.linspace(0, max(0, done - 1), max(1, mask_rounds)).astype(int))
+    stages = {0: run.initial_network, **networks, done: run.network}
+    m = run.network.width
+    values = [
+        [
+            [smallest_eigenvalue(K) for K in masked_ntk(network, run.data.X, masks)]
+            for masks in (run.scheme.masks.sample(run.settings.seed, int(k), m) for k in rounds)
+        ]
+        for network in stages.values()
+    ]
+    return MaskedEigenvalues(np.array(list(stages)), rounds, np.array(values))
+
+
+def _local_rates(history: History) -> FloatArray:
+    if history.subnetwork_errors is not None:
+        errors = history.subnetwork_errors
+    else:
+        errors = np.column_stack([history.sampled_error, history.local_error])[:, :, np.newaxis]
+    judged = errors[:, :-1] > _ROUNDOFF_ERROR * max(float(history.full_error[0]), 1e-300)
+    return np.divide(errors[:, 1:], errors[:, :-1], out=np.full(errors[:, 1:].shape, np.nan), where=judged)

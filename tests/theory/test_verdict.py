@@ -1,0 +1,82 @@
+"""A run held against the theory."""
+
+import numpy as np
+import pytest
+
+import subnetlab as sl
+
+
+def rows(n, d, seed=0):
+    X = np.random.default_rng(seed).normal(size=(n, d))
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+X, Y = rows(5, 6), np.array([0.5, -0.5, 0.25, -1.0, 1.0])
+NET = sl.ShallowReLU.initialize(3000, 6, 0.5, seed=0)
+
+
+def trained(masks, tau=2, **more):
+    scheme = sl.TrainingScheme(masks, rounds=12, local_steps=tau, step_size=0.2)
+    return sl.train(NET, X, Y, scheme, record="subnetworks", seed=5, **more)
+
+
+def test_every_measure_by_hand():
+    run = trained(sl.Bernoulli(2, 0.5))
+    result = run.theory(init_scale=0.5)
+    lam0 = sl.smallest_eigenvalue(sl.infinite_ntk(X, 0.5))
+    masks = run.scheme.masks.sample(5, 11, 3000)
+    kernels = sl.masked_ntk(run.network, X, masks)
+    assert result.eigenvalues.mask_rounds[-1] == 11
+    np.testing.assert_allclose(
+        result.eigenvalues.values[-1, -1], [np.linalg.eigvalsh(K)[0] for K in kernels], rtol=1e-10
+    )
+    assert result.movement == pytest.approx(np.linalg.norm(run.network.weights - NET.weights, axis=1).max())
+    errors = run.history.subnetwork_errors
+    np.testing.assert_allclose(result.local_rates[3, 1, 1], errors[3, 2, 1] / errors[3, 1, 1])
+    assert result.local_rate_limit == pytest.approx(1 - 0.2 * lam0 / 2)
+    assert result.radius == pytest.approx(0.5 * lam0 / (192 * 5))
+    np.testing.assert_array_equal(result.measured, run.history.full_error)
+
+
+def test_a_wide_run_keeps_the_conclusions_without_the_hypotheses():
+    result = trained(sl.Bernoulli(2, 0.5)).theory()
+    assert result.kernels_kept
+    assert result.local_rates_kept == 1.0
+    assert result.bound_kept
+    assert not result.promises["theorem3"][0].met
+    assert result.prediction.full_error[-1] == pytest.approx(result.measured[-1], rel=0.7)
+
+
+def test_text_names_what_a_student_needs():
+    text = str(trained(sl.Categorical(2)).theory())
+    for words in ("Theorem 4 is about this run", "NOT met", "lambda_0/2", "Hypothesis 1 promises", "lazy prediction"):
+        assert words in text
+    assert "proof is broken" in text
+
+
+def test_a_narrow_network_loses_the_kernels():
+    tiny = sl.ShallowReLU.initialize(8, 6, seed=0)
+    run = sl.train(tiny, X, Y, sl.dropout(0.3, rounds=3, step_size=0.1))
+    assert not run.theory().kernels_kept
+    assert "NOT met" in str(run.theory())
+
+
+def test_mean_record_and_more_networks():
+    scheme = sl.dropout(0.5, rounds=4, step_size=0.1)
+    run = sl.train(NET, X, Y, scheme, diagnostics=("movement",))
+    from subnetlab.theory.verdict import verdict
+
+    result = verdict(run, networks={2: NET}, mask_rounds=2)
+    assert result.local_rates.shape == (4, 1, 1)
+    assert list(result.eigenvalues.weight_rounds) == [0, 2, 4]
+    assert result.eigenvalues.values.shape == (3, 2, 1)
+    assert result.movement == pytest.approx(run.history.weight_movement.max())
+
+
+def test_data_that_the_theory_is_not_about(refused):
+    run = sl.train(NET, X, Y, sl.dropout(0.5, rounds=1, step_size=0.1), sample_weight=np.ones(5))
+    with refused(ValueError, "theory: sample_weight must be None, the theory is about plain errors"):
+        run.theory()
+    long_rows = sl.train(NET, 2 * X, Y, sl.dropout(0.5, rounds=1, step_size=0.1))
+    with pytest.raises(ValueError, match="rows of X must have norm 1"):
+        long_rows.theory()
