@@ -86,10 +86,10 @@ def runs(draw):
     }
 
 
-def run(name, case, dtype="float64", step_errors=True):
+def run(name, case, dtype="float64", **errors):
     rng, X, y, W, a = setting(case["seed"], outputs=case["outputs"])
     s = rng.uniform(0, 2, len(X)) if case["weighted"] else None
-    problem = Problem(X, y, a, 0.5, s, case["loss"], case["learn"], step_errors)
+    problem = Problem(X, y, a, 0.5, s, case["loss"], case["learn"], **errors)
     engine = create(name, problem, dtype=dtype, threads=1)
     state, records = engine.start(W), []
     for k, masks in enumerate(rng.random((6, 3, len(W))) < 0.5):
@@ -163,10 +163,12 @@ def test_a_snapshot_holds_the_learned_signs(name):
 def test_unmeasured_steps_train_the_same(name):
     case = {**CASE, "outputs": None, "learn": False, "weighted": False, "unselected": "keep"}
     W, _, measured = run(name, case)
-    V, _, unmeasured = run(name, case, step_errors=False)
-    assert V.tobytes() == W.tobytes()
-    assert [r.full_error for r in unmeasured] == [r.full_error for r in measured]
-    assert np.isnan(unmeasured[0].subnetwork_errors).all() == (name == "minibatch")
+    V, _, rounds = run(name, case, step_errors=False)
+    U, _, nothing = run(name, case, step_errors=False, full_errors=False)
+    assert V.tobytes() == W.tobytes() == U.tobytes()
+    assert [r.full_error for r in rounds] == [r.full_error for r in measured]
+    assert np.isnan(rounds[0].subnetwork_errors).all() == (name == "minibatch")
+    assert np.isnan(nothing[0].full_error) == (name == "minibatch")
 
 
 def test_the_minibatch_engine_reads_the_rows_of_the_batch_alone():
@@ -174,7 +176,9 @@ def test_the_minibatch_engine_reads_the_rows_of_the_batch_alone():
     _, X, y, W, a = setting(7)
     rows = local_rows(0, 0, n_samples=6, n_subnetworks=1, local_steps=1, shards=None, batch_size=2)
     X[np.setdiff1d(np.arange(6), rows.indices[0][0])] = np.inf
-    engine = create("minibatch", Problem(X, y, a, 1.0, step_errors=False), dtype="float64", threads=1)
+    engine = create(
+        "minibatch", Problem(X, y, a, 1.0, step_errors=False, full_errors=False), dtype="float64", threads=1
+    )
     with np.errstate(invalid="ignore"):
         state, _ = engine.round(engine.start(W), np.ones((1, len(W)), dtype=bool), 0.1, 1, rows=rows)
     assert np.isfinite(engine.weights(state)).all()

@@ -47,9 +47,9 @@ class Problem:
     learn_signs : bool
         Train the output weights as well, from ``signs``, with the step size and the aggregation of W; the paper
         keeps them fixed.
-    step_errors : bool
-        Measure every subnetwork's error on all rows before and after each local step. If not, an engine may leave
-        them NaN and read the rows of its minibatches alone.
+    step_errors, full_errors : bool
+        Whether records must hold every subnetwork's error before and after each local step, and the full error after
+        the round. An engine may leave NaN what it need not measure, and read the rows of its minibatches alone.
     """
 
     X: FloatArray
@@ -60,6 +60,7 @@ class Problem:
     loss: LossName = "squared"
     learn_signs: bool = False
     step_errors: bool = True
+    full_errors: bool = True
 
 
 class Engine(Protocol):

@@ -1,7 +1,7 @@
 """The minibatch engine: gather the selected neurons and the rows of the batch, and touch nothing else.
 
-A local step costs 6 b m_l d operations in matrix products for b rows, whatever n; the full error after a round
-costs 2 n m d once. Where errors inside rounds are asked for (`Problem.step_errors`), each costs 2 n m_l d more.
+A local step costs 6 b m_l d operations in matrix products for b rows, whatever n. The errors that a problem asks
+for come on top: the full error after a round costs 2 n m d, each error inside a round 2 n m_l d.
 State: W (m x d) and a. Scratch: four arrays of b x m_l.
 """
 
@@ -46,7 +46,7 @@ class MinibatchEngine:
         self._xi = problem.selection_prob
         self._loss = LOSSES[problem.loss]
         self._learn_signs = problem.learn_signs
-        self._step_errors = problem.step_errors
+        self._step_errors, self._full_errors = problem.step_errors, problem.full_errors
 
     def start(self, weights: FloatArray) -> MinibatchState:
         """Copy the network."""
@@ -80,7 +80,8 @@ class MinibatchEngine:
         state.W = aggregate(state.W, W_total[np.newaxis], masks, unselected)
         if self._learn_signs:
             state.a = aggregate(state.a, a_total[np.newaxis], masks, unselected)
-        return state, RoundRecord(errors, self.full_error(state))
+        full_error = self.full_error(state) if self._full_errors else np.nan
+        return state, RoundRecord(errors, full_error)
 
     def weights(self, state: MinibatchState) -> FloatArray:
         """Return a copy of W."""

@@ -58,9 +58,9 @@ def train(
     dtype : {"float64", "float32"}
     threads : int, default 1
         BLAS and engine threads, pinned during the run.
-    record : {"mean", "subnetworks", "rounds"}
-        Whether the history keeps each subnetwork's errors, their mean, or the full error alone. In the last case
-        sampled and local errors are NaN where an engine saves the work.
+    record : {"mean", "subnetworks", "rounds", "none"}
+        Whether the history keeps each subnetwork's errors, their mean, the full error alone, or nothing. What is not
+        asked for is NaN where an engine saves the work; with "none" divergence is noticed at the end only.
     diagnostics : tuple of {"patterns", "movement"}
         Measures of the network's distance from its start, see `History`. Each costs about a pass over the data
         per round.
@@ -173,6 +173,8 @@ def complete(
                 on_round(session)
             if interrupted():
                 raise TrainingInterrupted(session.run())
+        if session.settings.record == "none":
+            session.measure()
     return session.run()
 
 

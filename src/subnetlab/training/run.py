@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _KIND = "subnetlab-run"
 _VERSION = 1
 
-Record: TypeAlias = Literal["mean", "subnetworks", "rounds"]
+Record: TypeAlias = Literal["mean", "subnetworks", "rounds", "none"]
 Diagnostic: TypeAlias = Literal["patterns", "movement"]
 Status: TypeAlias = Literal["finished", "unfinished", "diverged"]
 
@@ -58,7 +58,7 @@ class RunSettings:
         BLAS and engine threads; another count can give other bits.
     step_size : float
         eta as a number.
-    record : {"mean", "subnetworks", "rounds"}
+    record : {"mean", "subnetworks", "rounds", "none"}
     diagnostics : tuple of {"patterns", "movement"}
     loss : {"squared", "logistic"}
     learn_signs : bool

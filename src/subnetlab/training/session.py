@@ -69,7 +69,7 @@ class TrainingSession:
         checks.instance("train", "learn_signs", learn_signs, bool)
         data = _checked_data(network, X, y, validation, sample_weight, loss)
         scheme.check(network.width, len(data.X))
-        checks.one_of("train", "record", record, ("mean", "subnetworks", "rounds"))
+        checks.one_of("train", "record", record, ("mean", "subnetworks", "rounds", "none"))
         checks.one_of("train", "dtype", dtype, ("float64", "float32"))
         checks.instance("train", "diagnostics", diagnostics, tuple | list)
         for diagnostic in diagnostics:
@@ -100,14 +100,8 @@ class TrainingSession:
         )
         self._prepare(network, data, scheme, settings)
         with self._threads():
-            self._state = self._engine.start(network.weights)
-            self._history = HistoryBuilder(
-                keep_subnetworks=record == "subnetworks",
-                n_subnetworks=scheme.masks.n_subnetworks,
-                local_steps=scheme.local_steps,
-            )
-            self._rounds_done = 0
-            self._note_state(self._engine.full_error(self._state))
+            self._begin()
+            self._note_state(np.nan if record == "none" else self._engine.full_error(self._state))
 
     @classmethod
     def from_run(cls, run: TrainingRun, scheme: TrainingScheme | None = None) -> TrainingSession:
@@ -117,13 +111,9 @@ class TrainingSession:
         """
         session = cls.__new__(cls)
         session._prepare(run.initial_network, run.data, scheme or run.scheme, run.settings)
-        with session._threads():
-            session._state = session._engine.restore(run.engine_state)
-        session._history = HistoryBuilder.continuing(
-            run.history, n_subnetworks=run.scheme.masks.n_subnetworks, local_steps=run.scheme.local_steps
-        )
-        session._rounds_done = run.history.rounds
         session._base = run
+        with session._threads():
+            session._begin()
         return session
 
     def _prepare(self, network: ShallowReLU, data: TrainingData, scheme: TrainingScheme, settings: RunSettings) -> None:
@@ -171,14 +161,29 @@ class TrainingSession:
         """
         with self._threads():
             record = self._run_round(self._rounds_done)
-            inside = record.subnetwork_errors if self._settings.record != "rounds" else []
-            errors = np.append(inside, record.full_error)
+            errors = self._measured(record)
             if not np.all(errors <= self._limit):  # also for NaN
                 raise self._divergence(float(np.max(errors)))
             self._rounds_done += 1
             self._history.add_round(record)
             self._note_state(record.full_error)
         return record
+
+    def measure(self) -> float:
+        """Return |y - u|^2 of the network as it stands; for sessions that record nothing.
+
+        Raises
+        ------
+        DivergenceError
+            If it is not finite or beyond the limit of `advance`. It carries the run as this session began.
+        """
+        with self._threads():
+            error = self._engine.full_error(self._state)
+            if not error <= self._limit:
+                rounds = self._rounds_done
+                self._begin()
+                raise self._diverged(error, f"within {rounds} rounds")
+        return error
 
     def run(self, status: Status | None = None) -> TrainingRun:
         """Return the run as it stands."""
@@ -228,17 +233,40 @@ class TrainingSession:
             return self._initial.signs
         return cast("SignLearningEngine", self._engine).signs(self._state)
 
+    def _begin(self) -> None:
+        """Go to where this session began: the initial network, or the run that it goes on with."""
+        base, scheme = self._base, self._scheme
+        shape = {"n_subnetworks": scheme.masks.n_subnetworks, "local_steps": scheme.local_steps}
+        if base is None:
+            self._state, self._rounds_done = self._engine.start(self._initial.weights), 0
+            self._history = HistoryBuilder(keep_subnetworks=self._settings.record == "subnetworks", **shape)
+        else:
+            self._state, self._rounds_done = self._engine.restore(base.engine_state), base.history.rounds
+            self._history = HistoryBuilder.continuing(base.history, **shape)
+
+    def _measured(self, record: RoundRecord) -> FloatArray:
+        """Return the errors that this session asked the engine for."""
+        match self._settings.record:
+            case "none":
+                return np.empty(0)
+            case "rounds":
+                return np.array([record.full_error])
+            case _:
+                return np.append(record.subnetwork_errors, record.full_error)
+
     def _divergence(self, worst: float) -> DivergenceError:
         """Go back to the last completed round by running the rounds again, and describe what happened."""
-        k = self._rounds_done
-        if self._base is None:
-            self._state, first = self._engine.start(self._initial.weights), 0
-        else:
-            self._state, first = self._engine.restore(self._base.engine_state), self._base.history.rounds
-        for earlier in range(first, k):
+        k, history = self._rounds_done, self._history
+        self._begin()
+        for earlier in range(self._rounds_done, k):
             self._run_round(earlier)
+        self._rounds_done, self._history = k, history
+        return self._diverged(worst, f"in round {k}")
+
+    def _diverged(self, worst: float, when: str) -> DivergenceError:
+        k = self._rounds_done
         return DivergenceError(
-            f"train: diverged in round {k} (error {worst:.3g}); step_size = {self._settings.step_size:.6g} is too "
+            f"train: diverged {when} (error {worst:.3g}); step_size = {self._settings.step_size:.6g} is too "
             f"large: lower it or use step_size='auto'; the {k} completed rounds are kept in .run",
             self.run("diverged"),
             k,
@@ -259,7 +287,8 @@ def _problem(
         sample_weight=data.sample_weight,
         loss=loss,
         learn_signs=learn_signs,
-        step_errors=record != "rounds",
+        step_errors=record in ("mean", "subnetworks"),
+        full_errors=record != "none",
     )
 
 

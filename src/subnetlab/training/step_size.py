@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.losses import LOSSES
 from ..kernels.eigenvalues import largest_eigenvalue, smallest_eigenvalue
-from ..kernels.finite import largest_ntk_eigenvalue
+from ..kernels.finite import largest_ntk_eigenvalue, largest_outputs_ntk_eigenvalue
 from ..kernels.infinite import infinite_ntk
 from ..theory.step_size import step_size_limit
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .run import TrainingData
 
 _SAMPLED_ROWS = 512  # from which lambda_max is estimated for minibatches
+_LANCZOS_MARGIN = 1.002  # twice the tolerance of an eigenvalue by Lanczos iteration
 
 
 def resolve_step_size(
@@ -35,9 +36,10 @@ def resolve_step_size(
     "auto" is half of 2 / lambda_max, the largest step that is stable for frozen activation patterns. lambda_max
     is that of the finite NTK at initialisation, (1/m) <x_i, x_j> sum_r 1{..} 1{..}, times the share of the
     neurons that the largest subnetwork is expected to hold and times the loss's largest second derivative. Sample
-    weights scale the rows of X by their roots; output weights other than the paper's signs bound lambda_max by the
-    factor max_r |a_r|^2, and learned ones add the kernel (1/m) sum_r relu(<w_r, x_i>) relu(<w_r, x_j>). Minibatches
-    add their noise, see `_minibatch_noise`. "theory" is `step_size_limit`.
+    weights scale the rows of X by their roots; output weights other than -1 and +1 bound lambda_max by the factor
+    max_r |a_r|^2, several outputs have a kernel of their own (`largest_outputs_ntk_eigenvalue`), and learned output
+    weights add the kernel (1/m) sum_r relu(<w_r, x_i>) relu(<w_r, x_j>). Minibatches add their noise, see
+    `_minibatch_noise`. "theory" is `step_size_limit`.
 
     Raises
     ------
@@ -70,15 +72,19 @@ def _largest_eigenvalue(network: ShallowReLU, X: FloatArray, batch_size: int | N
     n = len(X)
     rows = X if batch_size is None else X[:: -(-n // _SAMPLED_ROWS)]
     a = network.signs.reshape(network.width, -1)
-    largest_sign = float(np.max(np.sum(a**2, axis=1)))  # max_r |a_r|^2
-    largest = largest_sign * largest_ntk_eigenvalue(network, rows)
+    if a.shape[1] == 1:
+        largest = float(np.max(a**2)) * largest_ntk_eigenvalue(network, rows)
+    else:
+        largest = _LANCZOS_MARGIN * largest_outputs_ntk_eigenvalue(network, rows)
     if learn_signs:
         features = np.maximum(rows @ network.weights.T, 0) / np.sqrt(network.width)
         narrow = features if features.shape[0] >= features.shape[1] else features.T
         largest += largest_eigenvalue(narrow.T @ narrow)
     if batch_size is None:
         return largest
-    slope = largest_sign + (float(np.mean(network.weights**2)) if learn_signs else 0.0)
+    slope = largest_eigenvalue(a.T @ a) / network.width
+    if learn_signs:
+        slope += float(np.mean(network.weights**2))
     return n / len(rows) * largest + _minibatch_noise(X, batch_size, slope)
 
 
@@ -87,7 +93,7 @@ def _minibatch_noise(X: FloatArray, batch_size: int, slope: float) -> float:
 
     With H_b the scaled kernel of b rows drawn without replacement, E[H_b^2] <= H^2 + c max_i K_ii H for
     c = (n / b) (n - b) / (n - 1), so steps below 2 / (lambda_max + c max_i K_ii) are stable in mean square. K_ii is
-    |x_i|^2 / 2 on average over random weights.
+    |x_i|^2 / 2 on average over random weights, times ``slope``, the mean of a_r a_r' over the neurons.
     """
     n = len(X)
     if batch_size >= n:
