@@ -10,7 +10,7 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.engines.distributed.job import Job
-from subnetlab.engines.distributed.meeting import Meeting
+from subnetlab.engines.distributed.meeting import Meeting, listen
 from subnetlab.engines.distributed.training import DistributedTraining
 
 
@@ -23,16 +23,17 @@ def torch():
 
 
 @pytest.fixture
-def group(torch, tmp_path_factory):
+def group(torch):
     """``group(size, work)``: run ``work(transport)`` on every rank; return results or exceptions by rank."""
 
     def run(size, work, *, timeout=20.0):
-        store = tmp_path_factory.mktemp("meeting") / "store"
         outcomes = [None] * size
+        listener = listen("127.0.0.1", 0)
+        address = listener.getsockname()
 
         def rank(i):
+            meeting = Meeting(size, 0, i, timeout, patience=timeout, address=address, listener=None if i else listener)
             try:
-                meeting = Meeting(size, 0, i, timeout, patience=timeout, file=store)
                 outcomes[i] = work(meeting.join())
             except Exception as error:  # an outcome like any other
                 outcomes[i] = error
@@ -43,6 +44,7 @@ def group(torch, tmp_path_factory):
         for thread in threads:
             thread.join(60)
             assert not thread.is_alive()
+        listener.close()
         return outcomes
 
     return run

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import threading
 import time
 
 import numpy as np
 import pytest
 
 import subnetlab as sl
+from subnetlab.engines.distributed import meeting
 from subnetlab.engines.distributed.agreement import JobError
 from subnetlab.engines.distributed.assembly import export_network, newest_manifest
 from subnetlab.engines.distributed.checkpoint import Checkpoints
-from subnetlab.engines.distributed.meeting import AddressError, Meeting, listen
+from subnetlab.engines.distributed.meeting import AddressError, Meeting, UnreachableError, listen
 from subnetlab.engines.distributed.placement import Placement
 from subnetlab.engines.distributed.route import rows_sent
 from subnetlab.engines.distributed.training import STOP_FILE
@@ -73,7 +76,7 @@ def test_traffic_is_what_the_masks_say(make_job, train_group, tmp_path, law):
         masks = job.masks(k)
         after = placement.after(masks)
         rows = rows_sent(placement, after, masks, size).sum()
-        report = (size - 1) * ((job.scheme.local_steps + 1) * 6 + len(after.slots) * n + size)
+        report = (size - 1) * ((job.scheme.local_steps + 1) * 6 + len(after.slots) * n + 2 * size)
         assert sent[k] == 8 * (rows * d + report)
         placement = after
 
@@ -201,11 +204,40 @@ def test_a_worker_that_leaves_is_noticed(group):
     assert all(o is not None and o < 10 for o in (outcomes[0], outcomes[2]))
 
 
-def test_those_who_came_begin_without_those_who_did_not(torch, tmp_path):
-    transport = Meeting(3, 0, 0, timeout=5, patience=0.2, file=tmp_path / "store").join()
+def test_those_who_came_begin_without_those_who_did_not(torch):
+    listener = listen("127.0.0.1", 0)
+    address = listener.getsockname()
+    transport = Meeting(3, 0, 0, timeout=5, patience=0.2, address=address, listener=listener).join()
     assert (transport.rank, transport.size) == (0, 1)
-    with pytest.raises(PeerLostError, match="the 1 workers that were in time have begun without this one"):
-        Meeting(3, 0, 1, timeout=5, patience=0.2, file=tmp_path / "store").join()
+    assert not transport.latecomers()
+    outcome = []
+
+    def late():
+        with pytest.raises(PeerLostError, match="the 1 workers that were in time have begun without this one"):
+            Meeting(3, 0, 1, timeout=5, patience=0.2, address=address).join()
+        outcome.append("refused")
+
+    thread = threading.Thread(target=late)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not transport.latecomers() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert transport.latecomers()
+    assert outcome == []  # it waits for the end of the meeting that it missed
+    del transport
+    gc.collect()
+    thread.join(20)
+    assert outcome == ["refused"]
+    listener.close()
+
+
+def test_an_unreachable_machine_0(torch, monkeypatch):
+    monkeypatch.setattr(meeting, "_SUPERVISOR", 0.0)
+    closed = listen("127.0.0.1", 0)
+    port = closed.getsockname()[1]
+    closed.close()
+    with pytest.raises(UnreachableError, match=f"^launch: machine 0 must answer at 127.0.0.1:{port}, got no answer "):
+        Meeting(2, 1, 0, timeout=0.5, patience=0.5, address=("127.0.0.1", port)).join()
 
 
 def test_a_port_in_use_and_a_foreign_address():
@@ -221,15 +253,15 @@ def test_a_port_in_use_and_a_foreign_address():
 
 
 def test_a_store_between_machines_listens_on_the_given_address_alone(torch):
-    probe = listen("127.0.0.1", 0)
-    port = probe.getsockname()[1]
-    probe.close()
     before = _listening()
-    transport = Meeting(1, 0, 0, timeout=5, patience=5, address=("127.0.0.1", port)).join()
+    listener = listen("127.0.0.1", 0)
+    address = listener.getsockname()
+    transport = Meeting(1, 0, 0, timeout=5, patience=5, address=address, listener=listener).join()
     new = _listening() - before
-    assert ("127.0.0.1", port) in new
+    assert address in new
     assert {host for host, _ in new} == {"127.0.0.1"}
     assert transport.size == 1
+    listener.close()
 
 
 def _listening():

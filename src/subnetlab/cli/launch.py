@@ -20,7 +20,7 @@ from ..engines.distributed.assembly import export_network, newest_manifest
 from ..engines.distributed.checkpoint import Checkpoints
 from ..engines.distributed.job import Job
 from ..engines.distributed.launcher import Launch, run_workers
-from ..engines.distributed.process import JOB_FILE
+from ..engines.distributed.process import job_file
 from ..progress import progress_bar
 from ..training.run import TrainingData
 from ..training.step_size import resolve_step_size
@@ -49,7 +49,7 @@ class Options:
     machine: int = 0
     """Number of this machine, from 0; machine 0 writes the results."""
     address: str | None = None
-    """HOST:PORT on machine 0, where workers of other machines find it; nothing else is bound."""
+    """HOST:PORT on machine 0, for workers on several machines; nothing else is bound. On one machine: loopback."""
     checkpoint_every: int = 10
     """R, the rounds between checkpoints."""
     timeout: float = 60.0
@@ -57,7 +57,7 @@ class Options:
     patience: float = 60.0
     """Seconds to wait for missing workers at the start and after a failure, before going on without them."""
     max_restarts: int = 100
-    """Failures after which the launch gives up."""
+    """Failures of a worker after which it gives up."""
     masks: Literal["bernoulli", "categorical", "all"] = "categorical"
     """Law of the masks; categorical sends the least."""
     n_subnetworks: Annotated[int, tyro.conf.arg(aliases=["--p"])] = 4
@@ -110,8 +110,7 @@ def run(options: Options) -> int:
     print(headline(data), file=sys.stderr if options.json else sys.stdout)
     folder = open_folder(options.out, _settings(options, data), force=options.force)
     checkpoints = Checkpoints(folder, job.digest())
-    if options.machine == 0:
-        job.save(folder / JOB_FILE)
+    job.save(job_file(folder, options.machine))
     found = newest_manifest(checkpoints)
     done = 0 if found is None else found.round
     if done > options.rounds:
@@ -155,7 +154,7 @@ def _launch(options: Options) -> Launch:
         max_restarts=checks.whole_number(owner, "max_restarts", options.max_restarts, least=0),
         threads=checks.whole_number(owner, "threads", options.threads, least=1),
         machine=options.machine,
-        address=options.address,
+        address=options.address or "127.0.0.1:0",
     )
 
 

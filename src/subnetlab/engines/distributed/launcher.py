@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.1  # seconds
 _GRACE = 40.0  # torchrun waits 30 s for a stopped child before it kills it
+_KEEPER_RESTARTS = 10  # torchrun's, which deals with the loss of keepers only
 TORCHRUN_LOG = "torchrun.log"
 
 
@@ -44,10 +45,11 @@ class Launch:
     timeout, patience : float
         See `Meeting`.
     max_restarts : int
+        Of each worker.
     threads : int
     machine : int, default 0
-    address : str, optional
-        ``host:port`` on machine 0, between machines.
+    address : str, default "127.0.0.1:0"
+        ``host:port`` on machine 0; port 0, on one machine, is any free one.
     """
 
     folder: Path
@@ -59,14 +61,14 @@ class Launch:
     max_restarts: int
     threads: int
     machine: int = 0
-    address: str | None = None
+    address: str = "127.0.0.1:0"
 
     def command(self, launch_id: str, rendezvous: str) -> list[str]:
         """Return the torchrun line. Its own rendezvous is a file, so that torchrun opens no port."""
         options = {
             "--nnodes": 1,
             "--nproc-per-node": self.local_workers,
-            "--max-restarts": self.max_restarts,
+            "--max-restarts": _KEEPER_RESTARTS,
             "--monitor-interval": _POLL,
             "--rdzv-backend": "c10d",
             "--rdzv-conf": "store_type=file",
@@ -78,8 +80,9 @@ class Launch:
             "--every": self.every,
             "--timeout": self.timeout,
             "--patience": self.patience,
+            "--max-restarts": self.max_restarts,
             "--machine": self.machine,
-            **({} if self.address is None else {"--address": self.address}),
+            "--address": self.address,
         }
         return [
             *(sys.executable, "-m", "torch.distributed.run"),
@@ -147,6 +150,8 @@ def run_workers(launch: Launch, on_event: Callable[[dict[str, Any]], None]) -> t
         finally:
             _terminate(process)
         _follow(log, position, on_event)
+        for port in launch.folder.glob(f"port-{launch_id}-*"):
+            port.unlink()
         return _outcome(outcome, launch, process.returncode)
 
 

@@ -1,25 +1,25 @@
 """How the workers of one attempt find each other.
 
-Every attempt has a store of its own, so nothing of an attempt that failed is left in it. On one machine it is a file;
-between machines the first worker of machine 0 serves it on the given address and on no other. Gloo binds
-to the loopback interface, or to the address that faces machine 0.
+The first worker of machine 0 serves a store on the given address and on no other; each attempt has a store of its
+own, so nothing of an attempt that failed is left in it. Gloo binds to the address that faces the store: the
+loopback interface on one machine.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import socket
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .transport import PeerLostError, Transport
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 _POLL = 0.02  # seconds
+_SUPERVISOR = 40.0  # seconds that torchrun may need to start the workers of machine 0 again
 
 
 class AddressError(OSError):
@@ -44,10 +44,10 @@ class Meeting:
         Seconds after which an exchange counts as failed.
     patience : float
         Seconds to wait for the workers that are missing, before going on with those that came.
-    file : Path, optional
-        The store of this attempt, on one machine.
-    address : (str, int), optional
-        Host and port on machine 0, between machines.
+    address : (str, int)
+        Host and port on machine 0.
+    listener : socket, optional
+        The socket that listens there, for the worker that serves the store.
     """
 
     workers: int
@@ -55,16 +55,14 @@ class Meeting:
     local_rank: int
     timeout: float
     patience: float
-    file: Path | None = None
-    address: tuple[str, int] | None = None
+    address: tuple[str, int]
+    listener: socket.socket | None = None
 
     def join(self) -> Transport:
         """Meet the others.
 
         Raises
         ------
-        AddressError
-            If the address cannot be bound.
         UnreachableError
             If machine 0 cannot be reached.
         PeerLostError
@@ -73,56 +71,61 @@ class Meeting:
         import torch.distributed
 
         dist: Any = torch.distributed  # gloo's options are outside its type stubs
+        store = self._store(dist)
         try:
-            store = self._store(dist)
             rank, size = self._take_place(store)
             options = dist.ProcessGroupGloo._Options()
             options._timeout = timedelta(seconds=self.timeout)
             options._devices = [dist.ProcessGroupGloo.create_device(hostname=self._own_address())]
             group = dist.ProcessGroupGloo(dist.PrefixStore("gloo", store), rank, size, options)
         except RuntimeError as error:
-            where = self.file or ":".join(map(str, self.address or ()))
-            raise PeerLostError(f"no meeting at {where}: {str(error).splitlines()[0]}") from error
-        return Transport(group, rank, size, store)
+            raise PeerLostError(f"a worker was lost in the meeting: {str(error).splitlines()[0]}") from error
+        return Transport(group, rank, size, lambda: store.add("tickets", 0) > size)
 
     def _store(self, dist: Any) -> Any:
-        wait = timedelta(seconds=self.patience + self.timeout)
-        if self.address is None:
-            store = dist.FileStore(str(self.file), -1)
-            store.set_timeout(wait)
-            return store
         host, port = self.address
-        if (self.machine, self.local_rank) != (0, 0):
-            try:
-                return dist.TCPStore(host, port, is_master=False, timeout=wait)
-            except RuntimeError as error:  # DistNetworkError in newer versions
-                raise UnreachableError(
-                    f"launch: machine 0 must answer at {host}:{port}, got no answer for {wait.total_seconds():.0f} s; "
-                    "start it again and give the same command on every machine to go on from the last checkpoint"
-                ) from error
-        listener = listen(host, port)
-        return dist.TCPStore(
-            host, port, is_master=True, timeout=wait, wait_for_workers=False, master_listen_fd=listener.detach()
-        )
+        if self.listener is not None:
+            return dist.TCPStore(
+                host,
+                port,
+                is_master=True,
+                wait_for_workers=False,
+                timeout=timedelta(seconds=self.patience + self.timeout),
+                master_listen_fd=os.dup(self.listener.fileno()),
+            )
+        wait = self.patience + self.timeout + _SUPERVISOR
+        try:
+            return dist.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=wait))
+        except RuntimeError as error:  # DistNetworkError in newer versions
+            raise UnreachableError(
+                f"launch: machine 0 must answer at {host}:{port}, got no answer for {wait:.0f} s; "
+                "start it again and give the same command on every machine to go on from the last checkpoint"
+            ) from error
 
     def _take_place(self, store: Any) -> tuple[int, int]:
-        """Return rank and size among those that came in time."""
+        """Return rank and size among those that came in time; the store's owner decides when to begin."""
         ticket = store.add("tickets", 1) - 1
         store.set(f"name/{ticket}", f"{self.machine:06d}/{self.local_rank:06d}")
-        if ticket == 0:
+        if self.listener is not None:
             deadline = time.monotonic() + self.patience
             while store.add("tickets", 0) < self.workers and time.monotonic() < deadline:
                 time.sleep(_POLL)
             store.set("size", str(store.add("tickets", 0)))
         size = int(store.get("size"))
         if ticket >= size:
+            self._wait_for_the_next_meeting(store)
             raise PeerLostError(f"the {size} workers that were in time have begun without this one")
         names = [store.get(f"name/{i}").decode() for i in range(size)]
         return sorted(names).index(names[ticket]), size
 
+    def _wait_for_the_next_meeting(self, store: Any) -> None:
+        """Wait until the store is gone: the others see the ticket, and meet again after the round at work."""
+        with contextlib.suppress(RuntimeError):
+            while True:
+                store.add("tickets", 0)
+                time.sleep(_POLL)
+
     def _own_address(self) -> str:
-        if self.address is None:
-            return "127.0.0.1"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect(self.address)  # sends nothing
             return probe.getsockname()[0]

@@ -1,19 +1,17 @@
 """A worker process, as torchrun starts it: ``-m subnetlab.engines.distributed.process FOLDER --workers 4``.
 
-Exit code 1 asks torchrun to try again (somebody was lost); 0 says that there is nothing to try again: the file
-``outcome-LAUNCH.json`` tells whether the job is finished, stopped or failed, and why.
+The file ``outcome-LAUNCH.json`` in the folder tells whether the job is finished, stopped or failed, and why. Exit
+code 1 means that this worker could not be kept going.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
 import json
 import os
-import signal
 import sys
-import tempfile
+import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,37 +21,60 @@ from ...archive import ArchiveError
 from ...atomic import atomic_file
 from .agreement import JobError
 from .job import Job
-from .meeting import AddressError, Meeting, UnreachableError
+from .keeper import die_with_parent, keep
+from .meeting import AddressError, Meeting, UnreachableError, listen
 from .training import DistributedTraining
 from .transport import PeerLostError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
-JOB_FILE = "job.npz"
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_FINAL = (JobError, AddressError, UnreachableError, ArchiveError, FileNotFoundError)  # another attempt would not help
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one worker; return its exit code."""
+    """Keep one worker going; return the exit code."""
     options = _parser().parse_args(arguments)
     launch = os.environ.get("TORCHELASTIC_RUN_ID", "alone")
-    attempt = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     try:
-        job = Job.load(options.folder / JOB_FILE)
+        address, listener = _find_address(options, launch)
+    except _FINAL as error:
+        return _conclude(options.folder, launch, "failed", str(error))
+    import_module("torch.distributed")  # once, before the forks
+
+    def work(attempt: int) -> int:
+        meeting = Meeting(
+            options.workers,
+            options.machine,
+            _local_rank(),
+            timeout=options.timeout,
+            patience=options.patience,
+            address=address,
+            listener=listener,
+        )
+        return _work(meeting, options, launch, attempt)
+
+    return keep(work, max_restarts=options.max_restarts, silence=options.timeout)
+
+
+def _work(meeting: Meeting, options: argparse.Namespace, launch: str, attempt: int) -> int:
+    """Take part in one attempt."""
+    try:
+        job = Job.load(job_file(options.folder, options.machine))
         with threadpool_limits(limits=job.threads):
-            transport = _meeting(options, launch, attempt).join()
-            training = DistributedTraining(job, transport, options.folder, every=options.every, attempt=attempt)
-            status, message = training.run(), ""
+            training = DistributedTraining(job, meeting.join(), options.folder, every=options.every, attempt=attempt)
+            return _conclude(options.folder, launch, training.run())
     except PeerLostError as error:
         print(error, file=sys.stderr)
         return 1
-    except (JobError, AddressError, UnreachableError, ArchiveError, FileNotFoundError) as error:
-        status, message = "failed", str(error)
-        print(message, file=sys.stderr)
-    with atomic_file(outcome_file(options.folder, launch)) as file:
-        file.write(json.dumps({"status": status, "message": message}).encode())
-    return 0
+    except _FINAL as error:
+        return _conclude(options.folder, launch, "failed", str(error))
+
+
+def job_file(folder: Path, machine: int) -> Path:
+    """Return where a machine's workers read the job; each has its own, and the workers compare them."""
+    return folder / f"job-{machine}.npz"
 
 
 def outcome_file(folder: Path, launch: str) -> Path:
@@ -61,26 +82,45 @@ def outcome_file(folder: Path, launch: str) -> Path:
     return folder / f"outcome-{launch}.json"
 
 
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when torchrun dies, so that no worker writes into a job that others resumed."""
-    with contextlib.suppress(OSError, AttributeError):  # other systems
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def port_file(folder: Path, launch: str, restart: str) -> Path:
+    """Return where the first worker tells the others of its machine the port that it was given."""
+    return folder / f"port-{launch}-{restart}"
 
 
-def _meeting(options: argparse.Namespace, launch: str, attempt: int) -> Meeting:
-    address = None
-    if options.address is not None:
-        host, _, port = options.address.rpartition(":")
-        address = (host, int(port))
-    return Meeting(
-        workers=options.workers,
-        machine=options.machine,
-        local_rank=int(os.environ.get("LOCAL_RANK", "0")),
-        timeout=options.timeout,
-        patience=options.patience,
-        file=Path(tempfile.gettempdir(), f"subnetlab-{os.getuid()}-{launch}-{attempt}") if address is None else None,
-        address=address,
-    )
+def _conclude(folder: Path, launch: str, status: str, message: str = "") -> int:
+    if message:
+        print(message, file=sys.stderr)
+    with atomic_file(outcome_file(folder, launch)) as file:
+        file.write(json.dumps({"status": status, "message": message}).encode())
+    return 0
+
+
+def _find_address(options: argparse.Namespace, launch: str) -> tuple[tuple[str, int], socket.socket | None]:
+    """Return where the workers meet and, for the first of machine 0, the socket that listens there.
+
+    The socket lives as long as the keeper, so that nobody finds the port closed between two attempts.
+    """
+    host, _, port = options.address.rpartition(":")
+    first = (options.machine, _local_rank()) == (0, 0)
+    listener = listen(host, int(port)) if first else None
+    if int(port):
+        return (host, int(port)), listener
+    file = port_file(options.folder, launch, os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    if listener is not None:
+        chosen = listener.getsockname()[1]
+        with atomic_file(file) as out:
+            out.write(str(chosen).encode())
+        return (host, chosen), listener
+    deadline = time.monotonic() + options.patience + options.timeout
+    while not file.exists():
+        if time.monotonic() > deadline:
+            raise UnreachableError(f"launch: the first worker must tell its port in {file}, got nothing")
+        time.sleep(0.02)
+    return (host, int(file.read_text())), None
+
+
+def _local_rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,14 +130,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--every", type=int, default=10)
     parser.add_argument("--timeout", type=float, default=60.0)
     parser.add_argument("--patience", type=float, default=60.0)
+    parser.add_argument("--max-restarts", type=int, default=100)
     parser.add_argument("--machine", type=int, default=0)
-    parser.add_argument("--address")
+    parser.add_argument("--address", default="127.0.0.1:0")
     return parser
 
 
 if __name__ == "__main__":
     die_with_parent()
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # gloo's threads would hold up an orderly exit after a failure
+    sys.exit(main())

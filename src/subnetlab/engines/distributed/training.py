@@ -14,6 +14,7 @@ from .assembly import placement_of
 from .checkpoint import Checkpoints, Manifest
 from .ledger import Ledger
 from .placement import Placement
+from .transport import PeerLostError
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -67,25 +68,28 @@ class DistributedTraining:
             raise JobError(f"launch: workers must be at most the number of subnetworks {p}, got {transport.size}")
         self._checkpoints = Checkpoints(self._folder, job.digest())
         self._worker = Worker(job.problem(), transport.rank, transport.size, job.dtype)
-        self._worker.note = np.zeros(1)
+        self._worker.note = np.zeros(2)
         self._ledger = Ledger(job.scheme.local_steps, p)
         self._restore()
         pids = [int(pid[0]) for pid in transport.tell_all(np.array([os.getpid()]))]
         self._log("begin", attempt=self._attempt, pids=pids)
         while self._ledger.rounds < job.scheme.rounds:
-            stop = self._round()
+            stop, meet = self._round()
             done = self._ledger.rounds
-            if stop or done % self._every == 0 or done == job.scheme.rounds:
+            if stop or meet or done % self._every == 0 or done == job.scheme.rounds:
                 self._checkpoint()
             if stop and done < job.scheme.rounds:
                 return "stopped"
+            if meet and done < job.scheme.rounds:
+                raise PeerLostError("a worker that was missing is there again")
         return "finished"
 
-    def _round(self) -> bool:
-        """Run the next round; return whether somebody asked to stop."""
+    def _round(self) -> tuple[bool, bool]:
+        """Run the next round; return whether somebody asked to stop, and whether workers wait to take part."""
         job, worker, transport, k = self._job, self._worker, self._transport, self._ledger.rounds
         start, waited, sent = time.perf_counter(), transport.seconds_waiting, transport.bytes_sent
-        worker.note[0] = float((self._folder / STOP_FILE).exists())
+        if transport.rank == 0:
+            worker.note[:] = (self._folder / STOP_FILE).exists(), transport.latecomers()
         before, scheme = worker.placement, job.scheme
         with np.errstate(over="ignore", invalid="ignore"):
             steps = worker.round(job.masks(k), job.step_size, scheme.local_steps, job.rows(k), scheme.unselected)
@@ -97,10 +101,10 @@ class DistributedTraining:
         self._ledger.add(record)
         seconds, waiting = time.perf_counter() - start, transport.seconds_waiting - waited
         costs = np.array([transport.bytes_sent - sent, seconds - waiting, waiting])
-        stop = any(note[0] for note in worker.notes)
+        stop, meet = (bool(flag) for flag in worker.notes[0])
         self._ledger.add_costs(transport.tell_all(costs))
         self._log("round", full_error=record.full_error)
-        return stop
+        return stop, meet
 
     def _checkpoint(self) -> None:
         """Write the slots, make sure that everybody has, then make them count."""

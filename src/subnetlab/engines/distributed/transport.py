@@ -10,6 +10,8 @@ import numpy as np
 from .worker import Exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .worker import Parcels, Steps
 
 _T = TypeVar("_T")
@@ -26,8 +28,8 @@ class Transport:
     ----------
     group : torch.distributed.ProcessGroupGloo
     rank, size : int
-    store : torch.distributed.Store, optional
-        Kept alive as long as the group.
+    latecomers : callable
+        Says whether workers wait that came after the group had begun.
 
     Attributes
     ----------
@@ -37,9 +39,9 @@ class Transport:
         Time spent in sending and receiving so far.
     """
 
-    def __init__(self, group: Any, rank: int, size: int, store: Any = None) -> None:
+    def __init__(self, group: Any, rank: int, size: int, latecomers: Callable[[], bool]) -> None:
         self._group = group
-        self._store = store
+        self.latecomers = latecomers
         self.rank = rank
         self.size = size
         self.bytes_sent = 0

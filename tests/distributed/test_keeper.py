@@ -1,0 +1,64 @@
+"""A worker is followed by another until one succeeds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+SCRIPT = """
+import os, signal, sys, time
+from subnetlab.engines.distributed.keeper import keep
+
+def work(attempt):
+    print(attempt, os.getpid(), flush=True)
+    return {work}
+
+sys.exit(keep(work, max_restarts=3, silence=0.6))
+"""
+
+
+@pytest.mark.parametrize(
+    ("work", "lives", "code"),
+    [
+        ("0", 1, 0),
+        ("1 if attempt < 2 else 0", 3, 0),
+        ("1", 4, 1),
+        ("1 / attempt and 0", 2, 0),
+        ("os.kill(os.getpid(), signal.SIGKILL) if attempt < 1 else 0", 2, 0),
+        ("os.kill(os.getpid(), signal.SIGSTOP) if attempt < 1 else 0", 2, 0),
+        ("time.sleep(1.5) or 0", 1, 0),  # slow is not silent
+    ],
+)
+def test_lives(work, lives, code):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(work=work)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == code
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [str(i) for i in range(lives)]
+    assert ("ZeroDivisionError" in done.stderr) == ("/" in work)
+
+
+def test_a_worker_dies_with_its_keeper():
+    keeper = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(work="time.sleep(60)")], stdout=subprocess.PIPE, text=True
+    )
+    worker = int(keeper.stdout.readline().split()[1])
+    keeper.kill()
+    keeper.wait()
+    keeper.stdout.close()
+    deadline = time.monotonic() + 10
+    while is_alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(worker)
+
+
+def is_alive(pid):
+    """Return whether a process runs; a zombie does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
