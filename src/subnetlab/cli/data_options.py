@@ -21,8 +21,8 @@ class DataOptions:
     """Where the file of the crime data is; otherwise SUBNETLAB_DATA, the cache, a download."""
     target: str | None = None
     """Name or number of the target column of a file of yours."""
-    n_samples: int | Literal["all"] = 100
-    """Rows, drawn by --data-seed; the paper takes 100."""
+    n_samples: int | Literal["all"] | None = None
+    """Rows, drawn by --data-seed: a number or all. If not given, 100 as in the paper, and all of a file of yours."""
     data_seed: int = 0
     """Seed of the drawn rows."""
     scaling: Literal["raw", "centred", "standardised"] = "raw"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from ..datasets import Dataset
     from ..reproduction.claims import Verdict
     from ..study.result import CellResult
 
@@ -147,8 +148,8 @@ def run(options: Options) -> int:
     print(headline(data), file=out)
     settings = with_step_size(settings)
     print(settings_text(settings), file=out, flush=True)
-    kept = {"settings": asdict(settings), "figures": list(options.figures), "provenance": data.provenance}
-    folder = open_folder(options.out, kept, force=options.force)
+    folder = open_folder(options.out, _kept(settings, data), force=options.force)
+    write_json(folder / "provenance.json", data.provenance)
     grids = {"2a": dynamics_cells, "2b": bernoulli_cells, "2c": categorical_cells}
     cells = {figure: grids[figure](settings) for figure in options.figures}
     with Store(folder) as store:
@@ -222,11 +223,17 @@ def _figure_2c(
 _FIGURES = {"2a": _figure_2a, "2b": _figure_2b, "2c": _figure_2c}
 
 
+def _kept(settings: ReproductionSettings, data: Dataset) -> dict[str, Any]:
+    """Return what decides the results; where the data lie does not."""
+    own = {name: value for name, value in asdict(settings).items() if name != "dataset"}
+    return {"settings": own, "data": {"name": data.name, "sha256": data.digest}}
+
+
 def _dataset(data: DataOptions) -> DatasetSpec:
     """Return what the workers load; a file of the user's is both name and path."""
     return DatasetSpec(
         name=data.dataset,
-        n_samples=data.n_samples if isinstance(data.n_samples, int) else None,
+        n_samples=data.n_samples,
         seed=data.data_seed,
         path=None if data.path is None else str(data.path),
         target=data.target,

@@ -103,6 +103,7 @@ def run(options: Options) -> int:
     print(headline(data), file=sys.stderr if options.json else sys.stdout)
     session = _new_session(options, data, scheme)
     folder = open_folder(options.out, _settings(options, data), force=options.force)
+    write_json(folder / "provenance.json", data.provenance)
     file = folder / "run.npz"
     if file.exists() and not options.force:
         saved = load_run(file)
@@ -143,11 +144,10 @@ def _new_session(options: Options, data: Dataset, scheme: TrainingScheme) -> Tra
 
 
 def _settings(options: Options, data: Dataset) -> dict[str, Any]:
-    """Return what decides the result; more rounds of the same run are no other settings."""
-    ignored = ("out", "json", "quiet", "force", "rounds")
+    """Return what decides the result: not where the data lie, and more rounds of the same run are no other settings."""
+    ignored = ("out", "json", "quiet", "force", "rounds", "data")
     settings = {name: value for name, value in asdict(options).items() if name not in ignored}
-    settings["data"] = {name: str(v) if isinstance(v, Path) else v for name, v in settings["data"].items()}
-    return {**settings, "provenance": data.provenance}
+    return {**settings, "data": {"name": data.name, "sha256": data.digest}}
 
 
 def _save(run: TrainingRun, folder: Path) -> None:
