@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import checks
 from ..progress import progress_bar
+from .compare import compared, twin_of
 from .errors import TrainingInterrupted
 from .interrupts import deferred_interrupt
 from .run import TrainingRun
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
     from ..engines.base import Dtype
+    from .compare import Compare
     from .run import Diagnostic, Record
 
 
@@ -38,6 +40,7 @@ def train(
     sample_weight: Any = None,
     loss: LossName = "squared",
     learn_signs: bool = False,
+    compare: Compare | None = None,
     progress: bool = False,
     on_round: Callable[[TrainingSession], None] | None = None,
 ) -> TrainingRun:
@@ -71,6 +74,9 @@ def train(
         "logistic" needs y in [0, 1]; the errors of the history are twice the loss for both.
     learn_signs : bool, default False
         Train the output weights too, by the rule and with the step size of W; the paper keeps them fixed.
+    compare : {"linearized"}, optional
+        Also run the lazy-training model beside it, with the patterns of the start frozen; ``run.comparison`` then
+        says how far the run is from it.
     progress : bool, default False
         Show a bar on stderr if that is a terminal.
     on_round : callable, optional
@@ -115,7 +121,9 @@ def train(
         loss=loss,
         learn_signs=learn_signs,
     )
-    return complete(session, progress=progress, on_round=on_round)
+    twin = None if compare is None else twin_of(session.run(), compare)
+    run = complete(session, progress=progress, on_round=on_round)
+    return run if twin is None else compared(run, twin)
 
 
 def resume(

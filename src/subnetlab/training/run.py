@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..core.scheme import TrainingScheme
     from ..engines.base import Dtype
     from ..theory.verdict import Verdict
+    from .compare import Comparison
 
 _KIND = "subnetlab-run"
 _VERSION = 1
@@ -106,6 +107,8 @@ class TrainingRun:
         The engine's snapshot after the last completed round, from which training goes on with the same bits.
     provenance : dict
         Versions and processor, for the reader; they decide nothing.
+    comparison : Comparison, optional
+        The linearized twin, if ``train(..., compare="linearized")`` asked for it; going on with the run drops it.
     """
 
     network: ShallowReLU
@@ -117,6 +120,7 @@ class TrainingRun:
     status: Status
     engine_state: dict[str, np.ndarray]
     provenance: dict[str, Any] = field(default_factory=versions)
+    comparison: Comparison | None = None
 
     def save(self, path: str | Path) -> None:
         """Write the run to one file (NPZ, no pickle); `load_run` reads it back without loss.
@@ -135,6 +139,7 @@ class TrainingRun:
             "data": data,
             "state": self.engine_state,
             "masks": mask_arrays,
+            "comparison": {} if self.comparison is None else self.comparison.arrays(),
         }
         arrays = {f"{group}.{name}": value for group, members in groups.items() for name, value in members.items()}
         meta = {
@@ -178,7 +183,9 @@ def load_run(path: str | Path) -> TrainingRun:
         prefix = name + "."
         return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
 
-    settings = meta["settings"]
+    from .compare import Comparison
+
+    settings, comparison = meta["settings"], group("comparison")
     return TrainingRun(
         network=ShallowReLU(**group("network")),
         history=History.from_arrays(group("history")),
@@ -189,6 +196,7 @@ def load_run(path: str | Path) -> TrainingRun:
         status=meta["status"],
         engine_state=group("state"),
         provenance=meta["provenance"],
+        comparison=Comparison.from_arrays(comparison) if comparison else None,
     )
 
 
