@@ -146,7 +146,7 @@ def _dry_run(options: Options, plan: Plan, jobs: int) -> int:
         print(json.dumps(summary, sort_keys=True))
         return 0
     print(f"{plan.name}: {len(tasks)} cells, {len(finished)} of them finished in {options.out}")
-    print(f"time      about {duration(guess.seconds)} with {jobs} jobs (an upper guess)")
+    print(f"time      about {duration(guess.seconds)} with {jobs} jobs")
     print(f"memory    about {size(guess.bytes_per_job)} per job")
     print(f"disk      about {size(guess.bytes_on_disk)}")
     return 0

@@ -17,10 +17,14 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from subnetlab.study import open_study
 from subnetlab.study.schema import TABLES, row_digest
 from subnetlab.study.store import DATABASE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PLAN = """
 [dataset]
@@ -63,7 +67,14 @@ class KillReport:
         return self.kills_of_parents + self.kills_of_workers
 
 
-def survive(kills: int, folder: Path, seed: int, *, seeds_per_study: int = 40) -> KillReport:
+def survive(
+    kills: int,
+    folder: Path,
+    seed: int,
+    *,
+    seeds_per_study: int = 40,
+    progress: Callable[[KillReport], None] = lambda report: None,
+) -> KillReport:
     """Kill so often, in as many studies as it takes, and return what was found."""
     report, draw = KillReport(), random.Random(seed)
     plan = folder / "plan.toml"
@@ -79,6 +90,7 @@ def survive(kills: int, folder: Path, seed: int, *, seeds_per_study: int = 40) -
         report.cells += len(open_study(out).cells)
         if not open_study(out).table().identical(expected):
             report.studies_with_another_table += 1
+        progress(report)
     return report
 
 
