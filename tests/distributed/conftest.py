@@ -54,21 +54,13 @@ def group(torch):
 def make_job():
     """A small job; options replace its settings."""
 
-    def make(law=None, *, seed=0, dtype="float64", width=300, **changes):
+    def make(law=None, *, seed=0, dtype="float64", width=300, close_share=1.0, **changes):
         rng = np.random.default_rng(5)
         X = rng.standard_normal((20, 12))
         X /= np.linalg.norm(X, axis=1, keepdims=True)
         settings = {"rounds": 7, "local_steps": 3, "step_size": 0.3, **changes}
-        return Job(
-            X,
-            rng.uniform(-1, 1, 20),
-            sl.TrainingScheme(law or sl.Categorical(6), **settings),
-            width,
-            1.0,
-            seed,
-            dtype,
-            1,
-        )
+        scheme = sl.TrainingScheme(law or sl.Categorical(6), **settings)
+        return Job(X, rng.uniform(-1, 1, 20), scheme, width, 1.0, seed, dtype, 1, close_share)
 
     return make
 

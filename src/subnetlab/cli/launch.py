@@ -86,6 +86,8 @@ class Options:
     """Precision."""
     threads: int = 1
     """BLAS threads of each worker; another count can give other bits."""
+    close_share: float = 1.0
+    """Close a round when this share of the workers is done; late ones count as unselected. Bits depend on the clock."""
     json: bool = False
     """Print the result as JSON."""
     quiet: bool = False
@@ -177,7 +179,17 @@ def _job(options: Options, data: Dataset) -> Job:
         network = ShallowReLU.initialize(options.width, d, init_scale=options.init_scale, seed=seed)
         scheme.check(options.width, len(data.X))
         scheme = replace(scheme, step_size=resolve_step_size(network, TrainingData(data.X, data.y), scheme))
-    return Job(data.X, data.y, scheme, options.width, options.init_scale, seed, options.dtype, options.threads)
+    return Job(
+        X=data.X,
+        y=data.y,
+        scheme=scheme,
+        width=options.width,
+        init_scale=options.init_scale,
+        seed=seed,
+        dtype=options.dtype,
+        threads=options.threads,
+        close_share=options.close_share,
+    )
 
 
 def _settings(options: Options, data: Dataset) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...archive import read_archive, write_archive
+from ...core import checks
 from ...core.network import initial_neurons
 from ...core.records import scheme_from_record, scheme_to_record
 from ..base import Problem
@@ -44,6 +45,9 @@ class Job:
     dtype : {"float64", "float32"}
     threads : int
         BLAS threads of each worker.
+    close_share : float, default 1.0
+        A round closes when this share of the workers has reported; whoever is late then gives up its subnetworks, whose
+        neurons are unselected in the paper's sense. Below 1 the bits depend on the clock.
     """
 
     X: FloatArray
@@ -54,8 +58,10 @@ class Job:
     seed: int
     dtype: Dtype
     threads: int
+    close_share: float = 1.0
 
     def __post_init__(self) -> None:
+        checks.probability("Job", "close_share", self.close_share)
         if isinstance(self.scheme.step_size, str):
             raise TypeError(f"Job: step_size must be a number, got {self.scheme.step_size!r}")
         if np.ndim(self.y) != 1:
@@ -108,6 +114,7 @@ class Job:
             "seed": self.seed,
             "dtype": self.dtype,
             "threads": self.threads,
+            "close_share": self.close_share,
             **{name: f"sha256:{array_hash(array)}" for name, array in arrays.items()},
         }
 
@@ -118,7 +125,7 @@ class Job:
     def save(self, path: str | Path) -> None:
         """Write the job to a file."""
         scheme, masks = scheme_to_record(self.scheme)
-        names = ("width", "init_scale", "seed", "dtype", "threads")
+        names = ("width", "init_scale", "seed", "dtype", "threads", "close_share")
         meta = {"scheme": scheme, **{name: getattr(self, name) for name in names}}
         arrays = {"X": self.X, "y": self.y, **{f"masks.{name}": value for name, value in masks.items()}}
         write_archive(path, _KIND, _VERSION, meta, arrays)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _BEAT = 0.25  # seconds
-_PAUSE = 0.05  # before the next attempt
+_PAUSE = 0.3  # before the next attempt: time for the others to notice, so that nobody comes to a meeting that is over
 
 
 def keep(work: Callable[[int], int], *, max_restarts: int, silence: float) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ...core.arrays import FloatArray
+    from ...core.arrays import BoolArray, FloatArray
     from ...core.record import RoundRecord
 
 COSTS = ("workers", "bytes_sent", "seconds_computing", "seconds_waiting")
@@ -32,6 +32,7 @@ class Ledger:
         self._errors: list[FloatArray] = []
         self._full: list[float] = []
         self._costs: list[FloatArray] = []
+        self._late: list[BoolArray] = []
 
     @property
     def rounds(self) -> int:
@@ -42,8 +43,9 @@ class Ledger:
         """Note |y - u_0|^2."""
         self._full = [full_error]
 
-    def add(self, record: RoundRecord) -> None:
-        """Note a round."""
+    def add(self, record: RoundRecord, late: BoolArray) -> None:
+        """Note a round, and the subnetworks that were given up in it, shape (p,)."""
+        self._late.append(late)
         self._errors.append(record.subnetwork_errors)
         self._full.append(record.full_error)
 
@@ -64,11 +66,13 @@ class Ledger:
         Returns
         -------
         dict
-            ``subnetwork_errors`` (K, tau + 1, p), ``full_error`` (K + 1,) and ``costs`` (K, 4), see `COSTS`.
+            ``subnetwork_errors`` (K, tau + 1, p), ``full_error`` (K + 1,), ``late`` (K, p) and ``costs`` (K, 4),
+            see `COSTS`.
         """
         return {
             "subnetwork_errors": np.array(self._errors).reshape(-1, *self._shape),
             "full_error": np.array(self._full),
+            "late": np.array(self._late, bool).reshape(-1, self._shape[1]),
             "costs": np.array(self._costs).reshape(-1, len(COSTS)),
         }
 
@@ -76,4 +80,5 @@ class Ledger:
         """Take over what `arrays` returned."""
         self._errors = list(arrays["subnetwork_errors"])
         self._full = [float(error) for error in arrays["full_error"]]
+        self._late = list(arrays["late"])
         self._costs = list(arrays["costs"])

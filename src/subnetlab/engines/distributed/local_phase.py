@@ -8,6 +8,8 @@ import numpy as np
 from scipy.linalg import get_blas_funcs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...core.arrays import BoolArray, FloatArray
 
 
@@ -39,14 +41,22 @@ class LocalPhase:
         return self._sum(Z, a, S)
 
     def steps(
-        self, W: FloatArray, a: FloatArray, step_size: float, local_steps: int, row_weights: FloatArray | None
-    ) -> FloatArray:
+        self,
+        W: FloatArray,
+        a: FloatArray,
+        step_size: float,
+        local_steps: int,
+        row_weights: FloatArray | None,
+        too_late: Callable[[], bool] = lambda: False,
+    ) -> tuple[FloatArray, bool]:
         """Move W by tau local steps in place (Algorithm 1, lines 5 to 8).
 
         Returns
         -------
-        ndarray of float64, shape (tau + 1,)
+        errors : ndarray of float64, shape (tau + 1,)
             |y - f|^2 before the first step and after each.
+        in_time : bool
+            False if ``too_late``, which is asked before each step, was true; W is of no use then.
         """
         Z, S, active = self._scratch(len(W))
         rate = -step_size / self._root
@@ -55,6 +65,9 @@ class LocalPhase:
         for t in range(local_steps):
             residual = self._sum(Z, a, S) - self._y
             errors[t] = residual @ residual
+            if too_late():
+                errors[1:] = errors[0]  # the subnetwork stays where it was
+                return errors, False
             if row_weights is not None:
                 residual *= row_weights[t]
             np.greater_equal(Z, 0, out=active)
@@ -65,7 +78,7 @@ class LocalPhase:
             np.dot(W, self._X.T, out=Z)
         residual = self._sum(Z, a, S) - self._y
         errors[local_steps] = residual @ residual
-        return errors
+        return errors, True
 
     def _sum(self, Z: FloatArray, a: FloatArray, S: FloatArray) -> FloatArray:
         np.maximum(Z, 0, out=S)

@@ -80,7 +80,7 @@ class Meeting:
             group = dist.ProcessGroupGloo(dist.PrefixStore("gloo", store), rank, size, options)
         except RuntimeError as error:
             raise PeerLostError(f"a worker was lost in the meeting: {str(error).splitlines()[0]}") from error
-        return Transport(group, rank, size, lambda: store.add("tickets", 0) > size)
+        return Transport(group, rank, size, store)
 
     def _store(self, dist: Any) -> Any:
         host, port = self.address

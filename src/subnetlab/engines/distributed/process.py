@@ -23,13 +23,14 @@ from .agreement import JobError
 from .job import Job
 from .keeper import die_with_parent, keep
 from .meeting import AddressError, Meeting, UnreachableError, listen
-from .training import DistributedTraining
+from .training import LOG_FILE, DistributedTraining
 from .transport import PeerLostError
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+_LATE = 10.0  # seconds that clocks may differ, and that a worker may have been on its way
 _FINAL = (JobError, AddressError, UnreachableError, ArchiveError, FileNotFoundError)  # another attempt would not help
 
 
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _work(meeting: Meeting, options: argparse.Namespace, launch: str, attempt: int) -> int:
     """Take part in one attempt."""
+    began = time.time()
     try:
         job = Job.load(job_file(options.folder, options.machine))
         with threadpool_limits(limits=job.threads):
@@ -68,8 +70,20 @@ def _work(meeting: Meeting, options: argparse.Namespace, launch: str, attempt: i
     except PeerLostError as error:
         print(error, file=sys.stderr)
         return 1
+    except UnreachableError as error:
+        ended = _ended_without(options.folder, began)  # perhaps this worker was away when the others came to the end
+        return _conclude(options.folder, launch, ended or "failed", "" if ended else str(error))
     except _FINAL as error:
         return _conclude(options.folder, launch, "failed", str(error))
+
+
+def _ended_without(folder: Path, began: float) -> str:
+    """Return how the others ended while this worker looked for them, or nothing."""
+    try:
+        last = json.loads((folder / LOG_FILE).read_text(encoding="utf-8").splitlines()[-1])
+    except (OSError, ValueError, IndexError):
+        return ""
+    return last["status"] if last["event"] == "end" and last["time"] > began - _LATE else ""
 
 
 def job_file(folder: Path, machine: int) -> Path:

@@ -35,6 +35,7 @@ class Route:
         self._masks = masks
         self._rank = rank
         self._size = size
+        self._late: set[int] = set()
         self.subnetworks = items_of(rank, len(masks), size)
         self.members = {l: np.flatnonzero(masks[l]) for l in self.subnetworks}
         self.stays = after is not before  # trained neurons stay where they are
@@ -42,6 +43,10 @@ class Route:
         self.trained = self.home if self.stays else np.flatnonzero(self._needed_by(rank))
         self._trained_row = _rows_by_neuron(self.trained, masks.shape[1])
         self._home_row = _rows_by_neuron(self.home, masks.shape[1])
+
+    def give_up(self, late: IntArray) -> None:
+        """Note the subnetworks that were given up; they have no updates."""
+        self._late = set(late.tolist())
 
     def rows_out(self, process: int) -> IntArray:
         """Return the rows of this process' W that ``process`` needs."""
@@ -59,6 +64,8 @@ class Route:
 
     def update_rows_out(self, l: int, process: int) -> IntArray:
         """Return the rows of Delta^l whose neurons live on ``process`` after the round."""
+        if l in self._late:
+            return np.empty(0, np.int64)
         if self.stays:
             return np.arange(len(self.members[l]) if process == self._rank else 0)
         lives_there = np.zeros(self._masks.shape[1], bool)
@@ -67,6 +74,8 @@ class Route:
 
     def update_rows_in(self, l: int) -> IntArray:
         """Return the rows of `home` that Delta^l moves, in the order in which they arrive."""
+        if l in self._late:
+            return np.empty(0, np.int64)
         if self.stays:
             return self._home_row[self.members[l]] if l in self.members else np.empty(0, np.int64)
         lives_here = np.zeros(self._masks.shape[1], bool)

@@ -12,6 +12,7 @@ import numpy as np
 from .agreement import JobError, agree, agree_on_settings
 from .assembly import placement_of
 from .checkpoint import Checkpoints, Manifest
+from .deadline import ShareDeadline
 from .ledger import Ledger
 from .placement import Placement
 from .transport import PeerLostError
@@ -20,10 +21,11 @@ from .worker import Worker
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .deadline import Deadline
     from .job import Job
     from .transport import Transport
 
-STOP_FILE = "stop"
+STOP_FILE = "stop"  # its appearance asks for an orderly end
 LOG_FILE = "log.jsonl"
 
 
@@ -73,14 +75,20 @@ class DistributedTraining:
         self._restore()
         pids = [int(pid[0]) for pid in transport.tell_all(np.array([os.getpid()]))]
         self._log("begin", attempt=self._attempt, pids=pids)
-        while self._ledger.rounds < job.scheme.rounds:
+        status = self._rounds()
+        self._log("end", status=status)
+        return status
+
+    def _rounds(self) -> str:
+        rounds = self._job.scheme.rounds
+        while self._ledger.rounds < rounds:
             stop, meet = self._round()
             done = self._ledger.rounds
-            if stop or meet or done % self._every == 0 or done == job.scheme.rounds:
+            if stop or meet or done % self._every == 0 or done == rounds:
                 self._checkpoint()
-            if stop and done < job.scheme.rounds:
+            if stop and done < rounds:
                 return "stopped"
-            if meet and done < job.scheme.rounds:
+            if meet and done < rounds:
                 raise PeerLostError("a worker that was missing is there again")
         return "finished"
 
@@ -92,19 +100,25 @@ class DistributedTraining:
             worker.note[:] = (self._folder / STOP_FILE).exists(), transport.latecomers()
         before, scheme = worker.placement, job.scheme
         with np.errstate(over="ignore", invalid="ignore"):
-            steps = worker.round(job.masks(k), job.step_size, scheme.local_steps, job.rows(k), scheme.unselected)
+            steps = worker.round(
+                job.masks(k), job.step_size, scheme.local_steps, job.rows(k), scheme.unselected, self._deadline(k)
+            )
             record = transport.drive(steps)
         if self._ledger.diverged(record, self._energy):
             raise JobError(f"launch: diverged in round {k}; step_size = {job.step_size:.6g} is too large")
         if worker.placement is not before:
             self._placed_by = k
-        self._ledger.add(record)
+        self._ledger.add(record, worker.late if job.close_share < 1 else np.zeros(scheme.masks.n_subnetworks, bool))
         seconds, waiting = time.perf_counter() - start, transport.seconds_waiting - waited
         costs = np.array([transport.bytes_sent - sent, seconds - waiting, waiting])
         stop, meet = (bool(flag) for flag in worker.notes[0])
         self._ledger.add_costs(transport.tell_all(costs))
         self._log("round", full_error=record.full_error)
         return stop, meet
+
+    def _deadline(self, k: int) -> Deadline | None:
+        share = self._job.close_share
+        return None if share == 1 else ShareDeadline(self._transport, k, share)
 
     def _checkpoint(self) -> None:
         """Write the slots, make sure that everybody has, then make them count."""

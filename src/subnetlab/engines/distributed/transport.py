@@ -10,8 +10,6 @@ import numpy as np
 from .worker import Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .worker import Parcels, Steps
 
 _T = TypeVar("_T")
@@ -28,8 +26,8 @@ class Transport:
     ----------
     group : torch.distributed.ProcessGroupGloo
     rank, size : int
-    latecomers : callable
-        Says whether workers wait that came after the group had begun.
+    store : torch.distributed.Store
+        In which the group met.
 
     Attributes
     ----------
@@ -39,9 +37,9 @@ class Transport:
         Time spent in sending and receiving so far.
     """
 
-    def __init__(self, group: Any, rank: int, size: int, latecomers: Callable[[], bool]) -> None:
+    def __init__(self, group: Any, rank: int, size: int, store: Any) -> None:
         self._group = group
-        self.latecomers = latecomers
+        self._store = store
         self.rank = rank
         self.size = size
         self.bytes_sent = 0
@@ -61,6 +59,14 @@ class Transport:
                 exchange = steps.send(self.exchange(exchange))
         except StopIteration as stop:
             return stop.value
+
+    def count(self, name: str, more: int = 0) -> int:
+        """Add to a counter that all processes share, and return its value."""
+        return self._store.add(name, more)
+
+    def latecomers(self) -> bool:
+        """Return whether workers wait that came after the group had begun."""
+        return self._store.add("tickets", 0) > self.size
 
     def tell_all(self, array: np.ndarray) -> list[np.ndarray]:
         """Give every process this one's array, of the same shape and dtype everywhere; return theirs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ...core.arrays import BoolArray, FloatArray
     from ...core.rows import LocalRows
     from ..base import Dtype, Problem
+    from .deadline import Deadline
 
 Parcels: TypeAlias = list[list[np.ndarray]]  # for or from each process, a list of arrays
 
@@ -61,6 +63,7 @@ class Worker:
         self._phase = LocalPhase(self._X, problem.y, len(problem.signs))
         self.placement = Placement.at_home(len(problem.signs))
         self.W = np.empty((0, self._X.shape[1]), dtype)
+        self.late: BoolArray = np.zeros(0, bool)  # subnetworks given up in the last round
         self.note = np.zeros(0)  # a few numbers that the next report carries to everybody
         self.notes: list[FloatArray] = []  # those of the last report, by process
 
@@ -82,8 +85,12 @@ class Worker:
         local_steps: int,
         rows: LocalRows | None,
         unselected: Unselected,
+        deadline: Deadline | None = None,
     ) -> Steps[RoundRecord]:
-        """Run this process' part of one round of Algorithm 1."""
+        """Run this process' part of one round of Algorithm 1.
+
+        A subnetwork for which the deadline passes is given up; `late` tells afterwards which ones, shape (p,).
+        """
         after = self.placement.after(masks)
         route = Route(self.placement, after, masks, self.rank, self.size)
         trained = yield from self._fetch(route)
@@ -93,10 +100,18 @@ class Worker:
             start = route.rows_of_subnetwork(l)
             W_l = trained[start]
             seen = None if rows is None else row_weights(rows, l, local_steps, len(self._X))
-            errors[:, i] = self._phase.steps(W_l, self._a[route.members[l]], step_size, local_steps, seen)
+            too_late = (lambda: False) if deadline is None else partial(deadline.passed, l)
+            errors[:, i], in_time = self._phase.steps(
+                W_l, self._a[route.members[l]], step_size, local_steps, seen, too_late
+            )
+            if not in_time:
+                continue
             for part in _chunks(len(W_l)):
                 W_l[part] -= trained[start[part]]
             updates[l] = W_l  # Delta^l
+        if deadline is not None:
+            deadline.report()
+            masks = yield from self._agree_on_the_late(route, masks, updates)
         if route.stays:
             self.W = trained
         del trained
@@ -127,13 +142,24 @@ class Worker:
             arrived[s].clear()
         return trained
 
+    def _agree_on_the_late(self, route: Route, masks: BoolArray, updates: dict[int, FloatArray]) -> Steps[BoolArray]:
+        """Tell everybody which subnetworks were given up; return the masks without them."""
+        mine = np.array([l not in updates for l in route.subnetworks], bool)
+        shapes = [[(len(items_of(s, len(masks), self.size)),)] for s in range(self.size)]
+        arrived = yield Exchange([[mine]] * self.size, shapes, np.dtype(bool))
+        self.late = np.concatenate([flags for (flags,) in arrived])
+        route.give_up(np.flatnonzero(self.late))
+        return masks & ~self.late[:, np.newaxis]
+
     def _send_home(self, route: Route, masks: BoolArray, updates: dict[int, FloatArray]) -> Steps[list[FloatArray]]:
         """Send the rows of every Delta^l to where they live; return those that live here, one array for each l."""
         p, d, peers = len(masks), self._X.shape[1], range(self.size)
+        nothing = self.W[:0]
         if route.stays:
-            nothing = self.W[:0]
             return [updates.get(l, nothing) for l in range(p)]
-        outgoing: Parcels = [[updates[l][route.update_rows_out(l, t)] for l in route.subnetworks] for t in peers]
+        outgoing: Parcels = [
+            [updates.get(l, self.W[:0])[route.update_rows_out(l, t)] for l in route.subnetworks] for t in peers
+        ]
         shapes = [[(len(route.update_rows_in(l)), d) for l in items_of(s, p, self.size)] for s in peers]
         arrived = yield Exchange(outgoing, shapes, self._X.dtype)
         return [piece for parcel in arrived for piece in parcel]  # process after process is l after l

@@ -1,0 +1,284 @@
+"""Independent Subnet Training beside DistributedDataParallel and local SGD: same data, network, workers, gloo.
+
+    python benchmarks/distributed.py [--megabits 100] [--width 4000] [--workers 4] [--target 0.1]
+    python benchmarks/distributed.py --memory        peak memory per worker, on a wide network
+    python benchmarks/distributed.py --wide          m = 1,000,000, d = 100 on 4 processes: memory against m d / q
+
+Every worker is a machine of its own: a network namespace whose uplink a token bucket limits (needs root). Bytes are
+counted at the network card, headers included. Each method takes half of its largest stable step size. DDP and
+local SGD hold the whole network and a shard of the rows; local SGD averages after tau steps; a round of DDP
+is tau steps. "Error" is |y - u|^2 of the whole network on all rows; looking at it is not on the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "stress"))
+
+METHODS = ("ist", "local_sgd", "ddp")
+PORT = 29600
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One run of one method."""
+
+    method: str
+    rank: int
+    workers: int
+    host: str
+    own: str
+    interface: str
+    width: int
+    rounds: int
+    local_steps: int
+    target: float
+    features: int | None
+    folder: str
+
+
+def data(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
+    import subnetlab as sl
+
+    if setting.features is None:
+        loaded = sl.load_dataset("auto", n_samples=100, seed=0)
+        return loaded.X, loaded.y
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100, setting.features))
+    return X / np.linalg.norm(X, axis=1, keepdims=True), rng.uniform(-1, 1, 100)
+
+
+def auto_step(X: np.ndarray, y: np.ndarray, scheme: Any) -> float:
+    """Half of the largest stable step, from the first 4,096 neurons (the NTK is a mean over neurons)."""
+    import subnetlab as sl
+    from subnetlab.training.run import TrainingData
+    from subnetlab.training.step_size import resolve_step_size
+
+    return resolve_step_size(sl.ShallowReLU.initialize(4096, X.shape[1]), TrainingData(X, y), scheme)
+
+
+def train_ist(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    import subnetlab as sl
+    from subnetlab.engines.distributed.job import Job
+    from subnetlab.engines.distributed.meeting import Meeting, listen
+    from subnetlab.engines.distributed.training import DistributedTraining
+
+    law = sl.Categorical(setting.workers)
+    eta = auto_step(X, y, sl.TrainingScheme(law, 1, setting.local_steps))
+    scheme = sl.TrainingScheme(law, setting.rounds, setting.local_steps, eta)
+    job = Job(X, y, scheme, setting.width, 1.0, 0, "float32", 1)
+    listener = listen(setting.host, PORT) if setting.rank == 0 else None
+    baseline = peak_memory()
+    transport = Meeting(setting.workers, setting.rank, 0, 600.0, 60.0, (setting.host, PORT), listener).join()
+    folder = Path(setting.folder)
+    training = DistributedTraining(job, transport, folder, every=setting.rounds + 1)
+    training._checkpoint = lambda: None  # the peers write none
+    training.run()
+    result = {"baseline": baseline, "step_size": eta}
+    if setting.rank == 0:
+        events = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        times = [event["time"] for event in events if event["event"] in ("begin", "round")]
+        errors = [event["full_error"] for event in events if event["event"] == "round"]
+        result |= {"seconds": np.diff(times).tolist(), "errors": errors}
+    return result
+
+
+def make_network(width: int, d: int) -> Any:
+    """The shallow network as a torch module, drawn piece by piece so that no second copy is made."""
+    import torch
+
+    from subnetlab.core.network import initial_neurons
+
+    W, signs = torch.empty(width, d), torch.empty(width)
+    for start in range(0, width, 1 << 14):
+        stop = min(start + (1 << 14), width)
+        weights, signs[start:stop] = map(torch.from_numpy, initial_neurons(start, stop, n_features=d))
+        W[start:stop] = weights
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.W = torch.nn.Parameter(W)
+
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            return torch.relu(rows @ self.W.T) @ signs / width**0.5
+
+    return Network()
+
+
+def train_peer(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    import torch
+    import torch.distributed as dist
+
+    import subnetlab as sl
+
+    torch.set_num_threads(1)
+    os.environ["GLOO_SOCKET_IFNAME"] = setting.interface
+    own = np.arange(setting.rank, len(X), setting.workers)
+    shard, targets = (torch.tensor(array[own], dtype=torch.float32) for array in (X, y))
+    eta = auto_step(X, y, sl.gradient_descent(1))
+    baseline = peak_memory()
+    network = make_network(setting.width, X.shape[1])
+    everything = torch.tensor(X, dtype=torch.float32)
+    init = f"tcp://{setting.host}:{PORT}"
+    dist.init_process_group("gloo", init_method=init, rank=setting.rank, world_size=setting.workers)
+    model = torch.nn.parallel.DistributedDataParallel(network) if setting.method == "ddp" else network
+    optimizer = torch.optim.SGD(model.parameters(), lr=eta)
+    seconds, errors = [], []
+    for _ in range(setting.rounds):
+        dist.barrier()
+        start = time.perf_counter()
+        for _ in range(setting.local_steps):
+            optimizer.zero_grad()
+            # times p: the mean over the workers is the gradient of the sum over all rows
+            loss = 0.5 * setting.workers * torch.sum((model(shard) - targets) ** 2)
+            loss.backward()
+            optimizer.step()
+        if setting.method == "local_sgd":
+            with torch.no_grad():
+                dist.all_reduce(network.W)
+                network.W /= setting.workers
+        seconds.append(time.perf_counter() - start)
+        with torch.no_grad():
+            errors.append(float(np.sum((y - network(everything).double().numpy()) ** 2)))
+        if errors[-1] <= setting.target * float(np.sum(y**2)):
+            break
+    return {"seconds": seconds, "errors": errors, "baseline": baseline, "step_size": eta}
+
+
+def peak_memory() -> int:
+    """Peak resident bytes of this process."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def work(setting: Setting) -> None:
+    import torch  # noqa: F401  before the baseline
+
+    X, y = data(setting)
+    train = train_ist if setting.method == "ist" else train_peer
+    result = train(setting, X, y)
+    result["peak"] = peak_memory()
+    Path(setting.folder, f"result-{setting.rank}.json").write_text(json.dumps({**result, "energy": float(y @ y)}))
+
+
+def run(method: str, places: list[Any], options: argparse.Namespace, **changes: Any) -> list[dict[str, Any]]:
+    """Run a method on machines (or, where a place is None, on the loopback interface); return all ranks' results."""
+    with tempfile.TemporaryDirectory(prefix="subnetlab-bench-") as folder:
+        processes, before = [], [place.bytes_sent() if place else 0 for place in places]
+        for rank, place in enumerate(places):
+            setting = Setting(
+                method=method,
+                rank=rank,
+                workers=len(places),
+                host=places[0].address if places[0] else "127.0.0.1",
+                own=place.address if place else "127.0.0.1",
+                interface="eth" if place else "lo",
+                folder=folder,
+                **{
+                    "width": options.width,
+                    "rounds": options.rounds,
+                    "local_steps": options.local_steps,
+                    "target": options.target,
+                    "features": None,
+                    **changes,
+                },
+            )
+            command = [sys.executable, __file__, "--worker", json.dumps(asdict(setting))]
+            environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+            processes.append(subprocess.Popen(place.command(*command) if place else command, env=environment))
+        if sum(process.wait() for process in processes):
+            raise SystemExit(f"{method}: a worker failed")
+        results = [json.loads(Path(folder, f"result-{rank}.json").read_text()) for rank in range(len(places))]
+    for result, place, sent in zip(results, places, before, strict=True):
+        result["sent"] = place.bytes_sent() - sent if place else 0
+    return results
+
+
+def time_to_error(options: argparse.Namespace) -> None:
+    from distributed_namespaces import available, machines
+
+    if not available():
+        raise SystemExit("needs root, to make network namespaces")
+    p, tau = options.workers, options.local_steps
+    print(f"{p} workers, m = {options.width}, tau = {tau}, float32, uplinks of {options.megabits} Mbit/s")
+    print(f"{'method':<10} {'rounds':>6} {'s/round':>9} {'to error':>9} {'error':>8} {'MB/worker/round':>16}")
+    reached, sent = {}, {}
+    with machines(p) as made:
+        for machine in made:
+            machine.limit(options.megabits)
+        for method in METHODS:
+            results = run(method, made, options)
+            first = results[0]
+            goal = options.target * first["energy"]
+            done = next((i + 1 for i, error in enumerate(first["errors"]) if error <= goal), None)
+            reached[method] = sum(first["seconds"][:done]) if done else float("inf")
+            sent[method] = float(np.mean([result["sent"] for result in results])) / len(first["errors"])
+            error = first["errors"][(done or 0) - 1]
+            print(
+                f"{method:<10} {done or 'never':>6} {median(first['seconds']):9.3f} {reached[method]:8.1f}s "
+                f"{error:8.3f} {sent[method] / 1e6:16.3f}"
+            )
+    payload = (1 - 1 / p) / p * options.width * first_features() * 4
+    print(f"bytes of IST by the formula (1 - 1/p) m d / p: {payload / 1e6:.3f} MB per worker and round")
+    print(f"bytes: IST / local SGD = {sent['ist'] / sent['local_sgd']:.3f} (1/p = {1 / p:.3f})")
+    print(f"time to error: DDP / IST = {reached['ddp'] / reached['ist']:.1f}")
+    print(f"time to error: local SGD / IST = {reached['local_sgd'] / reached['ist']:.1f}")
+
+
+def first_features() -> int:
+    import subnetlab as sl
+
+    return sl.load_dataset("auto", n_samples=100, seed=0).X.shape[1]
+
+
+def memory(options: argparse.Namespace, width: int, methods: tuple[str, ...]) -> None:
+    d, q = 100, options.workers
+    share = width * d * 4 / q
+    print(f"{q} workers, m = {width}, d = {d}, n = 100, float32: m d / q = {share / 1e6:.0f} MB")
+    for method in methods:
+        results = run(method, [None] * q, options, width=width, rounds=2, local_steps=2, features=d, target=0.0)
+        used = [result["peak"] - result["baseline"] for result in results]
+        print(
+            f"{method:<10} {max(used) / 1e6:8.0f} MB above the imports, {max(used) / share:.1f} times m d / q; "
+            f"{median(results[0]['seconds']):.2f} s a round"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worker")
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--width", type=int, default=4000)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--local-steps", type=int, default=10)
+    parser.add_argument("--megabits", type=float, default=100.0)
+    parser.add_argument("--target", type=float, default=0.1, help="of |y|^2")
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--wide", action="store_true")
+    options = parser.parse_args()
+    if options.worker:
+        work(Setting(**json.loads(options.worker)))
+    elif options.memory:
+        memory(options, 200_000, METHODS)
+    elif options.wide:
+        memory(options, 1_000_000, ("ist",))
+    else:
+        time_to_error(options)
+
+
+if __name__ == "__main__":
+    main()

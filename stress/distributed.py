@@ -1,0 +1,168 @@
+"""Random faults over one run on two machines (network namespaces), two workers each: the bits must not notice.
+
+    python stress/distributed.py [--faults 50] [--kinds kill exception stop cut]
+
+Reported per kind: seconds from the fault to the first round that had not been done before. Timeout 5 s, patience 4 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from distributed_namespaces import available, machines
+
+import subnetlab as sl
+
+if TYPE_CHECKING:
+    from distributed_namespaces import Machine
+
+KINDS = ("kill", "exception", "stop", "cut")
+TIMEOUT, PATIENCE = 5.0, 4.0
+LIMITS = {"kill": 5.0, "exception": 5.0, "stop": TIMEOUT + 35, "cut": TIMEOUT + 10}
+SIGNALS = {"kill": signal.SIGKILL, "exception": signal.SIGINT, "stop": signal.SIGSTOP}
+GAP = (5, 30)  # new rounds between two faults
+CUT = (2.0, 20.0)  # seconds without network: shorter and longer than it takes to go on without the other machine
+
+
+class Log:
+    """What rank 0 wrote, read again and again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Return the events of one kind."""
+        if not self._path.exists():
+            return []
+        lines = self._path.read_text().splitlines(keepends=True)
+        events = (json.loads(line) for line in lines if line.endswith("\n"))
+        return [event for event in events if event["event"] == kind]
+
+    def newest_round(self) -> int:
+        """Return the number of rounds done."""
+        return max((event["rounds"] for event in self.events("round")), default=0)
+
+    def wait_for_round(self, round: int, seconds: float = 180.0) -> float:
+        """Wait until a round is done; return when it was first done."""
+        deadline = time.time() + seconds
+        while time.time() < deadline:
+            times = [event["time"] for event in self.events("round") if event["rounds"] >= round]
+            if times:
+                return min(times)
+            time.sleep(0.02)
+        raise TimeoutError(f"round {round} was not done within {seconds} s")
+
+
+def launch(machine: Machine, folder: Path, rounds: int) -> subprocess.Popen[bytes]:
+    """Start this machine's two workers."""
+    options = {
+        "--out": folder,
+        "--dataset": "synthetic",
+        "--workers": 4,
+        "--local-workers": 2,
+        "--machine": machine.number,
+        "--address": "10.77.0.1:29555",
+        "--p": 6,
+        "--rounds": rounds,
+        "--tau": 4,
+        "--width": 2000,
+        "--checkpoint-every": 5,
+        "--timeout": TIMEOUT,
+        "--patience": PATIENCE,
+        "--max-restarts": 1000,
+    }
+    arguments = [str(part) for option in options.items() for part in option]
+    return subprocess.Popen(machine.command(sys.executable, "-m", "subnetlab.cli.main", "launch", *arguments))
+
+
+def strike(kind: str, made: list[Machine], log: Log, chance: random.Random) -> tuple[float, float]:
+    """Do the harm; return when, and when the network was restored (or the same time)."""
+    if kind != "cut":
+        pid = chance.choice(log.events("begin")[-1]["pids"])
+        now = time.time()
+        os.kill(pid, SIGNALS[kind])
+        return now, now
+    machine, now = chance.choice(made), time.time()
+    machine.cut()
+    time.sleep(chance.uniform(*CUT))
+    machine.restore()
+    return now, time.time()
+
+
+def main() -> int:
+    """Run the faults; return 0 if all limits are met."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--faults", type=int, default=50)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if not available():
+        print("distributed: skipped, network namespaces need root", file=sys.stderr)
+        return 0
+    chance = random.Random(options.seed)
+    rounds = options.faults * 120 + 50
+    seconds: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory(prefix="subnetlab-stress-") as scratch, machines(2) as made:
+        folder, log = Path(scratch, "run"), Log(Path(scratch, "run", "log.jsonl"))
+        processes = [launch(machine, folder, rounds) for machine in made]
+        log.wait_for_round(3)
+        for number in range(options.faults):
+            kind = options.kinds[number % len(options.kinds)]
+            log.wait_for_round(log.newest_round() + chance.randint(*GAP))
+            before = log.newest_round()
+            struck, restored = strike(kind, made, log, chance)
+            # a round may end between the look at the log and the fault: the one after it is new for sure
+            resumed = log.wait_for_round(max(before + 2, 1 + _newest(log, struck)))
+            seconds[kind].append(resumed - struck)
+            print(
+                f"{number + 1:3d} {kind:<10} round {before:5d}  new round after {resumed - struck:6.2f} s"
+                + (f", network back after {restored - struck:.1f} s" if kind == "cut" else ""),
+                flush=True,
+            )
+        (folder / "stop").touch()  # the rest of the rounds would show nothing new
+        codes = [process.wait(timeout=600) for process in processes]
+        run = sl.load_run(folder / "run.npz")
+        same = _same(run)
+    return _verdict(seconds, codes, same, run.history.rounds)
+
+
+def _newest(log: Log, when: float) -> int:
+    """Return the newest round done before a time."""
+    return max((event["rounds"] for event in log.events("round") if event["time"] <= when + 0.05), default=0)
+
+
+def _same(run: sl.TrainingRun) -> bool:
+    """Return whether one process, undisturbed, gives these bits."""
+    options = {"engine": "distributed", "record": "subnetworks"}
+    scheme = sl.TrainingScheme(**{**vars(run.scheme), "rounds": run.history.rounds})
+    alone = sl.train(run.initial_network, run.data.X, run.data.y, scheme, **options)
+    return alone.network.weights.tobytes() == run.network.weights.tobytes() and alone.history == run.history
+
+
+def _verdict(seconds: dict[str, list[float]], codes: list[int], same: bool, rounds: int) -> int:
+    print(f"exit codes {codes}; {rounds} rounds; same bits as one undisturbed process: {'yes' if same else 'NO'}")
+    met = same
+    for kind, times in seconds.items():
+        typical = median(times)
+        met &= typical < LIMITS[kind]
+        print(
+            f"{kind:<10} {len(times):3d} faults, new round after {typical:.2f} s (median), {max(times):.2f} s (worst); "
+            f"limit {LIMITS[kind]:.0f} s: {'met' if typical < LIMITS[kind] else 'NOT MET'}"
+        )
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
