@@ -15,6 +15,9 @@ test: $(VENV)/installed-test
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
+stress: $(VENV)/installed-test
+	$(BIN)/python stress/studies/run.py $(ARGS)
+
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -132,10 +132,10 @@ def _disturb(plan: Path, out: Path, kills: int, draw: random.Random, report: Kil
             parent.wait()
             report.kills_of_parents += 1
             time.sleep(GRACE)
-            alive = [pid for pid in children if _alive(pid)]
-            report.orphans += len(alive)
-            if alive:
-                report.problems.append(f"alive after the parent: {[_command_line(pid)[:200] for pid in alive]}")
+            left = [pid for pid in children if alive(pid)]
+            report.orphans += len(left)
+            if left:
+                report.problems.append(f"alive after the parent: {[_command_line(pid)[:200] for pid in left]}")
             _inspect(out, acknowledged, report)
             break
         else:
@@ -214,7 +214,8 @@ def descendants(parent: int) -> list[int]:
     return found
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Return whether the process runs; one that only waits to be reaped does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:

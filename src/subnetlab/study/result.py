@@ -7,6 +7,7 @@ are equal bit by bit.
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -90,7 +91,7 @@ def decode(payload: bytes, seconds: float = 0.0) -> CellResult:
         curves: dict[str, FloatArray] = {}
         for name, dtype, shape in header.pop("curves"):
             kind = np.dtype(dtype)
-            size = kind.itemsize * int(np.prod(shape))
+            size = kind.itemsize * math.prod(shape)
             planes = np.frombuffer(raw[end : end + size], np.uint8).reshape(kind.itemsize, -1)
             curves[name] = planes.T.copy().view(kind).reshape(shape)
             end += size

@@ -79,7 +79,7 @@ def varying(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """
     axes: dict[str, list[Any]] = {}
     for name in _names(settings):
-        values = list(dict.fromkeys(_hashable(s.get(name)) for s in settings))
+        values = dict.fromkeys(_column(settings, name))
         if len(values) > 1 and name not in _NOT_AXES:
             axes[name] = sorted(values, key=_order)
     return axes
@@ -96,7 +96,8 @@ def coordinate(values: Sequence[Any]) -> np.ndarray:
 
 def _places(settings: Sequence[Mapping[str, Any]], axes: Mapping[str, list[Any]]) -> list[tuple[int, ...]]:
     index = {name: {value: i for i, value in enumerate(values)} for name, values in axes.items()}
-    return [tuple(index[name][_hashable(s.get(name))] for name in axes) for s in settings]
+    columns = [[index[name][value] for value in _column(settings, name)] for name in axes]
+    return list(zip(*columns, strict=True)) if columns else [()] * len(settings)
 
 
 def _statuses(
@@ -141,8 +142,12 @@ def _names(mappings: Any) -> list[str]:
     return list(dict.fromkeys(name for mapping in mappings for name in mapping))
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _column(settings: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
+    """Return one setting of all cells, as values that can be compared and hashed."""
+    values = [s.get(name) for s in settings]
+    if any(isinstance(value, list) for value in values):
+        return [tuple(value or ()) for value in values]
+    return values
 
 
 def _order(value: Any) -> tuple[int, Any]:
