@@ -36,6 +36,7 @@ _PUBLIC = {
     "masked_ntk": ".kernels.masked",
     "multi_sample_dropout": ".core.scheme",
     "open_study": ".study",
+    "plan": ".theory.planner",
     "predict": ".theory.prediction",
     "resume": ".training",
     "smallest_eigenvalue": ".kernels.eigenvalues",
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from .study import open_study as open_study
     from .theory.lazy import average_lazy_model as average_lazy_model
     from .theory.lazy import lazy_model as lazy_model
+    from .theory.planner import plan as plan
     from .theory.prediction import predict as predict
     from .theory.setting import theory_setting as theory_setting
     from .training import DivergenceError as DivergenceError

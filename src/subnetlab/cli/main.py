@@ -34,6 +34,9 @@ COMMANDS: dict[str, Command] = {
     "study status": Command(".study_status", "say how far a study is, while it runs or after"),
     "study export": Command(".study_export", "write a study's results as netCDF, CSV or Parquet"),
     "study retry": Command(".study_retry", "run the failed cells of a study again"),
+    "theory": Command(".theory", "hold a run against the theorems, the bound and the prediction"),
+    "plan": Command(".plan", "find settings that are predicted to reach a target error soonest"),
+    "audit": Command(".audit", "check every statement of the paper by computation"),
     "data": Command(".data", "list the datasets, or show what one holds and where it was found"),
 }
 

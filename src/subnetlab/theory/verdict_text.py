@@ -64,8 +64,8 @@ def _prediction(verdict: Verdict) -> str:
     typical = float(np.median(np.abs(verdict.measured / np.maximum(predicted, 1e-300) - 1)))
     return (
         f"The lazy prediction (no bound: the expectation if activation patterns stay) ends at {predicted[-1]:.4g}, "
-        f"measured {verdict.measured[-1]:.4g}; in the median round they differ by {100 * typical:.1f}%. "
-        f"Its floor for ever more rounds is {verdict.prediction.floor:.4g}."
+        f"measured {verdict.measured[-1]:.4g}; in the median round they differ by {100 * typical:.1f}%; one "
+        f"run scatters about its expectation. Its floor for ever more rounds is {verdict.prediction.floor:.4g}."
     )
 
 

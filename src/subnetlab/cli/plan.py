@@ -1,0 +1,108 @@
+"""`subnetlab plan`: settings that are predicted to reach a target error, the fastest first."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from ..core.masks import Categorical
+from ..theory.planner import Costs, plan, trade_off
+from .data_options import DataOptions
+
+if TYPE_CHECKING:
+    from ..theory.planner import Plan
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `subnetlab plan`."""
+
+    target_error: float
+    """The error |y - u|^2 to reach, summed over the rows."""
+    data: DataOptions = field(default_factory=DataOptions)
+    costs: Costs = field(default_factory=Costs)
+    p: tuple[int, ...] = (1, 2, 4, 8)
+    """Numbers of subnetworks to try."""
+    xi: tuple[float, ...] = (0.2, 0.5, 0.8, 1.0)
+    """Selection probabilities to try with Bernoulli masks."""
+    tau: tuple[int, ...] = (1, 2, 5, 10, 20)
+    """Local steps to try."""
+    width: tuple[int, ...] = (4000, 16_000)
+    """Widths to try."""
+    init_scale: Annotated[float, tyro.conf.arg(aliases=["--kappa"])] = 1.0
+    """kappa."""
+    max_rounds: int = 10_000
+    """Rounds that are too many."""
+    best: int = 10
+    """How many plans to print."""
+    json: bool = False
+    """Print JSON."""
+
+
+def run(options: Options) -> int:
+    """Plan and print; exit code 1 if nothing reaches the target."""
+    data = options.data.load()
+    plans = plan(
+        data.X,
+        data.y,
+        options.target_error,
+        options.costs,
+        n_subnetworks=options.p,
+        selection_probs=options.xi,
+        local_steps=options.tau,
+        widths=options.width,
+        init_scale=options.init_scale,
+        max_rounds=options.max_rounds,
+    )
+    front = trade_off(plans)
+    if options.json:
+        print(
+            json.dumps({"plans": [_record(p) for p in plans[: options.best]], "trade_off": [_record(p) for p in front]})
+        )
+        return 0 if plans else 1
+    if not plans:
+        print(
+            f"nothing tried is predicted to reach {options.target_error:g}; try smaller --kappa, more --width or --tau"
+        )
+        return 1
+    print(f"fastest of {len(plans)} settings that are predicted to reach {options.target_error:g}:")
+    print("\n".join(_line(p) for p in plans[: options.best]))
+    print("\ntime against traffic (nothing beats these in both):")
+    print("\n".join(_line(p) for p in front))
+    promise = plans[0].guarantee(data.X, data.y, options.init_scale)
+    unmet = [c.name for c in promise.conditions if not c.met]
+    print(
+        f"\n{promise.statement} on the first: {promise.reason or 'hypotheses not met: ' + (', '.join(unmet) or 'none')}"
+    )
+    if promise.floor is not None:
+        print(f"its floor is {promise.floor:.4g}, predicted is {plans[0].floor:.4g}")
+    return 0
+
+
+def _record(plan: Plan) -> dict[str, Any]:
+    scheme = plan.scheme
+    return {
+        "masks": "categorical" if isinstance(scheme.masks, Categorical) else "bernoulli",
+        "n_subnetworks": scheme.masks.n_subnetworks,
+        "selection_prob": scheme.masks.selection_prob,
+        "local_steps": scheme.local_steps,
+        "step_size": scheme.step_size,
+        "width": plan.width,
+        "rounds": scheme.rounds,
+        "seconds": plan.seconds,
+        "bytes": plan.traffic,
+        "predicted_error": plan.predicted_error,
+        "floor": plan.floor,
+    }
+
+
+def _line(plan: Plan) -> str:
+    r = _record(plan)
+    return (
+        f"  {r['seconds']:10.4g} s {r['bytes']:10.4g} bytes  {r['masks']:<11} p={r['n_subnetworks']:<3} "
+        f"xi={r['selection_prob']:<6.3g} tau={r['local_steps']:<3} eta={r['step_size']:<8.4g} m={r['width']:<6} "
+        f"rounds={r['rounds']:<6} error {r['predicted_error']:.4g}, floor {r['floor']:.4g}"
+    )

@@ -1,0 +1,76 @@
+"""`subnetlab theory`: a run of `subnetlab train` held against the theory."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from ..training import load_run
+
+if TYPE_CHECKING:
+    from ..theory.record import Promise
+    from ..theory.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `subnetlab theory`."""
+
+    run: Annotated[Path, tyro.conf.Positional] = Path("run")
+    """The folder of a run, or its file run.npz."""
+    failure_prob: Annotated[float, tyro.conf.arg(aliases=["--delta"])] = 0.1
+    """delta, the probability with which the theorems may fail."""
+    init_scale: Annotated[float | None, tyro.conf.arg(aliases=["--kappa"])] = None
+    """kappa; estimated from the initial weights if not given."""
+    json: bool = False
+    """Print JSON."""
+
+
+def run(options: Options) -> int:
+    """Judge and print."""
+    file = options.run / "run.npz" if options.run.is_dir() else options.run
+    verdict = load_run(file).theory(failure_prob=options.failure_prob, init_scale=options.init_scale)
+    print(json.dumps(verdict_record(verdict)) if options.json else verdict)
+    return 0
+
+
+def verdict_record(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as plain data."""
+    prediction = verdict.prediction
+    return {
+        "theorem": verdict.theorem,
+        "promises": {name: [_promise_record(p) for p in pair] for name, pair in verdict.promises.items()},
+        "measured": verdict.measured.tolist(),
+        "predicted": None if prediction is None else prediction.full_error.tolist(),
+        "predicted_floor": None if prediction is None else prediction.floor,
+        "bound_kept": verdict.bound_kept,
+        "lambda_0": verdict.setting.smallest_eigenvalue,
+        "smallest_masked_eigenvalue": float(verdict.eigenvalues.values.min()),
+        "kernels_kept": verdict.kernels_kept,
+        "movement": verdict.movement,
+        "radius": verdict.radius,
+        "local_rate_limit": verdict.local_rate_limit,
+        "local_rates_kept": verdict.local_rates_kept,
+    }
+
+
+def _promise_record(promise: Promise) -> dict[str, Any]:
+    return {
+        "constants": promise.constants,
+        "applies": promise.applies,
+        "reason": promise.reason,
+        "met": promise.met,
+        "conditions": [
+            {"name": c.name, "value": c.value, "relation": c.relation, "limit": c.limit, "met": c.met}
+            for c in promise.conditions
+        ],
+        "rate": promise.rate,
+        "floor": promise.floor,
+        "bound": None if promise.bound is None else promise.bound.tolist(),
+        "vacuous": promise.vacuous,
+        "notes": list(promise.notes),
+    }

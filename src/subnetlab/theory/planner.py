@@ -1,0 +1,198 @@
+"""Which p, xi, tau, eta and m reach a target error soonest, by the lazy prediction."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core import checks
+from ..core.masks import Bernoulli, Categorical
+from ..core.scheme import TrainingScheme
+from .lazy import average_lazy_model
+from .prediction import predict
+from .setting import theory_setting
+from .table import THEOREMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..core.arrays import FloatArray
+    from ..core.masks import MaskLaw
+    from .lazy import LazyModel
+    from .record import Promise
+
+STEP_SHARES = (0.5, 0.25, 0.1, 0.03)  # of 2 / lambda_max, the largest stable step
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What training costs where it will run; workers are parallel, one per subnetwork.
+
+    Parameters
+    ----------
+    neuron_step : float
+        Seconds that one local step takes per neuron of the subnetwork.
+    neuron_bytes : float
+        Bytes that a neuron's weights take on the wire; they travel to the worker and back.
+    bytes_per_second : float
+        Of each worker's link.
+    latency : float
+        Seconds per round besides.
+    """
+
+    neuron_step: float = 1e-7
+    neuron_bytes: float = 800.0
+    bytes_per_second: float = 1e8
+    latency: float = 1e-2
+
+    def __post_init__(self) -> None:
+        for name in ("neuron_step", "neuron_bytes", "bytes_per_second"):
+            checks.positive_number("Costs", name, getattr(self, name))
+        if checks.finite_number("Costs", "latency", self.latency) < 0:
+            raise ValueError(f"Costs: latency must be at least 0, got {self.latency}")
+
+    def traffic_per_round(self, neurons: float, n_subnetworks: int) -> float:
+        """Return the bytes of one round, of all workers and both ways."""
+        return 2 * n_subnetworks * neurons * self.neuron_bytes
+
+    def seconds_per_round(self, neurons: float, local_steps: int) -> float:
+        """Return the seconds of one round with ``neurons`` neurons per subnetwork."""
+        sending = 2 * neurons * self.neuron_bytes / self.bytes_per_second
+        return self.latency + local_steps * neurons * self.neuron_step + sending
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to train, and what it is predicted to cost.
+
+    Parameters
+    ----------
+    scheme : TrainingScheme
+        With the step size as a number and as many rounds as are needed.
+    width : int
+        m.
+    predicted_error : float
+        E |y - u|^2 after these rounds, averaged over masks and initial networks.
+    floor : float
+        The predicted error of ever more rounds.
+    seconds, traffic : float
+        Total time, and total bytes of all workers.
+    """
+
+    scheme: TrainingScheme
+    width: int
+    predicted_error: float
+    floor: float
+    seconds: float
+    traffic: float
+
+    def guarantee(self, X: Any, y: Any, init_scale: float = 1.0) -> Promise:
+        """Return what the paper's theorem guarantees of this plan."""
+        setting = theory_setting(X, y, self.scheme, width=self.width, init_scale=init_scale)
+        name = "theorem4" if isinstance(self.scheme.masks, Categorical) else "theorem3"
+        return THEOREMS[name](setting, "paper")
+
+
+def plan(
+    X: Any,
+    y: Any,
+    target_error: float,
+    costs: Costs | None = None,
+    *,
+    n_subnetworks: Sequence[int] = (1, 2, 4, 8),
+    selection_probs: Sequence[float] = (0.2, 0.5, 0.8, 1.0),
+    local_steps: Sequence[int] = (1, 2, 5, 10, 20),
+    widths: Sequence[int] = (4000, 16_000),
+    init_scale: float = 1.0,
+    max_rounds: int = 10_000,
+) -> tuple[Plan, ...]:
+    """Return all ways that are predicted to reach a target error, the fastest first.
+
+    The prediction is that of the lazy regime, averaged over initial networks: good to a few per cent while activation
+    patterns hardly change (docs/theory.md), so check the first plans by training. Step sizes tried are shares of
+    the largest stable one.
+
+    Parameters
+    ----------
+    X : array, shape (n, d)
+    y : array, shape (n,)
+    target_error : float
+        Of |y - u|^2, summed over the rows; above 0.
+    costs : Costs, optional
+    n_subnetworks, selection_probs, local_steps, widths : sequences
+        The values of p, xi (Bernoulli masks), tau and m to combine; categorical masks have xi = 1/p.
+    init_scale : float, default 1.0
+        kappa.
+    max_rounds : int, default 10,000
+
+    Returns
+    -------
+    tuple of Plan
+        Empty if nothing reaches the target: then a smaller init_scale, smaller steps or more width are needed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument breaks its rule.
+
+    Examples
+    --------
+    >>> plans = plan(np.eye(3), np.ones(3), 0.1, local_steps=(1, 5), widths=(1000,), max_rounds=500)
+    >>> plans[0].predicted_error <= 0.1
+    True
+    """
+    checks.positive_number("plan", "target_error", target_error)
+    checks.whole_number("plan", "max_rounds", max_rounds, least=1)
+    costs = costs or Costs()
+    found: list[Plan] = []
+    for m in widths:
+        model = average_lazy_model(X, y, m, init_scale)
+        for masks, tau in itertools.product(_laws(n_subnetworks, selection_probs), local_steps):
+            found += _plans(model, masks, tau, target_error, costs, max_rounds)
+    return tuple(sorted(found, key=lambda p: (p.seconds, p.traffic)))
+
+
+def trade_off(plans: Sequence[Plan]) -> tuple[Plan, ...]:
+    """Return the plans that no other beats in both time and traffic, the fastest first."""
+    kept: list[Plan] = []
+    for candidate in sorted(plans, key=lambda p: (p.seconds, p.traffic)):
+        if not kept or candidate.traffic < kept[-1].traffic:
+            kept.append(candidate)
+    return tuple(kept)
+
+
+def _laws(n_subnetworks: Sequence[int], selection_probs: Sequence[float]) -> Iterator[MaskLaw]:
+    for p in n_subnetworks:
+        for xi in selection_probs:
+            if p == 1 or xi < 1:
+                yield Bernoulli(p, xi)
+        if p > 1:
+            yield Categorical(p)
+
+
+def _plans(model: LazyModel, masks: MaskLaw, tau: int, target: float, costs: Costs, max_rounds: int) -> Iterator[Plan]:
+    xi, m = masks.selection_prob, model.width
+    for share in STEP_SHARES:
+        eta = share * 2 / (xi * float(model.eigenvalues[-1]))
+        scheme = TrainingScheme(masks, rounds=max_rounds, local_steps=tau, step_size=eta)
+        predicted = predict(model, scheme)
+        rounds = _first_below(predicted.full_error, target)
+        if rounds is None:
+            continue
+        chosen = TrainingScheme(masks, rounds=max(1, rounds), local_steps=tau, step_size=eta)
+        yield Plan(
+            scheme=chosen,
+            width=m,
+            predicted_error=float(predicted.full_error[chosen.rounds]),
+            floor=predicted.floor,
+            seconds=chosen.rounds * costs.seconds_per_round(xi * m, tau),
+            traffic=chosen.rounds * costs.traffic_per_round(xi * m, masks.n_subnetworks),
+        )
+
+
+def _first_below(curve: FloatArray, target: float) -> int | None:
+    below = np.flatnonzero(curve <= target)
+    return int(below[0]) if below.size else None

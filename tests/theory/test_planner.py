@@ -1,0 +1,86 @@
+"""The planner against brute force and against training."""
+
+import numpy as np
+import pytest
+
+import subnetlab as sl
+from subnetlab.theory.planner import Costs, trade_off
+
+
+def rows(n, d, seed=0):
+    X = np.random.default_rng(seed).normal(size=(n, d))
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+X, Y = rows(6, 8), np.linspace(-1, 1, 6)
+SMALL = {"n_subnetworks": (1, 2), "selection_probs": (0.5, 1.0), "local_steps": (1, 4), "widths": (2000,)}
+
+
+def test_costs_by_hand():
+    costs = Costs(neuron_step=1e-3, neuron_bytes=10, bytes_per_second=1000, latency=0.5)
+    assert costs.seconds_per_round(100, 4) == pytest.approx(0.5 + 0.4 + 2.0)
+    assert costs.traffic_per_round(100, 3) == 6000
+
+
+def test_first_plan_is_the_fastest_of_all_that_reach_the_target():
+    plans = sl.plan(X, Y, 0.5, **SMALL)
+    model = sl.average_lazy_model(X, Y, 2000)
+    for plan in plans:
+        curve = sl.predict(model, plan.scheme).full_error
+        assert curve[-1] <= 0.5 < curve[-2]
+        assert plan.predicted_error == pytest.approx(curve[-1])
+        neurons = plan.scheme.masks.selection_prob * 2000
+        assert plan.seconds == pytest.approx(
+            plan.scheme.rounds * Costs().seconds_per_round(neurons, plan.scheme.local_steps)
+        )
+    assert plans[0].seconds == min(p.seconds for p in plans)
+    assert any(p.scheme.masks == sl.Categorical(2) for p in plans)
+
+
+def test_costs_decide():
+    slow_network = Costs(latency=10.0)
+    assert sl.plan(X, Y, 0.5, slow_network, **SMALL)[0].scheme.local_steps == 4  # few rounds
+    traffic = [p.traffic for p in trade_off(sl.plan(X, Y, 0.5, **SMALL))]
+    assert traffic == sorted(traffic, reverse=True)
+
+
+def test_the_first_plan_comes_true():
+    """Average of 10 networks and masks; the target is reached up to 20 per cent."""
+    best = sl.plan(X, Y, 0.5, n_subnetworks=(2,), selection_probs=(), local_steps=(3,), widths=(8000,))[0]
+    errors = [
+        sl.train(sl.ShallowReLU.initialize(8000, 8, seed=s), X, Y, best.scheme, seed=s).history.full_error[-1]
+        for s in range(10)
+    ]
+    assert np.mean(errors) == pytest.approx(best.predicted_error, rel=0.2)
+
+
+def test_what_cannot_be_reached_gives_no_plan():
+    assert sl.plan(X, Y, 1e-12, n_subnetworks=(1,), selection_probs=(0.2,), local_steps=(1,), max_rounds=500) == ()
+
+
+def test_guarantees_come_with_a_plan():
+    plans = sl.plan(X, Y, 0.5, **SMALL)
+    kinds = {type(p.scheme.masks): p.guarantee(X, Y).statement for p in plans}
+    assert kinds == {sl.Bernoulli: "Theorem 3", sl.Categorical: "Theorem 4"}
+    assert not plans[0].guarantee(X, Y).met
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"target_error": 0.0}, "plan: target_error must be above 0, got 0.0"),
+        ({"max_rounds": 0}, "plan: max_rounds must be at least 1, got 0"),
+        ({"init_scale": -1.0}, "average_lazy_model: init_scale must be above 0, got -1.0"),
+        ({"selection_probs": (1.5,)}, "Bernoulli: selection_prob must be in (0, 1], got 1.5"),
+    ],
+)
+def test_bad_input_is_refused(change, message, refused):
+    with refused(ValueError, message):
+        sl.plan(X, Y, **{"target_error": 0.5, **change})
+
+
+def test_bad_costs_are_refused(refused):
+    with refused(ValueError, "Costs: latency must be at least 0, got -1.0"):
+        Costs(latency=-1.0)
+    with refused(ValueError, "Costs: neuron_step must be above 0, got 0"):
+        Costs(neuron_step=0)
