@@ -18,6 +18,8 @@ _PUBLIC = {
     "FixedMasks": ".core.masks",
     "History": ".history",
     "ShallowReLU": ".core.network",
+    "SubnetClassifier": ".estimators",
+    "SubnetRegressor": ".estimators",
     "TrainingInterrupted": ".training",
     "TrainingRun": ".training",
     "TrainingScheme": ".core.scheme",
@@ -71,6 +73,8 @@ if TYPE_CHECKING:
     from .core.scheme import independent_subnets as independent_subnets
     from .core.scheme import multi_sample_dropout as multi_sample_dropout
     from .datasets import load_dataset as load_dataset
+    from .estimators import SubnetClassifier as SubnetClassifier
+    from .estimators import SubnetRegressor as SubnetRegressor
     from .history import History as History
     from .kernels.certified import certified_smallest_eigenvalue as certified_smallest_eigenvalue
     from .kernels.deep import deep_infinite_ntk as deep_infinite_ntk

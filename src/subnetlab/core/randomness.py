@@ -30,6 +30,8 @@ class Purpose(IntEnum):
     BATCHES = 5
     DATA_ROWS = 6
     SYNTHETIC_DATA = 7
+    SESSIONS = 8  # one after another, of an estimator that goes on training
+    PREDICTION = 9  # masks of subnetworks that are asked after training
 
 
 def blocks_for(words: int) -> int:

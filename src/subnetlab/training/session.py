@@ -101,7 +101,6 @@ class TrainingSession:
         self._prepare(network, data, scheme, settings)
         with self._threads():
             self._begin()
-            self._note_state(np.nan if record == "none" else self._engine.full_error(self._state))
 
     @classmethod
     def from_run(cls, run: TrainingRun, scheme: TrainingScheme | None = None) -> TrainingSession:
@@ -240,6 +239,7 @@ class TrainingSession:
         if base is None:
             self._state, self._rounds_done = self._engine.start(self._initial.weights), 0
             self._history = HistoryBuilder(keep_subnetworks=self._settings.record == "subnetworks", **shape)
+            self._note_state(np.nan if self._settings.record == "none" else self._engine.full_error(self._state))
         else:
             self._state, self._rounds_done = self._engine.restore(base.engine_state), base.history.rounds
             self._history = HistoryBuilder.continuing(base.history, **shape)

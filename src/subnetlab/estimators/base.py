@@ -1,0 +1,269 @@
+"""What both estimators share: parameters, fitting by rounds, going on, the network's output in batches of rows."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ..core import checks
+from ..core.losses import LOSSES
+from ..core.network import ShallowReLU
+from ..core.randomness import Purpose, random_words
+from ..training import TrainingSession
+from .scaling import FeatureScaling, warn_about_bad_scaling
+from .schemes import FEW_ROWS, build_scheme
+from .stopping import EarlyStopping, run_rounds
+
+if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+    from ..core.losses import LossName
+    from ..core.masks import MaskLaw
+    from ..core.scheme import TrainingScheme
+    from .schemes import SchemeName
+
+_ROWS_AT_ONCE = 4096
+_TOL = 1e-4  # of the validation error, whose scale is that of targets with variance one
+
+
+@dataclass
+class _Fitted:
+    """What a later call of `partial_fit` or a warm start goes on with; fields are attributes of the estimator."""
+
+    feature_scaling_: FeatureScaling
+    network_: ShallowReLU
+    n_iter_: int
+    _seed: int
+    _sessions: int
+
+    @classmethod
+    def of(cls, estimator: Any) -> _Fitted:
+        return cls(**{f.name: getattr(estimator, f.name) for f in fields(cls)})
+
+
+class SubnetEstimator(BaseEstimator):
+    """The shell around `TrainingSession`; `SubnetRegressor` and `SubnetClassifier` say what goes in and out."""
+
+    scheme: SchemeName | TrainingScheme
+    network_: ShallowReLU
+    feature_scaling_: FeatureScaling
+    masks_: MaskLaw
+    n_iter_: int
+    _seed: int
+
+    def __init__(
+        self,
+        *,
+        width: int = 128,
+        init_scale: float = 0.05,
+        scheme: SchemeName | TrainingScheme = "ist",
+        n_subnetworks: int = 2,
+        selection_prob: float = 0.5,
+        rounds: int | str = "auto",
+        local_steps: int = 10,
+        step_size: float | str = "auto",
+        batch_size: int | str | None = "auto",
+        learn_output_weights: bool = False,
+        warm_start: bool = False,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_rounds_no_change: int = 20,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: bool | int = False,
+        engine: str = "auto",
+        dtype: str = "auto",
+    ) -> None:
+        self.width = width
+        self.init_scale = init_scale
+        self.scheme = scheme
+        self.n_subnetworks = n_subnetworks
+        self.selection_prob = selection_prob
+        self.rounds = rounds
+        self.local_steps = local_steps
+        self.step_size = step_size
+        self.batch_size = batch_size
+        self.learn_output_weights = learn_output_weights
+        self.warm_start = warm_start
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_rounds_no_change = n_rounds_no_change
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.engine = engine
+        self.dtype = dtype
+
+    def _fit(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        sample_weight: FloatArray | None,
+        loss: LossName,
+        *,
+        fresh: bool,
+        one_pass: bool = False,
+        strata: Any = None,
+    ) -> None:
+        """Train on checked features and on targets in the network's units; nothing changes if that fails.
+
+        Parameters
+        ----------
+        fresh : bool
+            Start from a new network, or else go on with the present one.
+        one_pass : bool
+            One pass over the rows instead of all rounds, without early stopping.
+        strata : array, shape (n,), optional
+            Classes that validation rows shall hold in the shares of all rows.
+        """
+        if fresh:
+            warn_about_bad_scaling(X, type(self).__name__)
+        fitted = self._beginning(X, y, sample_weight) if fresh else _Fitted.of(self)
+        features = fitted.feature_scaling_.transform(X)
+        stopping = None
+        if not one_pass and self._stops_early(len(X)):
+            features, y, sample_weight, stopping = self._hold_out(
+                features, y, sample_weight, loss, strata, fitted._seed
+            )
+        scheme = self._scheme(len(features))
+        if one_pass:
+            rows = scheme.batch_size or len(X)
+            scheme = replace(scheme, rounds=max(1, round(len(X) / (rows * scheme.local_steps))))
+        session = TrainingSession(
+            fitted.network_,
+            features,
+            y,
+            scheme,
+            seed=int(random_words(fitted._seed, Purpose.SESSIONS, 0, fitted._sessions, 1)[0]),
+            engine="minibatch" if self.engine == "auto" else self.engine,
+            dtype=self._dtype(scheme),
+            threads=_threads(self.n_jobs, type(self).__name__),
+            record="none",
+            sample_weight=sample_weight,
+            loss=loss,
+            learn_signs=self.learn_output_weights,
+        )
+        network = run_rounds(session, stopping, progress=bool(self.verbose))
+        fitted.network_ = ShallowReLU(network.weights.astype(np.float64), network.signs.astype(np.float64))
+        fitted._sessions += 1
+        fitted.n_iter_ += session.rounds_done
+        self.__dict__.update(vars(fitted))
+        self.masks_ = scheme.masks
+        self.step_size_ = session.settings.step_size
+        if stopping is not None:
+            self.validation_errors_ = np.array(stopping.errors)
+
+    def _beginning(self, X: FloatArray, y: FloatArray, sample_weight: FloatArray | None) -> _Fitted:
+        """Return what a fit starts from: the random network, and features scaled as these rows want."""
+        name = type(self).__name__
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        network = ShallowReLU.initialize(
+            checks.whole_number(name, "width", self.width, least=1),
+            X.shape[1] + 1,
+            checks.positive_number(name, "init_scale", self.init_scale),
+            seed,
+            n_outputs=None if y.ndim == 1 else y.shape[1],
+        )
+        return _Fitted(FeatureScaling.of(X, sample_weight), network, 0, seed, 0)
+
+    def _scheme(self, n_samples: int) -> TrainingScheme:
+        return build_scheme(
+            type(self).__name__,
+            self.scheme,
+            n_samples,
+            n_subnetworks=self.n_subnetworks,
+            selection_prob=self.selection_prob,
+            rounds=self.rounds,
+            local_steps=self.local_steps,
+            step_size=self.step_size,
+            batch_size=self.batch_size,
+        )
+
+    def _dtype(self, scheme: TrainingScheme) -> Any:
+        if self.dtype == "auto":
+            return "float64" if scheme.batch_size is None else "float32"
+        return self.dtype
+
+    def _stops_early(self, n_samples: int) -> bool:
+        if self.early_stopping == "auto":
+            return n_samples > FEW_ROWS
+        checks.instance(type(self).__name__, "early_stopping", self.early_stopping, bool)
+        return bool(self.early_stopping)
+
+    def _hold_out(
+        self,
+        features: FloatArray,
+        y: FloatArray,
+        sample_weight: FloatArray | None,
+        loss: LossName,
+        strata: Any,
+        seed: int,
+    ) -> tuple[FloatArray, FloatArray, FloatArray | None, EarlyStopping]:
+        """Take the validation rows out of the training rows."""
+        name = type(self).__name__
+        fraction = checks.probability(name, "validation_fraction", self.validation_fraction)
+        patience = checks.whole_number(name, "n_rounds_no_change", self.n_rounds_no_change, least=1)
+        train, held_out = train_test_split(np.arange(len(y)), test_size=fraction, random_state=seed, stratify=strata)
+        s = (None, None) if sample_weight is None else (sample_weight[train], sample_weight[held_out])
+        stopping = EarlyStopping(features[held_out], y[held_out], s[1], LOSSES[loss], patience, _TOL)
+        return features[train], y[train], s[0], stopping
+
+    def _checked(self, X: Any) -> FloatArray:
+        """Return features to predict from, as float64."""
+        check_is_fitted(self)
+        return cast("FloatArray", validate_data(self, X, reset=False, dtype=np.float64))
+
+    def _output(self, X: FloatArray) -> FloatArray:
+        """Return u(x) for each row, in the network's units, with the factor xi."""
+        xi = self.masks_.selection_prob
+        return _by_blocks(X, lambda rows: self.network_.output(self.feature_scaling_.transform(rows), xi))
+
+    def _subnetwork_outputs(self, X: FloatArray, n_samples: Any) -> list[FloatArray]:
+        """Return the outputs of ``n_samples`` subnetworks with masks of their own, in the network's units."""
+        name = type(self).__name__
+        count = checks.whole_number(name, "n_samples", n_samples, least=2)
+        features = self.feature_scaling_.transform(X)
+        network = self.network_
+        return [
+            _by_blocks(features, lambda rows, mask=mask: network.subnetwork_output(rows, mask))
+            for mask in _sampled_masks(self.masks_, self._seed, network.width, count)
+        ]
+
+
+def _sampled_masks(law: MaskLaw, seed: int, width: int, count: int) -> list[Any]:
+    p = law.n_subnetworks
+    rounds = -(-count // p)
+    law.check(width, rounds)
+    own_seed = int(random_words(seed, Purpose.PREDICTION, 0, 0, 1)[0])
+    return [mask for k in range(rounds) for mask in law.sample(own_seed, k, width)][:count]
+
+
+def _by_blocks(X: FloatArray, function: Any) -> FloatArray:
+    """Return the function's values of all rows, a few thousand rows at a time to bound the memory."""
+    starts = range(0, len(X), _ROWS_AT_ONCE)
+    return np.concatenate([function(X[start : start + _ROWS_AT_ONCE]) for start in starts])
+
+
+def checked_weights(sample_weight: Any, X: FloatArray, owner: str) -> FloatArray | None:
+    """Return the weights as float64, shape (n,), none negative and not all zero; None stays None."""
+    if sample_weight is None:
+        return None
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError(f"{owner}: sample_weight must not be zero for all rows")
+    return weights
+
+
+def _threads(n_jobs: int | None, owner: str) -> int:
+    """Return the number of threads: None is 1, and negative numbers count from the number of cores as in joblib."""
+    if n_jobs is None:
+        return 1
+    if n_jobs == 0:
+        raise ValueError(f"{owner}: n_jobs must not be 0")
+    return n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs)
