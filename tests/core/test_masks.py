@@ -78,11 +78,12 @@ def test_owners_are_the_uniform_numbers_cut_into_intervals():
 
 
 def test_the_largest_word_still_has_an_owner(monkeypatch):
-    """(1 - 2**-53) p rounds to p: without care the neuron would belong to nobody."""
+    """If (1 - 2**-53) p ever rounded up to p, the neuron would belong to nobody."""
     all_ones = np.full((1, 4), 2**64 - 1, dtype=np.uint64)
     monkeypatch.setattr("subnetlab.core.masks.categorical.rows_of_words", lambda *args: all_ones)
-    for law in (Categorical(3), Categorical(10), Categorical(10, (0.1,) * 10)):
-        assert law.owners(0, 0, 4).tolist() == [law.n_subnetworks - 1] * 4
+    for p in [*range(1, 2000), 2**31 - 1, 2**40 + 1]:
+        assert Categorical(p).owners(0, 0, 4).tolist() == [p - 1] * 4
+    assert Categorical(10, (0.1,) * 10).owners(0, 0, 4).tolist() == [9] * 4
 
 
 def test_a_number_on_a_boundary_belongs_to_the_next_subnetwork(monkeypatch):

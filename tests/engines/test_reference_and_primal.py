@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 import subnetlab as sl
 from subnetlab.core.rows import LocalRows
 from subnetlab.engines.base import Problem
+from subnetlab.engines.primal import PrimalEngine
+from subnetlab.engines.reference import ReferenceEngine
 from subnetlab.engines.table import create
 
 ENGINES_HERE = ("reference", "primal")
@@ -229,6 +231,40 @@ def test_an_engine_copies_what_it_starts_from_and_hands_out_copies(engine):
     restored = engine.restore(snapshot)
     restored, _ = engine.round(restored, masks, 0.1, 2)
     np.testing.assert_array_equal(snapshot["weights"], before)
+
+
+@pytest.mark.parametrize("engine", ENGINES_HERE)
+def test_the_memory_order_of_the_first_weights_does_not_matter(engine):
+    X, y = problem_of(4, 4, 3)
+    W = np.random.default_rng(0).standard_normal((10, 3))
+    masks = np.random.default_rng(1).random((2, 10)) < 0.5
+    engine = create(engine, Problem(X, y, np.ones(10), 1.0), dtype="float64", threads=1)
+    results = []
+    for start in (W, np.asfortranarray(W), W.tolist()):
+        state, _ = engine.round(engine.start(start), masks, 0.1, 2)
+        results.append(engine.weights(state).tobytes())
+    assert results[1:] == results[:-1]
+
+
+def test_float32_is_float32_throughout_and_float64_the_default():
+    """One round beside the reference, which turns whatever it is given into float64."""
+    X, y = problem_of(4, 6, 3)
+    W = np.random.default_rng(0).standard_normal((30, 3)).astype(np.float32)
+    masks = np.random.default_rng(1).random((3, 30)) < 0.5
+    problem = Problem(X, y, np.ones(30), 0.5)
+    single = create("primal", problem, dtype="float32", threads=1)
+    state, record = single.round(single.start(W), masks, 0.1, 3)
+    arrays = {**vars(state), **vars(single._scratch)}
+    kinds = {name: array.dtype for name, array in arrays.items() if isinstance(array, np.ndarray)}
+    assert kinds.pop("active") == np.dtype(bool)
+    assert set(kinds.values()) == {np.dtype(np.float32)}
+    assert {"W", "Z", "S", "total"} <= kinds.keys()
+    assert record.subnetwork_errors.dtype == np.float64
+    for engine in (ReferenceEngine(problem), PrimalEngine(problem)):
+        exact, exact_record = engine.round(engine.start(W), masks, 0.1, 3)
+        assert engine.weights(exact).dtype == np.float64
+        close(single.weights(state), engine.weights(exact), relative=1e-6)
+        close(record.subnetwork_errors, exact_record.subnetwork_errors, relative=1e-6)
 
 
 def test_the_primal_engine_must_be_started():

@@ -76,7 +76,7 @@ class Categorical:
         """Return the subnetwork that each neuron belongs to, shape (m,)."""
         u = uniforms(rows_of_words(seed, Purpose.MASKS, round, 0, 1, width)[0])
         if self.probabilities is None:
-            return np.minimum((u * self.n_subnetworks).astype(np.int64), self.n_subnetworks - 1)
+            return (u * self.n_subnetworks).astype(np.int64)  # below p: (1 - 2**-53) p never rounds up to p
         boundaries = np.cumsum(self.probabilities)[:-1]
         return np.searchsorted(boundaries, u, side="right")
 
