@@ -1,9 +1,11 @@
 # The two commands of the README are `make reproduce` and `make test`. Python 3.11 to 3.13: make PYTHON=python3.13
+# `make test` installs every extra that the tests use; without torch, a large download: make test EXTRAS=test,cluster
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 ARGS ?=
+EXTRAS ?= test,torch,cluster
 
 .PHONY: reproduce test lint stress bench docs clean
 .DELETE_ON_ERROR:
@@ -17,6 +19,11 @@ test: $(VENV)/installed-test
 
 stress: $(VENV)/installed-test
 	$(BIN)/python stress/studies/run.py $(ARGS)
+	$(BIN)/python stress/distributed.py
+
+bench: $(VENV)/installed-test
+	for benchmark in benchmarks/primal.py benchmarks/engines.py benchmarks/kernels.py; do \
+	    echo "== $$benchmark" && $(BIN)/python $$benchmark || exit 1; done
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -32,7 +39,7 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[$(EXTRAS)]'
 	touch $@ $(VENV)/installed
 
 clean:
