@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "stress"))
+sys.path.append(str(Path(__file__).resolve().parent.parent / "stress"))
 
 METHODS = ("ist", "local_sgd", "ddp")
 PORT = 29600

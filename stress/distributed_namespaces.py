@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,25 +66,33 @@ class Machine:
 
 
 @contextmanager
-def machines(count: int) -> Iterator[list[Machine]]:
-    """Make the machines; they are gone after the block."""
+def machines(count: int, delay: float = 0.0) -> Iterator[list[Machine]]:
+    """Make the machines; they are gone after the block. ``delay`` is one way, in seconds."""
     prefix = f"sl{os.getpid()}"
     made = [Machine(number, prefix) for number in range(count)]
-    switch = f"{prefix}-sw"
+    switch, relay = f"{prefix}-sw", None
     try:
         _ip("netns", "add", switch)  # the bridge lives in a namespace of its own
-        _ip("-n", switch, "link", "add", "bridge", "type", "bridge")
-        _ip("-n", switch, "link", "set", "bridge", "up")
+        if not delay:
+            _ip("-n", switch, "link", "add", "bridge", "type", "bridge")
+            _ip("-n", switch, "link", "set", "bridge", "up")
         for machine in made:
             name, port = machine.namespace, f"port{machine.number}"
             _ip("netns", "add", name)
             _ip("-n", name, "link", "add", "eth", "type", "veth", "peer", "name", port, "netns", switch)
-            _ip("-n", switch, "link", "set", port, "master", "bridge", "up")
+            _ip("-n", switch, "link", "set", port, *([] if delay else ["master", "bridge"]), "up")
             _ip("-n", name, "address", "add", f"{machine.address}/24", "dev", "eth")
             _ip("-n", name, "link", "set", "lo", "up")
             _ip("-n", name, "link", "set", "eth", "up")
+        if delay:
+            ports = [f"port{machine.number}" for machine in made]
+            script = str(Path(__file__).with_name("distributed_relay.py"))
+            relay = subprocess.Popen(["ip", "netns", "exec", switch, sys.executable, script, str(delay), *ports])
         yield made
     finally:
+        if relay is not None:
+            relay.kill()
+            relay.wait()
         for name in (*(machine.namespace for machine in made), switch):
             subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
 

@@ -170,10 +170,10 @@ class DistributedTraining:
         return True
 
     def _start(self) -> None:
-        worker, placement = self._worker, Placement.at_home(self._job.width)
+        job, worker, placement = self._job, self._worker, Placement.at_home(self._job.width)
         blocks = [placement.slots[slot] for slot in placement.slots_of(worker.rank, worker.size)]
-        weights = [self._job.neurons(int(block[0]), int(block[-1]) + 1)[0] for block in blocks]
-        worker.place(placement, [block.astype(self._job.dtype) for block in weights])
+        bounds = [(int(block[0]), int(block[-1]) + 1) for block in blocks]
+        worker.place(placement, [job.neurons(*bound)[0].astype(job.dtype) for bound in bounds])
         self._ledger.begin(self._transport.drive(worker.measure()))
 
     def _log(self, event: str, **facts: Any) -> None:

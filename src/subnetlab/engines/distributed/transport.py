@@ -95,6 +95,8 @@ class Transport:
                         self.bytes_sent += array.nbytes
             for work in works:
                 work.wait()
+            for parcel in exchange.outgoing:
+                parcel.clear()  # the worker's memory, which nobody needs any more
         except RuntimeError as error:  # gloo's only type
             raise PeerLostError(f"worker {self.rank}: an exchange failed: {str(error).splitlines()[0]}") from error
         self.seconds_waiting += time.perf_counter() - start

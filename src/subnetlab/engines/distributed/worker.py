@@ -70,7 +70,7 @@ class Worker:
     def place(self, placement: Placement, slots: list[FloatArray]) -> None:
         """Take the weights of the slots that live here, in order; each has shape (neurons, d)."""
         self.placement = placement
-        self.W = np.concatenate([self.W[:0], *slots])
+        self.W = np.concatenate([self._nothing(), *slots])
 
     def slot_weights(self) -> dict[int, FloatArray]:
         """Return the weights of each slot that lives here, as views."""
@@ -132,7 +132,7 @@ class Worker:
         where = [route.rows_in(s) for s in peers]
         outgoing: Parcels = [[self.W[route.rows_out(t)]] for t in peers]
         if route.stays:
-            self.W = self.W[:0]  # all of them are on their way
+            self.W = self._nothing()  # all of them are on their way
         d = self._X.shape[1]
         arrived = yield Exchange(outgoing, [[(len(where[s]), d)] for s in peers], self._X.dtype)
         del outgoing
@@ -154,7 +154,7 @@ class Worker:
     def _send_home(self, route: Route, masks: BoolArray, updates: dict[int, FloatArray]) -> Steps[list[FloatArray]]:
         """Send the rows of every Delta^l to where they live; return those that live here, one array for each l."""
         p, d, peers = len(masks), self._X.shape[1], range(self.size)
-        nothing = self.W[:0]
+        nothing = self._nothing()
         if route.stays:
             return [updates.get(l, nothing) for l in range(p)]
         outgoing: Parcels = [
@@ -166,15 +166,18 @@ class Worker:
 
     def _aggregate(self, route: Route, masks: BoolArray, arrived: list[FloatArray], unselected: Unselected) -> None:
         """w_r += eta_r sum_l Delta^l_r in the order l = 0, ..., p - 1; neurons that nobody holds keep their bits."""
-        total = np.zeros_like(self.W)
-        for l, update in enumerate(arrived):
-            total[route.update_rows_in(l)] += update
-        arrived.clear()
-        eta = aggregation_step(masks)[route.home].astype(total.dtype)[:, np.newaxis]
-        total *= eta
-        np.add(self.W, total, out=self.W, where=eta > 0)
-        if unselected == "zero":
-            self.W[eta[:, 0] == 0] = 0
+        rows_in = [route.update_rows_in(l) for l in range(len(arrived))]
+        steps = aggregation_step(masks)[route.home].astype(self.W.dtype)[:, np.newaxis]
+        for part in _chunks(len(self.W)):
+            W, eta = self.W[part], steps[part]
+            total = np.zeros_like(W)
+            for rows, update in zip(rows_in, arrived, strict=True):
+                here = np.flatnonzero((part.start <= rows) & (rows < part.stop))
+                total[rows[here] - part.start] += update[here]
+            total *= eta
+            np.add(W, total, out=W, where=eta > 0)
+            if unselected == "zero":
+                W[eta[:, 0] == 0] = 0
 
     def _report(self, errors: FloatArray, p: int) -> Steps[RoundRecord]:
         """Tell everybody the errors of the local steps and the outputs of the slots; sum these in slot order."""
@@ -194,7 +197,11 @@ class Worker:
         full_error = float(np.sum((self._y - self._xi * f) ** 2))
         return RoundRecord(np.concatenate([e for e, _, _ in arrived], axis=1), full_error)
 
+    def _nothing(self) -> FloatArray:
+        """Return no rows; a slice of W would keep all of it alive."""
+        return np.empty((0, self._X.shape[1]), self._X.dtype)
 
-def _chunks(count: int, size: int = 1 << 14) -> list[slice]:
+
+def _chunks(count: int, size: int = 1 << 15) -> list[slice]:
     """Return slices that cover ``range(count)``, so that temporaries stay small."""
     return [slice(start, start + size) for start in range(0, count, size)]
