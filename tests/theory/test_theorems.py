@@ -48,8 +48,21 @@ def test_printed_floor_by_hand():
     assert constants.error_floor == pytest.approx(B1)
 
 
-def test_repaired_constants_bound_what_masks_do():
-    """Lemmas 3 and 24 with the true moments, by enumeration of all masks of a tiny network (m = 4, p = 2)."""
+def test_repaired_floor_by_hand():
+    """The derivation of docs/theory.md, p = 2 and xi = 1/2: v = 5/24, E[eta] = 5/8."""
+    s = setting(sl.Bernoulli(2, 0.5), eta=1e-4, init_scale=0.5)
+    n, d, m, p, tau, eta, lam0 = 5, 6, 1000, 2, 2, 1e-4, s.smallest_eigenvalue
+    largest = 4 * 0.25 * math.log(2 * m * n / 0.1) + 2 * (0.5 * lam0 / (192 * n)) ** 2
+    V = n * (4 * 0.25 * 5 / 24 + 0.25 * largest / m)
+    C1 = n * 5 / 8 * (4 * 0.25 * 0.25 + 0.25 * largest / m)
+    expected = 128 * 0.25 * 0.25 * n**3 * d / (m * lam0**2)
+    expected += 132 / 8 * eta * tau * n**2 * V / lam0 + V / (3 * 8 * tau**2)
+    expected += p * C1 / (12 * tau**2) + 16 * eta**2 * n**4 * p * C1 / lam0**2 + 4 * eta * p * n * C1
+    assert bernoulli_constants(s, "repaired").error_floor == pytest.approx(expected)
+
+
+def test_exact_spreads_by_enumeration():
+    """What Lemmas 3 and 24 bound, with the true moments, by all masks of a tiny network (m = 4, p = 2)."""
     net = sl.ShallowReLU.initialize(4, 6, seed=2)
     s = np.maximum(net.weights @ X.T, 0)  # (m, n)
     xi, m = 0.5, 4

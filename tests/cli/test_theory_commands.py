@@ -1,0 +1,46 @@
+"""The commands audit, theory and plan, as a user types them."""
+
+import json
+
+from subnetlab.cli.main import main
+
+DATA = ["--dataset", "diabetes", "--n-samples", "20"]
+
+
+def test_audit_of_chosen_statements(capsys):
+    assert main(["audit", "--statements", "Lemma 18", "Lemma 21", "--json"]) == 0
+    findings = json.loads(capsys.readouterr().out)
+    assert [f["verdict"] for f in findings.values()] == ["exact", "false"]
+    assert main(["audit", "--statements", "Lemma 18"]) == 0
+    assert "Lemma 18: EXACT" in capsys.readouterr().out
+
+
+def test_audit_of_an_unknown_statement_is_wrong_usage(capsys):
+    assert main(["audit", "--statements", "Lemma 99"]) == 2
+    assert "got 'Lemma 99'" in capsys.readouterr().err
+
+
+def test_theory_of_a_run(tmp_path, capsys):
+    folder = str(tmp_path / "run")
+    arguments = ["--rounds", "3", "--m", "200", "--p", "2", "--tau", "2", "--quiet"]
+    assert main(["train", "--out", folder, *DATA, *arguments]) == 0
+    capsys.readouterr()
+    assert main(["theory", folder]) == 0
+    assert "Theorem 3 is about this run" in capsys.readouterr().out
+    assert main(["theory", folder, "--json", "--delta", "0.01"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert len(record["measured"]) == len(record["predicted"]) == 4
+    assert record["promises"]["theorem3"][1]["constants"] == "repaired"
+    assert main(["theory", str(tmp_path / "nowhere")]) == 1
+
+
+def test_plan(capsys):
+    small = [*DATA, "--p", "1", "2", "--xi", "0.5", "--tau", "2", "--width", "1000", "--max-rounds", "500"]
+    assert main(["plan", "--target-error", "3", *small, "--best", "2", "--json"]) == 0
+    plans = json.loads(capsys.readouterr().out)["plans"]
+    assert len(plans) == 2
+    assert plans[0]["seconds"] <= plans[1]["seconds"]
+    assert main(["plan", "--target-error", "3", *small]) == 0
+    assert "time against traffic" in capsys.readouterr().out
+    assert main(["plan", "--target-error", "1e-9", *small]) == 1
+    assert "nothing tried" in capsys.readouterr().out
