@@ -2,8 +2,8 @@
 
     SUBNETLAB_DATA=... OPENBLAS_NUM_THREADS=1 python benchmarks/prediction.py [--seeds 20] ...
 
-For each cell the mean curve over mask seeds of one initial network is compared with the prediction. A round passes if it
-is within 10 per cent or two standard errors. Printed: the share of rounds that pass, the ratio measured / predicted at
+For each cell the mean curve over mask seeds of one initial network is compared with the prediction. A round passes if
+it is within 10 per cent or two standard errors. Printed: the share of rounds that pass, the ratio measured / predicted at
 some rounds with its standard error, and the share of activation patterns that changed.
 """
 

@@ -73,7 +73,11 @@ def _nothing_starts(monkeypatch):
         ({"dtype": "float16"}, ValueError, "train: dtype must be one of 'float64', 'float32', got 'float16'"),
         ({"threads": 0}, ValueError, "train: threads must be at least 1, got 0"),
         ({"threads": 1.0}, TypeError, "train: threads must be a whole number, got 1.0"),
-        ({"record": "all"}, ValueError, "train: record must be one of 'mean', 'subnetworks', 'rounds', 'none', got 'all'"),
+        (
+            {"record": "all"},
+            ValueError,
+            "train: record must be one of 'mean', 'subnetworks', 'rounds', 'none', got 'all'",
+        ),
         ({"diagnostics": "patterns"}, TypeError, "train: diagnostics must be a tuple or list, got str"),
         (
             {"diagnostics": ("loss",)},
