@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
+from subnetlab.kernels import certified
 from subnetlab.kernels.infinite import infinite_ntk_entry_error
 
 flint = pytest.importorskip("flint")
@@ -63,6 +64,15 @@ def test_bound_for_the_true_kernel_by_ball_arithmetic():
             assert flint.arb_mat([[H[i, j] for j in range(k)] for i in range(k)]).det() > 0
     finally:
         flint.ctx.prec = before
+
+
+def test_slack_is_rumps_constant_by_hand():
+    """gamma / (1 - gamma) trace with gamma = 4 u / (1 - 4 u) for n = 3, and u max b_jj for the shift."""
+    u = 2.0**-53
+    gamma = 4 * u / (1 - 4 * u)
+    slack = certified._factorisation_error(np.array([1.0, 2.0, 5.0]))
+    assert slack == pytest.approx(gamma / (1 - gamma) * 8 + 5 * u, rel=1e-12)
+    assert certified._factorisation_error(np.array([1.0, 0.0])) is None
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-300, 1e150])

@@ -112,6 +112,22 @@ def test_categorical_floor_by_hand_and_shrinking_with_width():
     assert theorem4(s).rate == pytest.approx(0.5 + 0.5 * (1 - 1e-4 * s.smallest_eigenvalue / 2) ** 3)
 
 
+def test_widths_by_hand():
+    """n = 5, d = 6, K = 10, p = 3, xi = 1/2, delta = 0.1, kappa = 1."""
+    s = setting()
+    lam0 = s.smallest_eigenvalue
+    kernels = max(
+        8 * 25 / lam0**2 * math.log(4 * 25 * 10 * 3 / 0.1), 120 * 5 / (0.5 * lam0) * math.log(2 * 25 * 30 / 0.1)
+    )
+    initial = 192 * 5 / lam0 * math.log(5 / 0.1)
+    conditions = {c.name: c for c in THEOREMS["theorem3"](s, "paper").conditions}
+    assert conditions["width for the kernels (Theorem 2)"].limit == pytest.approx(kernels)
+    assert conditions["width for the initial weights (Lemmas 16, 22, 23)"].limit == pytest.approx(initial)
+    theorem2 = THEOREMS["theorem2"](s, "paper")
+    assert theorem2.conditions[0].limit == pytest.approx(kernels)
+    assert theorem2.conditions[1].limit == pytest.approx(lam0 / (12 * 5))
+
+
 def test_movement_width_solves_its_equation():
     s = setting()
     alpha = s.step_size * s.coverage * 2 * s.smallest_eigenvalue / 4
