@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
+from subnetlab.cli import launch
 from subnetlab.cli.main import main
+from subnetlab.engines.distributed.process import _ended_without
 
 DATA = ["--dataset", "diabetes", "--n-samples", "40"]
 RUN = ["--p", "6", "--rounds", "60", "--tau", "3", "--width", "300", "--checkpoint-every", "5", "--timeout", "15"]
@@ -95,3 +98,31 @@ def test_bad_requests_are_refused_before_any_work(torch, tmp_path, capsys, optio
     assert main(["launch", "--out", str(tmp_path / "run"), *DATA, *options]) == 2
     assert capsys.readouterr().err == f"subnetlab launch: {message}\n"
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_use_is_refused(torch, tmp_path, capsys):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with open(folder / "lock-0", "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["launch", "--out", str(folder), *DATA]) == 1
+    message = f"subnetlab launch: launch: no workers may be at work in the folder, got {folder}\n"
+    assert capsys.readouterr().err == message
+
+
+def test_without_torch(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(launch, "find_spec", lambda name: None)
+    assert main(["launch", "--out", str(tmp_path / "run"), *DATA]) == 1
+    assert capsys.readouterr().err == "subnetlab launch: launch needs torch: pip install 'subnetlab[torch]'\n"
+    assert not (tmp_path / "run").exists()
+
+
+def test_who_was_away_when_the_others_ended_reads_how(tmp_path):
+    now = time.time()
+    assert _ended_without(tmp_path, now) == ""
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps({"event": "end", "time": now + 1, "rounds": 5, "status": "finished"}) + "\n")
+    assert _ended_without(tmp_path, now) == "finished"
+    assert _ended_without(tmp_path, now + 100) == ""  # that was another launch
+    log.write_text(json.dumps({"event": "round", "time": now + 1, "rounds": 5}) + "\n")
+    assert _ended_without(tmp_path, now) == ""
