@@ -2,10 +2,10 @@
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 SUBNETLAB_DATA=... python benchmarks/estimators.py [--splits 5] [--search]
 
-Every model sits behind the same StandardScaler, and fits the same rows with one thread. Default parameters, the
-medians over splits of R^2 and of the fit time relative to MLPRegressor's on the same split; with --search also the
-best of six settings each, chosen by 3-fold cross-validation on the training rows. The defaults of SubnetRegressor were
-chosen on other data, see docs/estimators.md.
+Every model sits behind the same StandardScaler, and fits the same rows with one thread, so that CPU time is fit time
+and neighbours on the machine do not count. Default parameters, medians over splits of R^2 and of the time relative to
+MLPRegressor's on the same split; with --search also the best of six settings each, chosen by 3-fold cross-validation
+on the training rows. The defaults of SubnetRegressor were chosen on other data, see docs/estimators.md.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def datasets() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 
 
 def fitted(model: Any, X: np.ndarray, y: np.ndarray) -> tuple[Any, float]:
-    start = time.perf_counter()
+    start = time.process_time()
     model = clone(model).fit(X, y)
-    return model, time.perf_counter() - start
+    return model, time.process_time() - start
 
 
 def default(name: str, X: np.ndarray, y: np.ndarray, splits: int) -> tuple[list[float], list[float]]:

@@ -119,7 +119,7 @@ class MinibatchEngine:
         if self._sample_weight is not None:
             residual *= self._sample_weight[i, np.newaxis]
         residual = (-step_size / root_m * residual).astype(X.dtype)
-        slopes = residual @ a.T
+        slopes = residual * a.T if a.shape[1] == 1 else residual @ a.T  # BLAS is slow at outer products
         slopes *= Z >= 0
         W += slopes.T @ X
         if self._learn_signs:

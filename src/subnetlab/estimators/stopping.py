@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..progress import progress_bar
+from ..training.interrupts import deferred_interrupt
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -59,6 +61,9 @@ class EarlyStopping:
 def run_rounds(session: TrainingSession, stopping: EarlyStopping | None, *, progress: bool) -> ShallowReLU:
     """Run the session's rounds and return the network to keep: the best if ``stopping`` watches, or else the last.
 
+    Ctrl-C ends the loop after the round at work, with a warning instead of an error, as in scikit-learn: nothing
+    learned is lost. A second one acts at once.
+
     Raises
     ------
     DivergenceError
@@ -66,7 +71,7 @@ def run_rounds(session: TrainingSession, stopping: EarlyStopping | None, *, prog
     """
     scheme = session.scheme
     between = max(1, _STEPS_BETWEEN_CHECKS // scheme.local_steps)
-    with progress_bar(scheme.rounds, "round", quiet=not progress) as advance:
+    with deferred_interrupt() as interrupted, progress_bar(scheme.rounds, "round", quiet=not progress) as advance:
         for done in range(1, scheme.rounds + 1):
             session.advance()
             text = ""
@@ -76,5 +81,8 @@ def run_rounds(session: TrainingSession, stopping: EarlyStopping | None, *, prog
                 if stop:
                     break
             advance(text)
+            if interrupted():
+                warnings.warn(f"training interrupted after {done} of {scheme.rounds} rounds", UserWarning, stacklevel=5)
+                break
     session.measure()
     return session.network if stopping is None or stopping.best is None else stopping.best
