@@ -81,7 +81,13 @@ class TrainingScheme:
 
 
 def gradient_descent(rounds: int, step_size: StepSize = "auto") -> TrainingScheme:
-    """Return gradient descent on the whole network: p = 1, xi = 1, tau = 1."""
+    """Return gradient descent on the whole network: p = 1, xi = 1, tau = 1.
+
+    Examples
+    --------
+    >>> gradient_descent(rounds=200).masks
+    AllNeurons(n_subnetworks=1)
+    """
     return TrainingScheme(AllNeurons(), rounds=rounds, step_size=step_size)
 
 
@@ -89,6 +95,11 @@ def dropout(selection_prob: float, rounds: int, step_size: StepSize = "auto") ->
     """Return dropout: one Bernoulli subnetwork, one step per round (Corollary 1).
 
     ``selection_prob`` is the chance to KEEP a neuron, one minus what is usually called the dropout rate.
+
+    Examples
+    --------
+    >>> dropout(0.8, rounds=200).masks
+    Bernoulli(n_subnetworks=1, selection_prob=0.8)
     """
     return multi_sample_dropout(1, selection_prob, rounds, step_size)
 
@@ -96,12 +107,24 @@ def dropout(selection_prob: float, rounds: int, step_size: StepSize = "auto") ->
 def multi_sample_dropout(
     n_subnetworks: int, selection_prob: float, rounds: int, step_size: StepSize = "auto"
 ) -> TrainingScheme:
-    """Return multi-sample dropout: p Bernoulli subnetworks, one step per round (Corollary 2)."""
+    """Return multi-sample dropout: p Bernoulli subnetworks, one step per round (Corollary 2).
+
+    Examples
+    --------
+    >>> multi_sample_dropout(10, 0.5, rounds=200).local_steps
+    1
+    """
     return TrainingScheme(Bernoulli(n_subnetworks, selection_prob), rounds=rounds, step_size=step_size)
 
 
 def independent_subnets(
     n_subnetworks: int, rounds: int, local_steps: int, step_size: StepSize = "auto"
 ) -> TrainingScheme:
-    """Return Independent Subnet Training: categorical masks, tau steps per round (Theorem 4)."""
+    """Return Independent Subnet Training: categorical masks, tau steps per round (Theorem 4).
+
+    Examples
+    --------
+    >>> independent_subnets(4, rounds=200, local_steps=5).masks.selection_prob
+    0.25
+    """
     return TrainingScheme(Categorical(n_subnetworks), rounds=rounds, local_steps=local_steps, step_size=step_size)
