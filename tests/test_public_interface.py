@@ -57,6 +57,7 @@ SIGNATURES = {
         ("engine", "auto"),
         ("dtype", "float64"),
         ("threads", 1),
+        ("device", "cpu"),
         ("record", "mean"),
         ("diagnostics", ()),
         ("validation", None),

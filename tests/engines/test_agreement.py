@@ -14,7 +14,7 @@ from subnetlab.core.rows import local_rows
 from subnetlab.engines.base import Problem
 from subnetlab.engines.table import ENGINES, create
 
-_WITH_TESTS_OF_THEIR_OWN = ("reference", "torch", "distributed")
+_WITH_TESTS_OF_THEIR_OWN = ("reference", "distributed")
 EXACT = [name for name, entry in ENGINES.items() if entry.exact and name not in _WITH_TESTS_OF_THEIR_OWN]
 
 

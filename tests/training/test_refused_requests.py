@@ -69,6 +69,7 @@ def _nothing_starts(monkeypatch):
         ({"seed": -1}, ValueError, "train: seed must be at least 0, got -1"),
         ({"seed": 2**64}, ValueError, f"train: seed must be below 2**64, got {2**64}"),
         ({"seed": "0"}, TypeError, "train: seed must be a whole number, got '0'"),
+        ({"device": "tpu"}, ValueError, "train: device must be one of 'cpu', 'cuda', got 'tpu'"),
         ({"engine": "fast"}, ValueError, f"train: engine must be 'auto' or one of {', '.join(ENGINES)}, got 'fast'"),
         ({"dtype": "float16"}, ValueError, "train: dtype must be one of 'float64', 'float32', got 'float16'"),
         ({"threads": 0}, ValueError, "train: threads must be at least 1, got 0"),

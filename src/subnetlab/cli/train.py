@@ -74,6 +74,8 @@ class Options:
     """Precision of the engine."""
     threads: int = 1
     """Threads; another count can give other bits."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the engine runs; --engine torch alone runs on cuda."""
     json: bool = False
     """Print the result as JSON."""
     quiet: bool = False
@@ -137,6 +139,7 @@ def _new_session(options: Options, data: Dataset, scheme: TrainingScheme) -> Tra
         engine=options.engine,
         dtype=options.dtype,
         threads=options.threads,
+        device=options.device,
         record=options.record,
         diagnostics=options.diagnostics,
         validation=None if data.X_validation is None else (data.X_validation, data.y_validation),

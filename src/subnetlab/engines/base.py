@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..core.rows import LocalRows
 
 Dtype: TypeAlias = Literal["float64", "float32"]
+Device: TypeAlias = Literal["cpu", "cuda"]
+DEVICES: tuple[Device, ...] = ("cpu", "cuda")
 
 Capability: TypeAlias = Literal[
     "float32", "shards", "minibatches", "outputs", "sample_weight", "losses", "learned_signs", "any_signs"
@@ -64,9 +66,10 @@ class Problem:
 
 
 class Engine(Protocol):
-    """One way to run rounds; an instance is bound to one problem, one dtype and one thread count.
+    """One way to run rounds; an instance is bound to one problem, one dtype, one thread count and one device.
 
-    Built by ``engines.table.create(name, problem, dtype=..., threads=...)``.
+    Built by ``engines.table.create(name, problem, dtype=..., threads=...)``. Engines that run on other devices than the
+    CPU take ``device`` as well.
     """
 
     def start(self, weights: FloatArray) -> Any:

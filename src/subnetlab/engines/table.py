@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..core.scheme import TrainingScheme
-    from .base import Capability, Dtype, Engine, Problem
+    from .base import Capability, Device, Dtype, Engine, Problem
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class EngineEntry:
         Whether it runs Algorithm 1 itself; "auto" never chooses another.
     requires : str, optional
         A package outside the core dependencies; the extra that brings it has the same name.
+    devices : tuple of {"cpu", "cuda"}
+        Where it runs.
     """
 
     module: str
@@ -38,6 +40,7 @@ class EngineEntry:
     summary: str
     exact: bool = True
     requires: str | None = None
+    devices: tuple[Device, ...] = ("cpu",)
 
 
 ENGINES: dict[str, EngineEntry] = {
@@ -95,6 +98,17 @@ ENGINES: dict[str, EngineEntry] = {
         version=1,
         summary="what `subnetlab launch` computes on many workers, in one process",
     ),
+    "torch": EngineEntry(
+        ".torch_batched",
+        "TorchEngine",
+        frozenset(
+            {"any_signs", "float32", "shards", "minibatches", "outputs", "sample_weight", "losses", "learned_signs"}
+        ),
+        version=1,
+        summary="all subnetworks of a round at once, on the CPU or a CUDA device",
+        requires="torch",
+        devices=("cpu", "cuda"),
+    ),
 }
 
 
@@ -135,17 +149,37 @@ def check_capabilities(name: str, needed: set[Capability]) -> None:
         raise ValueError(f"train: engine {name!r} does not support {', '.join(sorted(lacking))}; {advice}")
 
 
-def create(name: str, problem: Problem, *, dtype: Dtype, threads: int) -> Engine:
+def check_place(name: str, device: Device) -> None:
+    """Raise unless the engine is installed here and can run on the device.
+
+    Raises
+    ------
+    ValueError
+        If it does not run on such devices.
+    ImportError
+        If it needs an extra that is not installed.
+    """
+    entry = ENGINES[name]
+    if device not in entry.devices:
+        able = ", ".join(other for other, its in ENGINES.items() if device in its.devices)
+        raise ValueError(f"train: engine {name!r} does not run on device {device!r}; engines that do: {able}")
+    if entry.requires is not None and find_spec(entry.requires) is None:
+        raise ImportError(f"train: engine {name!r} needs {entry.requires}: pip install 'subnetlab[{entry.requires}]'")
+
+
+def create(name: str, problem: Problem, *, dtype: Dtype, threads: int, device: Device = "cpu") -> Engine:
     """Return the engine, importing its module now.
 
     Raises
     ------
     ValueError
-        If there is no engine of that name.
+        If there is no engine of that name, it does not run on such devices, or there is no such device here.
     ImportError
         If it needs an extra that is not installed.
     """
     check_capabilities(name, set())
+    check_place(name, device)
     entry = ENGINES[name]
     factory = getattr(import_module(entry.module, __package__), entry.class_name)
-    return factory(problem, dtype=dtype, threads=threads)
+    elsewhere = {} if device == "cpu" else {"device": device}
+    return factory(problem, dtype=dtype, threads=threads, **elsewhere)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..core.losses import LossName
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
-    from ..engines.base import Dtype
+    from ..engines.base import Device, Dtype
     from .compare import Compare
     from .run import Diagnostic, Record
 
@@ -34,6 +34,7 @@ def train(
     engine: str = "auto",
     dtype: Dtype = "float64",
     threads: int = 1,
+    device: Device = "cpu",
     record: Record = "mean",
     diagnostics: tuple[Diagnostic, ...] = (),
     validation: tuple[Any, Any] | None = None,
@@ -61,6 +62,8 @@ def train(
     dtype : {"float64", "float32"}
     threads : int, default 1
         BLAS and engine threads, pinned during the run.
+    device : {"cpu", "cuda"}, default "cpu"
+        Where the engine runs; only ``engine="torch"`` runs on "cuda".
     record : {"mean", "subnetworks", "rounds", "none"}
         Whether the history keeps each subnetwork's errors, their mean, the full error alone, or nothing. What is not
         asked for is NaN where an engine saves the work; with "none" divergence is noticed at the end only.
@@ -90,6 +93,8 @@ def train(
     ------
     TypeError, ValueError
         Before any work, if an argument breaks its rule.
+    ImportError
+        If the engine needs an extra that is not installed.
     DivergenceError
         If the step size proves too large; carries the completed rounds.
     TrainingInterrupted
@@ -114,6 +119,7 @@ def train(
         engine=engine,
         dtype=dtype,
         threads=threads,
+        device=device,
         record=record,
         diagnostics=diagnostics,
         validation=validation,
@@ -151,6 +157,14 @@ def resume(
     ------
     ValueError
         If ``rounds`` is below the number of completed rounds.
+
+    Examples
+    --------
+    >>> import numpy as np, subnetlab as sl
+    >>> net = sl.ShallowReLU.initialize(width=20, n_features=2)
+    >>> run = sl.train(net, np.eye(2), np.ones(2), sl.dropout(0.5, rounds=3))
+    >>> resume(run, rounds=5).history.rounds
+    5
     """
     checks.instance("resume", "run", run, TrainingRun)
     _check_callback("resume", on_round)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..core.arrays import FloatArray
     from ..core.losses import LossName
     from ..core.scheme import TrainingScheme
-    from ..engines.base import Dtype
+    from ..engines.base import Device, Dtype
     from ..theory.verdict import Verdict
     from .compare import Comparison
 
@@ -64,6 +64,7 @@ class RunSettings:
     loss : {"squared", "logistic"}
     learn_signs : bool
         Whether the output weights were trained too.
+    device : {"cpu", "cuda"}
     """
 
     seed: int
@@ -76,6 +77,7 @@ class RunSettings:
     diagnostics: tuple[Diagnostic, ...]
     loss: LossName = "squared"
     learn_signs: bool = False
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +178,14 @@ def load_run(path: str | Path) -> TrainingRun:
         If there is no such file.
     ArchiveError
         If it is no run, is damaged, or comes from a newer version.
+
+    Examples
+    --------
+    >>> import subnetlab as sl
+    >>> net = sl.ShallowReLU.initialize(width=20, n_features=2)
+    >>> sl.train(net, np.eye(2), np.ones(2), sl.gradient_descent(rounds=3)).save("run.npz")
+    >>> load_run("run.npz").history.rounds
+    3
     """
     meta, arrays = read_archive(path, _KIND, _VERSION)
 

@@ -13,9 +13,9 @@ from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
 from ..core.rows import local_rows
 from ..core.scheme import TrainingScheme
-from ..engines.base import Problem
+from ..engines.base import DEVICES, Problem
 from ..engines.choice import Workload, choose_engine
-from ..engines.table import ENGINES, check_capabilities, create, needed_capabilities
+from ..engines.table import ENGINES, check_capabilities, check_place, create, needed_capabilities
 from ..history import HistoryBuilder
 from .diagnostics import DIAGNOSTICS, StateMeasures
 from .errors import DivergenceError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..core.arrays import FloatArray
     from ..core.losses import LossName
     from ..core.record import RoundRecord
-    from ..engines.base import Dtype, SignLearningEngine
+    from ..engines.base import Device, Dtype, SignLearningEngine
     from .run import Diagnostic, Record, Status
 
 _DIVERGED = 1e10  # times the scale of the start
@@ -56,6 +56,7 @@ class TrainingSession:
         engine: str = "auto",
         dtype: Dtype = "float64",
         threads: int = 1,
+        device: Device = "cpu",
         record: Record = "mean",
         diagnostics: tuple[Diagnostic, ...] = (),
         validation: tuple[Any, Any] | None = None,
@@ -71,6 +72,7 @@ class TrainingSession:
         scheme.check(network.width, len(data.X))
         checks.one_of("train", "record", record, ("mean", "subnetworks", "rounds", "none"))
         checks.one_of("train", "dtype", dtype, ("float64", "float32"))
+        checks.one_of("train", "device", device, DEVICES)
         checks.instance("train", "diagnostics", diagnostics, tuple | list)
         for diagnostic in diagnostics:
             checks.one_of("train", "diagnostics", diagnostic, DIAGNOSTICS)
@@ -80,6 +82,7 @@ class TrainingSession:
         needed = needed_capabilities(problem, scheme, dtype)
         name = choose_engine(needed) if engine == "auto" else engine
         check_capabilities(name, needed)
+        check_place(name, device)
         with threadpool_limits(limits=threads):  # eta decides bits as much as the rounds do
             step_size = resolve_step_size(network, data, scheme, loss, learn_signs=learn_signs)
         if engine == "auto":
@@ -97,6 +100,7 @@ class TrainingSession:
             diagnostics=tuple(diagnostics),
             loss=loss,
             learn_signs=learn_signs,
+            device=device,
         )
         self._prepare(network, data, scheme, settings)
         with self._threads():
@@ -121,7 +125,9 @@ class TrainingSession:
         self._scheme = scheme
         self._settings = settings
         problem = _problem(network, data, scheme, settings.loss, settings.learn_signs, settings.record)
-        self._engine = create(settings.engine, problem, dtype=settings.dtype, threads=settings.threads)
+        self._engine = create(
+            settings.engine, problem, dtype=settings.dtype, threads=settings.threads, device=settings.device
+        )
         self._controller = ThreadpoolController()  # sees the libraries that the engine loaded
         with self._threads():
             xi = scheme.masks.selection_prob
