@@ -2,7 +2,8 @@
 
     python stress/distributed.py [--faults 50] [--kinds kill exception stop cut]
 
-Reported per kind: seconds from the fault to the first round that had not been done before. Timeout 5 s, patience 4 s.
+Reported per kind, here and in docs/reliability.md: seconds from the fault to the first round that had not been
+done before. Timeout 5 s, patience 4 s.
 """
 
 from __future__ import annotations
@@ -31,8 +32,16 @@ if TYPE_CHECKING:
 KINDS = ("kill", "exception", "stop", "cut")
 TIMEOUT, PATIENCE = 5.0, 4.0
 LIMITS = {"kill": 5.0, "exception": 5.0, "stop": TIMEOUT + 35, "cut": TIMEOUT + 10}
+NAMES = {
+    "kill": "kill -9 of a worker",
+    "exception": "exception in a worker (SIGINT)",
+    "stop": f"SIGSTOP of a worker (timeout {TIMEOUT:.0f} s)",
+    "cut": f"network cut of a machine, for 2 to 20 s (timeout {TIMEOUT:.0f} s, patience {PATIENCE:.0f} s)",
+}
 SIGNALS = {"kill": signal.SIGKILL, "exception": signal.SIGINT, "stop": signal.SIGSTOP}
 GAP = (5, 30)  # new rounds between two faults
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
+BEGIN, END = "<!-- distributed: begin -->", "<!-- distributed: end -->"
 CUT = (2.0, 20.0)  # seconds without network: shorter and longer than it takes to go on without the other machine
 
 
@@ -152,15 +161,24 @@ def _same(run: sl.TrainingRun) -> bool:
 
 
 def _verdict(seconds: dict[str, list[float]], codes: list[int], same: bool, rounds: int) -> int:
-    print(f"exit codes {codes}; {rounds} rounds; same bits as one undisturbed process: {'yes' if same else 'NO'}")
+    bits = f"same bits as one undisturbed process: {'yes' if same else 'NO'}"
+    lines = [
+        f"{sum(map(len, seconds.values()))} faults in {rounds} rounds; {bits}; {os.cpu_count()} processors, "
+        f"load at the end {os.getloadavg()[1]:.0f}.",
+        "",
+        "| fault | how often | new round after: median | worst | limit for the median | as promised |",
+        "|---|---|---|---|---|---|",
+    ]
     met = same
     for kind, times in seconds.items():
-        typical = median(times)
-        met &= typical < LIMITS[kind]
-        print(
-            f"{kind:<10} {len(times):3d} faults, new round after {typical:.2f} s (median), {max(times):.2f} s (worst); "
-            f"limit {LIMITS[kind]:.0f} s: {'met' if typical < LIMITS[kind] else 'NOT MET'}"
-        )
+        kept = median(times) < LIMITS[kind]
+        met &= kept
+        numbers = f"{len(times)} | {median(times):.2f} s | {max(times):.2f} s | {LIMITS[kind]:.0f} s"
+        lines.append(f"| {NAMES[kind]} | {numbers} | {'yes' if kept else 'NO'} |")
+    print(f"exit codes {codes}", *lines, sep="\n")
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text("\n".join([before + BEGIN, *lines, END + after]), encoding="utf-8")
     return 0 if met else 1
 
 
