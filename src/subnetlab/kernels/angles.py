@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from .compilation import compiled
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -57,4 +58,4 @@ def _fill_angles(unit: FloatArray, angles: FloatArray) -> None:
 
 
 # the order of a sum may change (so that it vectorises), nothing else
-fill_angles = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})(_fill_angles)
+fill_angles = compiled(_fill_angles, fastmath={"reassoc", "contract", "nsz"})

@@ -12,8 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic, overload
+
+from .compilation import compiled
 
 if TYPE_CHECKING:
     from ..core.arrays import BoolArray, FloatArray, IntArray, WordArray
@@ -162,4 +164,4 @@ def _add_pair_counts(words: WordArray, counts: IntArray) -> None:
                 counts[next_i, next_j] += np.int32(across)
 
 
-add_pair_counts = njit(nogil=True, cache=True)(_add_pair_counts)
+add_pair_counts = compiled(_add_pair_counts)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from ...kernels.compilation import compiled
 from ...kernels.patterns import WORD_BITS, pack_mask
 from .lanes import LANES, above, below, masked_shift, masked_sum
 
@@ -193,9 +193,9 @@ def _move(q: FloatArray, C: FloatArray, first: int, moved: FloatArray, B: FloatA
         C[first + k] -= rate * coefficients[k]
 
 
-find_patterns = njit(nogil=True, cache=True)(_find_patterns)
-transpose_patterns = njit(nogil=True, cache=True)(_transpose_patterns)
-sum_outputs = njit(nogil=True, cache=True)(_sum_outputs)
-combine = njit(nogil=True, cache=True)(_combine)
-correct = njit(nogil=True, cache=True)(_correct)
-move = njit(nogil=True, cache=True, fastmath=_FLAGS)(_move)
+find_patterns = compiled(_find_patterns)
+transpose_patterns = compiled(_transpose_patterns)
+sum_outputs = compiled(_sum_outputs)
+combine = compiled(_combine)
+correct = compiled(_correct)
+move = compiled(_move, fastmath=_FLAGS)

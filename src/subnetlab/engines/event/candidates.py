@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ...kernels.compilation import compiled
 from ...kernels.patterns import WORD_BITS
 from .lanes import LANES, above, below, lowest_bit
 
@@ -201,7 +201,7 @@ def _list_by_neurons(watched: Candidates, neurons: int, stop: int) -> None:
     first[neurons] = total
 
 
-find_near = njit(nogil=True, cache=True)(_find_near)
-select = njit(nogil=True, cache=True)(_select)
-list_by_neurons = njit(nogil=True, cache=True)(_list_by_neurons)
-watch = njit(nogil=True, cache=True)(_watch)
+find_near = compiled(_find_near)
+select = compiled(_select)
+list_by_neurons = compiled(_list_by_neurons)
+watch = compiled(_watch)

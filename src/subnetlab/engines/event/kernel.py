@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from ...kernels.compilation import compiled
 from ...kernels.patterns import add_pair_counts
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def _bound_motion(
         up[j] = 0.5 * rate * (all_ * raised - net)
 
 
-multiply = njit(nogil=True, cache=True, fastmath=_FLAGS)(_multiply)
-bound_motion = njit(nogil=True, cache=True, fastmath=_FLAGS)(_bound_motion)
-fill_kernel = njit(nogil=True, cache=True)(_fill_kernel)
+multiply = compiled(_multiply, fastmath=_FLAGS)
+bound_motion = compiled(_bound_motion, fastmath=_FLAGS)
+fill_kernel = compiled(_fill_kernel)
 
 
 def _frozen_phase(
@@ -122,5 +122,5 @@ def _weighted_square(residual: FloatArray, sample_weight: FloatArray) -> float:
     return total
 
 
-weighted_square = njit(nogil=True, cache=True, fastmath=_FLAGS)(_weighted_square)
-frozen_phase = njit(nogil=True, cache=True)(_frozen_phase)
+weighted_square = compiled(_weighted_square, fastmath=_FLAGS)
+frozen_phase = compiled(_frozen_phase)

@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ...kernels.compilation import compiled
 from ...kernels.patterns import popcount
 from .kernel import bound_motion, multiply, weighted_square
 from .lanes import LANES, at_most, masked_axpy, masked_total
@@ -181,9 +181,9 @@ def _change_patterns(
     return changes
 
 
-change_patterns = njit(nogil=True, cache=True)(_change_patterns)
-look_at_awake = njit(nogil=True, cache=True)(_look_at_awake)
-run_phase = njit(nogil=True, cache=True)(_run_phase)
+change_patterns = compiled(_change_patterns)
+look_at_awake = compiled(_look_at_awake)
+run_phase = compiled(_run_phase)
 
 
 def _list_changes(
@@ -205,4 +205,4 @@ def _list_changes(
         values[place] = value
 
 
-list_changes = njit(nogil=True, cache=True)(_list_changes)
+list_changes = compiled(_list_changes)
