@@ -3,7 +3,7 @@
     SUBNETLAB_DATA=... OPENBLAS_NUM_THREADS=1 python benchmarks/prediction.py [--seeds 20] ...
 
 For each cell the mean curve over mask seeds of one initial network is compared with the prediction. A round passes if
-it is within 10 per cent or two standard errors. Printed: the share of rounds that pass, the ratio measured / predicted of
+it is within 10 per cent or two standard errors. Printed: the share of rounds that pass, measured / predicted of
 the average over rounds and at some rounds with its standard error, and the share of activation patterns that changed.
 With few seeds the standard error itself is rough: mask noise is a few squared normal numbers, so means scatter skewed.
 """
