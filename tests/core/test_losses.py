@@ -57,3 +57,4 @@ def test_the_logistic_loss_refuses_targets_outside_the_unit_interval(bad, refuse
     with refused(ValueError, message):
         LOSSES["logistic"].check(y, owner="train")
     LOSSES["squared"].check(y, owner="train")
+    LOSSES["logistic"].check(np.array([0.0, 1.0]), owner="train")

@@ -186,3 +186,10 @@ def test_a_random_subset_is_the_head_of_the_permutation_also_where_words_are_equ
     for index in range(20):
         head = permutation(3, Purpose.BATCHES, 0, index, 8)[:size]
         np.testing.assert_array_equal(random_subset(3, Purpose.BATCHES, 0, index, 8, size), np.sort(head))
+
+
+@pytest.mark.parametrize("size", [1, 100, 499, 1000])
+def test_a_random_subset_of_many(size):
+    """Large enough that a partial sort leaves the rest unsorted."""
+    head = permutation(3, Purpose.BATCHES, 0, 0, 1000)[:size]
+    np.testing.assert_array_equal(random_subset(3, Purpose.BATCHES, 0, 0, 1000, size), np.sort(head))

@@ -165,6 +165,20 @@ def test_two_outputs(engine_name):
     equals(record.full_error, 0.25)
 
 
+@pytest.mark.parametrize("engine_name", able("learned_signs"))
+@pytest.mark.parametrize("unselected", ["keep", "zero"])
+def test_learned_output_weights(engine_name, unselected):
+    """
+    Neuron 1 alone: g - t = (2, 0) - (1, 1) = (1, -1), so a_1 <- 1 - 1/2 (1 * 2 + (-1) * 0) = 0, by the old w_1;
+    w_1 <- (1.5, .5) as before, by the old a_1. Neuron 2 belongs to nobody: a_2 = -1 stays, or is erased with w_2.
+    """
+    engine = started(engine_name, Problem(X, T / np.sqrt(2), A, selection_prob=1.0, learn_signs=True))
+    state, _ = engine.round(engine.start(W0), np.array([[True, False]]), 1.0, 1, unselected=unselected)
+    keep = unselected == "keep"
+    equals(engine.weights(state), [[1.5, 0.5], [-1.0, 1.0] if keep else [0.0, 0.0]])
+    equals(engine.signs(state), [0.0, -1.0 if keep else 0.0])
+
+
 def test_the_cases_are_tried_on_the_first_two_engines_at_least():
     assert {"reference", "primal"} <= set(able())
     assert "reference" in set(able("outputs", "sample_weight", "shards", "minibatches"))
