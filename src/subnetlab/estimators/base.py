@@ -73,7 +73,7 @@ class SubnetEstimator(BaseEstimator):
         warm_start: bool = False,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
-        n_rounds_no_change: int = 20,
+        n_rounds_no_change: int = 10,
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: bool | int = False,

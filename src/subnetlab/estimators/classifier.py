@@ -72,7 +72,7 @@ class SubnetClassifier(ClassifierMixin, SubnetEstimator):
         warm_start: bool = False,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
-        n_rounds_no_change: int = 20,
+        n_rounds_no_change: int = 10,
         random_state: Any = None,
         n_jobs: int | None = None,
         verbose: bool | int = False,

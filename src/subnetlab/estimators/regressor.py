@@ -54,7 +54,7 @@ class SubnetRegressor(RegressorMixin, SubnetEstimator):
         Hold rows out, stop when their error no longer falls, and keep the best network. "auto" means above 500 rows.
     validation_fraction : float, default 0.1
         Share of the rows held out.
-    n_rounds_no_change : int, default 20
+    n_rounds_no_change : int, default 10
         Rounds without better validation error before stopping.
     random_state : int, RandomState or None
     n_jobs : int, optional
