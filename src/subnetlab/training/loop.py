@@ -165,14 +165,6 @@ def resume(
     >>> run = sl.train(net, np.eye(2), np.ones(2), sl.dropout(0.5, rounds=3))
     >>> resume(run, rounds=5).history.rounds
     5
-
-    Examples
-    --------
-    >>> import numpy as np, subnetlab as sl
-    >>> net = sl.ShallowReLU.initialize(width=20, n_features=2)
-    >>> run = sl.train(net, np.eye(2), np.ones(2), sl.dropout(0.5, rounds=3))
-    >>> resume(run, rounds=5).history.rounds
-    5
     """
     checks.instance("resume", "run", run, TrainingRun)
     _check_callback("resume", on_round)

@@ -186,14 +186,6 @@ def load_run(path: str | Path) -> TrainingRun:
     >>> sl.train(net, np.eye(2), np.ones(2), sl.gradient_descent(rounds=3)).save("run.npz")
     >>> load_run("run.npz").history.rounds
     3
-
-    Examples
-    --------
-    >>> import subnetlab as sl
-    >>> net = sl.ShallowReLU.initialize(width=20, n_features=2)
-    >>> sl.train(net, np.eye(2), np.ones(2), sl.gradient_descent(rounds=3)).save("run.npz")
-    >>> load_run("run.npz").history.rounds
-    3
     """
     meta, arrays = read_archive(path, _KIND, _VERSION)
 
