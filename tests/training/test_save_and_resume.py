@@ -192,6 +192,15 @@ def test_ctrl_c_inside_a_round_waits_for_its_end(monkeypatch):
     equal(caught.value.run, stopped_after(1, (NETWORK, X, Y, scheme), {"engine": "primal"}))
 
 
+@pytest.fixture
+def ctrl_c_raises():
+    """Python's own handler: where tests run in the background, the shell has made Python ignore Ctrl-C."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+@pytest.mark.usefixtures("ctrl_c_raises")
 def test_a_second_ctrl_c_acts_at_once():
     def press_twice(session):
         os.kill(os.getpid(), signal.SIGINT)
