@@ -127,6 +127,15 @@ def test_resume_refuses_fewer_rounds_than_are_done(rounds, error, message, refus
         sl.resume(run, rounds=rounds)
 
 
+def test_resume_refuses_a_run_of_another_version_of_its_engine():
+    run = sl.train(NETWORK, X, Y, sl.gradient_descent(2, 0.1), engine="primal")
+    older = dataclasses.replace(run, settings=dataclasses.replace(run.settings, engine_version=0))
+    with pytest.raises(
+        ValueError, match=r"^resume: the run must come from version \d+ of engine 'primal', got version 0"
+    ):
+        sl.resume(older, rounds=3)
+
+
 def test_resume_refuses_other_nonsense(refused):
     fixed = sl.train(NETWORK, X, Y, sl.TrainingScheme(LAWS["fixed"], rounds=K, step_size=0.1))
     with refused(ValueError, "FixedMasks: masks must cover 8 rounds, got 7"):

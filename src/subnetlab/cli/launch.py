@@ -22,7 +22,7 @@ from ..engines.distributed.job import Job
 from ..engines.distributed.launcher import Launch, run_workers
 from ..engines.distributed.process import job_file
 from ..progress import progress_bar
-from ..training.run import TrainingData
+from ..training.data import TrainingData
 from ..training.step_size import resolve_step_size
 from .data_options import DataOptions
 from .folder import open_folder, write_json

@@ -15,7 +15,8 @@ from ..engines.distributed.assembly import placement_of
 from ..engines.distributed.ledger import COSTS
 from ..engines.table import ENGINES
 from ..history import HistoryBuilder
-from ..training.run import RunSettings, TrainingData, TrainingRun
+from ..training.data import TrainingData
+from ..training.run import RunSettings, TrainingRun
 
 if TYPE_CHECKING:
     from pathlib import Path

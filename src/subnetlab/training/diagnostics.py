@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ..core.arrays import FloatArray
     from ..core.losses import LossName
     from ..core.network import ShallowReLU
-    from .run import Diagnostic, TrainingData
+    from .data import TrainingData
+    from .run import Diagnostic
 
 DIAGNOSTICS: tuple[Diagnostic, ...] = ("patterns", "movement")
 

@@ -12,11 +12,11 @@ from ..archive import read_archive, write_archive
 from ..core.network import ShallowReLU
 from ..core.records import scheme_from_record, scheme_to_record
 from ..history import History
+from .data import TrainingData
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..core.arrays import FloatArray
     from ..core.losses import LossName
     from ..core.scheme import TrainingScheme
     from ..engines.base import Device, Dtype
@@ -78,17 +78,6 @@ class RunSettings:
     loss: LossName = "squared"
     learn_signs: bool = False
     device: Device = "cpu"
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingData:
-    """The data of a run."""
-
-    X: FloatArray
-    y: FloatArray
-    sample_weight: FloatArray | None = None
-    X_validation: FloatArray | None = None
-    y_validation: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,6 @@ import numpy as np
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from ..core import checks
-from ..core.inputs import check_features, check_sample_weight, check_targets
 from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
 from ..core.rows import local_rows
@@ -17,9 +16,10 @@ from ..engines.base import DEVICES, Problem
 from ..engines.choice import Workload, choose_engine
 from ..engines.table import ENGINES, check_capabilities, check_place, create, needed_capabilities
 from ..history import HistoryBuilder
+from .data import TrainingData, checked_data, starting_scale
 from .diagnostics import DIAGNOSTICS, StateMeasures
 from .errors import DivergenceError
-from .run import RunSettings, TrainingData, TrainingRun
+from .run import RunSettings, TrainingRun
 from .step_size import resolve_step_size
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class TrainingSession:
         checks.instance("train", "scheme", scheme, TrainingScheme)
         checks.one_of("train", "loss", loss, tuple(LOSSES))
         checks.instance("train", "learn_signs", learn_signs, bool)
-        data = _checked_data(network, X, y, validation, sample_weight, loss)
+        data = checked_data(network, X, y, validation, sample_weight, loss)
         scheme.check(network.width, len(data.X))
         checks.one_of("train", "record", record, ("mean", "subnetworks", "rounds", "none"))
         checks.one_of("train", "dtype", dtype, ("float64", "float32"))
@@ -111,7 +111,18 @@ class TrainingSession:
         """Return a session that goes on after ``run`` with the bits of an uninterrupted one.
 
         ``scheme`` may differ from the run's in its number of rounds only.
+
+        Raises
+        ------
+        ValueError
+            If the engine has changed since, so that the bits would not be those of an uninterrupted run.
         """
+        made_by, engine = run.settings.engine_version, run.settings.engine
+        if engine in ENGINES and ENGINES[engine].version != made_by:
+            raise ValueError(
+                f"resume: the run must come from version {ENGINES[engine].version} of engine {engine!r}, got version "
+                f"{made_by}: further rounds would have other bits; train again"
+            )
         session = cls.__new__(cls)
         session._prepare(run.initial_network, run.data, scheme or run.scheme, run.settings)
         session._base = run
@@ -132,7 +143,7 @@ class TrainingSession:
         with self._threads():
             xi = scheme.masks.selection_prob
             self._measures = StateMeasures(network, data, xi, settings.diagnostics, settings.loss)
-        self._limit = _DIVERGED * _starting_scale(network, data, scheme, settings.loss)
+        self._limit = _DIVERGED * starting_scale(network, data, scheme, settings.loss)
         self._base: TrainingRun | None = None
 
     @property
@@ -161,7 +172,7 @@ class TrainingSession:
         Raises
         ------
         DivergenceError
-            If an error is not finite or above 1e10 times the scale of the start, see `_starting_scale`. It carries
+            If an error is not finite or above 1e10 times the scale of the start, see `starting_scale`. It carries
             the completed rounds.
         """
         with self._threads():
@@ -296,44 +307,3 @@ def _problem(
         step_errors=record in ("mean", "subnetworks"),
         full_errors=record != "none",
     )
-
-
-def _checked_data(
-    network: ShallowReLU, X: Any, y: Any, validation: tuple[Any, Any] | None, sample_weight: Any, loss: LossName
-) -> TrainingData:
-    def pair(X: Any, y: Any, suffix: str) -> tuple[Any, Any]:
-        X = check_features(X, owner="train", name="X" + suffix)
-        y = check_targets(y, len(X), owner="train", name="y" + suffix)
-        if X.shape[1] != network.n_features:
-            raise ValueError(
-                f"train: X{suffix} must have the network's {network.n_features} features, got {X.shape[1]}"
-            )
-        if y.shape[1:] != network.signs.shape[1:]:
-            raise ValueError(
-                f"train: y{suffix} must fit the network's signs {network.signs.shape}, got shape {y.shape}"
-            )
-        LOSSES[loss].check(y, owner="train", name="y" + suffix)
-        return X, y
-
-    X, y = pair(X, y, "")
-    if validation is not None and not (isinstance(validation, tuple | list) and len(validation) == 2):
-        raise TypeError(f"train: validation must be a pair (X, y), got {type(validation).__name__}")
-    X_validation, y_validation = (None, None) if validation is None else pair(*validation, "_validation")
-    weights = check_sample_weight(sample_weight, len(X), owner="train")
-    return TrainingData(X, y, weights, X_validation, y_validation)
-
-
-def _starting_scale(network: ShallowReLU, data: TrainingData, scheme: TrainingScheme, loss: LossName) -> float:
-    """Return the scale against which divergence is judged: the largest of three energies.
-
-    |y|^2, |y - u_0|^2 (or the errors of 0 and u_0 under another loss) and (1/m) sum_{i,r} a_r^2 relu(<w_r, x_i>)^2,
-    the size of a subnetwork's departure from u_0.
-    """
-    s = np.ones(len(data.X)) if data.sample_weight is None else data.sample_weight
-    s = s.reshape(-1, *[1] * (data.y.ndim - 1))
-    error = LOSSES[loss].error
-    activations = np.maximum(data.X @ network.weights.T, 0)
-    u = network.output(data.X, scheme.masks.selection_prob)
-    departure = activations**2 @ network.signs**2 / network.width
-    energies = (error(np.zeros_like(u), data.y), error(u, data.y), departure)
-    return max(float(np.sum(s * energy)) for energy in energies)
