@@ -38,3 +38,8 @@ def test_every_command_has_help(name, capsys):
         main([name, "--help"])
     assert stop.value.code == 0
     assert "--" in capsys.readouterr().out
+
+
+def test_a_message_names_its_command_once(capsys):
+    assert main(["reproduce", "--quick", "--full"]) == 2
+    assert capsys.readouterr().err == "subnetlab reproduce: --quick and --full must not be given together\n"

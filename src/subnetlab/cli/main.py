@@ -87,7 +87,7 @@ def version() -> str:
 
 def _run(name: str, arguments: list[str]) -> int:
     def fail(error: BaseException, code: int) -> int:
-        print(f"subnetlab {name}: {error}", file=sys.stderr)
+        print(f"subnetlab {name}: {str(error).removeprefix(f'{name}: ')}", file=sys.stderr)
         return code
 
     try:
