@@ -77,19 +77,19 @@ def test_a_killed_worker_costs_time_only(torch, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--workers", "5"], "launch: workers must be at most the number of subnetworks 4, got 5"),
-        (["--workers", "0"], "launch: workers must be at least 1, got 0"),
-        (["--local-workers", "3"], "launch: local_workers must be at most workers 2, got 3"),
+        (["--workers", "5"], "workers must be at most the number of subnetworks 4, got 5"),
+        (["--workers", "0"], "workers must be at least 1, got 0"),
+        (["--local-workers", "3"], "local_workers must be at most workers 2, got 3"),
         (
             ["--local-workers", "1"],
-            "launch: address must be HOST:PORT of machine 0 for workers on several machines, got none",
+            "address must be HOST:PORT of machine 0 for workers on several machines, got none",
         ),
-        (["--address", "here"], "launch: address must be HOST:PORT, got 'here'"),
-        (["--timeout", "0"], "launch: timeout must be above 0, got 0.0"),
-        (["--checkpoint-every", "0"], "launch: checkpoint_every must be at least 1, got 0"),
+        (["--address", "here"], "address must be HOST:PORT, got 'here'"),
+        (["--timeout", "0"], "timeout must be above 0, got 0.0"),
+        (["--checkpoint-every", "0"], "checkpoint_every must be at least 1, got 0"),
         (
             ["--width", "100000000"],
-            "launch: step_size must be a number for a network of more than 1 GiB, got 'auto'",
+            "step_size must be a number for a network of more than 1 GiB, got 'auto'",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -106,7 +106,7 @@ def test_a_folder_in_use_is_refused(torch, tmp_path, capsys):
     with open(folder / "lock-0", "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert main(["launch", "--out", str(folder), *DATA]) == 1
-    message = f"subnetlab launch: launch: no workers may be at work in the folder, got {folder}\n"
+    message = f"subnetlab launch: no workers may be at work in the folder, got {folder}\n"
     assert capsys.readouterr().err == message
 
 
