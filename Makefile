@@ -1,11 +1,11 @@
 # The two commands of the README are `make reproduce` and `make test`. Python 3.11 to 3.13: make PYTHON=python3.13
-# `make test` installs every extra that the tests use; without torch, a large download: make test EXTRAS=test,cluster
+# `make test` installs every extra that the tests use; without torch, a large download: make test EXTRAS=test,docs,cluster
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 ARGS ?=
-EXTRAS ?= test,torch,cluster
+EXTRAS ?= test,docs,torch,cluster
 
 .PHONY: reproduce test lint stress bench docs clean
 .DELETE_ON_ERROR:
@@ -25,6 +25,10 @@ bench: $(VENV)/installed-test
 	for benchmark in benchmarks/primal.py benchmarks/engines.py benchmarks/kernels.py; do \
 	    echo "== $$benchmark" && $(BIN)/python $$benchmark || exit 1; done
 
+docs: $(VENV)/installed-docs
+	$(BIN)/python -m sphinx -W --keep-going --quiet docs build/site
+	@echo "open build/site/index.html"
+
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,6 +44,10 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[$(EXTRAS)]'
+	touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[docs]'
 	touch $@ $(VENV)/installed
 
 clean:
