@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import subnetlab.engines.table as engine_table
 from subnetlab.study.cell import Cell
-from subnetlab.study.data import DatasetSpec
+from subnetlab.study.data import DatasetSpec, StudyData
 
 CELL = Cell(DatasetSpec("synthetic", n_samples=6), width=10, rounds=3, n_subnetworks=2, selection_prob=0.5)
 
@@ -28,13 +29,40 @@ CHANGES = {
     "record": "subnetworks",
     "diagnostics": ("movement",),
     "curves": "float64",
+    "loss": "logistic",
+    "learn_signs": True,
+    "compare": "linearized",
 }
 
 
-def test_every_setting_changes_the_key():
+@pytest.fixture
+def data(monkeypatch):
+    """Six rows with two classes and a digest that no rounding can change."""
+    found = StudyData(np.eye(6), np.arange(6) % 2.0, None, "diabetes", "0" * 64)
+    monkeypatch.setattr(DatasetSpec, "load", lambda spec: found)
+    return DatasetSpec("diabetes", n_samples=6)
+
+
+def test_every_setting_changes_the_key(data):
     keys = {replace(CELL, **{name: value}).key() for name, value in CHANGES.items()}
     keys.add(replace(CELL, masks="categorical", selection_prob=None).key())
     assert len(keys | {CELL.key()}) == len(CHANGES) + 2
+
+
+def test_keys_of_the_first_release(data):
+    """Computed by version 0.1.0: results that it stored must be found."""
+    two = Cell(data, width=10, rounds=3, n_subnetworks=2, selection_prob=0.5, engine="primal")
+    assert two.key() == "1f3ab2620530ede61ee21fb32109b9bee706245c8a1c50b86cec32c66bfa3277"
+    parts = {"masks": "categorical", "selection_prob": None, "step_size": 0.1, "diagnostics": ("movement",)}
+    other = replace(two, seed=3, network_seed="seed", engine="reference", **parts)
+    assert other.key() == "821b1ea201cd2d0ad1b0081cb16774e89b0512e648b285cfa49166d9c88c7e1f"
+
+
+def test_a_network_of_its_own_for_each_seed():
+    cells = [replace(CELL, seed=seed, network_seed="seed") for seed in range(3)]
+    assert [cell.own_network_seed for cell in cells] == [0, 1, 2]
+    assert [cell.key() for cell in cells] == [replace(CELL, seed=s, network_seed=s).key() for s in range(3)]
+    assert Cell.from_settings(cells[2].settings()) == cells[2]
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"n_samples": 7}, {"smallest_eigenvalue": 0.2}, {"scaling": "raw"}])
@@ -92,6 +120,14 @@ def test_settings_and_back():
         ({"engine": "warp"}, "engine must be one of"),
         ({"curves": "float16"}, "curves must be one of"),
         ({"seed": -1}, "seed must be at least 0"),
+        ({"network_seed": -1}, "network_seed must be at least 0"),
+        ({"network_seed": "sead"}, "network_seed must be a whole number or 'seed', got 'sead'"),
+        ({"loss": "hinge"}, "loss must be one of"),
+        ({"compare": "dual"}, "compare must be one of"),
+        ({"device": "tpu"}, "device must be one of"),
+        ({"record": "none"}, "record must be one of"),
+        ({"loss": "logistic", "step_size": "theory"}, "got 'theory', which covers the squared loss and fixed signs"),
+        ({"learn_signs": True, "step_size": "theory"}, "got 'theory', which covers the squared loss and fixed signs"),
     ],
 )
 def test_rules(change, message):
@@ -99,6 +135,21 @@ def test_rules(change, message):
         replace(CELL, **change)
 
 
-def test_what_the_data_forbid_is_refused_when_the_cell_is_resolved():
-    with pytest.raises(ValueError, match="batch_size must be at most the number of rows 6"):
-        replace(CELL, batch_size=7).resolved()
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 7}, "batch_size must be at most the number of rows 6"),
+        ({"loss": "logistic"}, r"y must be in \[0, 1\] for the logistic loss"),
+        ({"learn_signs": True, "engine": "event"}, "'event' does not support learned_signs; engines that can"),
+        ({"learn_signs": True, "compare": "linearized"}, "'linearized' does not support learned_signs"),
+        ({"device": "cuda", "engine": "primal"}, "'primal' does not run on device 'cuda'; engines that do: torch"),
+    ],
+)
+def test_what_cannot_be_is_refused_when_the_cell_is_resolved(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(CELL, **change).resolved()
+
+
+def test_auto_chooses_an_engine_that_can():
+    assert replace(CELL, learn_signs=True).resolved().engine in ("reference", "dual", "minibatch")
+    assert replace(CELL, compare="linearized", dtype="float32").resolved().compare == "linearized"

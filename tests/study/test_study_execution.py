@@ -14,6 +14,8 @@ import subnetlab as sl
 from subnetlab.study import Cell, CellResult, Counts, DatasetSpec, Plan, Store, StudyInterrupted, execute, run_cell
 from subnetlab.study.log import LOG
 
+LOSS_AND_SIGNS = [(loss, signs) for loss in ("squared", "logistic") for signs in ("False", "True")]
+
 
 def messages(folder):
     return {row["seed"]: (row["status"], row["message"]) for row in sl.open_study(folder).records()}
@@ -41,6 +43,42 @@ def test_results_are_those_of_train(tmp_path):
         assert float(mine.final_full_error) == run.history.full_error[-1]
         assert float(mine.final_local_error) == run.history.local_error[-1, -1]
         assert float(mine.step_size_used) == run.settings.step_size
+
+
+def test_what_is_varied_reaches_train(tmp_path, inline):
+    """Loss, learned output weights, the lazy twin, a network per seed: as when `train` is called here."""
+    (tmp_path / "classes.csv").write_text("a,b,y\n1,2,0\n2,1,1\n0,1,1\n3,1,0\n")
+    content = {
+        "dataset": {"name": "classes.csv", "target": "y"},
+        "settings": {"width": 10, "rounds": 3, "n_subnetworks": 2, "selection_prob": 0.5, "curves": "float64"},
+        "grid": [
+            {"loss": ["squared", "logistic"], "learn_signs": [False, True], "engine": "dual"},
+            {"compare": "linearized", "record": "rounds", "seed": [0, 1], "network_seed": "seed"},
+        ],
+    }
+    cells = Plan.from_dict(content, folder=tmp_path).cells
+    with Store(tmp_path / "out") as store:
+        counts = execute(cells, store)
+    assert counts == Counts(ok=6), messages(tmp_path / "out")
+    study = sl.open_study(tmp_path / "out")
+    for cell, (_, result) in zip(cells, study.results(), strict=True):
+        data = cell.dataset.load()
+        own = {name: getattr(cell, name) for name in ("loss", "learn_signs", "compare", "record", "engine", "seed")}
+        net = sl.ShallowReLU.initialize(10, data.X.shape[1], seed=cell.own_network_seed)
+        run = sl.train(net, data.X, data.y, cell.scheme(), **own)
+        for name, curve in run.history.arrays().items():
+            np.testing.assert_array_equal(result.curves[name], curve)
+        if run.comparison is not None:
+            assert result.finals["weight_distance"] == run.comparison.weight_distance > 0
+            np.testing.assert_array_equal(result.curves["error_distance"], run.comparison.error_distance)
+            np.testing.assert_array_equal(result.curves["linearized_full_error"], run.comparison.history.full_error)
+    table = study.select(record="mean").table()
+    assert dict(table.sizes) == {"loss": 2, "learn_signs": 2, "round": 3, "step": 1, "state": 4}
+    ends = {float(table.final_full_error.sel(loss=loss, learn_signs=signs)) for loss, signs in LOSS_AND_SIGNS}
+    assert len(ends) == 4
+    twins = study.select(record="rounds").table()
+    assert twins.error_distance.dims == twins.linearized_full_error.dims == ("seed", "state")
+    assert twins.attrs["network_seed"] == "seed"
 
 
 def test_a_cell_that_kills_its_worker_is_tried_three_times_and_stops_nobody(tmp_path):
@@ -202,7 +240,7 @@ def test_a_full_disk_ends_the_study_and_the_same_call_goes_on(tmp_path, inline, 
     with Store(tmp_path) as store:
         store.set_plan([])
         pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-        store._connection.execute(f"PRAGMA max_page_count = {pages + 12}")
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 18}")
         with pytest.raises(OSError, match="full"):
             execute(seeds(60), store, run=made_up)
     assert inline.stopped is True

@@ -28,6 +28,17 @@ def test_a_single_value_may_not(tmp_path):
         claim_folder(store, cells(width=20, rounds=4))
 
 
+def test_a_setting_that_an_older_version_did_not_know_had_its_default(tmp_path):
+    with Store(tmp_path) as store:
+        claim_folder(store, cells())
+        noted = store.noted("identity")
+        del noted["settings"]["learn_signs"]
+        store.note("identity", noted)
+        with pytest.raises(StudyConflictError, match="learn_signs: there False, asked True"):
+            claim_folder(store, cells(learn_signs=True))
+        claim_folder(store, cells())
+
+
 def test_nor_may_the_content_of_a_file(tmp_path):
     from subnetlab.study.data import _load
 

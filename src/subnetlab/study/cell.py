@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..core import checks
+from ..core.losses import LOSSES
 from ..core.masks.table import LAWS
 from ..core.scheme import TrainingScheme
-from ..engines.base import Problem
+from ..engines.base import DEVICES, Problem
 from ..engines.choice import Workload, choose_engine
-from ..engines.table import ENGINES, check_capabilities, needed_capabilities
+from ..engines.table import ENGINES, check_capabilities, check_place, needed_capabilities
+from ..training.compare import COMPARISONS
 from ..training.diagnostics import DIAGNOSTICS
 from .data import DatasetSpec
 
@@ -22,13 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..core.aggregation import Unselected
+    from ..core.losses import LossName
     from ..core.masks import MaskLaw
     from ..core.scheme import StepSize
-    from ..engines.base import Dtype
+    from ..engines.base import Device, Dtype
+    from ..training.compare import Compare
     from ..training.run import Diagnostic, Record
     from .data import StudyData
 
 _RESULT_VERSION = 1  # raise when the meaning of a stored result changes: masks, initial weights, step sizes, curves
+
+ADDED: dict[str, Any] = {"loss": "squared", "learn_signs": False, "compare": None, "device": "cpu"}
+"""Settings that version 0.1.0 did not have, with the values that cells had then.
+
+At these values they are left out of a cell's key, so that results stored by that version are still found.
+"""
 
 
 @dataclass(frozen=True)
@@ -54,12 +64,12 @@ class Cell:
         eta.
     init_scale : float, default 1.0
         kappa.
-    network_seed : int, default 0
-        Of the initial weights and signs.
+    network_seed : int or "seed", default 0
+        Of the initial weights and signs; "seed" gives each ``seed`` an initial network of its own.
     unselected, shards, batch_size
         As in `TrainingScheme`.
-    engine, dtype, record, diagnostics, seed
-        As in `subnetlab.train`.
+    engine, dtype, record, diagnostics, seed, loss, learn_signs, compare, device
+        As in `subnetlab.train`, except that something must be recorded.
     curves : {"float32", "float64", "none"}
         The precision in which the errors of all rounds are stored. Final values are float64 in any case.
 
@@ -85,7 +95,7 @@ class Cell:
     local_steps: int = 1
     step_size: StepSize = "auto"
     init_scale: float = 1.0
-    network_seed: int = 0
+    network_seed: int | Literal["seed"] = 0
     unselected: Unselected = "keep"
     shards: int | None = None
     batch_size: int | None = None
@@ -95,6 +105,10 @@ class Cell:
     record: Record = "mean"
     diagnostics: tuple[Diagnostic, ...] = ()
     curves: Literal["float32", "float64", "none"] = "float32"
+    loss: LossName = "squared"
+    learn_signs: bool = False
+    compare: Compare | None = None
+    device: Device = "cpu"
 
     def __post_init__(self) -> None:
         checks.whole_number("Cell", "width", self.width, least=1)
@@ -103,18 +117,34 @@ class Cell:
             if isinstance(value, int) and not isinstance(value, bool):
                 object.__setattr__(self, name, float(value))
         checks.positive_number("Cell", "init_scale", self.init_scale)
-        for name in ("seed", "network_seed"):
-            value = getattr(self, name)
+        if isinstance(self.network_seed, str) and self.network_seed != "seed":
+            raise ValueError(f"Cell: network_seed must be a whole number or 'seed', got {self.network_seed!r}")
+        for name, value in (("seed", self.seed), ("network_seed", self.own_network_seed)):
             checks.whole_number("Cell", name, value, least=0)
             checks.seed_number("Cell", value)
         checks.one_of("Cell", "engine", self.engine, ("auto", *ENGINES))
         checks.one_of("Cell", "dtype", self.dtype, ("float64", "float32"))
-        checks.one_of("Cell", "record", self.record, ("mean", "subnetworks"))
+        checks.one_of("Cell", "record", self.record, ("mean", "subnetworks", "rounds"))
         checks.one_of("Cell", "curves", self.curves, ("float32", "float64", "none"))
         object.__setattr__(self, "diagnostics", tuple(self.diagnostics))
         for diagnostic in self.diagnostics:
             checks.one_of("Cell", "diagnostics", diagnostic, DIAGNOSTICS)
+        checks.one_of("Cell", "loss", self.loss, tuple(LOSSES))
+        checks.instance("Cell", "learn_signs", self.learn_signs, bool)
+        if self.compare is not None:
+            checks.one_of("Cell", "compare", self.compare, COMPARISONS)
+        checks.one_of("Cell", "device", self.device, DEVICES)
+        if self.step_size == "theory" and (self.loss != "squared" or self.learn_signs):
+            raise ValueError(
+                f"Cell: step_size must be a number or 'auto' with loss {self.loss!r} and learn_signs "
+                f"{self.learn_signs}, got 'theory', which covers the squared loss and fixed signs only"
+            )
         self.scheme()
+
+    @property
+    def own_network_seed(self) -> int:
+        """The seed of the initial network as a number."""
+        return self.seed if self.network_seed == "seed" else self.network_seed
 
     def law(self) -> MaskLaw:
         """Return the mask law."""
@@ -146,6 +176,18 @@ class Cell:
             batch_size=self.batch_size,
         )
 
+    def problem(self, data: StudyData) -> Problem:
+        """Return what an engine is asked for."""
+        return Problem(
+            data.X,
+            data.y,
+            np.broadcast_to(1.0, (self.width, *data.y.shape[1:])),
+            self.law().selection_prob,
+            loss=self.loss,
+            learn_signs=self.learn_signs,
+            step_errors=self.record != "rounds",
+        )
+
     def settings(self) -> dict[str, Any]:
         """Return all settings flat, JSON-able, those of the dataset under their own names."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "dataset"}
@@ -157,13 +199,14 @@ class Cell:
         Raises
         ------
         ValueError
-            If the data do not fit the scheme or the engine cannot do what is asked.
+            If the data fit neither scheme nor loss, or the engine cannot do what is asked.
+        ImportError
+            If the engine needs an extra that is not installed.
         """
         data = data or self.dataset.load()
-        scheme = self.scheme()
+        LOSSES[self.loss].check(data.y, owner="Cell")
+        scheme, problem = self.scheme(), self.problem(data)
         scheme.check(self.width, len(data.X))
-        signs = np.broadcast_to(1.0, (self.width, *data.y.shape[1:]))
-        problem = Problem(data.X, data.y, signs, scheme.masks.selection_prob)
         needed = needed_capabilities(problem, scheme, self.dtype)
         name = self.engine
         if name == "auto":
@@ -171,6 +214,9 @@ class Cell:
             work = Workload.estimate(problem, scheme, init_scale=self.init_scale, step_size=step_size, dtype=self.dtype)
             name = choose_engine(needed, work)
         check_capabilities(name, needed)
+        check_place(name, self.device)
+        if self.compare is not None:
+            check_capabilities(self.compare, needed - {"float32"})  # the twin runs in float64
         spec = replace(self.dataset, name=data.name) if self.dataset.name == "auto" else self.dataset
         return replace(self, engine=name, dataset=spec)
 
@@ -196,9 +242,13 @@ class Cell:
         identity = cell.settings()
         for name in self.dataset.settings():
             del identity[name]
+        for name, value in ADDED.items():
+            if identity[name] == value:
+                del identity[name]
         identity |= {
             "dataset": data.name,
             "data": data.digest,
+            "network_seed": cell.own_network_seed,
             "engine_version": ENGINES[cell.engine].version,
             "result_version": _RESULT_VERSION,
         }

@@ -8,9 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ..engines.base import Problem
 from ..engines.choice import NANOSECONDS_PER_ROUND, Workload
 
 if TYPE_CHECKING:
@@ -71,12 +68,10 @@ def estimate(cells: Iterable[Cell], jobs: int, measured: Mapping[Cell, float] | 
 
 def training_seconds(cell: Cell) -> float:
     """Return the time of a cell by the engines' cost model (`subnetlab.engines.choice`)."""
-    data, scheme = cell.dataset.load(), cell.scheme()
-    signs = np.broadcast_to(1.0, (cell.width, *data.y.shape[1:]))
     step_size = None if isinstance(cell.step_size, str) else cell.step_size
     work = Workload.estimate(
-        Problem(data.X, data.y, signs, scheme.masks.selection_prob),
-        scheme,
+        cell.problem(cell.dataset.load()),
+        cell.scheme(),
         init_scale=cell.init_scale,
         step_size=step_size,
         dtype=cell.dtype,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .cell import ADDED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -68,7 +70,7 @@ def contradictions(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """
     lines: list[str] = []
     for name, asked in wanted["settings"].items():
-        there = found["settings"].get(name, asked)
+        there = found["settings"].get(name, [ADDED[name]] if name in ADDED else asked)
         if len(there) == len(asked) == 1 and there != asked:
             lines.append(f"{name}: there {there[0]!r}, asked {asked[0]!r}")
     for dataset, digest in wanted["data"].items():

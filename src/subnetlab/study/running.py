@@ -66,7 +66,11 @@ def run_cell(cell: Cell) -> CellResult:
         raise
     except Exception as error:  # whatever it is, it must not stop the other cells
         return failure(error)
-    history = run.history.arrays()
+    history, finals = run.history.arrays(), {}
+    if run.comparison is not None:
+        history["error_distance"] = run.comparison.error_distance
+        history["linearized_full_error"] = run.comparison.history.full_error
+        finals["weight_distance"] = run.comparison.weight_distance
     precision = None if cell.curves == "none" else np.dtype(cell.curves)
     with np.errstate(over="ignore"):
         curves = {} if precision is None else {name: a.astype(precision) for name, a in history.items()}
@@ -76,7 +80,7 @@ def run_cell(cell: Cell) -> CellResult:
         step_size=run.settings.step_size,
         rounds=run.history.rounds,
         seconds=time.perf_counter() - started,
-        finals=_finals(history),
+        finals=_finals(history) | finals,
         curves=curves,
     )
 
@@ -89,7 +93,9 @@ def failure(error: Exception) -> CellResult:
 def _train(cell: Cell) -> TrainingRun:
     data = cell.dataset.load()
     outputs = data.y.shape[1] if data.y.ndim == 2 else None
-    network = ShallowReLU.initialize(cell.width, data.X.shape[1], cell.init_scale, cell.network_seed, n_outputs=outputs)
+    network = ShallowReLU.initialize(
+        cell.width, data.X.shape[1], cell.init_scale, cell.own_network_seed, n_outputs=outputs
+    )
     return train(
         network,
         data.X,
@@ -102,6 +108,10 @@ def _train(cell: Cell) -> TrainingRun:
         record=cell.record,
         diagnostics=cell.diagnostics,
         validation=data.validation,
+        loss=cell.loss,
+        learn_signs=cell.learn_signs,
+        compare=cell.compare,
+        device=cell.device,
     )
 
 

@@ -80,13 +80,17 @@ class Store:
         self._release.close()
 
     def set_plan(self, cells: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        """Note which cells (key and settings) are wanted now, in their order; results of others stay."""
+        """Note which cells (key and settings) are wanted now, in their order; results of others stay.
+
+        One key may have been planned in other words before, say with a number for ``network_seed = "seed"``: the
+        new ones hold.
+        """
         rows = [(key, text, row_digest(key, text)) for key, settings in cells if (text := json.dumps(settings))]
         with self._transaction() as run:
             run.execute("UPDATE cells SET planned = 0")
             run.executemany(
                 "INSERT INTO cells (key, settings, digest, planned) VALUES (?, ?, ?, 1) "
-                "ON CONFLICT (key) DO UPDATE SET planned = 1",
+                "ON CONFLICT (key) DO UPDATE SET planned = 1, settings = excluded.settings, digest = excluded.digest",
                 rows,
             )
 

@@ -6,12 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .cell import ADDED
 from .result import CellResult, decode
 from .store import DATABASE, StoredCell, read_cells
 from .table import build_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import xarray as xr
 
@@ -33,7 +34,7 @@ def open_study(path: str | Path) -> Study:
     """
     path = Path(path)
     file = path if path.is_file() else path / DATABASE
-    return Study(file, list(read_cells(file)))
+    return Study(file, [cell._replace(settings=cell.settings | _missing(cell.settings)) for cell in read_cells(file)])
 
 
 class Study:
@@ -140,3 +141,8 @@ class Study:
             If the cells fill too little of the grid that they span; `select` some, or use `records`.
         """
         return build_table(self._cells, curves=curves)
+
+
+def _missing(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a cell of an older version had without knowing them."""
+    return {name: value for name, value in ADDED.items() if name not in settings}
