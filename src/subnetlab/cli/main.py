@@ -37,6 +37,7 @@ COMMANDS: dict[str, Command] = {
     "theory": Command(".theory", "hold a run against the theorems, the bound and the prediction"),
     "plan": Command(".plan", "find settings that are predicted to reach a target error soonest"),
     "audit": Command(".audit", "check every statement of the paper by computation"),
+    "explore": Command(".explore", "open a local page that trains live while you change the settings"),
     "data": Command(".data", "list the datasets, or show what one holds and where it was found"),
 }
 

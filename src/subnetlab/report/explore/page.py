@@ -1,0 +1,79 @@
+"""The files that the explorer serves, made once: the page, its script, its style, the charting library."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING
+
+from .charts import INSIDE, chart_specs
+from .settings import CONTROLS, ExploreSettings
+
+if TYPE_CHECKING:
+    from ...datasets import Dataset
+    from .settings import Control
+
+_LIBRARY = "window.vegaEmbed = vegaEmbed;"
+
+
+@dataclass(frozen=True)
+class File:
+    """What answers one address."""
+
+    kind: str
+    content: bytes
+
+
+def page_files(data: Dataset) -> dict[str, File]:
+    """Return every file of the page by its address.
+
+    Raises
+    ------
+    ImportError
+        If altair or vl-convert is not installed.
+    """
+    try:
+        import altair as _  # noqa: F401
+        from vl_convert import javascript_bundle
+    except ImportError as error:
+        raise ImportError("explore needs altair and vl-convert: pip install 'subnetlab[report]'") from error
+    assets = files("subnetlab.report.explore") / "assets"
+    page = Template((assets / "explore.html").read_text(encoding="utf-8")).substitute(
+        headline=escape(f"{data.name}: {len(data.X):,} rows, {data.X.shape[1]} features, unit rows, full-batch steps"),
+        controls="\n".join(_control(control) for control in CONTROLS),
+        page=_script_data({"charts": chart_specs(), "stops": _stops(), "inside": INSIDE}),
+    )
+    return {
+        "/": File("text/html", page.encode()),
+        "/explore.js": File("text/javascript", (assets / "explore.js").read_bytes()),
+        "/explore.css": File("text/css", (assets / "explore.css").read_bytes()),
+        "/vega.js": File("text/javascript", javascript_bundle(_LIBRARY).encode()),
+    }
+
+
+def _stops() -> dict[str, list[float | str]]:
+    return {control.name: list(control.stops) for control in CONTROLS}
+
+
+def _control(control: Control) -> str:
+    default = {field.name: field.default for field in fields(ExploreSettings)}[control.name]
+    label = escape(control.label) + (f" <i>{control.letter}</i>" if control.letter else "")
+    at = control.stops.index(default)
+    if all(isinstance(stop, str) for stop in control.stops):
+        options = "".join(
+            f'<option value="{stop}"{" selected" if stop == default else ""}>{stop}</option>' for stop in control.stops
+        )
+        return f'<label><span>{label}</span><select name="{control.name}">{options}</select></label>'
+    return (
+        f'<label><span>{label}</span><output id="{control.name}-value">{default}</output>'
+        f'<input type="range" name="{control.name}" min="0" max="{len(control.stops) - 1}" step="1" value="{at}"'
+        f' aria-valuetext="{default}"></label>'
+    )
+
+
+def _script_data(content: object) -> str:
+    """Return JSON that cannot end the script element that holds it."""
+    return json.dumps(content, sort_keys=True, allow_nan=False).replace("<", "\\u003c")
