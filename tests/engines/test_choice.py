@@ -24,17 +24,23 @@ def test_the_paper_s_size_is_the_event_engine_s():
     assert choose_engine(set(), _work()) == "event"
 
 
-def test_float32_is_the_dual_engine_s_while_n_is_below_2_d():
-    assert choose_engine({"float32"}, _work(dtype="float32")) == "dual"
+@pytest.mark.parametrize("n", [100, 500])
+def test_float32_is_the_lookup_engine_s_while_n_is_not_far_above_d(n):
+    assert choose_engine({"float32"}, _work(n=n, dtype="float32")) == "lookup"
+
+
+def test_kinks_everywhere_are_the_lookup_engine_s():
+    assert choose_engine(set(), _work(kappa=0.01)) == "lookup"
+    assert choose_engine(set(), _work(kappa=1e-6, step_size=0.5)) == "lookup"
+
+
+def test_what_tables_cannot_do_is_the_dual_engine_s():
+    assert choose_engine({"outputs"}, _work()) == "dual"
 
 
 def test_many_rows_are_the_primal_engine_s():
     assert choose_engine(set(), _work(n=2000, kappa=0.1)) == "primal"
     assert choose_engine({"float32"}, _work(n=2000, dtype="float32")) == "primal"
-
-
-def test_tiny_weights_are_not_the_event_engine_s():
-    assert choose_engine(set(), _work(kappa=1e-6, step_size=0.5)) in ("dual", "primal")
 
 
 def test_a_short_run_does_not_load_numba():

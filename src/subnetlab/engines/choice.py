@@ -31,11 +31,15 @@ _NTK_SHARE = 0.33  # of G's largest eigenvalue in that of the NTK: 1/4 for rando
 # nanoseconds
 _FLOP = {"float64": 1 / 40, "float32": 1 / 80}  # in a matrix product
 _ENTRY = {"float64": 1.7, "float32": 0.9}  # of m_l x n in a local step, outside the products
+_LOOKED_UP = {"float64": 0.016, "float32": 0.008}  # of m_l x n x n in a local step of the look-up engine
+_TABULATED = {"float64": 0.3, "float32": 0.15}  # of n x n in it
+_SEEN_ENTRY = {"float64": 0.4, "float32": 0.2}  # of m_l x n in it
+_MOVED_ENTRY = {"float64": 8.0, "float32": 4.0}  # of m_l x n in a subnetwork's round
 _EVENT_ENTRY = 7.0  # of m x n in a round of the event engine, outside its product
 _EVENT_PAIR = 0.08  # per word of 64 neurons and pair of rows, for the masked NTK
 _EVENT_STEP = 0.4  # per pair of rows and local step
 _WATCH, _LOOK, _LOOK_ROW = 25.0, 12.0, 0.12  # per watched entry; per look, and per row of the data in it
-_STEP_CALL, _PHASE_CALL = 12_000.0, 40_000.0  # of Python, per local step; per subnetwork in the event engine
+_STEP_CALL, _PHASE_CALL = 12_000.0, 40_000.0  # of Python, per local step; per subnetwork in the compiled engines
 _LOAD = 4e8  # of numba and its cached code, once
 
 
@@ -173,6 +177,14 @@ def _minibatch(work: Workload) -> float:
     return work.p * work.tau * (_STEP_CALL + step + error) + 2 * work.m * work.n * work.d * flop
 
 
+def _lookup(work: Workload) -> float:
+    dtype, n = work.dtype, work.n
+    entries = work.neurons * n
+    step = _STEP_CALL + n**2 * _TABULATED[dtype] + entries * (n * _LOOKED_UP[dtype] + _SEEN_ENTRY[dtype])
+    linear = (work.p * entries + work.m * n) * _MOVED_ENTRY[dtype]
+    return work.p * (_PHASE_CALL + work.tau * step) + linear + _LOAD / work.rounds
+
+
 def _event(work: Workload) -> float:
     m, n, p, tau = work.m, work.n, work.p, work.tau
     linear = m * n * (_EVENT_ENTRY + 2 * n * _FLOP["float64"])
@@ -187,6 +199,7 @@ def _event(work: Workload) -> float:
 NANOSECONDS_PER_ROUND: dict[str, Callable[[Workload], float]] = {
     "primal": _primal,
     "dual": _dual,
+    "lookup": _lookup,
     "event": _event,
     "minibatch": _minibatch,
 }

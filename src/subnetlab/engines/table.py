@@ -76,6 +76,13 @@ ENGINES: dict[str, EngineEntry] = {
         version=1,
         summary="gathers neurons and rows: a step reads its minibatch alone where errors inside rounds are not asked",
     ),
+    "lookup": EngineEntry(
+        ".lookup",
+        "LookupEngine",
+        frozenset({"any_signs", "float32", "shards", "minibatches", "sample_weight", "losses"}),
+        version=1,
+        summary="the dual engine's steps with sums looked up in tables: n / 4 additions in place of n products",
+    ),
     "event": EngineEntry(
         ".event",
         "EventEngine",

@@ -14,8 +14,8 @@ import llvmlite.ir as ir
 import numpy as np
 from numba import types
 from numba.core import cgutils
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import lower_builtin
+
+from ...kernels.vector_code import VectorCode, compile_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,6 @@ _EIGHT = ir.VectorType(ir.DoubleType(), LANES)
 _BYTE = ir.IntType(8)
 _EIGHT_BITS = ir.VectorType(ir.IntType(1), LANES)
 _CHAINS = 4  # sums beside each other, to hide the time that an addition takes
-_FLAGS = ("reassoc", "contract", "nsz")  # never "nnan" or "ninf": a run that diverges must be seen
 
 
 def _selected(words: WordArray, first_word: Any, eights: int) -> Any:
@@ -101,154 +100,108 @@ def lowest_bit(word: Any) -> int:
     return (word & -word).bit_length() - 1
 
 
-class _Code:
-    """Writes LLVM code for one of the functions above; argument k of the function is ``args[k]``."""
-
-    def __init__(self, context: Any, builder: Any, signature: Any, args: Any) -> None:
-        self.context, self.builder, self.signature, self.args = context, builder, signature, args
-
-    def pointer(self, array: int, offset: int, element: Any) -> Any:
-        """Return the address of element args[offset] of the array args[array], as a pointer to ``element``."""
-        struct = self.context.make_array(self.signature.args[array])(self.context, self.builder, self.args[array])
-        place = self.builder.gep(struct.data, [self.args[offset]])
-        return self.builder.bitcast(place, element.as_pointer())
-
-    def load(self, pointer: Any, index: Any, alignment: int) -> Any:
-        value = self.builder.load(self.builder.gep(pointer, [index]))
-        value.align = alignment
-        return value
-
-    def store(self, value: Any, pointer: Any, index: Any) -> None:
-        self.builder.store(value, self.builder.gep(pointer, [index])).align = 8
-
-    def splat(self, scalar: Any) -> Any:
-        empty = ir.Constant(_EIGHT, ir.Undefined)
-        one = self.builder.insert_element(empty, scalar, ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return self.builder.shuffle_vector(one, empty, zeros)
-
-    def bits(self, byte: Any) -> Any:
-        return self.builder.bitcast(byte, _EIGHT_BITS)
-
-    def total(self, vector: Any) -> Any:
-        width = LANES
-        while width > 1:  # halves onto each other
-            width //= 2
-            kind = ir.VectorType(ir.IntType(32), width)
-            low = ir.Constant(kind, list(range(width)))
-            high = ir.Constant(kind, list(range(width, 2 * width)))
-            other = ir.Constant(vector.type, ir.Undefined)
-            vector = self.builder.fadd(
-                self.builder.shuffle_vector(vector, other, low),
-                self.builder.shuffle_vector(vector, other, high),
-                flags=_FLAGS,
-            )
-        return self.builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
-
-    def sum_over(self, eights: Any, term: Callable[[Any, Any], Any]) -> Any:
-        """Return the sum of vectors: ``term(index, so_far)`` returns the sum with the next one added; four chains."""
-        builder = self.builder
-        chains = [cgutils.alloca_once_value(builder, ir.Constant(_EIGHT, None)) for _ in range(_CHAINS)]
-
-        def number(value: int) -> Any:
-            return ir.Constant(eights.type, value)
-
-        with cgutils.for_range(builder, builder.udiv(eights, number(_CHAINS))) as loop:
-            first = builder.mul(loop.index, number(_CHAINS))
-            for k, chain in enumerate(chains):
-                builder.store(term(builder.add(first, number(k)), builder.load(chain)), chain)
-        rest = builder.urem(eights, number(_CHAINS))
-        for k, chain in enumerate(chains[:-1]):
-            with builder.if_then(builder.icmp_unsigned(">", rest, number(k))):
-                index = builder.add(builder.sub(eights, rest), number(k))
-                builder.store(term(index, builder.load(chain)), chain)
-        sums = [builder.load(chain) for chain in chains]
-        while len(sums) > 1:
-            sums = [builder.fadd(sums[k], sums[k + 1], flags=_FLAGS) for k in range(0, len(sums), 2)]
-        return self.total(sums[0])
+def _bits(code: VectorCode, byte: Any) -> Any:
+    return code.builder.bitcast(byte, _EIGHT_BITS)
 
 
-def _total_code(code: _Code) -> Any:
+def _total(code: VectorCode, vector: Any) -> Any:
+    """Return the sum of a vector's numbers, halves added onto each other."""
+    width = LANES
+    while width > 1:
+        width //= 2
+        kind = ir.VectorType(ir.IntType(32), width)
+        low = ir.Constant(kind, list(range(width)))
+        high = ir.Constant(kind, list(range(width, 2 * width)))
+        other = ir.Constant(vector.type, ir.Undefined)
+        shuffle = code.builder.shuffle_vector
+        vector = code.add(shuffle(vector, other, low), shuffle(vector, other, high))
+    return code.builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+
+
+def _sum_over(code: VectorCode, eights: Any, term: Callable[[Any, Any], Any]) -> Any:
+    """Return the sum of vectors: ``term(index, so_far)`` returns the sum with the next one added; four chains."""
+    builder, number = code.builder, code.number
+    chains = [cgutils.alloca_once_value(builder, ir.Constant(_EIGHT, None)) for _ in range(_CHAINS)]
+    with cgutils.for_range(builder, builder.udiv(eights, number(_CHAINS))) as loop:
+        first = builder.mul(loop.index, number(_CHAINS))
+        for k, chain in enumerate(chains):
+            builder.store(term(builder.add(first, number(k)), builder.load(chain)), chain)
+    rest = builder.urem(eights, number(_CHAINS))
+    for k, chain in enumerate(chains[:-1]):
+        with builder.if_then(builder.icmp_unsigned(">", rest, number(k))):
+            index = builder.add(builder.sub(eights, rest), number(k))
+            builder.store(term(index, builder.load(chain)), chain)
+    sums = [builder.load(chain) for chain in chains]
+    while len(sums) > 1:
+        sums = [code.add(sums[k], sums[k + 1]) for k in range(0, len(sums), 2)]
+    return _total(code, sums[0])
+
+
+def _total_code(code: VectorCode) -> Any:
     bytes_, x = code.pointer(0, 1, _BYTE), code.pointer(2, 3, _EIGHT)
     builder = code.builder
 
     def term(index: Any, so_far: Any) -> Any:
-        more = builder.fadd(so_far, code.load(x, index, 8), flags=_FLAGS)
-        return builder.select(code.bits(code.load(bytes_, index, 1)), more, so_far)
+        more = code.add(so_far, code.load(x, index, 8))
+        return builder.select(_bits(code, code.load(bytes_, index, 1)), more, so_far)
 
-    return code.sum_over(code.args[4], term)
+    return _sum_over(code, code.args[4], term)
 
 
-def _sum_code(code: _Code) -> Any:
+def _sum_code(code: VectorCode) -> Any:
     bytes_, more_bytes = code.pointer(0, 1, _BYTE), code.pointer(2, 3, _BYTE)
     x = code.pointer(4, 5, _EIGHT)
     builder = code.builder
 
     def term(index: Any, so_far: Any) -> Any:
         byte = builder.and_(code.load(bytes_, index, 1), code.load(more_bytes, index, 1))
-        more = builder.fadd(so_far, code.load(x, index, 8), flags=_FLAGS)
-        return builder.select(code.bits(byte), more, so_far)
+        more = code.add(so_far, code.load(x, index, 8))
+        return builder.select(_bits(code, byte), more, so_far)
 
-    return code.sum_over(code.args[6], term)
+    return _sum_over(code, code.args[6], term)
 
 
-def _axpy_code(code: _Code) -> Any:
+def _axpy_code(code: VectorCode) -> Any:
     bytes_, x, y = code.pointer(0, 1, _BYTE), code.pointer(3, 4, _EIGHT), code.pointer(5, 6, _EIGHT)
     builder = code.builder
-    factor = code.splat(code.args[2])
+    factor = code.splat(code.args[2], _EIGHT)
     with cgutils.for_range(builder, code.args[7]) as loop:
         old = code.load(y, loop.index, 8)
-        product = builder.fmul(factor, code.load(x, loop.index, 8), flags=_FLAGS)
-        new = builder.fadd(old, product, flags=_FLAGS)
-        chosen = builder.select(code.bits(code.load(bytes_, loop.index, 1)), new, old)
+        product = code.multiply(factor, code.load(x, loop.index, 8))
+        new = code.add(old, product)
+        chosen = builder.select(_bits(code, code.load(bytes_, loop.index, 1)), new, old)
         code.store(chosen, y, loop.index)
     return code.context.get_dummy_value()
 
 
-def _shift_code(code: _Code) -> Any:
+def _shift_code(code: VectorCode) -> Any:
     bytes_, more_bytes = code.pointer(0, 1, _BYTE), code.pointer(2, 3, _BYTE)
     y = code.pointer(5, 6, _EIGHT)
     builder = code.builder
-    amount = code.splat(code.args[4])
+    amount = code.splat(code.args[4], _EIGHT)
     with cgutils.for_range(builder, code.args[7]) as loop:
         byte = builder.and_(code.load(bytes_, loop.index, 1), code.load(more_bytes, loop.index, 1))
         old = code.load(y, loop.index, 8)
-        chosen = builder.select(code.bits(byte), builder.fadd(old, amount, flags=_FLAGS), old)
+        chosen = builder.select(_bits(code, byte), code.add(old, amount), old)
         code.store(chosen, y, loop.index)
     return code.context.get_dummy_value()
 
 
-def _comparison_code(code: _Code, relation: str) -> Any:
+def _comparison_code(code: VectorCode, relation: str) -> Any:
     x = code.pointer(0, 1, _EIGHT)
     eight = code.load(x, ir.Constant(ir.IntType(64), 0), 8)
-    bits = code.builder.fcmp_ordered(relation, eight, code.splat(code.args[2]))
+    bits = code.builder.fcmp_ordered(relation, eight, code.splat(code.args[2], _EIGHT))
     return code.builder.zext(code.builder.bitcast(bits, _BYTE), ir.IntType(64))
 
 
-def _compile_as(function: Any, result: Any, kinds: tuple[Any, ...], write: Callable[[_Code], Any]) -> None:
-    """Make ``function`` mean the LLVM code that ``write`` returns, inside compiled functions."""
-
-    class Template(AbstractTemplate):
-        key = function
-
-        def generic(self, args: Any, kws: Any) -> Any:
-            return signature(result, *kinds)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return write(_Code(context, builder, signature, args))
-
-    infer_global(function, types.Function(Template))
-    lower_builtin(function, *kinds)(generate)
-
-
 _I, _F, _WORDS, _FLOATS = types.intp, types.float64, types.uint64[::1], types.float64[::1]
-_compile_as(masked_total, _F, (_WORDS, _I, _FLOATS, _I, _I), _total_code)
-_compile_as(masked_sum, _F, (_WORDS, _I, _WORDS, _I, _FLOATS, _I, _I), _sum_code)
-_compile_as(masked_axpy, types.void, (_WORDS, _I, _F, _FLOATS, _I, _FLOATS, _I, _I), _axpy_code)
-_compile_as(masked_shift, types.void, (_WORDS, _I, _WORDS, _I, _F, _FLOATS, _I, _I), _shift_code)
-_compile_as(at_most, types.uint64, (_FLOATS, _I, _F), lambda code: _comparison_code(code, "<="))
-_compile_as(below, types.uint64, (_FLOATS, _I, _F), lambda code: _comparison_code(code, "<"))
-_compile_as(above, types.uint64, (_FLOATS, _I, _F), lambda code: _comparison_code(code, ">"))
-_compile_as(
-    lowest_bit, _I, (types.uint64,), lambda code: code.builder.cttz(code.args[0], ir.Constant(ir.IntType(1), 1))
+compile_as(masked_total, _F, (_WORDS, _I, _FLOATS, _I, _I), write=_total_code)
+compile_as(masked_sum, _F, (_WORDS, _I, _WORDS, _I, _FLOATS, _I, _I), write=_sum_code)
+compile_as(masked_axpy, types.void, (_WORDS, _I, _F, _FLOATS, _I, _FLOATS, _I, _I), write=_axpy_code)
+compile_as(masked_shift, types.void, (_WORDS, _I, _WORDS, _I, _F, _FLOATS, _I, _I), write=_shift_code)
+compile_as(at_most, types.uint64, (_FLOATS, _I, _F), write=lambda code: _comparison_code(code, "<="))
+compile_as(below, types.uint64, (_FLOATS, _I, _F), write=lambda code: _comparison_code(code, "<"))
+compile_as(above, types.uint64, (_FLOATS, _I, _F), write=lambda code: _comparison_code(code, ">"))
+compile_as(
+    lowest_bit, _I, (types.uint64,), write=lambda code: code.builder.cttz(code.args[0], ir.Constant(ir.IntType(1), 1))
 )
