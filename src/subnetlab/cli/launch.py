@@ -7,14 +7,10 @@ import sys
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-import tyro
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core import checks
-from ..core.masks import AllNeurons, Bernoulli, Categorical
 from ..core.network import ShallowReLU
-from ..core.scheme import TrainingScheme
 from ..datasets import headline
 from ..engines.distributed.assembly import export_network, newest_manifest
 from ..engines.distributed.checkpoint import Checkpoints
@@ -27,9 +23,9 @@ from ..training.step_size import resolve_step_size
 from .data_options import DataOptions
 from .folder import open_folder, write_json
 from .launch_results import save_results
+from .scheme_options import SchemeOptions
 
 if TYPE_CHECKING:
-    from ..core.masks import MaskLaw
     from ..datasets import Dataset
 
 _WHOLE_NETWORK = 1 << 30  # bytes that this process will hold of a network to find a step size or make one file
@@ -58,28 +54,7 @@ class Options:
     """Seconds to wait for missing workers at the start and after a failure, before going on without them."""
     max_restarts: int = 100
     """Failures of a worker after which it gives up."""
-    masks: Literal["bernoulli", "categorical", "all"] = "categorical"
-    """Law of the masks; categorical sends the least."""
-    n_subnetworks: Annotated[int, tyro.conf.arg(aliases=["--p"])] = 4
-    """p, the subnetworks per round."""
-    selection_prob: Annotated[float, tyro.conf.arg(aliases=["--xi"])] = 0.5
-    """xi, the chance that a subnetwork holds a neuron (bernoulli)."""
-    rounds: int = 200
-    """K."""
-    local_steps: Annotated[int, tyro.conf.arg(aliases=["--tau"])] = 10
-    """tau, the gradient steps of each subnetwork in a round."""
-    step_size: Annotated[float | Literal["auto", "theory"], tyro.conf.arg(aliases=["--eta"])] = "auto"
-    """eta: a number, or for networks below 1 GiB auto (half of the largest stable step) or theory."""
-    width: Annotated[int, tyro.conf.arg(aliases=["--m"])] = 4000
-    """m, the hidden neurons."""
-    init_scale: Annotated[float, tyro.conf.arg(aliases=["--kappa"])] = 1.0
-    """kappa, the standard deviation of the initial weights."""
-    unselected: Literal["keep", "zero"] = "keep"
-    """What becomes of neurons that no subnetwork holds: keep (the paper), zero (the authors' released code)."""
-    shards: int | None = None
-    """Split the rows into this many shards, one per subnetwork."""
-    batch_size: int | None = None
-    """Rows per local step; all if not given."""
+    scheme: SchemeOptions = field(default_factory=lambda: SchemeOptions(masks="categorical", n_subnetworks=4))
     seed: int = 0
     """Seed of initial network and masks."""
     dtype: Literal["float64", "float32"] = "float64"
@@ -95,12 +70,6 @@ class Options:
     force: bool = False
     """Take over a folder that holds another run."""
 
-    def law(self) -> MaskLaw:
-        """Return the mask law."""
-        if self.masks == "bernoulli":
-            return Bernoulli(self.n_subnetworks, self.selection_prob)
-        return Categorical(self.n_subnetworks) if self.masks == "categorical" else AllNeurons(self.n_subnetworks)
-
 
 def run(options: Options) -> int:
     """Prepare the job, run the workers, gather the results."""
@@ -115,10 +84,10 @@ def run(options: Options) -> int:
     job.save(job_file(folder, options.machine))
     found = newest_manifest(checkpoints)
     done = 0 if found is None else found.round
-    if done > options.rounds:
-        raise ValueError(f"launch: rounds must be at least the {done} that {folder} holds, got {options.rounds}")
+    if done > options.scheme.rounds:
+        raise ValueError(f"launch: rounds must be at least the {done} that {folder} holds, got {options.scheme.rounds}")
     if done:
-        print(f"{folder}: going on after round {done} of {options.rounds}", file=sys.stderr)
+        print(f"{folder}: going on after round {done} of {options.scheme.rounds}", file=sys.stderr)
     status, message = _train(launch, options, done)
     if status == "failed":
         raise ChildProcessError(message)
@@ -133,10 +102,9 @@ def _launch(options: Options) -> Launch:
     """Check how the workers are spread before anything else."""
     owner = "launch"
     workers = checks.whole_number(owner, "workers", options.workers, least=1)
-    if workers > options.n_subnetworks:
-        raise ValueError(
-            f"launch: workers must be at most the number of subnetworks {options.n_subnetworks}, got {workers}"
-        )
+    p = options.scheme.scheme().masks.n_subnetworks
+    if workers > p:
+        raise ValueError(f"launch: workers must be at most the number of subnetworks {p}, got {workers}")
     local = workers if options.local_workers is None else options.local_workers
     checks.whole_number(owner, "local_workers", local, least=1)
     if local > workers:
@@ -161,30 +129,23 @@ def _launch(options: Options) -> Launch:
 
 
 def _job(options: Options, data: Dataset) -> Job:
-    scheme = TrainingScheme(
-        options.law(),
-        rounds=options.rounds,
-        local_steps=options.local_steps,
-        step_size=options.step_size,
-        unselected=options.unselected,
-        shards=options.shards,
-        batch_size=options.batch_size,
-    )
+    wanted = options.scheme
+    scheme = wanted.scheme()
     seed, d = checks.seed_number("launch", options.seed), data.X.shape[1]
-    if isinstance(options.step_size, str):
-        if 8 * options.width * d > _WHOLE_NETWORK:
+    if isinstance(wanted.step_size, str):
+        if 8 * wanted.width * d > _WHOLE_NETWORK:
             raise ValueError(
-                f"launch: step_size must be a number for a network of more than 1 GiB, got {options.step_size!r}"
+                f"launch: step_size must be a number for a network of more than 1 GiB, got {wanted.step_size!r}"
             )
-        network = ShallowReLU.initialize(options.width, d, init_scale=options.init_scale, seed=seed)
-        scheme.check(options.width, len(data.X))
+        network = ShallowReLU.initialize(wanted.width, d, init_scale=wanted.init_scale, seed=seed)
+        scheme.check(wanted.width, len(data.X))
         scheme = replace(scheme, step_size=resolve_step_size(network, TrainingData(data.X, data.y), scheme))
     return Job(
         X=data.X,
         y=data.y,
         scheme=scheme,
-        width=options.width,
-        init_scale=options.init_scale,
+        width=wanted.width,
+        init_scale=wanted.init_scale,
         seed=seed,
         dtype=options.dtype,
         threads=options.threads,
@@ -193,18 +154,18 @@ def _job(options: Options, data: Dataset) -> Job:
 
 
 def _settings(options: Options, data: Dataset) -> dict[str, Any]:
-    """Return what decides the result: neither the workers nor the number of rounds do."""
+    """Return what decides the result: neither the workers nor the number of rounds nor the place of the data do."""
     ignored = ("out", "json", "quiet", "force", "rounds", "workers", "local_workers", "machine", "address")
-    ignored += ("checkpoint_every", "timeout", "patience", "max_restarts")
-    settings = {name: value for name, value in asdict(options).items() if name not in ignored}
-    settings["data"] = {name: str(v) if isinstance(v, Path) else v for name, v in settings["data"].items()}
-    return {**settings, "provenance": data.provenance}
+    ignored += ("checkpoint_every", "timeout", "patience", "max_restarts", "data", "scheme")
+    every = asdict(options)
+    settings = {name: value for name, value in (every | every["scheme"]).items() if name not in ignored}
+    return {**settings, "data": {"name": data.name, "sha256": data.digest}}
 
 
 def _train(launch: Launch, options: Options, done: int) -> tuple[str, str]:
     """Run the workers under a progress bar that never goes back."""
     best = done
-    with progress_bar(options.rounds, "round", done=done, quiet=options.quiet) as advance:
+    with progress_bar(options.scheme.rounds, "round", done=done, quiet=options.quiet) as advance:
 
         def show(event: dict[str, Any]) -> None:
             nonlocal best

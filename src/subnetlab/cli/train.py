@@ -8,12 +8,9 @@ import json
 import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-import tyro
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..atomic import atomic_file
-from ..core.masks import AllNeurons, Bernoulli, Categorical
 from ..core.network import ShallowReLU
 from ..core.scheme import TrainingScheme
 from ..datasets import headline
@@ -22,9 +19,9 @@ from ..training.loop import complete
 from ..training.session import TrainingSession
 from .data_options import DataOptions
 from .folder import open_folder, write_json
+from .scheme_options import SchemeOptions
 
 if TYPE_CHECKING:
-    from ..core.masks import MaskLaw
     from ..datasets import Dataset
     from ..training import TrainingRun
 
@@ -38,28 +35,7 @@ class Options:
     out: Path = Path("run")
     """Folder for the run; the same command again resumes or does nothing."""
     data: DataOptions = field(default_factory=DataOptions)
-    masks: Literal["bernoulli", "categorical", "all"] = "bernoulli"
-    """Law of the masks; all is gradient descent."""
-    n_subnetworks: Annotated[int, tyro.conf.arg(aliases=["--p"])] = 10
-    """p, the subnetworks per round."""
-    selection_prob: Annotated[float, tyro.conf.arg(aliases=["--xi"])] = 0.5
-    """xi, the chance that a subnetwork holds a neuron (bernoulli)."""
-    rounds: int = 200
-    """K."""
-    local_steps: Annotated[int, tyro.conf.arg(aliases=["--tau"])] = 10
-    """tau, the gradient steps of each subnetwork in a round."""
-    step_size: Annotated[float | Literal["auto", "theory"], tyro.conf.arg(aliases=["--eta"])] = "auto"
-    """eta: a number, auto (half of the largest stable step), or theory (the theorem's limit)."""
-    width: Annotated[int, tyro.conf.arg(aliases=["--m"])] = 4000
-    """m, the hidden neurons."""
-    init_scale: Annotated[float, tyro.conf.arg(aliases=["--kappa"])] = 1.0
-    """kappa, the standard deviation of the initial weights."""
-    unselected: Literal["keep", "zero"] = "keep"
-    """What becomes of neurons that no subnetwork holds: keep (the paper), zero (the authors' released code)."""
-    shards: int | None = None
-    """Split the rows into this many shards, one per subnetwork."""
-    batch_size: int | None = None
-    """Rows per local step; all if not given."""
+    scheme: SchemeOptions = field(default_factory=SchemeOptions)
     n_validation: int = 0
     """Further rows that are not trained on; their error is recorded."""
     record: Literal["mean", "subnetworks"] = "mean"
@@ -83,24 +59,10 @@ class Options:
     force: bool = False
     """Take over a folder that holds another run."""
 
-    def law(self) -> MaskLaw:
-        """Return the mask law."""
-        if self.masks == "bernoulli":
-            return Bernoulli(self.n_subnetworks, self.selection_prob)
-        return Categorical(self.n_subnetworks) if self.masks == "categorical" else AllNeurons()
-
 
 def run(options: Options) -> int:
     """Train, save, print."""
-    scheme = TrainingScheme(
-        options.law(),
-        rounds=options.rounds,
-        local_steps=options.local_steps,
-        step_size=options.step_size,
-        unselected=options.unselected,
-        shards=options.shards,
-        batch_size=options.batch_size,
-    )
+    scheme = options.scheme.scheme()
     data = options.data.load(options.n_validation)
     print(headline(data), file=sys.stderr if options.json else sys.stdout)
     session = _new_session(options, data, scheme)
@@ -109,12 +71,12 @@ def run(options: Options) -> int:
     file = folder / "run.npz"
     if file.exists() and not options.force:
         saved = load_run(file)
-        session = TrainingSession.from_run(saved, replace(saved.scheme, rounds=options.rounds))
-        print(f"{folder}: going on after round {session.rounds_done} of {options.rounds}", file=sys.stderr)
-    every = max(1, options.rounds // _CHECKPOINTS)
+        session = TrainingSession.from_run(saved, replace(saved.scheme, rounds=options.scheme.rounds))
+        print(f"{folder}: going on after round {session.rounds_done} of {options.scheme.rounds}", file=sys.stderr)
+    every = max(1, options.scheme.rounds // _CHECKPOINTS)
 
     def keep(session: TrainingSession) -> None:
-        if session.rounds_done % every == 0 and session.rounds_done < options.rounds:
+        if session.rounds_done % every == 0 and session.rounds_done < options.scheme.rounds:
             session.run().save(file)
 
     try:
@@ -129,7 +91,9 @@ def run(options: Options) -> int:
 
 
 def _new_session(options: Options, data: Dataset, scheme: TrainingScheme) -> TrainingSession:
-    network = ShallowReLU.initialize(options.width, data.X.shape[1], init_scale=options.init_scale, seed=options.seed)
+    network = ShallowReLU.initialize(
+        options.scheme.width, data.X.shape[1], init_scale=options.scheme.init_scale, seed=options.seed
+    )
     return TrainingSession(
         network,
         data.X,
@@ -148,8 +112,9 @@ def _new_session(options: Options, data: Dataset, scheme: TrainingScheme) -> Tra
 
 def _settings(options: Options, data: Dataset) -> dict[str, Any]:
     """Return what decides the result: not where the data lie, and more rounds of the same run are no other settings."""
-    ignored = ("out", "json", "quiet", "force", "rounds", "data")
-    settings = {name: value for name, value in asdict(options).items() if name not in ignored}
+    ignored = ("out", "json", "quiet", "force", "rounds", "data", "scheme")
+    every = asdict(options)
+    settings = {name: value for name, value in (every | every["scheme"]).items() if name not in ignored}
     return {**settings, "data": {"name": data.name, "sha256": data.digest}}
 
 
