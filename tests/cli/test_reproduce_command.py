@@ -5,6 +5,9 @@ import pytest
 
 from subnetlab.cli.main import main
 from subnetlab.cli.reproduce import FULL, QUICK, Options
+from subnetlab.reproduction import plans
+from subnetlab.reproduction.figure import Figure
+from subnetlab.reproduction.table import FIGURES
 
 TINY = [
     *("reproduce", "--dataset", "diabetes", "--n-samples", "15", "--width", "40", "--rounds", "6", "--seeds", "2"),
@@ -45,15 +48,49 @@ def test_another_look_costs_no_training_and_other_settings_are_refused(tmp_path,
     assert main(flags) == 0
     before = (out / "figure_2a.csv").read_bytes()
 
-    def no_training(*args):
+    def no_workers(*args):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("subnetlab.training.session.TrainingSession.__init__", no_training)
+    monkeypatch.setattr("subnetlab.study.execution._pool", no_workers)
+    with pytest.raises(AssertionError, match="trained again"):
+        main([*TINY, "--out", str(out), "--figures", "2b"])
     assert main([*flags, "--variance", "subnetworks"]) == 0
     assert (out / "figure_2a.csv").read_bytes() != before
     capsys.readouterr()
     assert main([*flags, "--kappa", "0.5"]) == 2
     assert "settings.init_scale: there 1.0, asked 0.5" in capsys.readouterr().err
+
+
+def test_figures_come_from_their_table(tmp_path, capsys, monkeypatch):
+    """A new figure: a plan, a function, a line."""
+    shipped = {figure: (plans.files(plans.__name__) / f"figure_{figure}.toml").read_text() for figure in FIGURES}
+    for figure, text in {**shipped, "9z": shipped["2c"].replace("figure_2c", "figure_9z")}.items():
+        (tmp_path / f"figure_{figure}.toml").write_text(text)
+
+    def draw(material):
+        assert material.cells.shape == (3, 5, 5)
+        assert {cell.key() for cell in material.cells.flat} <= material.results.keys()
+        (material.folder / "figure_9z.csv").write_text("drawn")
+        return []
+
+    monkeypatch.setattr(plans, "files", lambda _: tmp_path)
+    monkeypatch.setitem(FIGURES, "9z", Figure(("seed", "n_subnetworks", "local_steps"), draw))
+    small = ["--dataset", "diabetes", "--n-samples", "8", "--width", "10", "--rounds", "2", "--final-rounds", "1"]
+    assert main(["reproduce", *small, "--figures", "9z", "--jobs", "1", "--out", str(tmp_path / "r")]) == 0
+    assert (tmp_path / "r" / "figure_9z.csv").read_text() == "drawn"
+    assert main(["reproduce", "--figures", "2d"]) == 2
+    assert "figures must be one of '2a', '2b', '2c', '9z', got '2d'" in capsys.readouterr().err
+
+
+def test_a_printed_plan_is_a_study_with_the_same_cells(tmp_path, capsys):
+    assert main([*TINY, "--print-plan", "2b"]) == 0
+    (tmp_path / "plan.toml").write_text(capsys.readouterr().out)
+    assert main([*TINY, "--out", str(tmp_path / "r"), "--figures", "2b"]) == 0
+    capsys.readouterr()
+    assert main(["study", str(tmp_path / "plan.toml"), "--out", str(tmp_path / "r"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["reused"] == 8
+    assert main(["reproduce", "--print-plan", "2d"]) == 2
+    assert "print_plan must be one of" in capsys.readouterr().err
 
 
 def test_presets_and_flags():

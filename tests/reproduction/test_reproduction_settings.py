@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from subnetlab.reproduction.cells import bernoulli_cells, categorical_cells, dynamics_cells, with_step_size
+from subnetlab.reproduction.cells import figure_plan, resolved
 from subnetlab.reproduction.settings import ReproductionSettings, reasons
 from subnetlab.study.data import DatasetSpec
 
@@ -46,19 +46,10 @@ def test_bad_settings(change, message):
 
 
 def test_one_step_size_for_all_cells_half_of_what_is_stable():
-    settings = with_step_size(ReproductionSettings(DATA))
+    settings = resolved(ReproductionSettings(DATA))
     X = DATA.load().X
     angle = np.arccos(np.clip(X @ X.T, -1, 1))  # by arccos, independent of the package's kernel
     largest = np.linalg.eigvalsh((X @ X.T) * (np.pi - angle) / (2 * np.pi))[-1]
     assert settings.step_size == float(f"{1 / largest:.1e}")
-    every = [*dynamics_cells(settings), *bernoulli_cells(settings).flat, *categorical_cells(settings).flat]
+    every = [cell for figure in ("2a", "2b", "2c") for cell in figure_plan(figure, settings).cells]
     assert {cell.step_size for cell in every} == {settings.step_size}
-
-
-def test_repetitions_share_the_data_and_differ_in_network_and_masks():
-    cells = bernoulli_cells(with_step_size(ReproductionSettings(DATA)))
-    assert cells.shape == (3, 6, 6)
-    assert [(c.seed, c.network_seed) for c in cells[:, 0, 0]] == [(0, 0), (1, 1), (2, 2)]
-    assert {c.dataset for c in cells.flat} == {DATA}
-    assert cells[0, 2, 3].n_subnetworks == 4
-    assert cells[0, 2, 3].selection_prob == 0.6

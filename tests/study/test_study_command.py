@@ -10,7 +10,7 @@ import pytest
 import subnetlab.cli.study as study_command
 import subnetlab.cli.study_retry as retry_command
 from subnetlab.cli.main import main
-from subnetlab.study import Store, run_cell
+from subnetlab.study import Store, open_study, run_cell
 from subnetlab.study.execution import execute
 
 PLAN = """
@@ -60,6 +60,40 @@ def test_flags_are_a_plan(tmp_path, capsys, inline):
     grid = ["--p", "1", "2", "4", "--xi", "0.5", "1", "--tau", "1", "2", "--seed", "0", "1"]
     assert main(["study", *flags, *grid, "--out", str(tmp_path / "out"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ok"] == 3 * 2 * 2 * 2
+
+
+def test_a_plan_of_the_papers_figures(tmp_path, capsys, inline):
+    """Its name in place of a file; a file of that name comes first."""
+    small = ["--dataset", "diabetes", "--n-samples", "10", "--m", "20", "--rounds", "2", "--seed", "4", "5"]
+    assert main(["study", "figure_2c", *small, "--tau", "1", "2", "--out", str(tmp_path / "out"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] == 5 * 2 * 2
+    table = open_study(tmp_path / "out").table()
+    assert dict(table.sizes)["seed"] == 2
+    assert (table.attrs["network_seed"], table.attrs["step_size"]) == ("seed", 0.03)
+    assert main(["study", "figure_9z", "--out", str(tmp_path / "out")]) == 1
+    assert "figure_9z" in capsys.readouterr().err
+
+
+def test_flags_of_what_the_paper_leaves_out(tmp_path, inline):
+    flags = [
+        "--dataset",
+        "diabetes",
+        "--n-samples",
+        "10",
+        "--m",
+        "20",
+        "--rounds",
+        "2",
+        "--xi",
+        "0.5",
+        "--seed",
+        "0",
+        "1",
+    ]
+    more = ["--learn-signs", "True", "False", "--loss", "squared", "--network-seed", "0", "seed"]
+    assert main(["study", *flags, *more, "--out", str(tmp_path / "out")]) == 0
+    assert {row["network_seed"] for row in open_study(tmp_path / "out").records()} == {0, "seed"}
+    assert {row["learn_signs"] for row in open_study(tmp_path / "out").records()} == {False, True}
 
 
 def test_a_grown_plan_reuses_and_a_contradicting_one_is_refused(plan, tmp_path, capsys, inline):

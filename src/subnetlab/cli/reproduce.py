@@ -12,12 +12,12 @@ import tyro
 
 from ..core import checks
 from ..datasets import headline
-from ..figures.dynamics import MOST_INSET_ROUNDS
-from ..reproduction.cells import bernoulli_cells, categorical_cells, dynamics_cells, with_step_size
-from ..reproduction.claims import bernoulli_verdicts, categorical_verdicts, dynamics_verdicts
-from ..reproduction.outputs import write_bernoulli, write_categorical, write_dynamics, write_verdicts
-from ..reproduction.results import CellsMissingError, dynamics, error_grid, read_results
+from ..reproduction.cells import arranged, figure_plan, resolved
+from ..reproduction.claims import write_verdicts
+from ..reproduction.figure import Material, View
+from ..reproduction.results import CellsMissingError, read_results
 from ..reproduction.settings import ReproductionSettings
+from ..reproduction.table import FIGURES
 from ..reproduction.text import settings_text, verdicts_text
 from ..study.data import DatasetSpec
 from ..study.execution import execute
@@ -26,15 +26,9 @@ from .data_options import DataOptions
 from .folder import open_folder, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy as np
-
     from ..datasets import Dataset
     from ..reproduction.claims import Verdict
-    from ..study.result import CellResult
 
-FIGURES = ("2a", "2b", "2c")
 FAILED_CELLS = 3
 
 # What --quick and --full put in place of the defaults; a flag that is given wins over both.
@@ -64,8 +58,8 @@ class Options:
     out: Path = Path("reproduction")
     """Folder for figures, verdicts and all runs; the same command again goes on where it stopped."""
     data: DataOptions = field(default_factory=DataOptions)
-    figures: tuple[Literal["2a", "2b", "2c"], ...] = FIGURES
-    """Which figures."""
+    figures: tuple[str, ...] = tuple(FIGURES)
+    """Which figures: 2a, 2b, 2c."""
     quick: bool = False
     """A small grid on a small network, for a first look in half a minute."""
     full: bool = False
@@ -100,21 +94,15 @@ class Options:
     """tau of Figure 2c."""
     final_rounds: int | None = None
     """Rounds at the end whose mean error a heatmap shows (10)."""
-    shown: Literal["sampled", "local", "full"] = "full"
-    """The error that the heatmaps show: after sampling, after local training, or of the aggregated network. The
-    others are drawn beside it in a second file."""
-    variance: Literal["seeds", "subnetworks"] = "seeds"
-    """Over what Figure 2a takes mean and variance."""
-    dynamics_rounds: int = 125
-    """Rounds that Figure 2a shows."""
-    inset_rounds: int = 4
-    """Rounds that its detail shows."""
+    view: View = field(default_factory=View)
     engine: str | None = None
     """How rounds are computed (auto)."""
     dtype: Literal["float64", "float32"] | None = None
     """Precision (float64)."""
     jobs: int | None = None
     """Runs at a time; one per processor if not given."""
+    print_plan: str | None = None
+    """Print the plan of a figure (2a, 2b, 2c) under these options as TOML, for `subnetlab study`; do nothing else."""
     json: bool = False
     """Print the verdicts as JSON."""
     quiet: bool = False
@@ -126,12 +114,7 @@ class Options:
         """Return the settings: defaults, then --quick or --full, then the flags."""
         if self.quick and self.full:
             raise ValueError("reproduce: --quick and --full must not be given together")
-        checks.whole_number("reproduce", "dynamics_rounds", self.dynamics_rounds, least=1)
-        checks.whole_number("reproduce", "inset_rounds", self.inset_rounds, least=1)
-        if self.inset_rounds > MOST_INSET_ROUNDS:
-            raise ValueError(
-                f"reproduce: inset_rounds must be at most {MOST_INSET_ROUNDS}, or labels touch, got {self.inset_rounds}"
-            )
+        self.view.check()
         chosen = {**(QUICK if self.quick else FULL if self.full else {})}
         for name in ReproductionSettings.__dataclass_fields__:
             given = getattr(self, name, None)
@@ -142,29 +125,37 @@ class Options:
 
 def run(options: Options) -> int:
     """Train what is missing, draw, judge."""
+    for figure in options.figures:
+        checks.one_of("reproduce", "figures", figure, tuple(FIGURES))
     settings = options.settings()
+    if options.print_plan is not None:
+        checks.one_of("reproduce", "print_plan", options.print_plan, tuple(FIGURES))
+        print(figure_plan(options.print_plan, resolved(settings)).to_toml(), end="")
+        return 0
     out = sys.stderr if options.json else sys.stdout
     data = options.data.load()
     print(headline(data), file=out)
-    settings = with_step_size(settings)
+    settings = resolved(settings)
     print(settings_text(settings), file=out, flush=True)
+    plans = {figure: figure_plan(figure, settings) for figure in options.figures}
     folder = open_folder(options.out, _kept(settings, data), force=options.force)
     write_json(folder / "provenance.json", data.provenance)
-    grids = {"2a": dynamics_cells, "2b": bernoulli_cells, "2c": categorical_cells}
-    cells = {figure: grids[figure](settings) for figure in options.figures}
     with Store(folder) as store:
         for notice in store.notices:
             print(f"{folder}: {notice}", file=sys.stderr)
-        every = [cell for grid in cells.values() for cell in grid.flat]
+        every = [cell for plan in plans.values() for cell in plan.cells]
         execute(every, store, jobs=options.jobs, progress=not options.quiet)
         results = read_results(store.path)
     verdicts: list[Verdict] = []
     code = 0
-    for figure in options.figures:
+    for name, plan in plans.items():
+        figure = FIGURES[name]
         try:
-            verdicts += _FIGURES[figure](options, settings, cells[figure], results, folder)
+            verdicts += figure.draw(
+                Material(arranged(plan.cells, figure.axes), results, settings, options.view, folder)
+            )
         except CellsMissingError as error:
-            print(f"Figure {figure}: {error}", file=sys.stderr)
+            print(f"Figure {name}: {error}", file=sys.stderr)
             code = FAILED_CELLS
     if verdicts:
         write_verdicts(folder / "verdicts.csv", verdicts)
@@ -174,53 +165,6 @@ def run(options: Options) -> int:
     else:
         print(f"\n{verdicts_text(verdicts)}\n\nfigures, verdicts and runs: {folder}")
     return code
-
-
-def _figure_2a(
-    options: Options,
-    settings: ReproductionSettings,
-    cells: np.ndarray,
-    results: Mapping[str, CellResult],
-    folder: Path,
-) -> list[Verdict]:
-    """Draw the error inside the rounds, and judge the claims made of it."""
-    errors = dynamics(cells, results)
-    write_dynamics(
-        folder, errors, over=options.variance, rounds=options.dynamics_rounds, inset_rounds=options.inset_rounds
-    )
-    means = errors.subnetworks.mean(axis=-1)
-    shown = min(options.dynamics_rounds, settings.rounds)
-    return dynamics_verdicts(means[:, :shown, 0], means[:, :shown, 1:], errors.full[:, : shown + 1])
-
-
-def _figure_2b(
-    options: Options,
-    settings: ReproductionSettings,
-    cells: np.ndarray,
-    results: Mapping[str, CellResult],
-    folder: Path,
-) -> list[Verdict]:
-    """Draw the heatmap of Bernoulli masks, and judge the claims made of it."""
-    grid = error_grid(cells, results, settings.bernoulli_subnetworks, settings.bernoulli_selection_probs)
-    title = rf"Bernoulli masks, $\tau = {settings.bernoulli_local_steps}$"
-    write_bernoulli(folder, grid, shown=options.shown, rounds=settings.final_rounds, title=title)
-    return bernoulli_verdicts(grid, rounds=settings.final_rounds)
-
-
-def _figure_2c(
-    options: Options,
-    settings: ReproductionSettings,
-    cells: np.ndarray,
-    results: Mapping[str, CellResult],
-    folder: Path,
-) -> list[Verdict]:
-    """Draw the heatmap of categorical masks, and judge the claims made of it."""
-    grid = error_grid(cells, results, settings.categorical_subnetworks, settings.categorical_local_steps)
-    write_categorical(folder, grid, shown=options.shown, rounds=settings.final_rounds, title="Categorical masks")
-    return categorical_verdicts(grid, rounds=settings.final_rounds)
-
-
-_FIGURES = {"2a": _figure_2a, "2b": _figure_2b, "2c": _figure_2c}
 
 
 def _kept(settings: ReproductionSettings, data: Dataset) -> dict[str, Any]:

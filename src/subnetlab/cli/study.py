@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from ..reproduction.plans import figure_names, plan_name, read_plan
 from ..study.estimate import estimate
 from ..study.execution import execute, processors
 from ..study.identity import claim_folder
@@ -42,8 +43,12 @@ class GridOptions:
     """kappa, the standard deviation of the initial weights."""
     seed: tuple[int, ...] | None = None
     """Seeds of masks, shards and minibatches."""
-    network_seed: tuple[int, ...] | None = None
-    """Seeds of the initial network."""
+    network_seed: tuple[int | Literal["seed"], ...] | None = None
+    """Seeds of the initial network; seed: each --seed has its own."""
+    loss: tuple[str, ...] | None = None
+    """squared, logistic."""
+    learn_signs: tuple[bool, ...] | None = None
+    """Whether the output weights are trained, too."""
     engine: tuple[str, ...] | None = None
     """How rounds are computed."""
     dtype: tuple[str, ...] | None = None
@@ -71,7 +76,8 @@ class Options:
     """Options of `subnetlab study`."""
 
     plan: tyro.conf.Positional[Path | None] = None
-    """A TOML file (docs/studies.md); without one, the flags below are the plan."""
+    """A TOML file (docs/studies.md), or one of figure_2a, figure_2b, figure_2c, the plans of the paper's figures;
+    without one, the flags below are the plan."""
     out: Path = Path("study")
     """Folder for the results."""
     jobs: int | None = None
@@ -119,6 +125,10 @@ def _plan(options: Options) -> Plan:
     if "target" in data:
         data["target"] = [int(t) if t.lstrip("-").isdigit() else t for t in data["target"]]
     if options.plan is not None:
+        shipped = {plan_name(figure): figure for figure in figure_names()}
+        if str(options.plan) in shipped and not options.plan.exists():
+            content = read_plan(shipped[str(options.plan)])
+            return Plan.from_dict(content, settings=flags, dataset=data, source=str(options.plan))
         return Plan.from_toml(options.plan, settings=flags, dataset=data)
     if not flags:
         names = ", ".join(f"--{f.name.replace('_', '-')}" for f in fields(GridOptions))

@@ -1,85 +1,77 @@
-"""The training runs behind each figure."""
+"""The training runs behind each figure: its plan with the settings of this reproduction, as an array of cells."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..kernels.eigenvalues import largest_eigenvalue
 from ..kernels.infinite import infinite_ntk
-from ..study.cell import Cell
+from ..study.data import DatasetSpec
+from ..study.plan import Plan
+from .plans import plan_name, read_plan
+from .settings import plan_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..study.cell import Cell
     from .settings import ReproductionSettings
 
 
-def with_step_size(settings: ReproductionSettings) -> ReproductionSettings:
-    """Return the settings with the one step size of all cells as a number.
+def resolved(settings: ReproductionSettings) -> ReproductionSettings:
+    """Return the settings with the dataset that "auto" finds by its name, and one number as every cell's step size.
 
-    "auto" is 1 / lambda_max of the infinite NTK with xi = 1: half of what gradient descent on the whole network
-    can bear, and the whole network is the largest subnetwork of any cell. Two digits are kept, so that it can be
-    written down.
+    The step size "auto" is 1 / lambda_max of the infinite NTK with xi = 1: half of what gradient descent on the
+    whole network can bear, and the whole network is the largest subnetwork of any cell. Two digits are kept, so that
+    it can be written down.
     """
+    data = settings.dataset.load()
+    if settings.dataset.name == "auto":
+        settings = replace(settings, dataset=replace(settings.dataset, name=data.name))
     if settings.step_size != "auto":
         return settings
-    largest = largest_eigenvalue(infinite_ntk(settings.dataset.load().X))
-    return replace(settings, step_size=float(f"{1 / largest:.1e}"))
+    return replace(settings, step_size=float(f"{1 / largest_eigenvalue(infinite_ntk(data.X)):.1e}"))
 
 
-def dynamics_cells(settings: ReproductionSettings) -> np.ndarray:
-    """Return the cells of Figure 2a, an array of objects (seeds,)."""
-    cells = np.empty(settings.dynamics_seeds, dtype=object)
-    for seed in range(settings.dynamics_seeds):
-        cells[seed] = _cell(
-            settings,
-            seed,
-            masks="bernoulli",
-            n_subnetworks=settings.dynamics_subnetworks,
-            selection_prob=settings.dynamics_selection_prob,
-            local_steps=settings.dynamics_local_steps,
-            record="subnetworks",
-        )
-    return cells
+def figure_plan(figure: str, settings: ReproductionSettings) -> Plan:
+    """Return the plan of a figure with these data and settings.
+
+    Examples
+    --------
+    >>> from subnetlab.reproduction.settings import ReproductionSettings
+    >>> from subnetlab.study.data import DatasetSpec
+    >>> settings = ReproductionSettings(DatasetSpec("diabetes"), width=50, seeds=2, step_size=0.1)
+    >>> len(figure_plan("2b", settings).cells)
+    72
+    """
+    dataset = {f.name: value for f in fields(DatasetSpec) if (value := getattr(settings.dataset, f.name)) != f.default}
+    content = {**read_plan(figure), "dataset": dataset}
+    return Plan.from_dict(content, settings=plan_settings(settings, figure), source=plan_name(figure))
 
 
-def bernoulli_cells(settings: ReproductionSettings) -> np.ndarray:
-    """Return the cells of Figure 2b, an array of objects (seeds, p, xi)."""
-    rows, columns = settings.bernoulli_subnetworks, settings.bernoulli_selection_probs
-    cells = np.empty((settings.seeds, len(rows), len(columns)), dtype=object)
-    for seed, r, c in np.ndindex(cells.shape):
-        cells[seed, r, c] = _cell(
-            settings,
-            seed,
-            masks="bernoulli",
-            n_subnetworks=rows[r],
-            selection_prob=columns[c],
-            local_steps=settings.bernoulli_local_steps,
-        )
-    return cells
+def arranged(cells: Sequence[Cell], axes: Sequence[str]) -> np.ndarray:
+    """Return the cells of a full grid as an array of objects, one axis per setting, values in the plan's order.
 
+    Raises
+    ------
+    ValueError
+        If the cells are no full grid of these settings.
 
-def categorical_cells(settings: ReproductionSettings) -> np.ndarray:
-    """Return the cells of Figure 2c, an array of objects (seeds, p, tau)."""
-    rows, columns = settings.categorical_subnetworks, settings.categorical_local_steps
-    cells = np.empty((settings.seeds, len(rows), len(columns)), dtype=object)
-    for seed, r, c in np.ndindex(cells.shape):
-        cells[seed, r, c] = _cell(settings, seed, masks="categorical", n_subnetworks=rows[r], local_steps=columns[c])
-    return cells
-
-
-def _cell(settings: ReproductionSettings, seed: int, **own: Any) -> Cell:
-    """Return a cell; a repetition has its own initial network and its own masks, on the same data."""
-    return Cell(
-        dataset=settings.dataset,
-        width=settings.width,
-        rounds=settings.rounds,
-        step_size=settings.step_size,
-        init_scale=settings.init_scale,
-        network_seed=seed,
-        seed=seed,
-        engine=settings.engine,
-        dtype=settings.dtype,
-        **own,
-    )
+    Examples
+    --------
+    >>> from subnetlab.study import Plan
+    >>> settings = {"width": 9, "rounds": 5, "masks": "categorical", "n_subnetworks": [2, 3, 4], "seed": [0, 1]}
+    >>> plan = Plan.from_dict({"dataset": {"name": "diabetes"}, "settings": settings})
+    >>> arranged(plan.cells, ("seed", "n_subnetworks"))[1, 2].n_subnetworks
+    4
+    """
+    values = [list(dict.fromkeys(getattr(cell, axis) for cell in cells)) for axis in axes]
+    array = np.empty([len(found) for found in values], dtype=object)
+    for cell in cells:
+        array[tuple(found.index(getattr(cell, axis)) for axis, found in zip(axes, values, strict=True))] = cell
+    if array.size != len(cells) or any(cell is None for cell in array.flat):
+        raise ValueError(f"arranged: cells must be a full grid of {', '.join(axes)}, got {len(cells)} cells")
+    return array

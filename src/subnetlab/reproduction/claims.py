@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..atomic import atomic_file
 from .grids import MEASURES, Measure
 from .statistics import Interval, Outcome, interval, log_slope, outcome, rank_agreement
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from ..core.arrays import FloatArray
     from .grids import ErrorGrid
 
@@ -92,6 +98,17 @@ def categorical_verdicts(grid: ErrorGrid, *, rounds: int) -> list[Verdict]:
     claims = [("error rises as the number of subnetworks grows, at fixed tau", 1, 1.0)]
     claims.append(("error rises as the number of local steps grows, at fixed p", 2, 1.0))
     return _grid_verdicts("2c", grid, claims, {"equal rounds K": "final", "equal steps K tau": "steps"}, rounds)
+
+
+def write_verdicts(path: Path, verdicts: Sequence[Verdict]) -> None:
+    """Write verdicts as CSV, one line each."""
+    text = io.StringIO()
+    rows = [verdict.as_row() for verdict in verdicts]
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_file(path) as file:
+        file.write(text.getvalue().encode())
 
 
 def _grid_verdicts(

@@ -9,13 +9,15 @@
     [[grid]]             # any number: settings that replace or add to [settings]
     masks = "categorical"
 
-Every grid is the product of all lists; the study is the union of the grids.
+Every grid is the product of all lists; the study is the union of the grids. ``network_seed = "seed"`` gives each
+seed an initial network of its own.
 """
 
 from __future__ import annotations
 
 import difflib
 import itertools
+import json
 import tomllib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -86,24 +88,41 @@ class Plan:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise PlanError(f"{path}: must be a TOML file: {error}") from error
-        for name, given in (("settings", settings), ("dataset", dataset)):
-            if given:
-                if not isinstance(content.get(name, {}), dict):
-                    raise PlanError(f"{path}: {name} must be one table for flags to change it, got several")
-                content[name] = {**content.get(name, {}), **given}
-        return cls.from_dict(content, source=str(path), folder=path.parent, name=path.stem)
+        return cls.from_dict(
+            content, settings=settings, dataset=dataset, source=str(path), folder=path.parent, name=path.stem
+        )
 
     @classmethod
     def from_dict(
-        cls, content: Mapping[str, Any], *, source: str = "plan", folder: Path | None = None, name: str = "study"
+        cls,
+        content: Mapping[str, Any],
+        *,
+        settings: Mapping[str, Any] | None = None,
+        dataset: Mapping[str, Any] | None = None,
+        source: str = "plan",
+        folder: Path | None = None,
+        name: str = "study",
     ) -> Plan:
         """Return the plan in a dict of the same structure as the file.
+
+        Parameters
+        ----------
+        content : mapping
+        settings, dataset : mapping, optional
+            As for `from_toml`.
+        source : str
+            What errors call the plan.
+        folder : Path, optional
+            What paths are relative to, if not the current folder.
+        name : str
+            For a plan that has none.
 
         Raises
         ------
         PlanError
             If it breaks a rule.
         """
+        content = _replaced(source, content, {"settings": settings, "dataset": dataset})
         _check_keys(source, "", content, _TOP, required=("dataset", "settings"))
         datasets = [
             spec
@@ -119,7 +138,35 @@ class Plan:
         given = content.get("name", name)
         if not isinstance(given, str):
             raise PlanError(f"{source}: name must be a text, got {given!r}")
-        return cls(given, dict(content), tuple(cells))
+        return cls(given, content, tuple(cells))
+
+    def to_toml(self) -> str:
+        """Return the plan as the text of a file; what the plan leaves open (None) is left out.
+
+        Examples
+        --------
+        >>> settings = {"width": 100, "rounds": 5, "masks": "categorical", "n_subnetworks": [2, 4]}
+        >>> print(Plan.from_dict({"dataset": {"name": "diabetes"}, "settings": settings}).to_toml())
+        name = "study"
+        <BLANKLINE>
+        [dataset]
+        name = "diabetes"
+        <BLANKLINE>
+        [settings]
+        width = 100
+        rounds = 5
+        masks = "categorical"
+        n_subnetworks = [2, 4]
+        <BLANKLINE>
+        """
+        parts = [f"name = {_toml(self.name)}\n"]
+        for name in _TOP[1:]:
+            tables = self.content.get(name, [])
+            header = f"[[{name}]]" if isinstance(tables, list) else f"[{name}]"
+            for table in tables if isinstance(tables, list) else [tables]:
+                lines = [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
+                parts.append("\n".join([header, *lines]) + "\n")
+        return "\n".join(parts)
 
     def check(self) -> None:
         """Load the data and see that every cell can be run.
@@ -131,6 +178,26 @@ class Plan:
         """
         for cell in self.cells:
             cell.resolved()
+
+
+def _replaced(
+    source: str, content: Mapping[str, Any], replacements: Mapping[str, Mapping[str, Any] | None]
+) -> dict[str, Any]:
+    """Return the content with some keys of its tables replaced."""
+    content = dict(content)
+    for name, given in replacements.items():
+        if given:
+            if not isinstance(content.get(name, {}), dict):
+                raise PlanError(f"{source}: {name} must be one table for flags to change it, got several")
+            content[name] = {**content.get(name, {}), **given}
+    return content
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML writes it; texts, true and false, and lists are as in JSON."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _grid(
