@@ -24,8 +24,8 @@ ROOMS = [
     "audit",
     "study",
     "figures",
-    "report",
     "reproduction",
+    "report",
     "estimators",
     "cli",
 ]

@@ -44,6 +44,7 @@ _PUBLIC = {
     "smallest_eigenvalue": ".kernels.eigenvalues",
     "theory_setting": ".theory.setting",
     "train": ".training",
+    "write_report": ".report",
 }
 
 __all__ = ["__version__", *_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from .kernels.finite import finite_ntk as finite_ntk
     from .kernels.infinite import infinite_ntk as infinite_ntk
     from .kernels.masked import masked_ntk as masked_ntk
+    from .report import write_report as write_report
     from .study import open_study as open_study
     from .theory.lazy import average_lazy_model as average_lazy_model
     from .theory.lazy import lazy_model as lazy_model

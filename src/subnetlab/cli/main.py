@@ -38,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "plan": Command(".plan", "find settings that are predicted to reach a target error soonest"),
     "audit": Command(".audit", "check every statement of the paper by computation"),
     "explore": Command(".explore", "open a local page that trains live while you change the settings"),
+    "report": Command(".report", "write a run, a study or a reproduction as one HTML page that opens offline"),
     "bench": Command(".bench", "time the engines against each other on this machine and your data"),
     "data": Command(".data", "list the datasets, or show what one holds and where it was found"),
 }

@@ -1,0 +1,275 @@
+// Draws the figures of the page and joins their controls to them. Each <figure> says which component draws it, and
+// holds its charts' specifications and its numbers as JSON; charts take their data by name.
+(() => {
+  "use strict";
+  const config = JSON.parse(document.getElementById("chart-config").textContent);
+  const embedding = { mode: "vega-lite", renderer: "svg", actions: false, config, logLevel: 1 }; // errors alone: an empty layer is no news
+  const components = { static: drawStatic, rounds: drawRounds, explorer: drawExplorer };
+
+  const plot = async (figure, name, spec) =>
+    (await vegaEmbed(figure.querySelector(`[data-plot="${name}"]`), spec, embedding)).view;
+  const control = (figure, name) => figure.querySelector(`.controls [name="${name}"]`);
+  const say = (input, text) => {
+    input.setAttribute("aria-valuetext", text);
+    input.closest("label").querySelector("output").textContent = text;
+  };
+  function legend(figure) { // what is not ticked is neither drawn nor explained
+    for (const key of figure.querySelectorAll(".legend li")) {
+      const box = key.dataset.of && control(figure, key.dataset.of);
+      key.hidden = Boolean(box) && !box.checked;
+    }
+  }
+  const positive = (value) => (value > 0 ? value : null); // what a logarithmic axis can show
+  const short = (value, digits) => {
+    if (value === null || value === undefined) return "none";
+    const [mantissa, exponent] = Number(value).toPrecision(digits).split("e");
+    return exponent === undefined ? mantissa : `${Number(mantissa)}e${Number(exponent)}`;
+  };
+  async function fill(view, tables) {
+    for (const [name, rows] of Object.entries(tables)) view.data(name, rows);
+    await view.runAsync();
+  }
+
+  async function drawStatic(figure, { specs }) {
+    for (const [name, spec] of Object.entries(specs)) await plot(figure, name, spec);
+  }
+
+  // ---- the error inside the rounds: a window of rounds in detail, moved by two sliders or on the overview
+  async function drawRounds(figure, data) {
+    const { rounds, errors, inside, total } = data;
+    const steps = errors[0].length - 2;
+    const places = [0, ...Array.from({ length: steps }, (_, t) => (inside.local_end * (t + 1)) / steps), inside.aggregation];
+    const events = ["sampling", ...Array(steps).fill("local step"), "aggregation"];
+    const first = control(figure, "first"), shown = control(figure, "shown"), prediction = control(figure, "predicted");
+    const detail = await plot(figure, "detail", data.specs.detail);
+    const overview = await plot(figure, "overview", data.specs.overview);
+    const start = [{ round: 0, error: positive(data.initial) }];
+    await fill(overview, {
+      overview: start.concat(rounds.map((k, i) => ({ round: k + 1, error: positive(errors[i][steps + 1]) }))),
+    });
+
+    const within = (i, low, high) => rounds[i] >= low && rounds[i] < high;
+    function rows(values, initial, low, high, make) {
+      const found = [];
+      if (low === 0 && initial !== null) found.push(make(inside.aggregation - 1, initial, 0, -1, 0));
+      rounds.forEach((k, i) => {
+        if (!within(i, low - 1, high + 1)) return;
+        values[i].forEach((value, j) => found.push(make(k + places[j], value, k, j, stretchOf[i])));
+      });
+      return found;
+    }
+    const stretchOf = []; // neighbours share a number: lines do not cross rounds that were left out
+    rounds.forEach((k, i) => stretchOf.push(i === 0 ? 0 : stretchOf[i - 1] + (k === rounds[i - 1] + 1 ? 0 : 1)));
+
+    async function draw() {
+      const count = Math.min(Number(shown.value) + 1, total);
+      first.max = total - count;
+      const low = Math.min(Number(first.value), total - count), high = low + count;
+      say(first, String(low));
+      say(shown, String(count));
+      const point = (position, value, k, j) => ({
+        position, error: positive(value), round: k, step: Math.max(0, Math.min(j, steps)), event: j < 0 ? "aggregation" : events[j],
+      });
+      const onLine = (position, value, k, j, stretch) => ({ position, error: positive(value), stretch });
+      const phases = [];
+      if (count <= 12) {
+        for (let k = low; k < high; k += 1) {
+          phases.push({ start: k, end: k + inside.local_end, phase: "local" });
+          phases.push({ start: k + inside.local_end, end: k + inside.aggregation, phase: "aggregation" });
+          phases.push({ start: k + inside.aggregation, end: k + 1, phase: "sampling" });
+        }
+      }
+      const band = data.low
+        ? rounds.flatMap((k, i) => within(i, low - 1, high + 1)
+          ? places.map((place, j) => ({ position: k + place, low: positive(data.low[i][j]), high: positive(data.high[i][j]), stretch: stretchOf[i] }))
+          : [])
+        : [];
+      const predicted = prediction && prediction.checked ? rows(data.predicted.errors, data.predicted.initial, low, high, onLine) : [];
+      legend(figure);
+      detail.signal("first", low === 0 ? inside.aggregation - 1.1 : low - 0.05).signal("last", high);
+      detail.signal("size", Math.max(6, Math.min(60, 900 / count)));
+      await fill(detail, {
+        phases, band, predicted,
+        line: rows(errors, data.initial, low, high, onLine),
+        points: rows(errors, data.initial, low, high, point),
+      });
+      const scale = overview.scale("x");
+      brushing = true;
+      overview.signal("brush_x", [scale(low), scale(high)]);
+      await overview.runAsync();
+      brushing = false;
+    }
+
+    let brushing = false;
+    overview.addSignalListener("brush", (_, selected) => {
+      if (brushing || !selected.round) return;
+      const [from, to] = selected.round, count = Math.max(1, Math.round(to - from));
+      shown.value = Math.min(count, total) - 1;
+      first.max = total - Math.min(count, total);
+      first.value = Math.round(from);
+      queue();
+    });
+    let waiting = false;
+    const queue = () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => { waiting = false; draw(); });
+    };
+    for (const input of [first, shown, prediction]) if (input) input.addEventListener("input", queue);
+    await draw();
+  }
+
+  // ---- a grid of runs: a heatmap, and the curves of the cell chosen in it or by the sliders
+  async function drawExplorer(figure, data) {
+    const { axes, measures, repetitions } = data;
+    const strides = axes.map((_, i) => axes.slice(i + 1).reduce((n, axis) => n * axis.values.length, 1));
+    const sliders = axes.map((axis) => control(figure, `axis-${axis.name}`));
+    const measureInput = control(figure, "measure"), seedInput = control(figure, "seed");
+    const acrossInput = control(figure, "across"), upInput = control(figure, "up");
+    const predictionBox = control(figure, "predicted"), boundBox = control(figure, "bound");
+    const readout = figure.querySelector(".readout");
+    let across = data.across, up = data.up, heatmap = null;
+    const curve = await plot(figure, "curve", data.specs.curve);
+
+    const at = () => sliders.map((input) => (input ? Number(input.value) : 0));
+    const cellAt = (place) => place.reduce((sum, index, i) => sum + index * strides[i], 0);
+    const seed = () => (seedInput ? Number(seedInput.value) - 1 : 0); // -1: the mean over repetitions
+    const measure = () => measures[Number(measureInput.value)];
+    const states = { d: "diverged", f: "failed", p: "not run", a: "absent" };
+
+    // the error of a cell, or the reason why there is none
+    function value(cell, name, which) {
+      const n = repetitions.length;
+      const state = Array.from(data.status.slice(cell * n, cell * n + n));
+      const chosen = which < 0 ? state.filter((s) => s !== "a") : [state[which]];
+      if (chosen.length === 0) return { why: states.a };
+      const bad = chosen.find((s) => s !== "o");
+      if (bad) return { why: states[bad] };
+      const all = data.values[name].slice(cell * n, cell * n + n);
+      const found = which < 0 ? all.filter((v, i) => state[i] !== "a") : [all[which]];
+      if (found.some((v) => v === null)) return { why: "not recorded" };
+      return { error: found.reduce((a, b) => a + b, 0) / found.length };
+    }
+
+    function limits(name) {
+      const known = data.values[name].filter((v) => v > 0);
+      const low = Math.min(...known), high = Math.max(...known);
+      return known.length === 0 ? [1, 10] : low === high ? [low / 1.05, high * 1.05] : [low, high];
+    }
+
+    async function embedHeatmap() {
+      if (!data.specs.heatmap) return;
+      const title = (index) => (index === null ? "" : axes[index].title);
+      const quoted = (textOf) => JSON.stringify(textOf).slice(1, -1);
+      const spec = JSON.stringify(data.specs.heatmap)
+        .replaceAll("{across}", quoted(title(across))).replaceAll("{up}", quoted(title(up)));
+      heatmap = await plot(figure, "heatmap", JSON.parse(spec));
+      heatmap.addEventListener("click", (_, item) => {
+        if (!item || !item.datum || item.datum.column === undefined) return;
+        sliders[across].value = axes[across].values.indexOf(item.datum.column);
+        if (up !== null) sliders[up].value = axes[up].values.indexOf(item.datum.row);
+        draw();
+      });
+    }
+
+    async function drawHeatmap(place, name) {
+      const columns = axes[across].values, rows = up === null ? [""] : axes[up].values;
+      const [low, high] = limits(name);
+      const room = figure.querySelector('[data-plot="heatmap"]').clientWidth / (columns.length + 1.5);
+      const font = Math.max(7, Math.min(12, room / 3.1));
+      const cells = rows.flatMap((row, r) => columns.map((column, c) => {
+        const here = [...place];
+        here[across] = c;
+        if (up !== null) here[up] = r;
+        const { error, why } = value(cellAt(here), name, seed());
+        const share = Math.log(error / low) / Math.log(high / low);
+        const sign = why === "diverged" ? "×" : why === "failed" ? "!" : "–";
+        return {
+          column, row, value: error > 0 ? error : null,
+          label: why ? sign : room < 15 ? "" : short(error, room < 34 ? 2 : 3),
+          pale: why ? "none" : share > 0.55 ? "yes" : "no",
+          shown: why || short(error, 4),
+        };
+      }));
+      heatmap.signal("columns", columns).signal("rows", [...rows].reverse()).signal("low", low).signal("high", high).signal("font", font);
+      await fill(heatmap, { cells, chosen: [{ column: columns[place[across]], row: up === null ? "" : rows[place[up]] }] });
+    }
+
+    async function drawCurve(cell, name) {
+      const { rounds } = data;
+      const line = (numbers, more) => (numbers || []).map((error, i) => ({ round: rounds[i], error: positive(error), ...more }));
+      const lines = measures.flatMap((m) =>
+        line(data.curves[m.name]?.mean[cell], { measure: m.name, width: m.name === name ? 2 : 1, opacity: m.name === name ? 1 : 0.45 }));
+      const { low, high } = data.curves[name] || {};
+      const band = low && low[cell] ? low[cell].map((v, i) => ({ round: rounds[i], low: positive(v), high: positive(high[cell][i]) })) : [];
+      const predicted = predictionBox && predictionBox.checked ? line(data.predicted[name][cell]) : [];
+      const promise = data.bounds && data.bounds[cell];
+      const bound = boundBox && boundBox.checked && promise
+        ? rounds.map((k) => ({ round: k, error: positive(promise.start * promise.rate ** (k + 1) + promise.floor) })) : [];
+      const { error } = value(cell, name, seed());
+      const last = rounds[rounds.length - 1];
+      await fill(curve, { lines, band, predicted, bound, final: error > 0 && lines.length ? [{ round: last, error }] : [] });
+    }
+
+    function describe(place, cell, name) {
+      const words = axes.map((axis, i) => `${axis.short} = ${axis.values[place[i]]}`).join(", ");
+      const { error, why } = value(cell, name, seed());
+      const which = seed() < 0 ? `mean of ${repetitions.length} seeds` : `seed ${repetitions[Math.max(0, seed())]}`;
+      readout.textContent = "";
+      const strong = document.createElement("b");
+      strong.textContent = words || "The one cell";
+      const outcome = why ? `: ${why}.` : `: error ${measure().label} ${short(error, 4)} (${which}).`;
+      const promise = data.bounds ? data.bounds[cell]?.says : null;
+      readout.append(strong, outcome, promise ? ` ${promise}` : "");
+    }
+
+    async function draw() {
+      sliders.forEach((input, i) => { if (input && input.type === "range") say(input, axes[i].values[Number(input.value)]); });
+      const place = at(), cell = cellAt(place), { name } = measure();
+      legend(figure);
+      if (heatmap) await drawHeatmap(place, name);
+      await drawCurve(cell, name);
+      describe(place, cell, name);
+    }
+
+    async function turn(event) {
+      const [a, b] = [Number(acrossInput.value), Number(upInput.value)];
+      if (a === b) { // the other one takes the place that this one left
+        if (event.target === acrossInput) upInput.value = across; else acrossInput.value = up;
+      }
+      [across, up] = [Number(acrossInput.value), Number(upInput.value)];
+      await embedHeatmap();
+      await draw();
+    }
+    for (const input of figure.querySelectorAll(".controls input, .controls select")) {
+      input.addEventListener("input", input === acrossInput || input === upInput ? turn : draw);
+    }
+    let width = figure.clientWidth;
+    window.addEventListener("resize", () => { if (figure.clientWidth !== width) { width = figure.clientWidth; draw(); } });
+    await embedHeatmap();
+    await draw();
+  }
+
+  async function start() {
+    for (const figure of document.querySelectorAll("figure[data-component]")) {
+      try {
+        await components[figure.dataset.component](figure, JSON.parse(figure.querySelector("script").textContent));
+      } catch (error) {
+        const note = document.createElement("p");
+        note.className = "trouble";
+        note.textContent = `This figure could not be drawn: ${error.message}`;
+        figure.prepend(note);
+        console.error(error);
+      }
+    }
+    document.documentElement.dataset.drawn = "yes";
+  }
+
+  // on paper everything that is folded away on screen is open
+  const folded = [];
+  window.addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("details:not([open])")) { details.open = true; folded.push(details); }
+  });
+  window.addEventListener("afterprint", () => { for (const details of folded.splice(0)) details.open = false; });
+  start();
+})();

@@ -1,0 +1,77 @@
+"""The numbers of a grid as tables, for readers who do not see the heatmap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .grid_numbers import MEASURES, final_numbers, status_letters
+from .markup import Markup, folded, joined, table, text
+from .provenance import plain
+from .rounding import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .grid import CellGrid
+
+_WORDS = {"d": "diverged", "f": "failed", "p": "not run", "a": "absent"}
+_MOST_ROWS = 400
+
+
+def matrix_tables(grid: CellGrid, last_rounds: int | None) -> Markup:
+    """Return a grid of two axes as a table per measure: the means over the seeds."""
+    rows, columns = grid.axes
+    numbers, status = final_numbers(grid, last_rounds), status_letters(grid)
+    seeds = len(grid.repetitions)
+    tables: list[Markup] = []
+    for measure, label in MEASURES.items():
+        cells = [
+            _mean(numbers[measure][place * seeds : (place + 1) * seeds], status[place * seeds : (place + 1) * seeds])
+            for place in range(grid.places)
+        ]
+        width = len(columns.values)
+        body = [
+            [text(f"{rows.short} = {name}"), *(text(cell) for cell in cells[r * width : (r + 1) * width])]
+            for r, name in enumerate(rows.labels)
+        ]
+        header = [
+            text(f"{rows.short} \\ {columns.short}"),
+            *(text(f"{columns.short} = {name}") for name in columns.labels),
+        ]
+        over = f", mean of {seeds} seeds" if seeds > 1 else ""
+        tables.append(table(text(f"Training error {label}{over}."), header, body))
+    return folded("The heatmaps as tables", joined(tables))
+
+
+def record_table(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Markup:
+    """Return one row per cell: what varies, its status and its final errors."""
+    kept = records[:_MOST_ROWS]
+    errors = ("final_full_error", "final_local_error", "final_sampled_error")
+    header = [text("cell"), *(text(name.replace("_", " ")) for name in names), text("status")]
+    header += [text(label) for label in MEASURES.values()]
+    body = [
+        [
+            text(record["key"][:8]),
+            *(text(plain(record.get(name))) for name in names),
+            text(record["status"]),
+            *(text(shown(record[e]) if isinstance(record.get(e), float) else "none") for e in errors),
+        ]
+        for record in kept
+    ]
+    which = (
+        f"all {len(records)} cells" if len(kept) == len(records) else f"the first {len(kept)} of {len(records)} cells"
+    )
+    caption = text(f"Settings that vary, and training errors in the last round, of {which}.")
+    return folded(f"The cells as a table ({which})", table(caption, header, body))
+
+
+def _mean(values: Sequence[float | None], states: str) -> str:
+    there = [(value, state) for value, state in zip(values, states, strict=True) if state != "a"]
+    if not there:
+        return _WORDS["a"]
+    if bad := next((state for _, state in there if state != "o"), None):
+        return _WORDS[bad]
+    known = [value for value, _ in there if value is not None]
+    return shown(float(np.mean(known))) if len(known) == len(there) else "not recorded"

@@ -1,0 +1,129 @@
+"""The figure of a grid of runs: a heatmap with controls, joined to the curves of the chosen cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .cell_charts import curve_chart, heatmap_chart
+from .controls import choice, slider, tick
+from .figure import Figure, Key
+from .grid_numbers import MEASURES, curve_numbers, curve_rounds, final_numbers, status_letters
+from .markup import Markup, joined, text
+from .style import AGGREGATED, BOUND, INK, LOCAL, PREDICTED, SAMPLING
+
+if TYPE_CHECKING:
+    from .cell_theory import GridTheory
+    from .grid import Axis, CellGrid
+
+_ACROSS = ("selection_prob", "local_steps", "step_size", "width", "init_scale")  # preferred, in order
+_UP = ("n_subnetworks", *_ACROSS)
+
+
+def explorer_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup, *, last_rounds: int | None) -> Figure:
+    """Return the figure.
+
+    Parameters
+    ----------
+    name : str
+        Its id.
+    grid : CellGrid
+    theory : GridTheory
+    said : Markup
+        The first words of the caption.
+    last_rounds : int, optional
+        Over how many last rounds a cell's error is the mean; None takes the last round's.
+    """
+    up, across = _spanned(grid.axes)
+    rounds = curve_rounds(grid)
+    has_theory = not theory.why_not
+    data: dict[str, Any] = {
+        "axes": [{"name": a.name, "short": a.short, "title": a.title, "values": a.labels} for a in grid.axes],
+        "across": across,
+        "up": up,
+        "repetitions": list(grid.repetitions),
+        "measures": [{"name": measure, "label": label} for measure, label in MEASURES.items()],
+        "status": status_letters(grid),
+        "values": final_numbers(grid, last_rounds),
+        "rounds": rounds.tolist(),
+        "curves": curve_numbers(grid, rounds) if len(rounds) else {},
+        "predicted": theory.predicted(rounds) if has_theory else None,
+        "bounds": theory.bounds() if has_theory else None,
+    }
+    charts: dict[str, Any] = {}
+    if grid.axes:
+        charts["heatmap"] = heatmap_chart(max(len(axis.values) for axis in grid.axes) if up is not None else 1)
+    charts["curve"] = curve_chart()
+    return Figure(
+        name,
+        "explorer",
+        charts,
+        data,
+        joined([said, _curves_said(grid, len(rounds)), theory_said(theory)], " "),
+        _controls(grid, up, across, has_theory=has_theory),
+        Markup('<p class="readout" aria-live="polite"></p>'),
+        _keys(grid, has_theory=has_theory),
+    )
+
+
+def _spanned(axes: tuple[Axis, ...]) -> tuple[int | None, int | None]:
+    """Return which axes the heatmap has upwards and across: None where there are too few."""
+    order = {axis.name: i for i, axis in enumerate(axes)}
+    up = next((order[name] for name in _UP if name in order), None)
+    rest = [i for i in range(len(axes)) if i != up]
+    across = next((order[name] for name in _ACROSS if order.get(name) in rest), rest[0] if rest else None)
+    if across is None:  # one axis, or none: it lies across
+        return None, up if up is not None else (0 if axes else None)
+    if up is None:
+        up = next(i for i in range(len(axes)) if i != across) if len(axes) > 1 else None
+    return up, across
+
+
+def _controls(grid: CellGrid, up: int | None, across: int | None, *, has_theory: bool) -> Markup:
+    controls = [choice("measure", text("Error"), list(MEASURES.values()))]
+    if len(grid.repetitions) > 1:
+        controls.append(choice("seed", text("Seed"), ["mean of all", *grid.repetitions]))
+    if len(grid.axes) > 2 and up is not None and across is not None:
+        titles = [axis.title for axis in grid.axes]
+        controls += [choice("across", text("Across"), titles, across), choice("up", text("Upwards"), titles, up)]
+    for axis in grid.axes:
+        middle = len(axis.values) // 2
+        label = text(axis.title)
+        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in axis.values):
+            controls.append(slider(f"axis-{axis.name}", label, len(axis.values), middle, axis.labels[middle]))
+        else:
+            controls.append(choice(f"axis-{axis.name}", label, axis.labels))
+    if has_theory:
+        controls.append(tick("predicted", text("Prediction"), on=True))
+        controls.append(tick("bound", text("Bound of the theorem"), on=False))
+    return joined(controls)
+
+
+def _keys(grid: CellGrid, *, has_theory: bool) -> list[Key]:
+    keys = [
+        Key("line", SAMPLING, text(MEASURES["sampled"])),
+        Key("line", LOCAL, text(MEASURES["local"])),
+        Key("line", AGGREGATED, text(MEASURES["full"])),
+    ]
+    if len(grid.repetitions) > 1:
+        keys.append(Key("band", "var(--band)", text("least to largest over seeds")))
+    if has_theory:
+        keys += [
+            Key("dashed", PREDICTED, text("predicted mean"), "predicted"),
+            Key("dotted", BOUND, text("bound of the theorem"), "bound"),
+        ]
+    return [*keys, Key("outline", SAMPLING, text("chosen cell")), Key("ring", INK, text("its number in the heatmap"))]
+
+
+def _curves_said(grid: CellGrid, points: int) -> Markup:
+    if points == 0:
+        return text("The page holds no curves of the cells: the study kept none, or there are too many cells.")
+    seeds = len(grid.repetitions)
+    over = f" the mean of {seeds} seeds with their least and largest, not each seed's," if seeds > 1 else ""
+    return text(f"Of each cell's curve the page holds{over} {points} rounds, evenly spread.")
+
+
+def theory_said(theory: GridTheory) -> Markup:
+    """Return what prediction and bound are of, or why there are none."""
+    if theory.why_not:
+        return text(f"Prediction and bound are not drawn: {theory.why_not}.")
+    return text("Prediction and bound are of the mean over initial networks and masks.")

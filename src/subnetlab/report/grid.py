@@ -1,0 +1,154 @@
+"""The cells of a study on the grid of what varies, repetitions apart."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..study.table import varying
+from .rounding import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ..study.result import CellResult
+
+REPEATED = ("seed", "network_seed")  # cells that differ in nothing else are repetitions of one another
+_MOST_PLACES = 20_000
+_SPARSE = 8  # the grid may have this many times more places than there are cells
+
+NAMES = {
+    "n_subnetworks": ("p", "number of subnetworks"),
+    "selection_prob": ("ξ", "selection probability"),
+    "local_steps": ("τ", "local steps"),
+    "step_size": ("η", "step size"),
+    "width": ("m", "neurons"),
+    "init_scale": ("κ", "scale of the initial weights"),
+    "rounds": ("K", "rounds"),
+    "n_samples": ("n", "rows"),
+    "n_features": ("d", "features"),
+}
+"""The paper's letter and words of a setting."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell: its settings, its status and, if it has one, its result."""
+
+    key: str
+    settings: Mapping[str, Any]
+    status: str
+    result: CellResult | None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A setting that varies, and its values in order."""
+
+    name: str
+    values: tuple[Any, ...]
+
+    @property
+    def short(self) -> str:
+        """The letter, or the name where the paper has none."""
+        return NAMES.get(self.name, (self.name.replace("_", " "),))[0]
+
+    @property
+    def title(self) -> str:
+        """Words and letter."""
+        if self.name not in NAMES:
+            return self.short
+        letter, words = NAMES[self.name]
+        return f"{words} {letter}"
+
+    @property
+    def labels(self) -> list[str]:
+        """The values as text."""
+        return [_label(value) for value in self.values]
+
+
+@dataclass(frozen=True)
+class CellGrid:
+    """Cells by their place.
+
+    Parameters
+    ----------
+    axes : tuple of Axis
+    repetitions : tuple of str
+        The seeds, in order.
+    entries : dict
+        By place (an index per axis, row-major) and repetition.
+    """
+
+    axes: tuple[Axis, ...]
+    repetitions: tuple[str, ...]
+    entries: dict[tuple[int, int], Entry]
+
+    @property
+    def places(self) -> int:
+        """The number of places, with a cell or without."""
+        return math.prod(len(axis.values) for axis in self.axes)
+
+    def at(self, place: int) -> list[Entry | None]:
+        """Return the repetitions at a place."""
+        return [self.entries.get((place, r)) for r in range(len(self.repetitions))]
+
+    def place_of(self, *indices: int) -> int:
+        """Return the place of an index per axis."""
+        place = 0
+        for axis, index in zip(self.axes, indices, strict=True):
+            place = place * len(axis.values) + index
+        return place
+
+
+def build_grid(entries: Sequence[Entry]) -> CellGrid | None:
+    """Return the grid, or None where the cells fill too little of what they span.
+
+    Examples
+    --------
+    >>> settings = [{"n_subnetworks": p, "seed": seed, "network_seed": seed} for p in (1, 4) for seed in (0, 1)]
+    >>> grid = build_grid([Entry(str(i), s, "pending", None) for i, s in enumerate(settings)])
+    >>> [axis.name for axis in grid.axes], grid.repetitions, grid.places
+    (['n_subnetworks'], ('0', '1'), 2)
+    """
+    found = varying([{k: v for k, v in entry.settings.items() if k not in REPEATED} for entry in entries])
+    if "engine" in found and not _collide(entries, [name for name in found if name != "engine"]):
+        del found["engine"]  # "auto" took one or the other: no setting of the study's
+    axes = tuple(Axis(name, tuple(values)) for name, values in found.items())
+    seeds = list(dict.fromkeys(sorted(_seeds(entry) for entry in entries)))
+    grid = CellGrid(axes, tuple(_seed_label(s) for s in seeds), {})
+    if grid.places > min(_MOST_PLACES, max(50, _SPARSE * len(entries))):
+        return None
+    order = {axis.name: {value: i for i, value in enumerate(axis.values)} for axis in axes}
+    for entry in entries:
+        indices = (order[axis.name][_hashable(entry.settings.get(axis.name))] for axis in axes)
+        grid.entries[grid.place_of(*indices), seeds.index(_seeds(entry))] = entry
+    return grid
+
+
+def _collide(entries: Iterable[Entry], names: Sequence[str]) -> bool:
+    seen = [(*_seeds(entry), *(_hashable(entry.settings.get(name)) for name in names)) for entry in entries]
+    return len(set(seen)) < len(seen)
+
+
+def _seeds(entry: Entry) -> tuple[int, int]:
+    seed, network = (entry.settings.get(name, 0) for name in REPEATED)
+    return int(seed), int(seed if network == "seed" else network)  # a network seed of "seed" follows the seed
+
+
+def _seed_label(seeds: tuple[int, int]) -> str:
+    seed, network = seeds
+    return str(seed) if network in (0, seed) else f"{seed}, network {network}"
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _label(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return " ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+    return shown(float(value), 6)

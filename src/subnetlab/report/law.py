@@ -1,0 +1,31 @@
+"""A training scheme in a few words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .rounding import shown
+
+if TYPE_CHECKING:
+    from ..core.masks import MaskLaw
+
+_NAMES = {
+    "Bernoulli": "Bernoulli masks",
+    "Categorical": "categorical masks",
+    "AllNeurons": "all neurons, no masks",
+    "FixedMasks": "given masks",
+}
+
+
+def law_text(law: MaskLaw) -> str:
+    """Return a mask law for a reader.
+
+    Examples
+    --------
+    >>> from subnetlab import Bernoulli
+    >>> law_text(Bernoulli(10, 0.5))
+    'Bernoulli masks, p = 10, ξ = 0.5'
+    """
+    kind = type(law).__name__
+    name = _NAMES.get(kind, kind)
+    return f"{name}, p = {law.n_subnetworks}, ξ = {shown(float(law.selection_prob))}"

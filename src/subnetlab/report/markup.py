@@ -1,0 +1,111 @@
+"""Pieces of HTML. Plain text becomes `Markup` by `text` alone, which escapes it; type checkers tell the two apart."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Markup = NewType("Markup", str)
+"""A string that is HTML already."""
+
+_LETTERS = {"xi": "ξ", "tau": "τ", "eta": "η", "kappa": "κ", "lambda_0": "λ₀", "theta": "θ", "delta": "δ"}
+
+
+def text(value: object) -> Markup:
+    """Return a value as text inside HTML.
+
+    Examples
+    --------
+    >>> text("a < b & 'c'")
+    'a &lt; b &amp; &#x27;c&#x27;'
+    """
+    return Markup(escape(str(value)))
+
+
+def joined(parts: Iterable[Markup], between: str = "\n") -> Markup:
+    """Return the parts one after another."""
+    return Markup(between.join(parts))
+
+
+def paragraph(content: Markup, kind: str = "") -> Markup:
+    """Return a paragraph, of a class if one is given."""
+    return Markup(f'<p class="{kind}">{content}</p>' if kind else f"<p>{content}</p>")
+
+
+def letter(name: str) -> Markup:
+    """Return a letter of the paper in italics.
+
+    Examples
+    --------
+    >>> letter("xi"), letter("p")
+    ('<i>ξ</i>', '<i>p</i>')
+    """
+    return Markup(f"<i>{escape(_LETTERS.get(name, name))}</i>")
+
+
+def definitions(items: Mapping[str, object], kind: str = "") -> Markup:
+    """Return names and values as a list of definitions."""
+    rows = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in items.items())
+    return Markup(f'<dl class="{kind}">{rows}</dl>')
+
+
+def table(caption: Markup, header: Sequence[Markup], rows: Iterable[Sequence[Markup]], kind: str = "") -> Markup:
+    """Return a table whose first column names its rows.
+
+    Parameters
+    ----------
+    caption : Markup
+    header : sequence of Markup
+        The names of the columns.
+    rows : iterable of sequence of Markup
+        As long as the header.
+    kind : str, optional
+        A class.
+
+    Examples
+    --------
+    >>> table(text("T"), [text("a"), text("b")], [[text(1), text(2)]]).count("scope")
+    3
+    """
+    return _table(caption, header, f"<tbody>{_rows(rows)}</tbody>", kind)
+
+
+def grouped_table(
+    caption: Markup,
+    header: Sequence[Markup],
+    groups: Mapping[Markup, Iterable[Sequence[Markup]]],
+    kind: str = "",
+) -> Markup:
+    """Return a table whose rows stand in groups, each under a line that names it; see `table`."""
+    bodies = (
+        f'<tbody><tr class="group"><th scope="rowgroup" colspan="{len(header)}">{name}</th></tr>{_rows(rows)}</tbody>'
+        for name, rows in groups.items()
+    )
+    return _table(caption, header, "\n".join(bodies), kind)
+
+
+def folded(summary: str, content: Markup) -> Markup:
+    """Return content that is shown on demand, and on paper."""
+    return Markup(f"<details><summary>{text(summary)}</summary>\n{content}\n</details>")
+
+
+def _plain(markup: Markup) -> str:
+    """Return markup of `text` and `letter` without its elements, for an attribute."""
+    return markup.replace("<i>", "").replace("</i>", "").replace('"', "&quot;")
+
+
+def _table(caption: Markup, header: Sequence[Markup], bodies: str, kind: str) -> Markup:
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
+    return Markup(
+        f'<div class="table" role="region" aria-label="{_plain(caption)}" tabindex="0"><table class="{kind}">'
+        f"<caption>{caption}</caption><thead><tr>{head}</tr></thead>\n{bodies}</table></div>"
+    )
+
+
+def _rows(rows: Iterable[Sequence[Markup]]) -> str:
+    return "\n".join(
+        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>" for row in rows
+    )

@@ -1,0 +1,63 @@
+"""The verdicts on the paper's claims, as a table."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .markup import Markup, grouped_table, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_TONES = {
+    "HOLDS": "good",
+    "KEPT": "good",
+    "MET": "good",
+    "FAILS": "bad",
+    "BROKEN": "bad",
+    "NOT MET": "bad",
+    "UNDECIDED": "open",
+    "VACUOUS": "open",
+}
+_COLUMNS = ["error", "read", "", "effect [95% interval]", "agreement"]
+
+
+def outcome_table(verdicts: Sequence[Mapping[str, Any]], figure: str) -> Markup:
+    """Return the verdicts on the claims made of one figure; a claim is named once."""
+    groups: dict[Markup, list[list[Markup]]] = {}
+    for verdict in verdicts:
+        if verdict.get("figure") == figure:
+            groups.setdefault(text(verdict["claim"]), []).append(
+                [
+                    text(verdict["measure"]),
+                    text(verdict["protocol"]),
+                    outcome_mark(str(verdict["outcome"])),
+                    _unbroken(_effect(verdict)),
+                    text(f"{verdict['agreement']:+.2f}"),
+                ]
+            )
+    seeds = max((int(verdict["seeds"]) for verdict in verdicts if verdict.get("figure") == figure), default=0)
+    caption = text(
+        f"What the paper claims of Figure {figure}, and whether these runs show it ({seeds} seeds). The effect is a "
+        f"log ratio of errors, positive as claimed; the agreement is the share of single comparisons as claimed minus "
+        f"the share the other way round. HOLDS needs an interval above 0 and an agreement of at least 0.5; FAILS is "
+        f"the mirror image."
+    )
+    return grouped_table(caption, [text(name) for name in _COLUMNS], groups, "words")
+
+
+def outcome_mark(outcome: str) -> Markup:
+    """Return an outcome, HOLDS for example: a word, and a colour besides."""
+    return Markup(f'<span class="outcome {_TONES.get(outcome, "open")}">{text(outcome)}</span>')
+
+
+def _unbroken(words: str) -> Markup:
+    return Markup(f'<span class="unbroken">{text(words)}</span>')
+
+
+def _effect(verdict: Mapping[str, Any]) -> str:
+    low, high = float(verdict["effect_low"]), float(verdict["effect_high"])
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{verdict['effect_mean']:+.2f} (one seed: no interval)"
+    return f"{verdict['effect_mean']:+.2f} [{low:+.2f}, {high:+.2f}]"

@@ -1,0 +1,96 @@
+"""What the theory promises, asks for and predicts of a run, and what the run did, as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .markup import Markup, table, text
+from .outcome_table import outcome_mark
+from .rounding import shown
+
+if TYPE_CHECKING:
+    from ..theory.verdict import Verdict
+
+_RELATIONS = {">=": "at least", "<=": "at most", ">": "above"}
+
+
+def promise_table(verdict: Verdict) -> Markup:
+    """Return a row per promise: what it says, what was measured, whether it was kept."""
+    rows = [row for row in (_bound(verdict), _kernels(verdict), _movement(verdict), _local(verdict)) if row]
+    if verdict.prediction is not None:
+        rows.append(_prediction(verdict))
+    header = [text(name) for name in ("statement", "says", "measured", "")]
+    caption = text("What the theory says of this run, and what the run did.")
+    return table(
+        caption, header, [[*map(text, row[:3]), outcome_mark(row[3]) if row[3] else text("")] for row in rows], "words"
+    )
+
+
+def hypothesis_table(verdict: Verdict) -> Markup:
+    """Return the hypotheses of the convergence theorem, with what the settings give; nothing where none applies."""
+    paper, _ = verdict.promises[verdict.theorem]
+    if not paper.conditions:
+        return Markup("")
+    rows = [
+        [
+            text(c.name),
+            text(shown(c.value)),
+            text(f"{_RELATIONS[c.relation]} {shown(c.limit)}"),
+            outcome_mark("MET" if c.met else "NOT MET"),
+        ]
+        for c in paper.conditions
+    ]
+    unmet = sum(not c.met for c in paper.conditions)
+    earned = (
+        "all are met" if unmet == 0 else f"{unmet} of {len(paper.conditions)} are not met, so it promises nothing here"
+    )
+    caption = text(f"What {paper.statement} asks of the settings: {earned}.")
+    return table(caption, [text(name) for name in ("hypothesis", "here", "must be", "")], rows, "words")
+
+
+def _bound(verdict: Verdict) -> tuple[str, str, str, str] | None:
+    paper, _ = verdict.promises[verdict.theorem]
+    measured = verdict.measured
+    if paper.bound is None:
+        return None
+    says = f"mean error at most {shown(float(paper.bound[len(measured) - 1]))} after {len(measured) - 1} rounds"
+    outcome = "VACUOUS" if paper.vacuous else "KEPT" if verdict.bound_kept else "BROKEN"
+    return f"{paper.statement}, bound", says, shown(float(measured[-1])), outcome
+
+
+def _kernels(verdict: Verdict) -> tuple[str, str, str, str]:
+    values, half = verdict.eigenvalues.values, verdict.setting.smallest_eigenvalue / 2
+    says = f"every masked kernel's smallest eigenvalue at least {shown(half)}"
+    found = f"{shown(float(values.min()))}; {100 * float(np.mean(values >= half)):.3g}% of {values.size}"
+    return "Theorem 2", says, found, "KEPT" if verdict.kernels_kept else "BROKEN"
+
+
+def _movement(verdict: Verdict) -> tuple[str, str, str, str]:
+    kept = "KEPT" if verdict.movement <= verdict.radius else "BROKEN"
+    return (
+        "what the proofs need",
+        f"no neuron moves further than {shown(verdict.radius)}",
+        shown(verdict.movement),
+        kept,
+    )
+
+
+def _local(verdict: Verdict) -> tuple[str, str, str, str] | None:
+    share = verdict.local_rates_kept
+    if np.isnan(share):
+        return None
+    says = f"each local step lowers the error by the factor {shown(verdict.local_rate_limit, 6)} or better"
+    found = f"worst {shown(float(np.nanmax(verdict.local_rates)), 6)}; {100 * share:.4g}% of the steps"
+    return "Hypothesis 1", says, found, "KEPT" if share == 1 else "BROKEN"
+
+
+def _prediction(verdict: Verdict) -> tuple[str, str, str, str]:
+    assert verdict.prediction is not None
+    measured = verdict.measured
+    predicted = verdict.prediction.full_error[: len(measured)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        typical = 100 * float(np.median(np.abs(measured / predicted - 1)))
+    says = f"mean error {shown(float(predicted[-1]))} at the end"
+    return "lazy prediction", says, f"{shown(float(measured[-1]))}; {typical:.3g}% apart in the median round", ""

@@ -1,0 +1,185 @@
+"""The page of a reproduction of the paper's Section 5."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..reproduction.settings import reasons
+from .cell_tables import matrix_tables
+from .cell_theory import GridTheory
+from .explorer import explorer_figure, theory_said
+from .grid import CellGrid, Entry, build_grid
+from .markup import Markup, definitions, joined, paragraph, table, text
+from .outcome_table import outcome_table
+from .page import Page, Section
+from .provenance import ROUNDED, data_origin
+from .rounds_figure import InsideRounds, rounds_figure
+from .study_page import entries_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..reproduction.settings import ReproductionSettings
+    from .source import ReproductionSource
+
+
+def reproduction_page(source: ReproductionSource) -> Page:
+    """Return the page of a reproduction."""
+    settings = source.settings
+    entries = entries_of(source.study)
+    sections = [
+        Section("figure-2a", "Figure 2a: the error within the rounds", _dynamics(source, entries)),
+        Section("figure-2b", "Figure 2b: Bernoulli masks", _heatmap(source, "2b", _bernoulli(settings, entries))),
+        Section("figure-2c", "Figure 2c: categorical masks", _heatmap(source, "2c", _categorical(settings, entries))),
+        Section("settings", "Settings and provenance", _settings(source)),
+    ]
+    return Page(
+        "Reproduction", "The experiments of Section 5, reproduced", _lede(source), _facts(source, entries), sections
+    )
+
+
+def _lede(source: ReproductionSource) -> Markup:
+    counts = Counter(str(verdict.get("outcome")) for verdict in source.verdicts)
+    start = (
+        "The training error inside the rounds and over grids of settings, from “On the Convergence of Shallow Neural "
+        "Network Training with Randomly Masked Neurons”."
+    )
+    if not counts:
+        return text(f"{start} No claim was judged.")
+    words = ", ".join(
+        f"{counts[name]} {word}"
+        for name, word in (("HOLDS", "hold"), ("FAILS", "fail"), ("UNDECIDED", "are undecided"))
+    )
+    return text(
+        f"{start} Each claim is judged for each way of reading the error: of {sum(counts.values())} verdicts, {words}."
+    )
+
+
+def _facts(source: ReproductionSource, entries: Sequence[Entry]) -> dict[str, object]:
+    settings = source.settings
+    rows = source.provenance.get("rows")
+    n = f", n = {len(rows)}" if isinstance(rows, list) else ""
+    return {
+        "data": f"{source.provenance.get('name', settings.dataset.name)}{n}",
+        "neurons": f"m = {settings.width}",
+        "rounds": f"K = {settings.rounds}",
+        "step size": f"η = {settings.step_size}",
+        "scale of the initial weights": f"κ = {settings.init_scale:g}",
+        "seeds": f"{settings.dynamics_seeds} and {settings.seeds} per cell",
+        "training runs": len(entries),
+    }
+
+
+def _chosen(entries: Sequence[Entry], seeds: int, **values: Sequence[Any]) -> CellGrid | None:
+    """Return the grid of the cells with these settings."""
+    wanted = {**values, "seed": range(seeds), "network_seed": range(seeds)}
+    own = [entry for entry in entries if all(entry.settings[name] in allowed for name, allowed in wanted.items())]
+    return build_grid(own) if own else None
+
+
+def _bernoulli(settings: ReproductionSettings, entries: Sequence[Entry]) -> CellGrid | None:
+    return _chosen(
+        entries,
+        settings.seeds,
+        masks=["bernoulli"],
+        record=["mean"],
+        n_subnetworks=settings.bernoulli_subnetworks,
+        selection_prob=settings.bernoulli_selection_probs,
+        local_steps=[settings.bernoulli_local_steps],
+    )
+
+
+def _categorical(settings: ReproductionSettings, entries: Sequence[Entry]) -> CellGrid | None:
+    return _chosen(
+        entries,
+        settings.seeds,
+        masks=["categorical"],
+        record=["mean"],
+        n_subnetworks=settings.categorical_subnetworks,
+        local_steps=settings.categorical_local_steps,
+    )
+
+
+def _dynamics(source: ReproductionSource, entries: Sequence[Entry]) -> Markup:
+    settings = source.settings
+    grid = _chosen(
+        entries,
+        settings.dynamics_seeds,
+        record=["subnetworks"],
+        n_subnetworks=[settings.dynamics_subnetworks],
+        selection_prob=[settings.dynamics_selection_prob],
+        local_steps=[settings.dynamics_local_steps],
+    )
+    results = (
+        [] if grid is None else [e.result for e in grid.entries.values() if e.status == "ok" and e.result is not None]
+    )
+    if grid is None or not results:
+        return paragraph(text("The runs of this figure were not made, or did not end well."), "note")
+    full = np.array([result.curves["full_error"] for result in results], dtype=np.float64)
+    inside = np.array([result.curves["subnetwork_errors"].mean(axis=-1) for result in results], dtype=np.float64)
+    errors = np.concatenate([inside, full[:, 1:, np.newaxis]], axis=2)  # (S, K, tau + 2)
+    several = len(results) > 1
+    curve = InsideRounds(
+        float(full[:, 0].mean()),
+        errors.mean(axis=0),
+        errors.min(axis=0) if several else None,
+        errors.max(axis=0) if several else None,
+        f"{len(results)} seeds",
+    )
+    theory = GridTheory(grid)
+    said = text(
+        f"Bernoulli masks, p = {settings.dynamics_subnetworks}, ξ = {settings.dynamics_selection_prob:g}, "
+        f"τ = {settings.dynamics_local_steps}; the mean of {len(results)} seed{'s' if several else ''}. In each round "
+        f"fresh masks are sampled, each subnetwork is trained for {settings.dynamics_local_steps} local steps, and the "
+        f"mean of their updates goes back into the whole network."
+    )
+    prediction = theory.cells[0].prediction if theory.cells else None
+    figure = rounds_figure("dynamics", curve, prediction, joined([said, theory_said(theory)], " ")).markup()
+    return joined([figure, outcome_table(source.verdicts, "2a")])
+
+
+def _heatmap(source: ReproductionSource, figure: str, grid: CellGrid | None) -> Markup:
+    if grid is None or all(entry.result is None for entry in grid.entries.values()):
+        return paragraph(text("The runs of this figure were not made."), "note")
+    last = source.settings.final_rounds
+    fixed = f"τ = {source.settings.bernoulli_local_steps} in all cells. " if figure == "2b" else ""
+    said = text(
+        f"Each square is the training error, mean over the last {last} rounds: lighter is smaller, on one logarithmic "
+        f"scale. {fixed}Choose a cell in the heatmap or with the sliders: its errors over the rounds stand beside it."
+    )
+    parts = [explorer_figure(f"explorer-{figure}", grid, GridTheory(grid), said, last_rounds=last).markup()]
+    if any(verdict.get("figure") == figure for verdict in source.verdicts):
+        parts.append(outcome_table(source.verdicts, figure))
+    if len(grid.axes) == 2:
+        parts.append(matrix_tables(grid, last))
+    return joined(parts)
+
+
+def _settings(source: ReproductionSource) -> Markup:
+    why = reasons()
+    rows = [
+        [
+            text(field.name.replace("_", " ")),
+            text(_value(getattr(source.settings, field.name))),
+            text(why.get(field.name, "from the paper")),
+        ]
+        for field in fields(source.settings)
+        if field.name != "dataset"
+    ]
+    caption = text("What was set, and why: the paper leaves most of it open.")
+    return joined(
+        [
+            table(caption, [text("setting"), text("value"), text("reason")], rows, "words"),
+            Markup("<h3>Where the data come from</h3>"),
+            definitions(data_origin(source.provenance), "settings"),
+            paragraph(text(ROUNDED), "note"),
+        ]
+    )
+
+
+def _value(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,125 @@
+"""The page of one run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .law import law_text
+from .markup import Markup, definitions, folded, joined, paragraph, table, text
+from .measure_figures import after_rounds_figure, measure_figures
+from .page import Page, Section
+from .provenance import ROUNDED, data_origin, plain, run_settings
+from .rounding import finite, shown, spread
+from .rounds_figure import InsideRounds, rounds_figure
+from .theory_part import judge, theory_sections
+
+if TYPE_CHECKING:
+    from ..history import History
+    from ..theory.prediction import Prediction
+    from ..training import TrainingRun
+    from .source import RunSource
+
+_TABLE_ROWS = 50
+_GATHERED = ("workers", "bytes_per_round")  # what `launch` adds
+
+
+def run_page(source: RunSource) -> Page:
+    """Return the page of a run."""
+    run = source.run
+    verdict, why_not = judge(run)
+    prediction = None if verdict is None else verdict.prediction
+    sections = [Section("rounds", "The error within the rounds", _rounds(run, prediction))]
+    sections += theory_sections(verdict, why_not)
+    if measures := measure_figures(run.history):
+        sections.append(Section("measures", "Other measures along training", measures))
+    if run.settings.record != "none" and run.history.rounds:
+        sections.append(Section("numbers", "The numbers", _numbers(run.history, prediction)))
+    sections.append(Section("settings", "Settings and provenance", _settings(source)))
+    heading = f"{source.data_name or 'A run'}: {law_text(run.scheme.masks)}"
+    return Page("Run", heading, _lede(run), _facts(source), sections)
+
+
+def _lede(run: TrainingRun) -> Markup:
+    K, known = run.history.rounds, finite(run.history.full_error)
+    if run.settings.record == "none" or len(known) < 2:
+        course = f"{K} rounds were made, and no errors recorded."
+    else:
+        verb = "fell" if known[-1] < known[0] else "rose"
+        start, end = shown(float(known[0])), shown(float(known[-1]))
+        course = f"The training error of the whole network {verb} from {start} to {end} in {K} rounds."
+    ends = {
+        "finished": "",
+        "unfinished": f" The run is not finished: {K} of {run.scheme.rounds} rounds are made.",
+        "diverged": f" The run diverged in round {K}: the step size {shown(run.settings.step_size)} is too large.",
+    }
+    return text(course + ends[run.status])
+
+
+def _facts(source: RunSource) -> dict[str, object]:
+    run = source.run
+    n, d = run.data.X.shape
+    return {
+        "data": f"{source.data_name or 'given arrays'}, n = {n}, d = {d}",
+        "neurons": f"m = {run.network.width}",
+        "subnetworks": f"p = {run.scheme.masks.n_subnetworks}",
+        "selection probability": f"ξ = {shown(float(run.scheme.masks.selection_prob))}",
+        "local steps": f"τ = {run.scheme.local_steps}",
+        "step size": f"η = {shown(run.settings.step_size)}",
+        "rounds": f"K = {run.history.rounds}",
+        "status": run.status,
+    }
+
+
+def _rounds(run: TrainingRun, prediction: Prediction | None) -> Markup:
+    history, p = run.history, run.scheme.masks.n_subnetworks
+    if run.settings.record == "none":
+        return paragraph(text('There is nothing to draw: this run recorded no errors (record="none").'), "note")
+    if history.rounds == 0:
+        return paragraph(text("There is nothing to draw: this run completed no round."), "note")
+    inside = np.column_stack([history.sampled_error, history.local_error])
+    if run.settings.record == "rounds" or not np.isfinite(inside).all():
+        note = 'This run recorded the error after each round only (record="rounds"), nothing inside the rounds.'
+        return joined([paragraph(text(note), "note"), after_rounds_figure(history).markup()])
+    after = history.full_error[1:, np.newaxis]
+    low = high = None
+    if history.subnetwork_errors is not None and p > 1:
+        low, high = (np.column_stack([of(history.subnetwork_errors, axis=2), after]) for of in (np.min, np.max))
+    curve = InsideRounds(float(history.full_error[0]), np.column_stack([inside, after]), low, high, f"{p} subnetworks")
+    said = text(
+        "Each round samples fresh masks, trains each subnetwork for some local steps, and puts the mean of their "
+        "updates back into the whole network. The first two kinds of mark are means over the subnetworks of |y − f|², "
+        "the third is |y − u|² of the whole network."
+    )
+    return rounds_figure("inside", curve, prediction, said).markup()
+
+
+def _numbers(history: History, prediction: Prediction | None) -> Markup:
+    K = history.rounds
+    kept = [int(k) for k in spread(K, _TABLE_ROWS)]
+    columns = {
+        "after sampling": history.sampled_error,
+        "after local training": history.local_error[:, -1],
+        "after aggregation": history.full_error[1:],
+    }
+    if prediction is not None:
+        columns["predicted after aggregation"] = prediction.full_error[1:]
+    header = [text("round"), *map(text, columns)]
+    rows = [[text(k), *(text(shown(float(values[k]))) for values in columns.values())] for k in kept]
+    which = f"all {K} rounds" if len(kept) == K else f"{len(kept)} of {K} rounds, evenly spread"
+    caption = text(f"Training errors in {which}: sums of squares over all rows.")
+    return folded(f"The errors as a table ({which})", table(caption, header, rows))
+
+
+def _settings(source: RunSource) -> Markup:
+    gathered = {name.replace("_", " "): plain(value) for name, value in source.summary.items() if name in _GATHERED}
+    origin = {**data_origin(source.provenance), **{name: plain(value) for name, value in source.run.provenance.items()}}
+    return joined(
+        [
+            definitions(run_settings(source.run) | gathered, "settings"),
+            Markup("<h3>Where it comes from</h3>"),
+            definitions(origin, "settings"),
+            paragraph(text(ROUNDED), "note"),
+        ]
+    )

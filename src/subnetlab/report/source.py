@@ -1,0 +1,175 @@
+"""What a folder holds: a run, a study, or a reproduction."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..reproduction.settings import ReproductionSettings
+from ..study.data import DatasetSpec
+from ..study.store import DATABASE
+from ..study.study import Study, open_study
+from ..training import load_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ..training import TrainingRun
+
+_RUN = "run.npz"
+
+
+@dataclass(frozen=True)
+class RunSource:
+    """A run of `train` or `launch`, or one that was saved from Python.
+
+    Parameters
+    ----------
+    run : TrainingRun
+    data_name : str
+        The dataset's, empty if nothing says it.
+    provenance, summary : mapping
+        What the folder notes of the data and of the outcome; empty for a run that was saved from Python.
+    """
+
+    run: TrainingRun
+    data_name: str
+    provenance: Mapping[str, Any]
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StudySource:
+    """A study, under the name of its folder."""
+
+    name: str
+    study: Study
+
+
+@dataclass(frozen=True)
+class ReproductionSource:
+    """A reproduction.
+
+    Parameters
+    ----------
+    study : Study
+        The runs with the reproduction's settings and no others.
+    settings : ReproductionSettings
+    verdicts : list of mapping
+        As in verdicts.json.
+    provenance : mapping
+    """
+
+    study: Study
+    settings: ReproductionSettings
+    verdicts: list[Mapping[str, Any]]
+    provenance: Mapping[str, Any]
+
+
+Source: TypeAlias = RunSource | StudySource | ReproductionSource
+
+
+def open_source(path: Path) -> Source:
+    """Return what is in a folder, or in the file of a run.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If it holds nothing of subnetlab's, or nothing to show.
+    ArchiveError, StudyFileError, DamagedResultError, OSError
+        If what it holds cannot be read.
+    """
+    if path.is_file():
+        return RunSource(load_run(path), "", {}, {})
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such folder")
+    if (path / DATABASE).is_file():
+        return _open_cells(path)
+    if (path / _RUN).is_file():
+        settings = _read_json(path / "settings.json", {})
+        name = _at(settings, "data", "name") or _at(settings, "provenance", "name") or ""
+        provenance = _read_json(path / "provenance.json", {}) or _at(settings, "provenance") or {}
+        return RunSource(load_run(path / _RUN), str(name), provenance, _read_json(path / "summary.json", {}))
+    raise ValueError(
+        f"{path}: must be a folder that train, launch, study or reproduce made, got neither {_RUN} nor {DATABASE}"
+    )
+
+
+def _open_cells(path: Path) -> StudySource | ReproductionSource:
+    study = open_study(path)
+    if not study.cells:
+        raise ValueError(f"{path}: must hold cells, got a study without any")
+    kept = _read_json(path / "settings.json", {})
+    if not isinstance(_at(kept, "settings", "dynamics_seeds"), int):
+        return StudySource(path.resolve().name, study)
+    own = _reproduced(path, study, kept)
+    spec = DatasetSpec.from_settings(own.cells[0].settings)
+    return ReproductionSource(
+        own,
+        _settings(path, kept, spec),
+        _read_json(path / "verdicts.json", []),
+        _read_json(path / "provenance.json", {}),
+    )
+
+
+def _reproduced(path: Path, study: Study, kept: Mapping[str, Any]) -> Study:
+    """Return the cells with the reproduction's settings: after --force the folder holds others too."""
+    fixed = {name: kept["settings"].get(name) for name in ("width", "rounds", "init_scale", "step_size", "dtype")}
+    own = study.select(**fixed)
+    specs = dict.fromkeys(DatasetSpec.from_settings(cell.settings) for cell in own.cells)
+    if len(specs) > 1:
+        specs = {spec: None for spec in specs if _digest(spec) == _at(kept, "data", "sha256")}
+    if len(specs) != 1:
+        raise ValueError(f"{path}: must hold the runs of one dataset that can be told from others, got {len(specs)}")
+    (spec,) = specs
+    return own.select(**{name: [value] for name, value in spec.settings().items()})
+
+
+def _digest(spec: DatasetSpec) -> str:
+    try:
+        return spec.load().digest
+    except (TypeError, ValueError, OSError, ImportError):
+        return ""
+
+
+def _settings(path: Path, kept: Mapping[str, Any], spec: DatasetSpec) -> ReproductionSettings:
+    known = {f.name for f in fields(ReproductionSettings)} - {"dataset"}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in kept["settings"].items()
+        if name in known
+    }
+    try:
+        return ReproductionSettings(dataset=spec, **values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path / 'settings.json'}: not the settings of a reproduction ({error})") from error
+
+
+def _read_json(path: Path, empty: Any) -> Any:
+    """Return the content of a JSON file, ``empty`` if it is not there.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON of the kind of ``empty``.
+    """
+    if not path.exists():
+        return empty
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not readable ({error})") from error
+    if not isinstance(content, type(empty)):
+        raise ValueError(f"{path}: must hold a JSON {type(empty).__name__}, got {type(content).__name__}")
+    return content
+
+
+def _at(content: Any, *names: str) -> Any:
+    """Return what stands under the names, one inside the other, or None."""
+    for name in names:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content

@@ -1,0 +1,101 @@
+"""The page of a study."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..study.result import decode
+from ..study.table import varying
+from .cell_tables import record_table
+from .cell_theory import GridTheory
+from .explorer import explorer_figure
+from .grid import NAMES, Entry, build_grid
+from .markup import Markup, definitions, joined, paragraph, table, text
+from .page import Page, Section
+from .provenance import ROUNDED, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..study.study import Study
+    from .source import StudySource
+
+_MOST_FAILURES = 20
+
+
+def study_page(source: StudySource) -> Page:
+    """Return the page of a study."""
+    study = source.study
+    entries = entries_of(study)
+    counts = study.counts()
+    axes = varying([entry.settings for entry in entries])
+    sections = [Section("cells", "The cells", _explorer(entries))]
+    if counts["failed"]:
+        sections.append(Section("failures", "Cells that failed", _failures(entries)))
+    sections.append(Section("numbers", "The numbers", record_table(study.records(), list(axes))))
+    sections.append(Section("settings", "Settings that all cells share", _settings(entries, axes)))
+    return Page("Study", source.name, _lede(counts, axes), _facts(entries, counts), sections)
+
+
+def entries_of(study: Study) -> list[Entry]:
+    """Return the cells of a study with their results decoded."""
+    return [
+        Entry(c.key, c.settings, c.status, None if c.payload is None else decode(c.payload, c.seconds or 0.0))
+        for c in study.cells
+    ]
+
+
+def _lede(counts: dict[str, int], axes: dict[str, list[Any]]) -> Markup:
+    total = sum(counts.values())
+    names = [NAMES[name][1] if name in NAMES else name.replace("_", " ") for name in axes]
+    across = f" over {', '.join(names[:-1])}{' and ' if len(names) > 1 else ''}{names[-1]}" if names else ""
+    words = {"diverged": "diverged", "failed": "failed", "pending": "not run yet"}
+    others = [f"{counts[state]} {word}" for state, word in words.items() if counts[state]]
+    end = f"{counts['ok']} ended well{''.join(', ' + other for other in others)}."
+    return text(f"{total} training runs{across}: {end}")
+
+
+def _facts(entries: Sequence[Entry], counts: dict[str, int]) -> dict[str, object]:
+    datasets = dict.fromkeys(str(entry.settings.get("dataset", "")) for entry in entries)
+    return {"data": ", ".join(datasets), **{state: count for state, count in counts.items() if count}}
+
+
+def _explorer(entries: Sequence[Entry]) -> Markup:
+    if all(entry.result is None for entry in entries):
+        return paragraph(text("No cell has a result yet."), "note")
+    grid = build_grid(entries)
+    if grid is None:
+        note = (
+            "The cells fill too little of the grid that they span to be drawn as a heatmap; the table below has them."
+        )
+        return paragraph(text(note), "note")
+    said = text(
+        "Each square is a training run, or the mean of several seeds: lighter where the final error is smaller, on "
+        "one logarithmic scale for all cells. Choose a cell in the heatmap or with the controls; its errors over the "
+        "rounds stand beside it."
+    )
+    return explorer_figure("explorer", grid, GridTheory(grid), said, last_rounds=None).markup()
+
+
+def _failures(entries: Sequence[Entry]) -> Markup:
+    failed = [entry for entry in entries if entry.status == "failed"]
+    rows = [
+        [text(entry.key[:12]), text(_last_line("" if entry.result is None else entry.result.message))]
+        for entry in failed[:_MOST_FAILURES]
+    ]
+    more = len(failed) - len(rows)
+    caption = "Why the cells failed; subnetlab study retry runs them again."
+    if more:
+        caption += f" {more} more are not listed."
+    return table(text(caption), [text("cell"), text("reason")], rows, "words")
+
+
+def _last_line(message: str) -> str:
+    lines = message.strip().splitlines()
+    return lines[-1] if lines else "no reason known"
+
+
+def _settings(entries: Sequence[Entry], axes: dict[str, list[Any]]) -> Markup:
+    shared = {name: value for name, value in entries[0].settings.items() if name not in axes and name != "path"}
+    items = {name.replace("_", " "): plain(value) for name, value in shared.items()}
+    return joined([definitions(items, "settings"), paragraph(text(ROUNDED), "note")])

@@ -1,0 +1,74 @@
+"""The look of the page: the colours of figures/ as CSS variables, and the charts' configuration in terms of them.
+
+Charts are SVG, whose colours are CSS: one drawing is right in light, in dark and on paper.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION
+
+PURPLE = "#CC79A7"  # of Okabe and Ito's colours the one that figures/ leave: what is predicted
+HEAT = "yellowgreenblue"  # matplotlib's YlGnBu, as in figures/
+
+SAMPLING, LOCAL, AGGREGATED = "var(--sampling)", "var(--local)", "var(--ink)"
+PREDICTED, BOUND, REPAIRED = "var(--predicted)", "var(--bound)", "var(--repaired)"
+QUIET, INK = "var(--quiet)", "var(--ink)"
+PHASES = {"local": "var(--phase-local)", "aggregation": "var(--phase-aggregation)", "sampling": "var(--phase-sampling)"}
+
+_LIGHT = {
+    "sampling": VERMILLION,
+    "local": BLUE,
+    "predicted": "#A8477F",  # PURPLE, dark enough for a thin line on white
+    "bound": "#B87A00",  # ORANGE, likewise
+    "repaired": "#007A59",  # GREEN, likewise
+    "phase-local": SKY,
+    "phase-aggregation": GREEN,
+    "phase-sampling": ORANGE,
+    "band": GREY,
+}
+_DARK = {"sampling": "#F08A4B", "local": SKY, "predicted": PURPLE, "bound": ORANGE, "repaired": "#35C79D"}
+
+CHART_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+def colour_variables() -> str:
+    """Return the colours of marks as CSS, for light and dark."""
+    return (
+        f":root {{ {_declarations(_LIGHT)} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {_declarations(_DARK)} }} }}"
+    )
+
+
+def chart_config() -> dict[str, Any]:
+    """Return the configuration of all charts of a page (Vega-Lite's ``config``)."""
+    return {
+        "font": CHART_FONT,
+        "background": "transparent",
+        "aria": False,  # each chart is one image with a caption, and its numbers stand in a table
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": QUIET,
+            "titleColor": INK,
+            "gridColor": "var(--grid)",
+            "domainColor": "var(--line)",
+            "tickColor": "var(--line)",
+            "labelFontSize": 11,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+            "labelOverlap": True,
+        },
+        "legend": {
+            "labelColor": QUIET,
+            "titleColor": INK,
+            "labelFontSize": 11,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+        },
+    }
+
+
+def _declarations(colours: dict[str, str]) -> str:
+    return " ".join(f"--{name}: {value};" for name, value in colours.items())

@@ -1,0 +1,92 @@
+"""write_report(): a folder's results as one HTML page."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..atomic import atomic_file
+
+if TYPE_CHECKING:
+    from .page import Page
+    from .source import Source
+
+_NEEDED = ("altair", "vl_convert")
+
+
+def write_report(path: str | Path, out: str | Path | None = None, *, force: bool = False) -> Path:
+    """Write the page of a run, a study or a reproduction: one HTML file that opens offline.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder that ``subnetlab train``, ``launch``, ``study`` or ``reproduce`` made, or the file of a saved run.
+    out : str or Path, optional
+        The file; ``report.html`` in the folder, or beside the run's file, if not given. A page is written over an
+        earlier page; the same results give the same bytes.
+    force : bool, default False
+        Write over a file that is no such page.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    FileExistsError
+        If ``out`` is something else than an earlier page.
+    ValueError
+        If the folder holds nothing of subnetlab's or nothing to show, or a file in it is damaged.
+    ImportError
+        If altair or vl-convert is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np, subnetlab as sl
+    >>> net = sl.ShallowReLU.initialize(width=50, n_features=2)
+    >>> sl.train(net, np.eye(2), np.ones(2), sl.dropout(0.5, rounds=3)).save("run.npz")
+    >>> write_report("run.npz").name
+    'run.html'
+    """
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        raise ImportError(
+            f"report needs altair and vl-convert: pip install 'subnetlab[report]' ({missing[0]} is missing)"
+        )
+    from .page import MARK, document
+    from .source import open_source
+
+    path = Path(path)
+    target = Path(out) if out is not None else path.with_suffix(".html") if path.is_file() else path / "report.html"
+    source = open_source(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{target}: out must be a file, got a folder")
+    if target.exists() and not force and MARK not in _beginning(target):
+        raise FileExistsError(f"{target}: is no earlier page; use another --out or --force")
+    content = document(_page(source))
+    with atomic_file(target) as file:
+        file.write(content.encode())
+    return target
+
+
+def _page(source: Source) -> Page:
+    from .reproduction_page import reproduction_page
+    from .run_page import run_page
+    from .source import RunSource, StudySource
+    from .study_page import study_page
+
+    match source:
+        case RunSource():
+            return run_page(source)
+        case StudySource():
+            return study_page(source)
+        case _:
+            return reproduction_page(source)
+
+
+def _beginning(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(200).decode("utf-8", errors="replace")
