@@ -1,8 +1,8 @@
 """The code and commands of README and documentation run as written, page by page from top to bottom.
 
-Of a page in a folder of its own: ```python blocks run in one namespace, ```sh blocks in bash, a ```text block right
-after one must be what it printed (numbers to 5 percent; or, with "..." for anything, letter by letter), and a block after a line that ends in "`name`:" is
-written to the file of that name. Nothing reaches the network.
+Of a page, in a folder of its own: ```python blocks run in one namespace, ```sh blocks in bash. A ```text block right
+after one must be what it printed: numbers to 5 percent; or, with "..." for anything, letter by letter. A block after a
+line that ends in "`name`:" is written to the file of that name. Nothing reaches the network.
 """
 
 import contextlib
@@ -19,6 +19,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+NEEDS = {"subnetlab launch": "torch", "dask scheduler": "distributed"}  # extras
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`([\w-]+\.[a-z]+)`[^`\n]*:\s*\Z")
@@ -77,7 +79,12 @@ def run_python(block, page, namespace):
 
 def run_shell(block, page, environment):
     done = subprocess.run(
-        ["bash", "-eu", "-c", block.text], env=environment, capture_output=True, text=True, timeout=120
+        ["bash", "-eu", "-c", f"trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{block.text}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, f"{page}:{block.line}\n{block.text}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -108,6 +115,9 @@ def test_a_page_does_what_it_says(page, tmp_path, monkeypatch, environment):
     text = page.read_text(encoding="utf-8")
     if 'load_dataset("crime"' in text and not os.environ.get("SUBNETLAB_DATA"):
         pytest.skip("the page needs the crime data: SUBNETLAB_DATA is not set")
+    for use, package in NEEDS.items():
+        if any(use in block.text for block in blocks_of(text) if block.language == "sh"):
+            pytest.importorskip(package, reason=f"the page uses an extra that is not installed: {package}")
     folder = tmp_path / "reader"
     folder.mkdir()
     monkeypatch.chdir(folder)
