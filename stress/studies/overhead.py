@@ -7,12 +7,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from subnetlab.reproduction.plans import read_plan
 from subnetlab.study import CellResult, Plan, Store, execute, open_study, run_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from subnetlab.study import Cell
+
+CELLS_OF_FIGURE_2B = 24
 
 
 @dataclass(frozen=True)
@@ -58,27 +61,7 @@ def measure(folder: Path, *, cells: int = 10_000, repeats: int = 3) -> OverheadR
         table = open_study(out).table()
         tables.append(time.perf_counter() - started)
     assert table.full_error.size == cells * 11
-    times: dict[int, list[float]] = {1: [], 2: []}
-    work = Plan.from_dict(
-        {
-            "dataset": {"name": "diabetes", "n_samples": 100},
-            "settings": {
-                "width": 2000,
-                "rounds": 100,
-                "local_steps": 5,
-                "n_subnetworks": 4,
-                "selection_prob": 0.5,
-                "engine": "primal",
-                "seed": list(range(24)),
-            },
-        }
-    )
-    for repeat in range(repeats):
-        for jobs, seconds in times.items():
-            started = time.perf_counter()
-            with Store(folder / f"jobs-{jobs}-{repeat}") as store:
-                execute(work.cells, store, jobs=jobs)
-            seconds.append(time.perf_counter() - started)
+    times = alternate(folder, repeats=repeats)
     return OverheadReport(
         cells=cells,
         per_cell=per_cell,
@@ -87,6 +70,23 @@ def measure(folder: Path, *, cells: int = 10_000, repeats: int = 3) -> OverheadR
         one_job=statistics.median(times[1]),
         two_jobs=statistics.median(times[2]),
     )
+
+
+def alternate(folder: Path, *, repeats: int) -> dict[int, list[float]]:
+    """Return the times of one study with one job and with two, in turn.
+
+    Its cells are those of Figure 2b at p = 4, xi = 0.4, at the paper's size: m = 4000, n = 100, K = 200, tau = 5.
+    """
+    settings = {"n_subnetworks": 4, "selection_prob": 0.4, "seed": list(range(CELLS_OF_FIGURE_2B))}
+    work = Plan.from_dict(read_plan("2b"), settings=settings, dataset={"name": "diabetes"})
+    times: dict[int, list[float]] = {1: [], 2: []}
+    for repeat in range(repeats):
+        for jobs, seconds in times.items():
+            started = time.perf_counter()
+            with Store(folder / f"jobs-{jobs}-{repeat}") as store:
+                execute(work.cells, store, jobs=jobs)
+            seconds.append(time.perf_counter() - started)
+    return times
 
 
 def nothing(cell: Cell) -> CellResult:

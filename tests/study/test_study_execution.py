@@ -3,8 +3,10 @@
 import os
 import resource
 import signal
+import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,9 +98,10 @@ def test_a_cell_that_kills_its_worker_is_tried_three_times_and_stops_nobody(tmp_
 
 
 def test_a_lack_of_memory_is_the_cells_own_misfortune(tmp_path):
-    """A worker whose address space ends soon after its start: the wide cell fails, the others do not."""
+    """A worker whose address space soon ends: the wide cell fails, the others do not."""
 
     def run(cell):
+        run_cell(replace(cell, width=10))  # loads what every cell needs
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + 200 * 2**20, resource.RLIM_INFINITY))
         return run_cell(cell)
@@ -192,16 +195,43 @@ def test_what_cannot_be_run_is_refused_before_any_work(tmp_path, inline):
         assert store.finished() == {}
 
 
-def test_data_that_change_under_way_are_noticed(tmp_path, made_up):
-    """The worker loads the file afresh and finds other content than the plan's."""
+@pytest.fixture
+def changed(tmp_path):
+    """A cell whose file has other content by now than when it was planned; its result then."""
     file = tmp_path / "mine.csv"
     file.write_text("a,b,y\n1,2,3\n2,1,4\n0,1,5\n")
     cell = Cell(DatasetSpec(str(file), target="y"), 5, 1, selection_prob=0.5)
-    cell.key()
+    result = run_cell(cell)
     file.write_text("a,b,y\n1,2,3\n2,1,4\n0,1,6\n")
+    return cell, result
+
+
+def test_data_that_change_under_way_change_nothing(tmp_path, changed):
+    """Workers are handed the data that the study was planned with."""
+    cell, result = changed
     with Store(tmp_path) as store:
-        assert execute([cell], store, jobs=1) == Counts(failed=1)
+        assert execute([cell], store, jobs=1) == Counts(ok=1)
+    assert sl.open_study(tmp_path).records()[0]["final_full_error"] == result.finals["final_full_error"]
+
+
+def test_a_change_of_data_too_large_to_be_handed_over_is_noticed(tmp_path, changed, monkeypatch):
+    """The worker loads the file by itself and finds other content than the plan's."""
+    monkeypatch.setattr("subnetlab.study.execution._GIVEN_BYTES", 10)
+    with Store(tmp_path) as store:
+        assert execute([changed[0]], store, jobs=1) == Counts(failed=1)
     assert "not those that the study was planned with" in sl.open_study(tmp_path).records()[0]["message"]
+
+
+def test_a_worker_loads_no_more_than_a_cell_needs(tmp_path):
+    """What its first cell waits for: no figures, no tables of others, no loader of the data."""
+
+    def run(cell):
+        heavy = {"matplotlib", "sklearn", "pandas", "xarray", "torch", "tyro"} & sys.modules.keys()
+        return CellResult("failed", " ".join(sorted(heavy))) if heavy else run_cell(cell)
+
+    cell = Cell(DatasetSpec("diabetes", n_samples=6), 10, 2, selection_prob=0.5, engine="primal", step_size=0.1)
+    with Store(tmp_path) as store:
+        assert execute([cell], store, jobs=1, run=run) == Counts(ok=1), messages(tmp_path)
 
 
 def test_ctrl_c_keeps_what_is_done_and_leaves_no_worker(tmp_path):

@@ -4,6 +4,8 @@ import dataclasses
 import os
 import signal
 import threading
+from importlib.metadata import version
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -160,7 +162,9 @@ def test_the_exported_network_is_for_other_programs(tmp_path):
 
 def test_what_the_bits_depend_on_is_saved_with_them():
     run = sl.train(NETWORK, X, Y, sl.dropout(0.3, 1))
-    assert run.provenance.keys() == {"subnetlab", "numpy", "python", "machine"}
+    packages = {name for name in ("scipy", "numba", "torch") if find_spec(name) is not None}
+    assert run.provenance.keys() == {"subnetlab", "numpy", "python", "machine"} | packages
+    assert all(run.provenance[name] == version(name) for name in packages)
     assert run.provenance["subnetlab"] == sl.__version__
     assert run.provenance["numpy"] == np.__version__
 

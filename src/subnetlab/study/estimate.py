@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .cell import Cell
 
 _PROCESS = 200e6  # bytes of a worker before it has done anything
-_START = 3.0  # seconds until the first worker works
+_START = 1.0  # seconds until the first worker works
 _OVERHEAD = 5e-3  # seconds per cell around the training
 _ROW = 2500  # bytes in the file per cell, besides its curves: settings, keys, hashes, pages that are not full
 _LIKE = "primal"  # the model for an engine that has none of its own

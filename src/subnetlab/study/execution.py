@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from .cell import Cell
+    from .data import DatasetSpec, StudyData
     from .pool import Pool
     from .store import Store
 
 _CHUNK_SECONDS = 0.25  # of work per message to a worker; each message's results are one commit
 _LARGEST_CHUNK = 256
+_GIVEN_BYTES = 20e6  # of data that a worker is handed at its start
 _LOOK_EVERY = 0.2  # seconds between looks whether Ctrl-C was pressed
 _LOG_EVERY = 10.0  # seconds between lines about progress
 
@@ -105,7 +107,7 @@ def execute(
         log.info("%d cells, %d with a result", len(tasks), reused)
         if todo:
             with progress_bar(len(tasks), "cell", done=reused, quiet=not progress) as advance:
-                _Execution(todo, store, _pool(jobs, len(todo), cluster), run, advance).complete()
+                _Execution(todo, store, _pool(jobs, todo, cluster), run, advance).complete()
         finished = store.finished()
         statuses = [finished[key] for key in tasks]
         counts = Counts(*(statuses.count(status) for status in ("ok", "diverged", "failed")), reused=reused)
@@ -118,14 +120,21 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _pool(jobs: int, n_cells: int, cluster: Any) -> Pool:
+def _pool(jobs: int, todo: Sequence[Task], cluster: Any) -> Pool:
     if cluster is None:
         from .local import LocalPool
 
-        return LocalPool(min(jobs, n_cells))
+        return LocalPool(min(jobs, len(todo)), _to_give(todo))
     from .cluster import ClusterPool
 
     return ClusterPool(cluster)
+
+
+def _to_give(todo: Sequence[Task]) -> dict[DatasetSpec, StudyData]:
+    """Return the data of the cells as far as they are small; workers load what is large by themselves."""
+    data = {spec: spec.load() for spec in dict.fromkeys(cell.dataset for _, cell in todo)}
+    small = sum(found.nbytes for found in data.values()) <= _GIVEN_BYTES
+    return data if small else {}
 
 
 class _Execution:

@@ -15,11 +15,15 @@ import time
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
+from .data import give
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
     from joblib.externals.loky.process_executor import ProcessPoolExecutor
+
+    from .data import DatasetSpec, StudyData
 
 _WATCH_EVERY = 0.2  # seconds
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
@@ -27,13 +31,21 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_
 
 
 class LocalPool:
-    """So many worker processes, each on one thread, started when first needed."""
+    """So many worker processes, each on one thread, started when first needed.
+
+    Parameters
+    ----------
+    jobs : int
+    data : mapping of DatasetSpec to StudyData
+        What every worker is handed at its start, to spare it the loading.
+    """
 
     crashes = (BrokenProcessPool,)
     tries = 3
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, data: Mapping[DatasetSpec, StudyData] | None = None) -> None:
         self._jobs = jobs
+        self._data = dict(data or {})
         self._free: list[ProcessPoolExecutor] = []
         self._busy: dict[Future[Any], ProcessPoolExecutor] = {}
 
@@ -43,7 +55,7 @@ class LocalPool:
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Run the function in a free worker, starting one if there is none."""
-        executor = self._free.pop() if self._free else _start()
+        executor = self._free.pop() if self._free else _start(self._data)
         future = executor.submit(function, *arguments)
         self._busy[future] = executor
         return future
@@ -64,20 +76,21 @@ class LocalPool:
         self._busy.clear()
 
 
-def _start() -> ProcessPoolExecutor:
+def _start(data: Mapping[DatasetSpec, StudyData]) -> ProcessPoolExecutor:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
     return ProcessPoolExecutor(
-        max_workers=1, initializer=_prepare_worker, initargs=(os.getpid(),), env=dict.fromkeys(_THREADS, "1")
+        max_workers=1, initializer=_prepare_worker, initargs=(os.getpid(), data), env=dict.fromkeys(_THREADS, "1")
     )
 
 
-def _prepare_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end at once if the parent dies, however it does.
+def _prepare_worker(parent: int, data: Mapping[DatasetSpec, StudyData]) -> None:
+    """Take over the data, leave Ctrl-C to the parent, and end at once if the parent dies, however it does.
 
     Linux sends the signal by itself. The thread does for other systems, and where the parent died before.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    give(data)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

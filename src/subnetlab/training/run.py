@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -32,7 +35,7 @@ Status: TypeAlias = Literal["finished", "unfinished", "diverged"]
 
 
 def versions() -> dict[str, str]:
-    """Return the versions and the processor that the bits depend on."""
+    """Return the versions and the processor that the bits depend on; of packages that are not installed, nothing."""
     from subnetlab import __version__
 
     return {
@@ -40,7 +43,18 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
+        **_installed("scipy", "numba", "torch"),
     }
+
+
+@cache
+def _installed(*packages: str) -> dict[str, str]:
+    """Return the versions of those packages that are installed, importing none."""
+    found: dict[str, str] = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from ..core import checks
 from ..core.losses import LOSSES
@@ -21,6 +20,7 @@ from .diagnostics import DIAGNOSTICS, StateMeasures
 from .errors import DivergenceError
 from .run import RunSettings, TrainingRun
 from .step_size import resolve_step_size
+from .threads import thread_pools
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -83,7 +83,7 @@ class TrainingSession:
         name = choose_engine(needed) if engine == "auto" else engine
         check_capabilities(name, needed)
         check_place(name, device)
-        with threadpool_limits(limits=threads):  # eta decides bits as much as the rounds do
+        with thread_pools().limit(limits=threads):  # eta decides bits as much as the rounds do
             step_size = resolve_step_size(network, data, scheme, loss, learn_signs=learn_signs)
         if engine == "auto":
             init_scale = float(np.sqrt(np.mean(network.weights**2)))
@@ -139,7 +139,7 @@ class TrainingSession:
         self._engine = create(
             settings.engine, problem, dtype=settings.dtype, threads=settings.threads, device=settings.device
         )
-        self._controller = ThreadpoolController()  # sees the libraries that the engine loaded
+        self._controller = thread_pools()  # sees the libraries that the engine loaded
         with self._threads():
             xi = scheme.masks.selection_prob
             self._measures = StateMeasures(network, data, xi, settings.diagnostics, settings.loss)
