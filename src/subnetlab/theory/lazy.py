@@ -43,6 +43,8 @@ class LazyModel:
         where it is Gaussian with mean 0 and covariance C.
     patterns : ndarray of bool, shape (n, k)
         Activation patterns of k neurons, for what depends on single neurons.
+    neurons : ndarray, shape (n, k')
+        Pre-activations z_ri = <w_r, x_i> of k' neurons, for what follows neurons on their way; k' may be 0.
     width : int
         m.
     X : ndarray, shape (n, d)
@@ -54,6 +56,7 @@ class LazyModel:
     targets: FloatArray
     output: FloatArray | None
     patterns: BoolArray
+    neurons: FloatArray
     width: int
     X: FloatArray
 
@@ -70,7 +73,9 @@ class LazyModel:
         return np.einsum("ij,ij->j", V, self.activations @ V)
 
 
-def lazy_model(network: ShallowReLU, X: FloatArray, y: FloatArray, n_patterns: int = 256) -> LazyModel:
+def lazy_model(
+    network: ShallowReLU, X: FloatArray, y: FloatArray, n_patterns: int = 256, n_neurons: int = 4096
+) -> LazyModel:
     """Return the lazy model of a given initial network.
 
     Parameters
@@ -80,7 +85,9 @@ def lazy_model(network: ShallowReLU, X: FloatArray, y: FloatArray, n_patterns: i
     X : ndarray, shape (n, d)
     y : ndarray, shape (n,)
     n_patterns : int, default 256
-        How many neurons to keep as a sample; neurons are independent, so the first ones serve.
+        How many neurons' patterns to keep as a sample; neurons are independent, so the first ones serve.
+    n_neurons : int, default 4096
+        How many neurons to keep for a prediction with moving patterns.
 
     Raises
     ------
@@ -100,6 +107,7 @@ def lazy_model(network: ShallowReLU, X: FloatArray, y: FloatArray, n_patterns: i
         targets=V.T @ y,
         output=V.T @ network.output(X),
         patterns=X @ network.weights[:n_patterns].T.copy() >= 0,
+        neurons=X @ network.weights[:n_neurons].T,
         width=network.width,
         X=X,
     )
@@ -138,6 +146,7 @@ def average_lazy_model(
         targets=V.T @ y,
         output=None,
         patterns=X @ weights.T >= 0,
+        neurons=np.empty((len(X), 0)),
         width=width,
         X=X,
     )
