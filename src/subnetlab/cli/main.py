@@ -41,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "report": Command(".report", "write a run, a study or a reproduction as one HTML page that opens offline"),
     "bench": Command(".bench", "time the engines against each other on this machine and your data"),
     "data": Command(".data", "list the datasets, or show what one holds and where it was found"),
+    "completion": Command(".completion", "print a script that completes commands and options in your shell"),
 }
 
 INTERRUPTED = 130
