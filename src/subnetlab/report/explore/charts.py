@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...figures.style import BLUE, GREEN, GREY, SKY, VERMILLION
 from ...figures.trajectory import AGGREGATION, LOCAL_END
 
-BLUE, VERMILLION, GREY = "#0072B2", "#D55E00", "#9A9A9A"
+IN_THE_DARK = {BLUE: SKY}
+"""Colours that are too dark for a dark page, and what takes their place."""
+
 INSIDE = {"local_end": LOCAL_END, "aggregation": AGGREGATION}
 """Where local training ends and aggregation lies inside a round of length 1, as in Figure 2a."""
 
-EVENTS = {"sampling": VERMILLION, "local step": BLUE, "aggregation": "#009E73"}
+EVENTS = {"sampling": VERMILLION, "local step": BLUE, "aggregation": GREEN}
 
 
 def chart_specs() -> dict[str, dict[str, Any]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from html import escape
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-from .charts import INSIDE, chart_specs
+from ..figure import script_data
+from .charts import IN_THE_DARK, INSIDE, chart_specs
 from .settings import CONTROLS, ExploreSettings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def page_files(data: Dataset) -> dict[str, File]:
     page = Template((assets / "explore.html").read_text(encoding="utf-8")).substitute(
         headline=escape(f"{data.name}: {len(data.X):,} rows, {data.X.shape[1]} features, unit rows, full-batch steps"),
         controls="\n".join(_control(control) for control in CONTROLS),
-        page=_script_data({"charts": chart_specs(), "stops": _stops(), "inside": INSIDE}),
+        page=script_data({"charts": chart_specs(), "stops": _stops(), "inside": INSIDE, "inTheDark": IN_THE_DARK}),
     )
     return {
         "/": File("text/html", page.encode()),
@@ -72,8 +72,3 @@ def _control(control: Control) -> str:
         f'<input type="range" name="{control.name}" min="0" max="{len(control.stops) - 1}" step="1" value="{at}"'
         f' aria-valuetext="{default}"></label>'
     )
-
-
-def _script_data(content: object) -> str:
-    """Return JSON that cannot end the script element that holds it."""
-    return json.dumps(content, sort_keys=True, allow_nan=False).replace("<", "\\u003c")

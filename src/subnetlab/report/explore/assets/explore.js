@@ -1,14 +1,13 @@
 // Reads the controls, follows one stream of rounds at a time, and hands what arrives to the charts once per frame.
 "use strict";
 
-const { charts, stops, inside } = JSON.parse(document.getElementById("page-data").textContent);
+const { charts, stops, inside, inTheDark } = JSON.parse(document.getElementById("page-data").textContent);
 const form = document.getElementById("controls");
 const statusLine = document.getElementById("status");
 const stopButton = document.getElementById("stop");
 const keepButton = document.getElementById("keep");
 const MOST_POINTS = 6000; // beyond, the picture shows the ends of local training only
 const TABLE_ROWS = 10;
-const [BLUE, BLUE_ON_DARK] = ["#0072B2", "#56B4E9"];
 const ERRORS_ONLY = 1; // Vega warns of empty domains until the first round is there
 
 const fresh = () => ({ points: [], rounds: [], start: null });
@@ -153,6 +152,12 @@ function keep() {
   show("keptRounds", "after", kept ? drawable(kept.rounds).map((row) => ({ ...row, curve: "kept run" })) : []);
 }
 
+function inDark(spec) {
+  let text = JSON.stringify(spec);
+  for (const [light, dark] of Object.entries(inTheDark)) text = text.replaceAll(light, dark);
+  return JSON.parse(text);
+}
+
 async function draw() {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const ink = dark ? "#e8e8e4" : "#1b1b1b";
@@ -166,8 +171,7 @@ async function draw() {
   };
   for (const [name, spec] of Object.entries(charts)) {
     const place = document.getElementById(name);
-    const drawn = dark ? JSON.parse(JSON.stringify(spec).replaceAll(BLUE, BLUE_ON_DARK)) : spec;
-    const { view } = await vegaEmbed(place, { ...drawn, config }, { actions: false, logLevel: ERRORS_ONLY });
+    const { view } = await vegaEmbed(place, { ...(dark ? inDark(spec) : spec), config }, { actions: false, logLevel: ERRORS_ONLY });
     views[name] = view;
   }
 }
