@@ -1,11 +1,14 @@
-"""The lazy prediction against training on Communities and Crime, cell by cell.
+"""The prediction against training on Communities and Crime, cell by cell, over mask seeds of one initial network.
 
-    SUBNETLAB_DATA=... OPENBLAS_NUM_THREADS=1 python benchmarks/prediction.py [--seeds 20] ...
+    SUBNETLAB_DATA=... python benchmarks/prediction.py measure FOLDER    # trains; goes on where it was stopped
+    SUBNETLAB_DATA=... python benchmarks/prediction.py compare           # trains nothing: reads prediction_measured.npz
 
-For each cell the mean curve over mask seeds of one initial network is compared with the prediction. A round passes if
-it is within 10 per cent or two standard errors. Printed: the share of rounds that pass, measured / predicted of
-the average over rounds and at some rounds with its standard error, and the share of activation patterns that changed.
-With few seeds the standard error itself is rough: mask noise is a few squared normal numbers, so means scatter skewed.
+`measure` writes one file per cell, the error curve of every seed, and at the end what `compare` needs of them into
+FOLDER/prediction_measured.npz; a copy of it lies beside this file. `compare` predicts each cell, with frozen and with
+moving patterns, and prints a table. A round passes if the mean curve is within 10 per cent or two standard errors of
+the prediction. Not even an exact prediction passes in every round, as the errors of few seeds are skewed: its share is
+estimated by resampling the seeds. A cell is met if its share is at least 95 per cent, or else at least what an exact
+prediction exceeds in 19 of 20 resamplings.
 """
 
 from __future__ import annotations
@@ -14,58 +17,134 @@ import argparse
 import itertools
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
 import subnetlab as sl
+from subnetlab.atomic import atomic_file
+
+STORED = "prediction_measured.npz"
+RESAMPLINGS = 400
 
 
-def cell(model, network, data, masks, tau, options):
-    curves, changed = [], []
-    for seed in range(options.seeds):
+def cells(options):
+    """Yield (kappa, masks, tau), the long ones first."""
+    for tau, kappa, p in itertools.product(options.tau, options.kappa, options.p):
+        laws = [sl.Bernoulli(p, xi) for xi in options.xi] + ([sl.Categorical(p)] if p > 1 else [])
+        for masks in laws:
+            yield kappa, masks, tau
+
+
+def name_of(options, kappa, masks, tau) -> str:
+    law = f"{type(masks).__name__.lower()}-p{masks.n_subnetworks}"
+    if isinstance(masks, sl.Bernoulli):
+        law += f"-xi{masks.selection_prob}"
+    return f"m{options.width}-kappa{kappa}-tau{tau}-{law}"
+
+
+def initial_network(options, data, kappa):
+    return sl.ShallowReLU.initialize(options.width, data.X.shape[1], init_scale=kappa, seed=0)
+
+
+def measure(options, data) -> None:
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for kappa, masks, tau in cells(options):
+        file = options.folder / f"{name_of(options, kappa, masks, tau)}.npz"
+        if file.exists():
+            continue
+        start = time.perf_counter()
+        network = initial_network(options, data, kappa)
         scheme = sl.TrainingScheme(masks, rounds=options.rounds, local_steps=tau)
-        watched = ("patterns",) if seed == 0 else ()
-        run = sl.train(
-            network, data.X, data.y, scheme, seed=seed, engine=options.engine, dtype=options.dtype, diagnostics=watched
-        )
-        curves.append(run.history.full_error)
-        if seed == 0:
-            changed = run.history.pattern_change
-            predicted = sl.predict(model, scheme, run.settings.step_size).full_error
-    curves = np.array(curves)
-    mean, error = curves.mean(axis=0), curves.std(axis=0, ddof=1) / np.sqrt(options.seeds)
-    passes = np.abs(mean - predicted) <= np.maximum(0.1 * predicted, 2 * error)
-    averages = curves.mean(axis=1) / predicted.mean()
-    overall = f"{averages.mean():.3f}±{averages.std(ddof=1) / np.sqrt(options.seeds):.3f}"
-    rounds = [k for k in (5, 20, 50, 100, 200) if k <= options.rounds]
-    ratios = " ".join(f"{mean[k] / predicted[k]:.3f}±{error[k] / predicted[k]:.3f}" for k in rounds)
-    return (
-        f"{passes.mean():4.0%} of rounds; average {overall}; at {rounds}: {ratios}; patterns changed {changed[-1]:.1%}"
-    )
+        curves = []
+        for seed in range(options.seeds):
+            run = sl.train(network, data.X, data.y, scheme, seed=seed, engine="event", record="rounds", threads=1)
+            curves.append(run.history.full_error)
+        changed = np.mean((data.X @ run.network.weights.T >= 0) != (data.X @ network.weights.T >= 0))
+        with atomic_file(file) as stream:
+            np.savez(stream, curves=np.array(curves), step_size=run.settings.step_size, changed=changed)
+        print(f"{file.name}: {time.perf_counter() - start:.0f} s", flush=True)
+    summarise(options)
+
+
+def summarise(options) -> None:
+    """Write per cell: mean, standard error, average over rounds and its standard error, exact share, step size."""
+    summary = {}
+    for cell in cells(options):
+        name = name_of(options, *cell)
+        with np.load(options.folder / f"{name}.npz") as stored:
+            curves = stored["curves"]
+            summary[f"{name}/curve"] = np.array(mean_and_error(curves))
+            summary[f"{name}/average"] = np.array(mean_and_error(curves.mean(axis=1)))
+            summary[f"{name}/rest"] = np.array([exact_share(curves), stored["step_size"], stored["changed"]])
+    with atomic_file(options.folder / STORED) as stream:
+        np.savez_compressed(stream, **summary)
+
+
+def mean_and_error(values):
+    return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
+
+
+def passes(mean, error, predicted):
+    return np.abs(mean - predicted) <= np.maximum(0.1 * predicted, 2 * error)
+
+
+def exact_share(curves) -> float:
+    """Return the share of passing rounds that an exact prediction exceeds in 19 of 20 resamplings of the seeds."""
+    rng, truth = np.random.default_rng(0), curves.mean(axis=0)
+    picks = rng.integers(len(curves), size=(RESAMPLINGS, len(curves)))
+    return float(np.quantile([passes(*mean_and_error(curves[pick]), truth).mean() for pick in picks], 0.05))
+
+
+def compare(options, data) -> None:
+    at = [k for k in (20, 50, 100, 200) if k <= options.rounds]
+    print(f"| cell | frozen: rounds, last | moving: rounds | average | after {at} rounds | changed | exact | met |")
+    print("|---|---|---|---|---|---|---|---|")
+    met = 0
+    with np.load(options.stored) as stored:
+        for kappa, masks, tau in cells(options):
+            name = name_of(options, kappa, masks, tau)
+            mean, error = stored[f"{name}/curve"]
+            average, average_error = stored[f"{name}/average"]
+            exact, step_size, changed = stored[f"{name}/rest"]
+            model = lazy_model_of(options, data, kappa)
+            scheme = sl.TrainingScheme(masks, rounds=len(mean) - 1, local_steps=tau)
+            frozen = sl.predict(model, scheme, float(step_size)).full_error
+            moving = sl.predict(model, scheme, float(step_size), patterns="moving").full_error
+            share = passes(mean, error, moving).mean()
+            is_met = share >= min(0.95, exact)
+            met += is_met
+            print(
+                f"| {name} | {passes(mean, error, frozen).mean():.0%}, {mean[-1] / frozen[-1]:.2f} | {share:.0%} | "
+                f"{average / moving.mean():.3f} ± {average_error / moving.mean():.3f} | "
+                + ", ".join(f"{mean[k] / moving[k]:.2f} ± {error[k] / moving[k]:.2f}" for k in at)
+                + f" | {changed:.1%} | {exact:.0%} | {'met' if is_met else 'NOT MET'} |",
+                flush=True,
+            )
+    print(f"met: {met} of {len(list(cells(options)))} cells")
+
+
+def lazy_model_of(options, data, kappa, cache={}):  # noqa: B006 - one model per kappa, for this process
+    if kappa not in cache:
+        cache[kappa] = sl.lazy_model(initial_network(options, data, kappa), data.X, data.y)
+    return cache[kappa]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("action", choices=["measure", "compare"])
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("prediction_cells"))
+    parser.add_argument("--stored", type=Path, default=Path(__file__).with_name(STORED))
     parser.add_argument("--width", type=int, default=16_384)
-    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--kappa", type=float, nargs="+", default=[1.0, 0.1])
-    parser.add_argument("--p", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--kappa", type=float, nargs="+", default=[0.1, 1.0])
+    parser.add_argument("--p", type=int, nargs="+", default=[4, 1, 2, 8])
     parser.add_argument("--xi", type=float, nargs="+", default=[0.2, 0.5, 0.8])
-    parser.add_argument("--tau", type=int, nargs="+", default=[1, 5])
-    parser.add_argument("--engine", default="auto")
-    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--tau", type=int, nargs="+", default=[5, 1])
     options = parser.parse_args()
     data = sl.load_dataset("crime", n_samples=100, seed=0)
-    for kappa, tau, p in itertools.product(options.kappa, options.tau, options.p):
-        network = sl.ShallowReLU.initialize(options.width, data.X.shape[1], init_scale=kappa, seed=0)
-        model = sl.lazy_model(network, data.X, data.y)
-        laws = [sl.Bernoulli(p, xi) for xi in options.xi] + ([sl.Categorical(p)] if p > 1 else [])
-        for masks in laws:
-            start = time.perf_counter()
-            line = cell(model, network, data, masks, tau, options)
-            took = time.perf_counter() - start
-            print(f"kappa={kappa} tau={tau} {masks}: {line} ({took:.0f} s)", flush=True)
+    {"measure": measure, "compare": compare}[options.action](options, data)
 
 
 if __name__ == "__main__":
