@@ -37,11 +37,6 @@ def _bits(x, first, bound):
     return lanes.at_most(x, first, bound), lanes.below(x, first, bound), lanes.above(x, first, bound)
 
 
-@njit
-def _lowest(word):
-    return lanes.lowest_bit(word)
-
-
 @pytest.mark.parametrize("eights", [0, 1, 2, 3, 4, 5, 7, 8, 13, 40])
 def test_masked_sums_and_updates(eights):
     first = 2
@@ -71,8 +66,3 @@ def test_comparisons():
     for bound in (0.0, -1e-300, np.inf, np.nan):
         assert _bits(x, 1, bound) == _bits.py_func(x, 1, bound)
     assert _bits(x, 1, 0.0) == (0b10100111, 0b10100001, 0b01010000)
-
-
-def test_lowest_bit():
-    for word in (1, 6, 1 << 63, 0b101000):
-        assert _lowest(np.uint64(word)) == _lowest.py_func(np.uint64(word)) == (word & -word).bit_length() - 1

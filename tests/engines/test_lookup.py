@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from numba import njit
 
+from subnetlab.engines import lines
 from subnetlab.engines.base import Problem
 from subnetlab.engines.lookup import engine as lookup_engine
-from subnetlab.engines.lookup import lines, steps
+from subnetlab.engines.lookup import steps
 from subnetlab.engines.table import create
 from subnetlab.kernels.vector_code import aligned_zeros
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from subnetlab.kernels import patterns
 
@@ -58,3 +59,14 @@ def test_network_patterns_count_zero_as_active(monkeypatch):
 def test_bits_behind_the_last_neuron_are_zero(m):
     words = patterns.pack_mask(np.ones(m, dtype=bool))
     assert sum(patterns.popcount(word) for word in words) == m
+
+
+@njit
+def _bits(word):
+    return patterns.lowest_bit(word), patterns.popcount(word)
+
+
+def test_bits_of_a_word():
+    for word in (1, 6, 1 << 63, 0b101000, 2**64 - 1):
+        expected = ((word & -word).bit_length() - 1, word.bit_count())
+        assert _bits(np.uint64(word)) == _bits.py_func(np.uint64(word)) == expected

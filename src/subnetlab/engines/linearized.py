@@ -16,8 +16,8 @@ from ..core.record import RoundRecord
 from .event.gram import GramMatrix
 from .event.kernel import fill_kernel, frozen_phase
 from .event.network import BlockedNetwork, Changes
-from .event.workers import Workers
 from .row_weights import row_weights
+from .workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

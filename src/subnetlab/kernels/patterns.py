@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import types
-from numba.extending import intrinsic, overload
 
 from .compilation import compiled
+from .vector_code import compile_as
 
 if TYPE_CHECKING:
     from ..core.arrays import BoolArray, FloatArray, IntArray, WordArray
@@ -31,20 +31,14 @@ def popcount(word: Any) -> int:
     return int(word).bit_count()
 
 
-@intrinsic
-def _ctpop(typingctx: Any, word: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
-
-    return types.uint64(types.uint64), generate
+def lowest_bit(word: Any) -> int:
+    """Return the position of the lowest one of a word that is not 0."""
+    word = int(word)
+    return (word & -word).bit_length() - 1
 
 
-@overload(popcount)
-def _compiled_popcount(word: Any) -> Any:
-    def compiled(word: Any) -> int:
-        return _ctpop(word)  # pyright: ignore[reportCallIssue]
-
-    return compiled if isinstance(word, types.Integer) else None
+compile_as(popcount, types.uint64, (types.uint64,), write=lambda code: code.builder.ctpop(code.args[0]))
+compile_as(lowest_bit, types.intp, (types.uint64,), write=lambda code: code.builder.cttz(code.args[0], code.false))
 
 
 def pack_mask(mask: BoolArray) -> WordArray:

@@ -60,6 +60,11 @@ class VectorCode:
         """Write pointer[index]."""
         self.builder.store(value, self.builder.gep(pointer, [index])).align = alignment
 
+    @property
+    def false(self) -> Any:
+        """Return the constant 0 of one bit."""
+        return ir.Constant(ir.IntType(1), 0)
+
     def number(self, value: int) -> Any:
         """Return an integer constant for places and counts."""
         return ir.Constant(ir.IntType(64), value)

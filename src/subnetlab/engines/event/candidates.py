@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...kernels.compilation import compiled
-from ...kernels.patterns import WORD_BITS
-from .lanes import LANES, above, below, lowest_bit
+from ...kernels.patterns import WORD_BITS, lowest_bit
+from .lanes import LANES, above, below
 
 if TYPE_CHECKING:
     from ...core.arrays import BoolArray, FloatArray, IntArray, WordArray

@@ -11,12 +11,12 @@ import numpy as np
 from ...core.aggregation import aggregation_step
 from ...core.record import RoundRecord
 from ..row_weights import row_weights
+from ..workers import Workers
 from .candidates import Candidates, Near, find_near, watch
 from .gram import GramMatrix
 from .kernel import bound_motion, fill_kernel, frozen_phase
 from .local_phase import BOUND_EXCEEDED, PhaseVectors, list_changes, run_phase
 from .network import BlockedNetwork, Changes
-from .workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

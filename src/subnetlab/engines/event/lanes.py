@@ -94,12 +94,6 @@ def above(x: FloatArray, first: Any, bound: float) -> np.uint64:
     return np.uint64(np.packbits(x[first : first + LANES] > bound, bitorder="little")[0])
 
 
-def lowest_bit(word: Any) -> int:
-    """Return the position of the lowest one of a word that is not 0."""
-    word = int(word)
-    return (word & -word).bit_length() - 1
-
-
 def _bits(code: VectorCode, byte: Any) -> Any:
     return code.builder.bitcast(byte, _EIGHT_BITS)
 
@@ -202,6 +196,3 @@ compile_as(masked_shift, types.void, (_WORDS, _I, _WORDS, _I, _F, _FLOATS, _I, _
 compile_as(at_most, types.uint64, (_FLOATS, _I, _F), write=lambda code: _comparison_code(code, "<="))
 compile_as(below, types.uint64, (_FLOATS, _I, _F), write=lambda code: _comparison_code(code, "<"))
 compile_as(above, types.uint64, (_FLOATS, _I, _F), write=lambda code: _comparison_code(code, ">"))
-compile_as(
-    lowest_bit, _I, (types.uint64,), write=lambda code: code.builder.cttz(code.args[0], ir.Constant(ir.IntType(1), 1))
-)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ...core.arrays import BoolArray, FloatArray, IntArray, WordArray
-    from .workers import Workers
+    from ..workers import Workers
 
 
 @dataclass

@@ -17,9 +17,9 @@ from ...core.losses import LOSSES
 from ...core.record import RoundRecord
 from ...kernels.patterns import WORD_BITS
 from ...kernels.vector_code import aligned_zeros
-from ..event.workers import Workers
+from ..lines import GROUP, PIECE, SUMS, lanes
 from ..row_weights import row_weights
-from .lines import GROUP, PIECE, SUMS, lanes
+from ..workers import Workers
 from .steps import collect, gather, observe, step
 
 if TYPE_CHECKING:

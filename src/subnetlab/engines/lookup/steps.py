@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...kernels.compilation import compiled
-from ...kernels.patterns import WORD_BITS
+from ...kernels.patterns import WORD_BITS, lowest_bit
 from ...kernels.vector_code import VECTOR_BYTES
-from ..event.lanes import lowest_bit
-from .lines import GROUP, PIECE, add_active, add_looked_up, tabulate
+from ..lines import GROUP, PIECE, add_active, add_looked_up, tabulate
 
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray, IntArray, WordArray

@@ -1,4 +1,4 @@
-"""Lines of 64 bytes, eight float64 or sixteen float32: how the look-up engine reads, adds and compares numbers.
+"""Lines of 64 bytes, eight float64 or sixteen float32: sums of rows that bits select, looked up in tables.
 
 Arrays are flat and places are counted in numbers. Each function is Python for the reader and for tests, and LLVM
 vector code where compiled.
@@ -13,10 +13,10 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from ...kernels.vector_code import VECTOR_BYTES, VectorCode, compile_as
+from ..kernels.vector_code import VECTOR_BYTES, VectorCode, compile_as
 
 if TYPE_CHECKING:
-    from ...core.arrays import FloatArray, WordArray
+    from ..core.arrays import FloatArray, WordArray
 
 GROUP = 4  # rows of data whose sums are tabulated together: 16 sums
 PIECE = 16  # rows whose activity is loaded at once, four groups
