@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _META = "meta"
+_ZIP = b"PK"
 
 
 class ArchiveError(ValueError):
@@ -52,6 +53,9 @@ def read_archive(path: str | Path, kind: str, newest_version: int) -> tuple[dict
     """
     path = Path(path)
     try:
+        with path.open("rb") as raw:
+            if raw.read(2) != _ZIP:  # NumPy would take it for a pickle, and say how to trust it
+                raise ValueError("it is no ZIP archive")
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # NumPy leaves bad files open
             arrays = {name: file[name] for name in file.files}
         meta = dict(json.loads(arrays.pop(_META).tobytes()))

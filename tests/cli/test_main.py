@@ -43,3 +43,39 @@ def test_every_command_has_help(name, capsys):
 def test_a_message_names_its_command_once(capsys):
     assert main(["reproduce", "--quick", "--full"]) == 2
     assert capsys.readouterr().err == "subnetlab reproduce: --quick and --full must not be given together\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["trian"], 2, "subnetlab: no command 'trian'; did you mean 'train'?"),
+        (["--verison"], 2, "subnetlab: no command '--verison'; did you mean '--version'?"),
+        (["xyz"], 2, f"subnetlab: no command 'xyz'; there are: {', '.join(COMMANDS)}"),
+        (["train", "--config", "no.toml"], 1, "subnetlab train: no.toml: no such file or directory"),
+        (["theory", "no"], 1, "subnetlab theory: no: no such file or directory"),
+        (["theory", "a_file"], 2, "subnetlab theory: a_file: not a readable subnetlab-run file (it is no ZIP archive)"),
+        (["study", "no.toml"], 1, "subnetlab study: no.toml: no such file or directory"),
+        (["study", "status", "no"], 1, "subnetlab study status: no/study.sqlite: there is no study here"),
+    ],
+)
+def test_messages_of_first_mistakes(arguments, code, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").write_text("hello")
+    assert main(arguments) == code
+    assert capsys.readouterr().err == message + "\n"
+
+
+def test_an_output_folder_that_is_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").write_text("hello")
+    arguments = ["--dataset", "diabetes", "--width", "20", "--rounds", "1", "--quiet", "--out", "a_file"]
+    assert main(["train", *arguments]) == 1
+    assert capsys.readouterr().err == "subnetlab train: a_file: the output folder cannot be made (File exists)\n"
+    assert (tmp_path / "a_file").read_text() == "hello"
+
+
+def test_help_of_a_command(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["help", "theory"])
+    assert stop.value.code == 0
+    assert "subnetlab theory" in capsys.readouterr().out

@@ -105,3 +105,15 @@ def test_ctrl_c_keeps_the_rounds_and_the_same_command_goes_on(tmp_path):
     more = kept.history.rounds + 1
     assert main([*SMALL, "--rounds", str(more), "--out", str(out)]) == 0
     assert sl.load_run(out / "run.npz").history.rounds == more
+
+
+def test_rounds_are_not_taken_back(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["train", "--dataset", "diabetes", "--width", "20", "--p", "2", "--quiet", "--out", "run", "--rounds"]
+    assert main([*arguments, "3"]) == 0
+    assert main([*arguments, "3"]) == 0
+    assert capsys.readouterr().err == "run: all 3 rounds are done\n"
+    kept = (tmp_path / "run" / "run.npz").read_bytes()
+    assert main([*arguments, "2"]) == 2
+    assert capsys.readouterr().err == "subnetlab train: rounds must be at least the 3 that run holds, got 2\n"
+    assert (tmp_path / "run" / "run.npz").read_bytes() == kept

@@ -52,7 +52,7 @@ def test_the_message_says_where_and_what_to_do():
     assert isinstance(error, ArithmeticError)
     pattern = (
         rf"train: diverged in round {error.round} \(error (\S+)\); step_size = 6 is too large: "
-        rf"lower it or use step_size='auto'; the {error.round} completed rounds are kept in \.run"
+        rf"lower it or use step_size='auto'; the {error.round} completed rounds are kept"
     )
     found = re.fullmatch(pattern, str(error))
     assert found

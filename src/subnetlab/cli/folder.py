@@ -37,7 +37,10 @@ def open_folder(path: Path, settings: Mapping[str, Any], *, force: bool = False)
     OSError
         If it cannot be made or written.
     """
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"{path}: the output folder cannot be made ({error.strerror})") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise PermissionError(f"{path}: the output folder must be writable")
     file = path / _SETTINGS

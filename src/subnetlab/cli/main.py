@@ -6,6 +6,7 @@ A command is one file here with a frozen dataclass ``Options`` and ``run(options
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[:1] == ["help"] and arguments[1:]:
+        arguments = [*arguments[1:], "--help"]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(overview())
         return 0
@@ -59,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
     name, rest = " ".join(arguments[:words]), arguments[words:]
     if name not in COMMANDS:
-        print(f"subnetlab: no command {name!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
+        print(f"subnetlab: no command {name!r}; {_advice(name)}", file=sys.stderr)
         return 2
     return _run(name, rest)
 
@@ -89,9 +92,22 @@ def version() -> str:
     return f"subnetlab {__version__} (engines: {', '.join(installed_engines())})"
 
 
+def _advice(name: str) -> str:
+    """Return what somebody may have meant, or all commands."""
+    close = difflib.get_close_matches(name, [*COMMANDS, "--version", "--help"], n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(COMMANDS)}"
+
+
+def _message(error: BaseException) -> str:
+    """Return the error in words; the system's own names the file first, and no number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return str(error)
+
+
 def _run(name: str, arguments: list[str]) -> int:
     def fail(error: BaseException, code: int) -> int:
-        print(f"subnetlab {name}: {str(error).removeprefix(f'{name}: ')}", file=sys.stderr)
+        print(f"subnetlab {name}: {_message(error).removeprefix(f'{name}: ')}", file=sys.stderr)
         return code
 
     try:

@@ -71,8 +71,9 @@ def run(options: Options) -> int:
     file = folder / "run.npz"
     if file.exists() and not options.force:
         saved = load_run(file)
+        _check_rounds(saved, options.scheme.rounds, folder)
         session = TrainingSession.from_run(saved, replace(saved.scheme, rounds=options.scheme.rounds))
-        print(f"{folder}: going on after round {session.rounds_done} of {options.scheme.rounds}", file=sys.stderr)
+        print(_where_it_is(folder, session.rounds_done, options.scheme.rounds), file=sys.stderr)
     every = max(1, options.scheme.rounds // _CHECKPOINTS)
 
     def keep(session: TrainingSession) -> None:
@@ -88,6 +89,20 @@ def run(options: Options) -> int:
     _save(result, folder)
     _print(result, data, folder, as_json=options.json)
     return 0
+
+
+def _check_rounds(saved: TrainingRun, rounds: int, folder: Path) -> None:
+    """Raise ValueError if more is done than is asked: rounds cannot be taken back."""
+    if saved.history.rounds > rounds:
+        raise ValueError(f"train: rounds must be at least the {saved.history.rounds} that {folder} holds, got {rounds}")
+
+
+def _where_it_is(folder: Path, done: int, rounds: int) -> str:
+    return (
+        f"{folder}: all {rounds} rounds are done"
+        if done == rounds
+        else f"{folder}: going on after round {done} of {rounds}"
+    )
 
 
 def _new_session(options: Options, data: Dataset, scheme: TrainingScheme) -> TrainingSession:

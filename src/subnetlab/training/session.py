@@ -284,7 +284,7 @@ class TrainingSession:
         k = self._rounds_done
         return DivergenceError(
             f"train: diverged {when} (error {worst:.3g}); step_size = {self._settings.step_size:.6g} is too "
-            f"large: lower it or use step_size='auto'; the {k} completed rounds are kept in .run",
+            f"large: lower it or use step_size='auto'; the {k} completed rounds are kept",
             self.run("diverged"),
             k,
         )

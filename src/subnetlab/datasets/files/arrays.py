@@ -49,6 +49,10 @@ def read_npz(file: Path, target: str | int | None, owner: str) -> FileContents:
 
 def _load(file: Path, owner: str) -> Any:
     content = io.BytesIO(file.read_bytes())  # NumPy leaves a broken file open
+    if not content.getvalue().startswith(
+        (b"PK", b"\x93NUMPY")
+    ):  # NumPy would take it for a pickle, and say how to trust it
+        raise ValueError(f"{owner}: must be a whole file of plain arrays, got something else")
     try:
         return np.load(content, allow_pickle=False)
     except Exception as error:  # of many kinds: EOFError, BadZipFile, ValueError
