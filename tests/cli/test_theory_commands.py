@@ -26,7 +26,16 @@ def test_theory_of_a_run(tmp_path, capsys):
     assert main(["train", "--out", folder, *DATA, *arguments]) == 0
     capsys.readouterr()
     assert main(["theory", folder]) == 0
-    assert "Theorem 3 is about this run" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "Theorem 3 is about this run" in said.out
+    assert said.err == f"figure: {folder}/theory.pdf\n"
+    assert all((tmp_path / "run" / f"theory.{kind}").exists() for kind in ("pdf", "svg", "png", "csv"))
+    numbers = (tmp_path / "run" / "theory.csv").read_text().splitlines()
+    assert numbers[0] == "round,measured,predicted,theorem_3_as_printed,theorem_3_repaired"
+    assert len(numbers) == 5
+    assert main(["theory", folder, "--out", str(tmp_path / "elsewhere")]) == 0
+    assert (tmp_path / "elsewhere" / "theory.svg").read_bytes() == (tmp_path / "run" / "theory.svg").read_bytes()
+    capsys.readouterr()
     assert main(["theory", folder, "--json", "--delta", "0.01"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert len(record["measured"]) == len(record["predicted"]) == 4

@@ -80,3 +80,47 @@ def test_data_that_the_theory_is_not_about(refused):
     long_rows = sl.train(NET, 2 * X, Y, sl.dropout(0.5, rounds=1, step_size=0.1))
     with pytest.raises(ValueError, match="rows of X must have norm 1"):
         long_rows.theory()
+
+
+@pytest.mark.parametrize("engine", ["event", "minibatch"])
+def test_a_run_that_recorded_nothing_is_judged_by_what_is_known(engine):
+    """Only the first and the last error are sure to be known; engines that have the others for free keep them."""
+    scheme = sl.TrainingScheme(sl.Bernoulli(2, 0.5), rounds=12, local_steps=2, step_size=0.2)
+    full = sl.train(NET, X, Y, scheme, seed=5, engine=engine)
+    silent = sl.train(NET, X, Y, scheme, seed=5, engine=engine, record="none")
+    assert np.isnan(silent.history.full_error[0])
+    result, reference = silent.theory(), full.theory()
+    np.testing.assert_allclose(result.measured[[0, -1]], reference.measured[[0, -1]], rtol=1e-12)
+    assert result.bound_kept
+    text = str(result)
+    assert "nan" not in text
+    unknown = int(np.isnan(result.measured).sum())
+    assert (f"{unknown} of 13 errors were not recorded" in text) == (unknown > 0)
+    np.testing.assert_array_equal(result.eigenvalues.values, reference.eigenvalues.values)
+
+
+def test_a_run_that_recorded_rounds_only_says_what_cannot_be_judged():
+    scheme = sl.TrainingScheme(sl.Bernoulli(2, 0.5), rounds=6, local_steps=2, step_size=0.2)
+    run = sl.train(NET, X, Y, scheme, engine="minibatch", record="rounds")
+    text = str(run.theory())
+    assert np.isnan(run.history.local_error).all()
+    assert "a run with record='rounds' does not keep" in text
+    assert "record='mean' or record='subnetworks'" in text
+    assert "not recorded" not in text
+    assert "nan" not in text
+
+
+def test_the_bound_is_not_kept_if_a_known_error_exceeds_it():
+    from dataclasses import replace
+
+    result = trained(sl.Bernoulli(2, 0.5)).theory()
+    bound = result.promises["theorem3"][0].bound
+    measured = np.full(13, np.nan)
+    measured[4] = 2 * bound[4]
+    assert not replace(result, measured=measured).bound_kept
+    measured[4] = 0.5 * bound[4]
+    assert replace(result, measured=measured).bound_kept
+
+
+def test_the_prediction_follows_patterns_for_few_rows():
+    assert trained(sl.Bernoulli(2, 0.5)).theory().prediction.patterns == "moving"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,16 +27,45 @@ class Options:
     """delta, the probability with which the theorems may fail."""
     init_scale: Annotated[float | None, tyro.conf.arg(aliases=["--kappa"])] = None
     """kappa; estimated from the initial weights if not given."""
+    out: Path | None = None
+    """The folder for the figure (theory.pdf, .svg, .png and its numbers, .csv); the folder of the run if not given."""
     json: bool = False
     """Print JSON."""
 
 
 def run(options: Options) -> int:
-    """Judge and print."""
+    """Judge, print and draw."""
     file = options.run / "run.npz" if options.run.is_dir() else options.run
     verdict = load_run(file).theory(failure_prob=options.failure_prob, init_scale=options.init_scale)
     print(json.dumps(verdict_record(verdict)) if options.json else verdict)
+    print(f"figure: {draw_verdict(verdict, options.out or file.parent)[0]}", file=sys.stderr)
     return 0
+
+
+def draw_verdict(verdict: Verdict, folder: Path) -> list[Path]:
+    """Draw the measured error, the prediction and the bounds with the paper's and the repaired constants."""
+    from ..figures.files import save_figure
+    from ..figures.promise import draw_promise
+
+    rounds = len(verdict.measured)
+    bounds = {
+        _label(promise): promise.bound[:rounds]
+        for promise in verdict.promises[verdict.theorem]
+        if promise.bound is not None
+    }
+    prediction = verdict.prediction
+    figure, table = draw_promise(
+        verdict.measured,
+        predicted=None if prediction is None else prediction.full_error[:rounds],
+        floor=None if prediction is None else prediction.floor,
+        bounds=bounds,
+    )
+    return save_figure(figure, folder, "theory", table)
+
+
+def _label(promise: Promise) -> str:
+    constants = {"paper": "as printed", "repaired": "repaired"}[promise.constants]
+    return f"{promise.statement}, {constants}{'' if promise.met else ' (hypotheses not met)'}"
 
 
 def verdict_record(verdict: Verdict) -> dict[str, Any]:

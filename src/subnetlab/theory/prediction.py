@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..core.arrays import FloatArray, IntArray
     from ..core.scheme import TrainingScheme
     from .lazy import LazyModel
+
+Patterns: TypeAlias = Literal["frozen", "moving"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,8 @@ class Prediction:
         holds their spread.
     floor : float
         The limit of full_error for many rounds, in the lazy regime.
+    patterns : {"frozen", "moving"}
+        Whether activation patterns were taken to stay, or followed.
     """
 
     full_error: FloatArray
@@ -44,6 +48,7 @@ class Prediction:
     mean_part: FloatArray
     noise_part: FloatArray
     floor: float
+    patterns: Patterns
 
 
 def predict(
@@ -51,7 +56,7 @@ def predict(
     scheme: TrainingScheme,
     step_size: float | None = None,
     *,
-    patterns: Literal["frozen", "moving"] = "frozen",
+    patterns: Patterns = "frozen",
 ) -> Prediction:
     """Return what Algorithm 1 does on average over the masks, if activation patterns hardly change.
 
@@ -127,6 +132,7 @@ def predict(
         mean_part=mean.sum(axis=1),
         noise_part=spread.sum(axis=1),
         floor=_floor(rho**2, model.initial_moment(xi), noise),
+        patterns=patterns,
     )
 
 

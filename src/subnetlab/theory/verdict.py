@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..history import History
     from .record import Promise
 
+_MOST_ROWS_FOLLOWED = 300  # with more the prediction takes patterns as frozen: following them costs n^2 per neuron
 _ROUNDOFF_ERROR = 1e-18  # relative to the first error: below it ratios of errors are rounding
 
 
@@ -75,15 +76,18 @@ class Verdict:
     theorem : str
         The key of the convergence theorem for these masks, "theorem3" or "theorem4".
     measured : ndarray, shape (K + 1,)
-        |y - u_k|^2 of this run. The bounds and the prediction are of its expectation over masks.
+        |y - u_k|^2 of this run, NaN for rounds that recorded nothing; the first and the last are always known. The
+        bounds and the prediction are of its expectation over masks.
     prediction : Prediction, optional
-        None where the prediction is not about the scheme.
+        With moving patterns for up to 300 rows; None where the prediction is not about the scheme.
     eigenvalues : MaskedEigenvalues
     movement : float
         max over r of |w_r - w_{0,r}| at the end, or over all rounds if the run recorded it.
     local_rates : ndarray, shape (K, tau, p) or (K, tau, 1)
         |y - f_{t+1}|^2 / |y - f_t|^2 of each subnetwork, or of their mean if the run kept only that; NaN where the
-        errors are rounding.
+        errors are rounding or were not recorded.
+    recorded : str
+        What the run was asked to record.
     """
 
     setting: TheorySetting
@@ -94,6 +98,7 @@ class Verdict:
     eigenvalues: MaskedEigenvalues
     movement: float
     local_rates: FloatArray
+    recorded: str
 
     @property
     def radius(self) -> float:
@@ -118,9 +123,12 @@ class Verdict:
 
     @property
     def bound_kept(self) -> bool | None:
-        """Whether the run stayed below the bound in every round; None where no theorem applies."""
+        """Whether the run stayed below the bound in every round with a known error; None where no theorem applies."""
         bound = self.promises[self.theorem][0].bound
-        return None if bound is None else bool(np.all(self.measured <= bound[: len(self.measured)] * (1 + 1e-9)))
+        if bound is None:
+            return None
+        known = ~np.isnan(self.measured)
+        return bool(np.all(self.measured[known] <= bound[: len(known)][known] * (1 + 1e-9)))
 
     def __str__(self) -> str:
         return verdict_text(self)
@@ -188,18 +196,31 @@ def verdict(
         setting=setting,
         promises=promises,
         theorem="theorem4" if promises["theorem4"][0].applies else "theorem3",
-        measured=run.history.full_error,
+        measured=_measured(run),
         prediction=_prediction(run),
         eigenvalues=_masked_eigenvalues(run, mask_rounds, networks or {}),
         movement=float(moved if recorded is None else recorded.max()),
         local_rates=_local_rates(run.history),
+        recorded=run.settings.record,
     )
+
+
+def _measured(run: FinishedRun) -> FloatArray:
+    """Return |y - u_k|^2, the first and the last from the networks if the run recorded nothing."""
+    measured = run.history.full_error.copy()
+    for k, network in ((0, run.initial_network), (-1, run.network)):
+        if np.isnan(measured[k]):
+            measured[k] = np.sum((run.data.y - network.output(run.data.X, run.scheme.masks.selection_prob)) ** 2)
+    return measured
 
 
 def _prediction(run: FinishedRun) -> Prediction | None:
     """Predict the run from its initial network, where the prediction is about its scheme."""
+    follow = len(run.data.X) <= _MOST_ROWS_FOLLOWED
     try:
-        return predict(lazy_model(run.initial_network, run.data.X, run.data.y), run.scheme, run.settings.step_size)
+        model = lazy_model(run.initial_network, run.data.X, run.data.y)
+        patterns = "moving" if follow else "frozen"
+        return predict(model, run.scheme, run.settings.step_size, patterns=patterns)
     except ValueError:
         return None
 

@@ -41,7 +41,7 @@ def _convergence(verdict: Verdict) -> str:
     unmet = sum(not c.met for c in paper.conditions)
     lines = [f"{paper.statement} is about this run; {unmet} of its {len(paper.conditions)} hypotheses are not met:"]
     lines += promise_lines(paper)
-    measured = verdict.measured
+    measured, unknown = verdict.measured, int(np.isnan(verdict.measured).sum())
     if paper.rate is not None and paper.floor is not None and paper.bound is not None:
         lines.append(
             f"It bounds the expected error by {paper.bound[len(measured) - 1]:.4g} after {len(measured) - 1} rounds "
@@ -50,6 +50,8 @@ def _convergence(verdict: Verdict) -> str:
         )
         if paper.vacuous:
             lines.append("The bound is vacuous: it never falls below the initial error, so it says nothing here.")
+        if unknown:
+            lines.append(f"{unknown} of {len(measured)} errors were not recorded, and only the others are judged.")
         kept = "stayed below" if verdict.bound_kept else "EXCEEDED"
         lines.append(f"This run {kept} the bound{'' if paper.met else ', which its settings do not earn'}.")
     if repaired.applies and repaired.floor is not None:
@@ -61,10 +63,14 @@ def _prediction(verdict: Verdict) -> str:
     if verdict.prediction is None:
         return "The lazy prediction is not about this scheme or network."
     predicted = verdict.prediction.full_error[: len(verdict.measured)]
-    typical = float(np.median(np.abs(verdict.measured / np.maximum(predicted, 1e-300) - 1)))
+    known = ~np.isnan(verdict.measured)
+    apart = np.abs(verdict.measured[known] / np.maximum(predicted[known], 1e-300) - 1)
+    kinks = "while activation patterns stay as they were"
+    if verdict.prediction.patterns == "moving":
+        kinks = "with a sample of neurons followed across their kinks"
     return (
-        f"The lazy prediction (no bound: the expectation if activation patterns stay) ends at {predicted[-1]:.4g}, "
-        f"measured {verdict.measured[-1]:.4g}; in the median round they differ by {100 * typical:.1f}%; one "
+        f"The lazy prediction (no bound but the expectation over masks, {kinks}) ends at {predicted[-1]:.4g}, "
+        f"measured {verdict.measured[-1]:.4g}; in the median round they differ by {100 * np.median(apart):.1f}%; one "
         f"run scatters about its expectation. Its floor for ever more rounds is {verdict.prediction.floor:.4g}."
     )
 
@@ -88,6 +94,11 @@ def _movement(verdict: Verdict) -> str:
 
 def _local_steps(verdict: Verdict) -> str:
     share, limit = verdict.local_rates_kept, verdict.local_rate_limit
+    if np.isnan(share) and verdict.recorded in ("rounds", "none"):
+        return (
+            f"Hypothesis 1 is about the errors inside rounds, which a run with record={verdict.recorded!r} does not "
+            f"keep. To judge it, train with record='mean' or record='subnetworks'."
+        )
     if np.isnan(share):
         return "No local step has errors above rounding, so Hypothesis 1 cannot be judged."
     of_what = "each subnetwork's error" if verdict.local_rates.shape[2] > 1 else "the recorded error"
