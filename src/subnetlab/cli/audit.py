@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from ..audit import STATEMENTS, audit, audit_markdown, audit_text
 from ..progress import progress_bar
 
 
@@ -25,6 +24,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Judge and print."""
+    from ..audit import STATEMENTS, audit, audit_markdown, audit_text  # loads SciPy's statistics: not for --help
+
     names = list(options.statements or STATEMENTS)
     audit([name for name in names if name not in STATEMENTS])  # a wrong name fails before any work
     findings = {}
