@@ -1,16 +1,17 @@
 """A headless Chromium, driven over a pipe by the DevTools protocol: what the tests of pages need, and no more.
 
-https://chromedevtools.github.io/devtools-protocol. With ``--remote-debugging-pipe`` the browser reads JSON messages, each
-ended by a zero byte, from file descriptor 3 and answers on 4: neither a port nor a web socket is needed.
+https://chromedevtools.github.io/devtools-protocol. With ``--remote-debugging-pipe`` the browser reads JSON messages,
+each ended by a zero byte, from file descriptor 3 and answers on 4: neither a port nor a web socket is needed.
 """
 
 import base64
+import fcntl
 import itertools
 import json
 import os
 import select
 import shutil
-import subprocess
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -40,16 +41,22 @@ class Chromium:
     def __init__(self, path, timeout=30.0):
         self._timeout = timeout
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        to_browser, self._out = os.pipe()
-        self._in, from_browser = os.pipe()
-        command = [path, *_FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"]
-        # the shell gives the pipes the numbers that the browser expects; they may be 3 and 4 in any order here
-        shell = ["sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", *command]
-        self._process = subprocess.Popen(
-            shell, pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        pipes = [*os.pipe(), *os.pipe()]
+        # moved out of the way of the numbers 3 and 4, which the browser's ends are to get
+        to_browser, self._out, self._in, from_browser = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in pipes)
+        self._process = os.posix_spawn(
+            path,
+            [path, *_FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_DUP2, to_browser, 3),
+                (os.POSIX_SPAWN_DUP2, from_browser, 4),
+            ],
         )
-        os.close(to_browser)
-        os.close(from_browser)
+        for end in (*pipes, to_browser, from_browser):
+            os.close(end)
         self._numbers = itertools.count(1)
         self._rest = b""
         self._waiting = []
@@ -59,9 +66,9 @@ class Chromium:
 
     def __exit__(self, *exception):
         os.close(self._out)
-        self._process.terminate()
-        self._process.wait(10)
         os.close(self._in)
+        os.kill(self._process, signal.SIGTERM)
+        os.waitpid(self._process, 0)
         self._profile.cleanup()
 
     def open(self, file, *, width=1280, height=900, scheme="light", media="", touch=False):
@@ -141,9 +148,7 @@ class Page:
             time.sleep(0.02)
 
     def resize(self, width, height, touch=False):
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
 
     def prefer(self, scheme, media=""):
         features = [{"name": "prefers-color-scheme", "value": scheme}]
@@ -157,6 +162,11 @@ class Page:
     def click(self, x, y):
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def drag(self, x, y, to_x, to_y):
+        steps = [("mousePressed", x, y), ("mouseMoved", (x + to_x) / 2, to_y), ("mouseMoved", to_x, to_y)]
+        for kind, at_x, at_y in [*steps, ("mouseReleased", to_x, to_y)]:
+            self.call("Input.dispatchMouseEvent", type=kind, x=at_x, y=at_y, button="left", buttons=1, clickCount=1)
 
     def picture(self, full=False):
         """A PNG of what is seen, or of the whole page."""

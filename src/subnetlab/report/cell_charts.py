@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from .axes import error_axis, log_scale, round_axis
+from .axes import SHORT, error_axis, log_scale, round_axis
 from .style import AGGREGATED, BOUND, HEAT, INK, LOCAL, PREDICTED, SAMPLING
 
 ACROSS, UP = "{across}", "{up}"
@@ -40,7 +40,7 @@ def heatmap_chart(rows: int) -> alt.TopLevelMixin:
             "value:Q",
             title="training error",
             scale=alt.Scale(type="log", scheme=HEAT, domain=[alt.ExprRef("low"), alt.ExprRef("high")], nice=False),
-            legend=alt.Legend(orient="top", gradientLength=180, gradientThickness=9, format="~g", tickCount=4),
+            legend=alt.Legend(orient="top", gradientLength=180, gradientThickness=9, labelExpr=SHORT, tickCount=4),
         ),
         tooltip=[
             alt.Tooltip("column:O", title="across"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def slider(name: str, label: Markup, stops: int, at: int = 0, shown: object = "") -> Markup:
     """Return a slider over ``stops`` positions from 0; the page's script writes what a position means."""
     return Markup(
-        f'<label class="slider"><span>{label}</span><output>{text(shown)}</output>'
+        f'<label class="slider"><span>{label}</span><span class="value">{text(shown)}</span>'
         f'<input type="range" name="{text(name)}" min="0" max="{stops - 1}" step="1" value="{at}"'
         f' aria-valuetext="{text(shown)}"></label>'
     )

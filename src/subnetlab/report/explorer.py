@@ -58,7 +58,7 @@ def explorer_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup,
         "explorer",
         charts,
         data,
-        joined([said, _curves_said(grid, len(rounds)), theory_said(theory)], " "),
+        joined([said, _signs_said(grid), _curves_said(grid, len(rounds)), theory_said(theory)], " "),
         _controls(grid, up, across, has_theory=has_theory),
         Markup('<p class="readout" aria-live="polite"></p>'),
         _keys(grid, has_theory=has_theory),
@@ -112,6 +112,13 @@ def _keys(grid: CellGrid, *, has_theory: bool) -> list[Key]:
             Key("dotted", BOUND, text("bound of the theorem"), "bound"),
         ]
     return [*keys, Key("outline", SAMPLING, text("chosen cell")), Key("ring", INK, text("its number in the heatmap"))]
+
+
+def _signs_said(grid: CellGrid) -> Markup:
+    signs = {"diverged": "× has diverged", "failed": "! has failed", "pending": "– was not run"}
+    found = {entry.status for entry in grid.entries.values()}
+    said = [sign for status, sign in signs.items() if status in found]
+    return text(f"A square with {', with '.join(said)}." if said else "")
 
 
 def _curves_said(grid: CellGrid, points: int) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
@@ -58,8 +59,6 @@ def document(page: Page) -> str:
     ImportError
         If altair or vl-convert is not installed.
     """
-    from vl_convert import javascript_bundle
-
     from subnetlab import __version__
 
     assets = files("subnetlab.report") / "assets"
@@ -88,6 +87,14 @@ def document(page: Page) -> str:
             f"Made by subnetlab {__version__}. One file, complete: it opens offline and asks nobody for anything."
         ),
         config=script_data(chart_config()),
-        library=javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"),
+        library=_library(),
         script=(assets / "page.js").read_text(encoding="utf-8"),
     )
+
+
+@cache
+def _library() -> str:
+    """Return Vega with its embedding, made to stand in a page."""
+    from vl_convert import javascript_bundle
+
+    return javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")

@@ -76,7 +76,7 @@ def _facts(source: ReproductionSource, entries: Sequence[Entry]) -> dict[str, ob
 
 def _chosen(entries: Sequence[Entry], seeds: int, **values: Sequence[Any]) -> CellGrid | None:
     """Return the grid of the cells with these settings."""
-    wanted = {**values, "seed": range(seeds), "network_seed": range(seeds)}
+    wanted = {**values, "seed": range(seeds)}
     own = [entry for entry in entries if all(entry.settings[name] in allowed for name, allowed in wanted.items())]
     return build_grid(own) if own else None
 

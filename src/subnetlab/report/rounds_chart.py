@@ -87,7 +87,7 @@ def overview_chart() -> alt.TopLevelMixin:
                 scale=alt.Scale(nice=False, zero=False),
                 axis=round_axis(),
             ),
-            y=alt.Y("error:Q", title=None, scale=log_scale(), axis=alt.Axis(tickCount=2, grid=False)),
+            y=alt.Y("error:Q", title=None, scale=log_scale(), axis=error_axis(tickCount=2, grid=False)),
         )
         .add_params(
             alt.selection_interval(

@@ -43,12 +43,15 @@ def run_page(source: RunSource) -> Page:
 
 def _lede(run: TrainingRun) -> Markup:
     K, known = run.history.rounds, finite(run.history.full_error)
-    if run.settings.record == "none" or len(known) < 2:
-        course = f"{K} rounds were made, and no errors recorded."
+    rounds = f"{K} round{'s' * (K != 1)}"
+    if K == 0:
+        course = "No round was completed."
+    elif run.settings.record == "none" or len(known) < 2:
+        course = f"{rounds} made, and no errors recorded."
     else:
         verb = "fell" if known[-1] < known[0] else "rose"
         start, end = shown(float(known[0])), shown(float(known[-1]))
-        course = f"The training error of the whole network {verb} from {start} to {end} in {K} rounds."
+        course = f"The training error of the whole network {verb} from {start} to {end} in {rounds}."
     ends = {
         "finished": "",
         "unfinished": f" The run is not finished: {K} of {run.scheme.rounds} rounds are made.",

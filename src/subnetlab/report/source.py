@@ -42,7 +42,7 @@ class RunSource:
 
 @dataclass(frozen=True)
 class StudySource:
-    """A study, under the name of its folder."""
+    """A study, under the name of its plan, or that of its folder."""
 
     name: str
     study: Study
@@ -105,7 +105,7 @@ def _open_cells(path: Path) -> StudySource | ReproductionSource:
         raise ValueError(f"{path}: must hold cells, got a study without any")
     kept = _read_json(path / "settings.json", {})
     if not isinstance(_at(kept, "settings", "dynamics_seeds"), int):
-        return StudySource(path.resolve().name, study)
+        return StudySource(str(_read_json(path / "plan.json", {}).get("name") or path.resolve().name), study)
     own = _reproduced(path, study, kept)
     spec = DatasetSpec.from_settings(own.cells[0].settings)
     return ReproductionSource(

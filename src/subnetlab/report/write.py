@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from .page import Page
     from .source import Source
 
-_NEEDED = ("altair", "vl_convert")
-
 
 def write_report(path: str | Path, out: str | Path | None = None, *, force: bool = False) -> Path:
     """Write the page of a run, a study or a reproduction: one HTML file that opens offline.
@@ -52,10 +50,8 @@ def write_report(path: str | Path, out: str | Path | None = None, *, force: bool
     >>> write_report("run.npz").name
     'run.html'
     """
-    if missing := [name for name in _NEEDED if find_spec(name) is None]:
-        raise ImportError(
-            f"report needs altair and vl-convert: pip install 'subnetlab[report]' ({missing[0]} is missing)"
-        )
+    if any(find_spec(name) is None for name in ("altair", "vl_convert")):
+        raise ImportError("report: needs altair and vl-convert: pip install 'subnetlab[report]'")
     from .page import MARK, document
     from .source import open_source
 

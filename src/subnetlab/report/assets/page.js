@@ -11,7 +11,7 @@
   const control = (figure, name) => figure.querySelector(`.controls [name="${name}"]`);
   const say = (input, text) => {
     input.setAttribute("aria-valuetext", text);
-    input.closest("label").querySelector("output").textContent = text;
+    input.closest("label").querySelector(".value").textContent = text;
   };
   function legend(figure) { // what is not ticked is neither drawn nor explained
     for (const key of figure.querySelectorAll(".legend li")) {
@@ -195,6 +195,10 @@
       await fill(heatmap, { cells, chosen: [{ column: columns[place[across]], row: up === null ? "" : rows[place[up]] }] });
     }
 
+    // where the prediction grows without limit it leaves the picture, and does not flatten the rest of it
+    const top = (lines) => 100 * Math.max(...lines.map(({ error }) => error || 0));
+    const within = (points, lines) => (lines.length ? points.filter(({ error }) => error <= top(lines)) : points);
+
     async function drawCurve(cell, name) {
       const { rounds } = data;
       const line = (numbers, more) => (numbers || []).map((error, i) => ({ round: rounds[i], error: positive(error), ...more }));
@@ -202,7 +206,7 @@
         line(data.curves[m.name]?.mean[cell], { measure: m.name, width: m.name === name ? 2 : 1, opacity: m.name === name ? 1 : 0.45 }));
       const { low, high } = data.curves[name] || {};
       const band = low && low[cell] ? low[cell].map((v, i) => ({ round: rounds[i], low: positive(v), high: positive(high[cell][i]) })) : [];
-      const predicted = predictionBox && predictionBox.checked ? line(data.predicted[name][cell]) : [];
+      const predicted = predictionBox && predictionBox.checked ? within(line(data.predicted[name][cell]), lines) : [];
       const promise = data.bounds && data.bounds[cell];
       const bound = boundBox && boundBox.checked && promise
         ? rounds.map((k) => ({ round: k, error: positive(promise.start * promise.rate ** (k + 1) + promise.floor) })) : [];
@@ -220,7 +224,9 @@
       strong.textContent = words || "The one cell";
       const outcome = why ? `: ${why}.` : `: error ${measure().label} ${short(error, 4)} (${which}).`;
       const promise = data.bounds ? data.bounds[cell]?.says : null;
-      readout.append(strong, outcome, promise ? ` ${promise}` : "");
+      const last = data.predicted?.[name][cell]?.slice(-1)[0], start = data.predicted?.[name][cell]?.[0];
+      const grows = last === null || last > 100 * start ? " The prediction grows without limit: this step size is unstable in the lazy regime." : "";
+      readout.append(strong, outcome, last === undefined ? "" : grows, promise ? ` ${promise}` : "");
     }
 
     async function draw() {

@@ -1,0 +1,133 @@
+"""`subnetlab report`: files, refusals and messages."""
+
+import json
+import shutil
+import sys
+
+import pytest
+
+import subnetlab as sl
+from subnetlab.cli.main import main
+from subnetlab.study import Plan
+from subnetlab.study.result import CellResult, encode
+from subnetlab.study.store import Outcome, Store
+
+
+@pytest.fixture
+def said(capsys):
+    """``said(*arguments)``: exit code and message."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        code = main(["report", *map(str, arguments)])
+        return code, capsys.readouterr().err
+
+    return call
+
+
+def test_the_page_lies_in_the_folder_and_its_name_is_printed(run_folder, tmp_path, capsys):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    assert main(["report", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{folder / 'report.html'}\n"
+    assert main(["report", str(folder)]) == 0  # an earlier page may be replaced
+    assert main(["report", str(folder / "run.npz"), "--out", str(tmp_path / "other.html")]) == 0
+    assert (tmp_path / "other.html").exists()
+
+
+def test_another_file_is_left_alone_without_force(run_folder, tmp_path, said):
+    mine = tmp_path / "mine.html"
+    mine.write_text("<p>mine</p>")
+    code, message = said(run_folder, "--out", mine)
+    assert (code, message) == (1, f"subnetlab report: {mine}: is no earlier page; use another --out or --force\n")
+    assert mine.read_text() == "<p>mine</p>"
+    assert said(run_folder, "--out", mine, "--force") == (0, "")
+    assert "subnetlab report" in mine.read_text()[:100]
+
+
+def test_out_must_be_a_file(run_folder, tmp_path, said):
+    code, message = said(run_folder, "--out", tmp_path)
+    assert (code, message) == (1, f"subnetlab report: {tmp_path}: out must be a file, got a folder\n")
+
+
+def test_nothing_of_ours(tmp_path, said):
+    code, message = said(tmp_path)
+    assert code == 2
+    assert message == (
+        f"subnetlab report: {tmp_path}: must be a folder that train, launch, study or reproduce made, got neither "
+        f"run.npz nor study.sqlite\n"
+    )
+    assert said(tmp_path / "nowhere") == (1, f"subnetlab report: {tmp_path / 'nowhere'}: there is no such folder\n")
+
+
+def test_unreadable_files(run_folder, reproduction_folder, tmp_path, said):
+    (tmp_path / "run.npz").write_bytes(b"not an archive")
+    code, message = said(tmp_path)
+    assert code == 2 and f"{tmp_path / 'run.npz'}: " in message and "Traceback" not in message
+    shutil.copy(run_folder / "run.npz", tmp_path)
+    (tmp_path / "settings.json").write_text("{")
+    code, message = said(tmp_path)
+    assert code == 2 and message.startswith(f"subnetlab report: {tmp_path / 'settings.json'}: not readable")
+    (tmp_path / "settings.json").write_text("[]")
+    assert said(tmp_path)[1] == (f"subnetlab report: {tmp_path / 'settings.json'}: must hold a JSON dict, got list\n")
+    (tmp_path / "study.sqlite").write_bytes(b"no database, but long enough to look at it" * 100)
+    code, message = said(tmp_path)
+    assert code and str(tmp_path / "study.sqlite") in message and "Traceback" not in message
+    folder = shutil.copytree(reproduction_folder, tmp_path / "reproduction")
+    settings = json.loads((folder / "settings.json").read_text())
+    settings["settings"]["seeds"] = 0
+    (folder / "settings.json").write_text(json.dumps(settings))
+    code, message = said(folder)
+    assert code == 2 and "not the settings of a reproduction (reproduce: seeds must be at least 1" in message
+
+
+def a_study(folder, results):
+    """A study of two cells with these results (None: not run)."""
+    plan = Plan.from_dict(
+        {
+            "dataset": {"name": "synthetic", "n_samples": 6},
+            "settings": {"width": 10, "rounds": 4, "selection_prob": 0.5, "n_subnetworks": [1, 2]},
+        }
+    )
+    with Store(folder) as store:
+        store.set_plan((cell.key(), cell.settings()) for cell in plan.cells)
+        for cell, result in zip(plan.cells, results, strict=True):
+            if result is not None:
+                store.write([Outcome(cell.key(), result.status, 0.1, encode(result))])
+
+
+def test_a_study_without_cells(tmp_path, said):
+    with Store(tmp_path):
+        pass
+    assert said(tmp_path) == (2, f"subnetlab report: {tmp_path}: must hold cells, got a study without any\n")
+
+
+def test_a_study_that_was_not_run_yet(tmp_path, said):
+    a_study(tmp_path, [None, None])
+    assert said(tmp_path) == (0, "")
+    assert "No cell has a result yet." in (tmp_path / "report.html").read_text()
+
+
+def test_failed_cells_are_listed_with_their_reasons(tmp_path, said):
+    a_study(tmp_path, [CellResult("failed", "Traceback\nValueError: <b>so</b>"), None])
+    assert said(tmp_path) == (0, "")
+    page = (tmp_path / "report.html").read_text()
+    assert "ValueError: &lt;b&gt;so&lt;/b&gt;" in page
+    assert "0 ended well, 1 failed, 1 not run yet." in page
+
+
+def test_without_the_extra_one_line_says_what_to_install(run_folder, monkeypatch, said):
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    code, message = said(run_folder)
+    assert (code, message) == (1, "subnetlab report: needs altair and vl-convert: pip install 'subnetlab[report]'\n")
+
+
+def test_nothing_is_loaded_before_it_is_needed():
+    import subprocess
+
+    code = "import sys, subnetlab.report; print(sys.modules.keys() & {'altair', 'vl_convert', 'matplotlib', 'numba'})"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_python_and_shell_write_the_same(run_folder, tmp_path):
+    assert main(["report", str(run_folder), "--out", str(tmp_path / "shell.html")]) == 0
+    assert sl.write_report(run_folder, tmp_path / "python.html").read_bytes() == (tmp_path / "shell.html").read_bytes()

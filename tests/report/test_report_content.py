@@ -1,0 +1,207 @@
+"""What the pages say, read from the file without a browser."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+import subnetlab as sl
+from subnetlab.report.figure import script_data
+from subnetlab.report.grid import Entry, build_grid
+from subnetlab.report.grid_numbers import curve_numbers, curve_rounds, final_numbers
+from subnetlab.report.markup import table, text
+from subnetlab.report.rounding import compact, spread, stretches
+from subnetlab.study.result import CellResult
+
+
+def content(path):
+    return path.read_text(encoding="utf-8")
+
+
+def figure_data(page, name):
+    """The numbers of a figure."""
+    found = re.search(rf'<figure id="{name}".*?<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    return json.loads(found[1])
+
+
+def prose(page):
+    """The page's text, without what scripts and styles hold."""
+    page = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+@pytest.mark.parametrize("kind", ["run", "study", "reproduction"])
+def test_one_file_under_3_mb_that_names_no_other(pages, kind):
+    page = content(pages[kind])
+    assert len(page.encode()) < 3e6
+    assert page.startswith("<!DOCTYPE html>\n<!-- subnetlab report -->")
+    markup = re.sub(r"<script\b[^>]*>.*?</script>", "", page, flags=re.DOTALL)
+    addresses = re.findall(r"""\b(?:src|href)\s*=\s*["']?([^"' >]*)""", markup)
+    assert addresses
+    assert {address[:1] if address.startswith("#") else address for address in addresses} == {"#", "data:,"}
+    assert "url(" not in markup and "@import" not in markup
+    assert "default-src 'none'" in markup
+
+
+@pytest.mark.parametrize("kind", ["run", "study", "reproduction"])
+def test_the_same_results_give_the_same_bytes(pages, kind, tmp_path):
+    again = sl.write_report(pages[kind].parent, tmp_path / "again.html")
+    assert again.read_bytes() == pages[kind].read_bytes()
+
+
+def test_the_curve_of_a_run_is_its_history(run_folder, pages):
+    history = sl.load_run(run_folder / "run.npz").history
+    data = figure_data(content(pages["run"]), "inside")
+    errors = np.array(data["errors"])
+    np.testing.assert_allclose(errors[:, 0], history.sampled_error, rtol=1e-4)
+    np.testing.assert_allclose(errors[:, 1:-1], history.local_error, rtol=1e-4)
+    np.testing.assert_allclose(errors[:, -1], history.full_error[1:], rtol=1e-4)
+    np.testing.assert_allclose(data["initial"], history.full_error[0], rtol=1e-4)
+    np.testing.assert_allclose(np.array(data["low"])[:, :-1], history.subnetwork_errors.min(axis=2), rtol=1e-4)
+    predicted = sl.load_run(run_folder / "run.npz").theory().prediction
+    np.testing.assert_allclose(np.array(data["predicted"]["errors"])[:, -1], predicted.full_error[1:], rtol=1e-4)
+
+
+def test_the_page_of_a_run_says_what_was_found(run_folder, pages):
+    said = prose(content(pages["run"]))
+    verdict = sl.load_run(run_folder / "run.npz").theory()
+    assert verdict.promises[verdict.theorem][0].vacuous
+    for words in ("VACUOUS", "NOT MET", "Theorem 2 promises", "share of activation patterns", "SHA-256", "diabetes"):
+        assert words in said
+    assert "not held against the theory" not in said
+
+
+def test_a_heatmap_holds_the_mean_of_the_last_rounds(reproduction_folder, pages):
+    data = figure_data(content(pages["reproduction"]), "explorer-2c")
+    table_ = sl.open_study(reproduction_folder).select(masks="categorical").table()
+    assert [axis["values"] for axis in data["axes"]] == [["2", "4"], ["1", "5"]]
+    expected = (
+        table_.full_error.isel(state=slice(-10, None)).mean("state").transpose("n_subnetworks", "local_steps", "seed")
+    )
+    np.testing.assert_allclose(np.array(data["values"]["full"]), expected.values.ravel(), rtol=1e-4)
+    means = np.array(data["curves"]["full"]["mean"])
+    curves = (
+        table_.full_error.isel(state=slice(1, None)).mean("seed").transpose("n_subnetworks", "local_steps", "state")
+    )
+    np.testing.assert_allclose(means, curves.values.reshape(4, -1), rtol=1e-4)
+
+
+def test_the_page_of_a_reproduction_holds_every_verdict(reproduction_folder, pages):
+    page = content(pages["reproduction"])
+    verdicts = json.loads((reproduction_folder / "verdicts.json").read_text())
+    for outcome in ("HOLDS", "FAILS", "UNDECIDED"):
+        count = sum(verdict["outcome"] == outcome for verdict in verdicts)
+        assert page.count(f">{outcome}</span>") == count
+    assert all(text(verdict["claim"]) in page for verdict in verdicts)
+    assert "not each seed&#x27;s" in page  # seeds are summarised, and the page says so
+
+
+def test_diverged_cells_are_told_from_others(study_folder, pages):
+    counts = sl.open_study(study_folder).counts()
+    assert counts["diverged"]
+    data = figure_data(content(pages["study"]), "explorer")
+    assert data["status"].count("d") == counts["diverged"]
+    assert sum(value is None for value in data["values"]["full"]) == counts["diverged"]
+    assert f"{counts['diverged']} diverged" in prose(content(pages["study"]))
+    assert "× has diverged" in prose(content(pages["study"]))
+
+
+REASONS = {
+    "rounds": ({"record": "rounds"}, "recorded the error after each round only", None),
+    "none": ({"record": "none"}, "this run recorded no errors", "the run recorded no errors"),
+    "weights": ({"sample_weight": np.arange(1.0, 7.0)}, "", "sample_weight must be None"),
+    "outputs": ({"y": np.ones((6, 2)), "outputs": 2}, "", "y must have one output"),
+    "logistic": ({"y": np.array([0, 1, 0, 1, 0, 1.0]), "loss": "logistic"}, "", "the run&#x27;s is logistic"),
+    "signs": ({"learn_signs": True}, "", "keeps the output weights fixed"),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_where_the_theory_is_silent_the_page_says_why(saved, name):
+    options, note, why_not = REASONS[name]
+    page = content(sl.write_report(saved(**options)))
+    assert note in page
+    said = re.search("This run is not held against the theory: ([^<]*)", page)
+    assert (said is None) if why_not is None else why_not in said[1]
+
+
+@pytest.mark.parametrize(
+    ("step_size", "says"), [(100.0, "No round was completed."), (10.0, "The run diverged in round 2")]
+)
+def test_a_run_that_diverged(saved, step_size, says):
+    scheme = sl.TrainingScheme(sl.Bernoulli(3, 0.5), rounds=50, local_steps=5, step_size=step_size)
+    assert says in prose(content(sl.write_report(saved(scheme))))
+
+
+def test_user_text_cannot_become_markup(study_folder, tmp_path):
+    evil = "</script><b>&x"
+    assert "<" not in text(evil)
+    assert "</" not in script_data({evil: evil})
+    assert json.loads(script_data({evil: evil})) == {evil: evil}
+    assert "<b>" not in table(text(evil), [text(evil)], [[text(evil)]])
+    copy = shutil.copytree(study_folder, tmp_path / "study")
+    plan = json.loads((copy / "plan.json").read_text())
+    (copy / "plan.json").write_text(json.dumps({**plan, "name": evil}))
+    page = content(sl.write_report(copy))
+    assert evil not in page
+    assert f"<h1>{text(evil)}</h1>" in page
+
+
+def entry(result=None, status="ok", **settings):
+    return Entry("0" * 64, {"seed": 0, "network_seed": 0, **settings}, status, result)
+
+
+def curve(values):
+    values = np.asarray(values, float)
+    curves = {"full_error": values, "sampled_error": values[1:], "local_error": values[1:, np.newaxis]}
+    return CellResult("ok", rounds=len(values) - 1, finals={"final_full_error": float(values[-1])}, curves=curves)
+
+
+def test_a_grid_with_holes_by_hand():
+    cells = [
+        entry(curve([4, 2, 1]), n_subnetworks=1, selection_prob=0.5),
+        entry(None, "pending", n_subnetworks=2, selection_prob=1.0),
+    ]
+    cells.append(entry(curve([8, 6, 3]), n_subnetworks=1, selection_prob=0.5, seed=1, network_seed=1))
+    grid = build_grid(cells)
+    assert [(axis.name, axis.labels) for axis in grid.axes] == [
+        ("n_subnetworks", ["1", "2"]),
+        ("selection_prob", ["0.5", "1"]),
+    ]
+    assert grid.repetitions == ("0", "1")
+    assert final_numbers(grid, None)["full"] == [1, 3, None, None, None, None, None, None]
+    assert final_numbers(grid, 2)["full"][:2] == [1.5, 4.5]
+    curves = curve_numbers(grid, curve_rounds(grid))["full"]
+    assert (curves["mean"][0], curves["low"][0], curves["high"][0]) == ([4, 2], [2, 1], [6, 3])
+    assert curves["mean"][1:] == [None] * 3
+
+
+def test_cells_that_fill_too_little_of_their_grid_are_no_heatmap():
+    cells = [entry(n_subnetworks=i, local_steps=i, width=i) for i in range(1, 20)]
+    assert build_grid(cells) is None
+
+
+def test_an_engine_that_auto_chose_is_no_axis():
+    cells = [entry(n_subnetworks=1, engine="event"), entry(n_subnetworks=2, engine="dual")]
+    assert [axis.name for axis in build_grid(cells).axes] == ["n_subnetworks"]
+    cells += [entry(n_subnetworks=1, engine="dual")]
+    assert [axis.name for axis in build_grid(cells).axes] == ["n_subnetworks", "engine"]
+
+
+def test_numbers_are_rounded_and_thinned():
+    assert compact([np.inf, 1 / 3, 2.0, -1e-12]) == [None, 0.33333, 2, -1e-12]
+    assert spread(1000, 7).tolist()[0] == 0 and spread(1000, 7).tolist()[-1] == 999
+    kept = stretches(1000, 80, 8)
+    assert len(kept) <= 80 and {0, 999} <= set(kept.tolist())
+    assert all(k + 1 in kept or k - 1 in kept for k in kept)
+
+
+def test_a_long_run_is_thinned_and_the_page_says_so(saved):
+    scheme = sl.TrainingScheme(sl.Bernoulli(2, 0.5), rounds=2000, local_steps=16, step_size=0.1)
+    page = content(sl.write_report(saved(scheme)))
+    data = figure_data(page, "inside")
+    assert len(data["rounds"]) == len(data["errors"]) < 1200
+    assert f"Of 2000 rounds the page holds {len(data['rounds'])}" in page
+    assert len(page.encode()) < 1.5e6
