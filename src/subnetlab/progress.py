@@ -16,7 +16,9 @@ def progress_bar(total: int, unit: str, *, done: int = 0, quiet: bool = False) -
     from tqdm import tqdm
 
     shown = sys.stderr.isatty() and not quiet
-    with tqdm(total=total, initial=done, unit=unit, disable=not shown, file=sys.stderr, leave=False) as bar:
+    with tqdm(
+        total=total, initial=done, unit=unit, disable=not shown, file=sys.stderr, leave=False, dynamic_ncols=True
+    ) as bar:
 
         def advance(text: str = "") -> None:
             bar.set_postfix_str(text, refresh=False)

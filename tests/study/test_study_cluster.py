@@ -10,6 +10,7 @@ import time
 import pytest
 
 import subnetlab as sl
+from subnetlab.cli.main import main
 from subnetlab.study import Counts, Plan, Store, execute, run_cell
 from subnetlab.study.cluster import ClusterPool
 
@@ -62,6 +63,34 @@ def test_two_workers_in_processes_of_their_own_and_one_of_them_dies(tmp_path, in
         assert execute(cells(), store, cluster=address.group(1), run=kill_one) == Counts(ok=8)
         assert execute(cells(10), store, cluster=address.group(1), run=run) == Counts(ok=10, reused=8)
     assert sl.open_study(tmp_path).table().identical(inline_table(cells(10)))
+
+    seeds = list(map(str, range(4)))  # as a user types it
+    flags = [
+        "--dataset",
+        "diabetes",
+        "--n-samples",
+        "6",
+        "--width",
+        "10",
+        "--rounds",
+        "3",
+        "--xi",
+        "0.5",
+        "--seed",
+        *seeds,
+    ]
+    command = [
+        "study",
+        *flags,
+        "--engine",
+        "reference",
+        "--out",
+        str(tmp_path / "typed"),
+        "--cluster",
+        address.group(1),
+    ]
+    assert main(command) == 0
+    assert sl.open_study(tmp_path / "typed").table().identical(inline_table(cells(4)))
 
 
 def test_a_local_cluster(tmp_path, inline_table):

@@ -154,7 +154,7 @@ class _Execution:
         self._pool = pool
         self._run = run
         self._advance = advance
-        self._done = 0
+        self._done = self._failed = 0
         self._seconds_per_cell = _CHUNK_SECONDS
         self._next_line = time.monotonic() + _LOG_EVERY
         self._flying: dict[Future[Any], list[Task]] = {}
@@ -215,7 +215,8 @@ class _Execution:
         for outcome in outcomes:
             if outcome.status != "ok":
                 log.warning("cell %s %s", outcome.key[:12], outcome.status)
-            self._advance("")
+            self._failed += outcome.status == "failed"
+            self._advance(f"{self._failed} failed" if self._failed else "")
         if time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _LOG_EVERY
             log.info("%d cells done, %d to do", self._done, len(self._todo) + len(self._alone))
