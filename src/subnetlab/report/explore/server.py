@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 ADDRESS = "127.0.0.1"
 PORT = 8765
 MOST_STREAMS = 8
-_POLICY = "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:"
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "img-src data:"
+)
 
 
 class Explorer(ThreadingHTTPServer):
