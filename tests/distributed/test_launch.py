@@ -113,7 +113,7 @@ def test_a_folder_in_use_is_refused(torch, tmp_path, capsys):
 def test_without_torch(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(launch, "find_spec", lambda name: None)
     assert main(["launch", "--out", str(tmp_path / "run"), *DATA]) == 1
-    assert capsys.readouterr().err == "subnetlab launch: launch needs torch: pip install 'subnetlab[torch]'\n"
+    assert capsys.readouterr().err == "subnetlab launch: needs torch: pip install 'subnetlab[torch]'\n"
     assert not (tmp_path / "run").exists()
 
 

@@ -75,7 +75,7 @@ def run(options: Options) -> int:
     """Prepare the job, run the workers, gather the results."""
     launch = _launch(options)
     if find_spec("torch") is None:
-        raise ImportError("launch needs torch: pip install 'subnetlab[torch]'")
+        raise ImportError("launch: needs torch: pip install 'subnetlab[torch]'")
     data = options.data.load()
     job = _job(options, data)
     print(headline(data), file=sys.stderr if options.json else sys.stdout)

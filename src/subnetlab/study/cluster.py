@@ -38,9 +38,7 @@ class ClusterPool:
         try:
             from distributed import Client, KilledWorker
         except ImportError as error:
-            raise ImportError(
-                "execute: cluster needs dask.distributed; install it with: pip install 'subnetlab[cluster]'"
-            ) from error
+            raise ImportError("execute: cluster needs dask: pip install 'subnetlab[cluster]'") from error
         self._own = isinstance(address, str)
         self._client: Any = Client(address, timeout=_PATIENCE, set_as_default=False) if self._own else address
         try:

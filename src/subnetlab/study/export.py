@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from .study import Study
 
@@ -22,9 +22,17 @@ def export(study: Study, path: Path, *, curves: bool) -> None:
     writer = WRITERS.get(path.suffix)
     if writer is None:
         raise ValueError(f"Study.export: path must end in {', '.join(WRITERS)}, got {path.name!r}")
+    if path.exists() and any(path.samefile(source) for source in _sources(study)):
+        raise ValueError(f"Study.export: path must not be the study's own data, got {path}")
     content = writer(study, curves)
     with atomic_file(path) as file:
         file.write(content)
+
+
+def _sources(study: Study) -> list[Path]:
+    """Return the files that the cells were trained on, as far as they are still there."""
+    names = {cell.settings.get(name) for cell in study.cells for name in ("dataset", "path")}
+    return [file for name in names if name is not None and (file := Path(name)).is_file()]
 
 
 def _netcdf(study: Study, curves: bool) -> bytes:
@@ -54,7 +62,7 @@ def _parquet(study: Study, curves: bool) -> bytes:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise ImportError("Study.export: Parquet needs pyarrow; pip install 'subnetlab[parquet]'") from error
+        raise ImportError("Study.export: Parquet needs pyarrow: pip install 'subnetlab[parquet]'") from error
     rows = study.records()
     columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in _columns(rows)}
     columns |= {name: _one_type(values) for name, values in columns.items()}
