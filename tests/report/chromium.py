@@ -71,17 +71,21 @@ class Chromium:
         os.waitpid(self._process, 0)
         self._profile.cleanup()
 
-    def open(self, file, *, width=1280, height=900, scheme="light", media="", touch=False):
-        """A page that shows the file, without a network, once its figures are drawn."""
+    def open(self, place, *, width=1280, height=900, scheme="light", media="", touch=False):
+        """A page that shows a file without a network, or an address of this machine, once its figures are drawn."""
+        served = str(place).startswith("http://127.0.0.1:")
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session, target)
         for domain in ("Page", "Network", "Runtime", "Log"):
             page.call(f"{domain}.enable")
-        page.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
+        if not served:
+            page.call(
+                "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0
+            )
         page.resize(width, height, touch=touch)
         page.prefer(scheme, media)
-        page.call("Page.navigate", url=Path(file).resolve().as_uri())
+        page.call("Page.navigate", url=place if served else Path(place).resolve().as_uri())
         page.wait("document.documentElement?.dataset.drawn === 'yes'")
         return page
 

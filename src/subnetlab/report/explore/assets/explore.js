@@ -171,7 +171,7 @@ async function draw() {
   };
   for (const [name, spec] of Object.entries(charts)) {
     const place = document.getElementById(name);
-    const { view } = await vegaEmbed(place, { ...(dark ? inDark(spec) : spec), config }, { actions: false, logLevel: ERRORS_ONLY });
+    const { view } = await vegaEmbed(place, { ...(dark ? inDark(spec) : spec), config }, { actions: false, renderer: "canvas", logLevel: ERRORS_ONLY });
     views[name] = view;
   }
 }
@@ -189,6 +189,7 @@ addEventListener("pagehide", () => source?.close());
 readAddress();
 showValues();
 draw().then(() => {
+  document.documentElement.dataset.drawn = "yes";
   train();
   requestAnimationFrame(frame);
 });
