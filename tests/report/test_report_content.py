@@ -108,9 +108,14 @@ def test_diverged_cells_are_told_from_others(study_folder, pages):
     assert "× has diverged" in prose(content(pages["study"]))
 
 
+BATCHES = sl.TrainingScheme(sl.Bernoulli(3, 0.5), rounds=6, local_steps=2, batch_size=2)  # measure no more than asked
 REASONS = {
-    "rounds": ({"record": "rounds"}, "recorded the error after each round only", None),
-    "none": ({"record": "none"}, "this run recorded no errors", "the run recorded no errors"),
+    "rounds": (
+        {"scheme": BATCHES, "engine": "minibatch", "record": "rounds"},
+        "recorded the error after each round alone",
+        None,
+    ),
+    "none": ({"scheme": BATCHES, "engine": "minibatch", "record": "none"}, "this run recorded no errors", None),
     "weights": ({"sample_weight": np.arange(1.0, 7.0)}, "", "sample_weight must be None"),
     "outputs": ({"y": np.ones((6, 2)), "outputs": 2}, "", "y must have one output"),
     "logistic": ({"y": np.array([0, 1, 0, 1, 0, 1.0]), "loss": "logistic"}, "", "the run&#x27;s is logistic"),

@@ -34,14 +34,16 @@ def bound_figure(verdict: Verdict) -> Figure:
         for name, values in curves.items()
         if values is not None
         for k in spread(len(measured), _MOST_POINTS)
-        if np.isfinite(values[k]) and values[k] > 0
+        if not (np.isfinite(values[k]) and values[k] <= 0)  # an unknown error stays, and breaks the line
     ]
     keys = {
         "measured": Key("line", AGGREGATED, text("measured")),
-        "predicted": Key("dashed", PREDICTED, text("predicted mean, if activation patterns stay")),
+        "predicted": Key("dashed", PREDICTED, text("predicted mean over masks")),
         "bound": Key("dotted", BOUND, text(f"bound of {paper.statement}")),
         "repaired bound": Key("dashed", REPAIRED, text("the same with its proof repaired")),
     }
+    if np.isnan(measured).any():
+        keys["measured"] = Key("square", AGGREGATED, text("measured before and after training; no more was recorded"))
     drawn = [key for name, key in keys.items() if curves[name] is not None]
     initial = float(measured[0])
     return Figure(
@@ -65,4 +67,4 @@ def _caption(verdict: Verdict, paper: Promise) -> Markup:
         )
     else:
         says = f"The bound falls from {shown(float(paper.bound[0]))} to {shown(float(paper.bound[-1]))}"
-    return text(f"{start} {says}. The prediction is no bound: a single run scatters about it.")
+    return text(f"{start} {says}. The prediction is no bound, and a single run scatters about it.")

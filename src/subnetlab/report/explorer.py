@@ -108,7 +108,7 @@ def _keys(grid: CellGrid, *, has_theory: bool) -> list[Key]:
         keys.append(Key("band", "var(--band)", text("least to largest over seeds")))
     if has_theory:
         keys += [
-            Key("dashed", PREDICTED, text("predicted mean"), "predicted"),
+            Key("dashed", PREDICTED, text("predicted mean over networks and masks"), "predicted"),
             Key("dotted", BOUND, text("bound of the theorem"), "bound"),
         ]
     return [*keys, Key("outline", SAMPLING, text("chosen cell")), Key("ring", INK, text("its number in the heatmap"))]
@@ -133,4 +133,7 @@ def theory_said(theory: GridTheory) -> Markup:
     """Return what prediction and bound are of, or why there are none."""
     if theory.why_not:
         return text(f"Prediction and bound are not drawn: {theory.why_not}.")
-    return text("Prediction and bound are of the mean over initial networks and masks.")
+    return text(
+        "Prediction and bound are of the mean over initial networks and masks; the prediction keeps activation "
+        "patterns as they are at the start."
+    )

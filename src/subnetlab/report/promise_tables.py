@@ -91,6 +91,6 @@ def _prediction(verdict: Verdict) -> tuple[str, str, str, str]:
     measured = verdict.measured
     predicted = verdict.prediction.full_error[: len(measured)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        typical = 100 * float(np.median(np.abs(measured / predicted - 1)))
+        typical = 100 * float(np.nanmedian(np.abs(measured / predicted - 1)))
     says = f"mean error {shown(float(predicted[-1]))} at the end"
     return "lazy prediction", says, f"{shown(float(measured[-1]))}; {typical:.3g}% apart in the median round", ""

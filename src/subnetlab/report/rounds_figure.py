@@ -77,7 +77,7 @@ def rounds_figure(name: str, curve: InsideRounds, prediction: Prediction | None,
         slider("shown", text("Rounds shown"), K, first - 1, first),
     ]
     if prediction is not None:
-        controls.append(tick("predicted", text("Prediction of the lazy regime"), on=True))
+        controls.append(tick("predicted", text("Prediction"), on=True))
     return Figure(
         name,
         "rounds",
@@ -104,7 +104,7 @@ def _keys(curve: InsideRounds, prediction: Prediction | None) -> list[Key]:
     if curve.low is not None:
         keys.append(Key("band", "var(--band)", text(f"least to largest over {curve.over}")))
     if prediction is not None:
-        keys.append(Key("dashed", PREDICTED, text("predicted mean"), "predicted"))
+        keys.append(Key("dashed", PREDICTED, text("predicted mean over masks"), "predicted"))
     names = {"local": "local training", "aggregation": "aggregation", "sampling": "re-sampling"}
     return keys + [Key("band", PHASES[phase], text(name)) for phase, name in names.items()]
 

@@ -34,7 +34,7 @@ def run_page(source: RunSource) -> Page:
     sections += theory_sections(verdict, why_not)
     if measures := measure_figures(run.history):
         sections.append(Section("measures", "Other measures along training", measures))
-    if run.settings.record != "none" and run.history.rounds:
+    if len(finite(run.history.full_error)) > 1:
         sections.append(Section("numbers", "The numbers", _numbers(run.history, prediction)))
     sections.append(Section("settings", "Settings and provenance", _settings(source)))
     heading = f"{source.data_name or 'A run'}: {law_text(run.scheme.masks)}"
@@ -46,7 +46,7 @@ def _lede(run: TrainingRun) -> Markup:
     rounds = f"{K} round{'s' * (K != 1)}"
     if K == 0:
         course = "No round was completed."
-    elif run.settings.record == "none" or len(known) < 2:
+    elif len(known) < 2:
         course = f"{rounds} made, and no errors recorded."
     else:
         verb = "fell" if known[-1] < known[0] else "rose"
@@ -77,13 +77,14 @@ def _facts(source: RunSource) -> dict[str, object]:
 
 def _rounds(run: TrainingRun, prediction: Prediction | None) -> Markup:
     history, p = run.history, run.scheme.masks.n_subnetworks
-    if run.settings.record == "none":
-        return paragraph(text('There is nothing to draw: this run recorded no errors (record="none").'), "note")
     if history.rounds == 0:
         return paragraph(text("There is nothing to draw: this run completed no round."), "note")
     inside = np.column_stack([history.sampled_error, history.local_error])
-    if run.settings.record == "rounds" or not np.isfinite(inside).all():
-        note = 'This run recorded the error after each round only (record="rounds"), nothing inside the rounds.'
+    recorded = f"record={run.settings.record!r}"
+    if not np.isfinite(history.full_error[1:]).all():
+        return paragraph(text(f"There is nothing to draw: this run recorded no errors ({recorded})."), "note")
+    if not np.isfinite(inside).all():
+        note = f"This run recorded the error after each round alone ({recorded}), nothing inside the rounds."
         return joined([paragraph(text(note), "note"), after_rounds_figure(history).markup()])
     after = history.full_error[1:, np.newaxis]
     low = high = None

@@ -45,12 +45,20 @@ def bound_chart(rows: Sequence[Mapping[str, Any]], initial: float | None) -> alt
             alt.Tooltip("error:Q", format=".4g"),
         ],
     )
+    # an error with unknown neighbours is no line
+    alone = (
+        chart.transform_filter("datum.curve === 'measured' && isValid(datum.error)")
+        .transform_joinaggregate(known="count()")
+        .transform_filter("datum.known <= 2")
+        .mark_point(shape="square", filled=True, color=AGGREGATED, size=40, opacity=1)
+        .encode(x="round:Q", y="error:Q")
+    )
     level = (
         alt.Chart(alt.InlineData(values=[] if initial is None else [{"error": initial}]))
         .mark_rule(color=QUIET, strokeWidth=1)
         .encode(y=alt.Y("error:Q", scale=log_scale()))
     )
-    return alt.layer(level, lines).properties(width="container", height=300)
+    return alt.layer(level, lines, alone).properties(width="container", height=300)
 
 
 def eigenvalue_chart(rows: Sequence[Mapping[str, Any]], levels: Mapping[str, float]) -> alt.TopLevelMixin:

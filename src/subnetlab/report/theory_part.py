@@ -20,8 +20,6 @@ _MOST_ROWS = 1000  # more make the kernels of 200 subnetworks slow
 
 def judge(run: TrainingRun) -> tuple[Verdict | None, str]:
     """Return the theory's verdict on a run, or None and the reason."""
-    if run.settings.record == "none":
-        return None, "the run recorded no errors"
     if run.history.rounds == 0:
         return None, "the run completed no round"
     if run.settings.loss != "squared":
