@@ -20,6 +20,7 @@ test: $(VENV)/installed-test
 stress: $(VENV)/installed-test
 	$(BIN)/python stress/studies/run.py $(ARGS)
 	$(BIN)/python stress/distributed.py
+	$(BIN)/python stress/wheel.py
 
 bench: $(VENV)/installed-test
 	for benchmark in benchmarks/primal.py benchmarks/engines.py benchmarks/kernels.py; do \

@@ -17,7 +17,7 @@ class Hidden:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 installed = importlib.util.find_spec
-importlib.util.find_spec = lambda name, package=None: None if name.partition(".")[0] in HIDDEN else installed(name, package)
+importlib.util.find_spec = lambda name, *rest: None if name.partition(".")[0] in HIDDEN else installed(name, *rest)
 sys.meta_path.insert(0, Hidden())
 
 from subnetlab.cli.main import main

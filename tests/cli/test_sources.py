@@ -1,6 +1,8 @@
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import pytest
+import tyro
 
 from subnetlab.cli.sources import earlier_arguments, option_names, split_config
 
@@ -13,7 +15,7 @@ class Inner:
 @dataclass(frozen=True)
 class Options:
     inner: Inner = field(default_factory=Inner)
-    rounds: int = 1
+    rounds: Annotated[int, tyro.conf.arg(aliases=["--K"])] = 1
     grid: tuple[int, ...] = ()
     quiet: bool = False
 
@@ -31,7 +33,7 @@ def test_a_config_without_a_file_is_refused():
 
 
 def test_option_names_of_nested_dataclasses():
-    assert option_names(Options).keys() == {"dataset", "rounds", "grid", "quiet"}
+    assert option_names(Options).keys() == {"dataset", "rounds", "K", "grid", "quiet"}
 
 
 def test_file_comes_before_environment(tmp_path, monkeypatch):
@@ -46,9 +48,19 @@ def test_file_comes_before_environment(tmp_path, monkeypatch):
     ]
 
 
+def test_short_names_are_options_too(tmp_path):
+    file = tmp_path / "a.toml"
+    file.write_text("K = 5\n")
+    assert earlier_arguments(Options, file) == ["--K", "5"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("rounds = ", "not a TOML file"), ("depth = 3", "'depth' is no option; there are: dataset, grid, quiet, rounds")],
+    [
+        ("rounds = ", "not a TOML file"),
+        ("depth = 3", "'depth' is no option; there are: K, dataset, grid, quiet, rounds"),
+        ("round = 3", "'round' is no option; did you mean 'rounds'[?] there are: "),
+    ],
 )
 def test_a_bad_file_is_named(tmp_path, text, message):
     file = tmp_path / "a.toml"

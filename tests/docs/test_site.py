@@ -55,3 +55,10 @@ def test_public_names_have_their_page(site):
     reference = "".join(page.read_text(encoding="utf-8") for page in (site / "api").glob("*.html"))
     missing = [name for name in sl.__all__ if name != "__version__" and f'id="subnetlab.{name}"' not in reference]
     assert missing == []
+
+
+def test_the_page_of_commands_has_all_of_them(repository):
+    from subnetlab.cli.main import COMMANDS
+
+    page = (repository / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"| `subnetlab {name}" not in page] == []

@@ -5,11 +5,12 @@ The order is: flag over environment (``SUBNETLAB_ROUNDS=100``) over file over de
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 _PREFIX = "SUBNETLAB_"
 
@@ -57,7 +58,9 @@ def earlier_arguments(options: type[Any], config: Path | None) -> list[str]:
         for key, value in settings.items():
             name = key.replace("-", "_")
             if name not in names:
-                raise ValueError(f"{config}: {key!r} is no option; there are: {', '.join(sorted(names))}")
+                close = difflib.get_close_matches(name, names, n=1)
+                meant = f"did you mean {close[0]!r}? " if close else ""
+                raise ValueError(f"{config}: {key!r} is no option; {meant}there are: {', '.join(sorted(names))}")
             arguments += _as_arguments(name, value)
     for name in names:
         text = os.environ.get(_PREFIX + name.upper())
@@ -68,15 +71,18 @@ def earlier_arguments(options: type[Any], config: Path | None) -> list[str]:
 
 
 def option_names(options: type[Any]) -> dict[str, Any]:
-    """Return the options of a dataclass and of the dataclasses in it: name -> type."""
+    """Return the options of a dataclass and of the dataclasses in it, with the short names too: name -> type."""
     found: dict[str, Any] = {}
-    hints = get_type_hints(options)
+    hints = get_type_hints(options, include_extras=True)
     for field in fields(options):
-        kind = hints[field.name]
+        kind, notes = hints[field.name], ()
+        if get_origin(kind) is Annotated:
+            kind, *notes = get_args(kind)
         if is_dataclass(kind) and isinstance(kind, type):
             found |= option_names(kind)
-        else:
-            found[field.name] = kind
+            continue
+        aliases = [alias for note in notes for alias in getattr(note, "aliases", None) or ()]
+        found |= dict.fromkeys([field.name, *(alias.lstrip("-") for alias in aliases)], kind)
     return found
 
 
