@@ -1,11 +1,11 @@
 # The two commands of the README are `make reproduce` and `make test`. Python 3.11 to 3.13: make PYTHON=python3.13
-# `make test` installs every extra that the tests use; without torch, a large download: make test EXTRAS=test,docs,cluster
+# `make test` installs every extra that the tests use; without torch, a large download: make test EXTRAS=test,docs,report,cluster
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 ARGS ?=
-EXTRAS ?= test,docs,torch,cluster
+EXTRAS ?= test,docs,report,torch,cluster
 
 .PHONY: reproduce test lint stress bench docs clean
 .DELETE_ON_ERROR:
