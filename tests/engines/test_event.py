@@ -5,7 +5,7 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.engines.base import Problem
-from subnetlab.engines.event import blocks, candidates, kernel, local_phase, network
+from subnetlab.engines.event import blocks, candidates, kernel, lanes, local_phase, network
 from subnetlab.engines.event import engine as event_engine
 from subnetlab.engines.event.gram import GramMatrix
 from subnetlab.engines.table import check_capabilities, create, needed_capabilities
@@ -82,13 +82,20 @@ def test_python_and_compiled_code_agree(in_python):
     assert _is_exact(*SETTING)
 
 
-def _narrow(bound_motion):
-    def narrowed(gram, size, c, travel, rate, down, up):
-        bound_motion(gram, size, c, travel, rate, down, up)
-        down *= 0.2
-        up *= 0.2
+def _narrow(widen):
+    def narrowed(gram, size, driving, rate, grown):
+        widen(gram, size, 0.1 * driving, rate, grown)
 
     return narrowed
+
+
+def _leave_out_last_mode(predict):
+    def misled(G, modes, watched):
+        predict(G, modes, watched)
+        for mode in range(lanes.LANES):
+            watched.slopes[(lanes.MODES - 1) * lanes.LANES + mode :: lanes.MODES * lanes.LANES] *= 0.5
+
+    return misled
 
 
 def _forget_last(look_at_awake):
@@ -96,7 +103,12 @@ def _forget_last(look_at_awake):
 
 
 def test_a_bound_that_is_too_narrow_is_noticed(in_python):
-    in_python.setattr(local_phase, "bound_motion", _narrow(local_phase.bound_motion))
+    in_python.setattr(local_phase, "widen", _narrow(local_phase.widen))
+    assert not _is_exact(*SETTING)
+
+
+def test_a_wrong_prediction_is_noticed(in_python):
+    in_python.setattr(local_phase, "predict", _leave_out_last_mode(local_phase.predict))
     assert not _is_exact(*SETTING)
 
 
@@ -197,5 +209,12 @@ def test_bounds_hold_for_every_pattern():
     G = X @ X.T
     np.testing.assert_allclose(down, 0.7 * np.maximum(residuals[:, :, None] * G, 0).sum(axis=(0, 1)), rtol=1e-12)
     np.testing.assert_allclose(up, 0.7 * np.maximum(-residuals[:, :, None] * G, 0).sum(axis=(0, 1)), rtol=1e-12)
+    grown = np.zeros(9)
+    for r in residuals:
+        kernel.widen(gram.values, gram.sizes, np.append(r, np.zeros(7)), 0.7, grown)
+    up_or_down = np.maximum(
+        np.maximum(residuals[:, :, None] * G, 0).sum(1), np.maximum(-residuals[:, :, None] * G, 0).sum(1)
+    )
+    np.testing.assert_allclose(grown, 0.7 * up_or_down.sum(axis=0), rtol=1e-12)
     worst_pattern = c[:9, None] * G > 0
     assert (0.7 * (c[:9, None] * G * worst_pattern).sum(axis=0) <= down).all()

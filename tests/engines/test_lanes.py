@@ -34,7 +34,12 @@ def _shift(words, first_word, more, first_more, amount, y, first_y, eights):
 
 @njit
 def _bits(x, first, bound):
-    return lanes.at_most(x, first, bound), lanes.below(x, first, bound), lanes.above(x, first, bound)
+    return lanes.below(x, first, bound), lanes.above(x, first, bound)
+
+
+@njit
+def _reach(x, first, slopes, advance, reach):
+    return lanes.within_reach(x, first, slopes, advance, reach)
 
 
 @pytest.mark.parametrize("eights", [0, 1, 2, 3, 4, 5, 7, 8, 13, 40])
@@ -65,4 +70,14 @@ def test_comparisons():
     x = np.array([9.0, -1.0, 0.0, -0.0, np.nan, np.inf, -np.inf, 1e-300, -1e-300])
     for bound in (0.0, -1e-300, np.inf, np.nan):
         assert _bits(x, 1, bound) == _bits.py_func(x, 1, bound)
-    assert _bits(x, 1, 0.0) == (0b10100111, 0b10100001, 0b01010000)
+    assert _bits(x, 1, 0.0) == (0b10100001, 0b01010000)
+
+
+def test_entries_within_reach():
+    x, slopes, advance = RNG.uniform(0, 1, 24), RNG.uniform(-1, 1, 72), np.array([0.3, -0.2, 0.1])
+    x[9] = np.nan
+    for first in (0, 8, 16):
+        predicted = x[first : first + 8] - advance @ slopes[3 * first : 3 * first + 24].reshape(3, 8)
+        expected = sum(1 << i for i in range(8) if predicted[i] <= 0.4)
+        assert 0 < expected < 255
+        assert _reach(x, first, slopes, advance, 0.4) == _reach.py_func(x, first, slopes, advance, 0.4) == expected

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _ROWS_LOOKED_AT = 512  # of the data, for the mean of |G|
 _ITERATIONS = 30
-_MARGIN = 1.25  # the event engine's own
+_MARGIN = 1.15  # the event engine's own
 _NTK_SHARE = 0.33  # of G's largest eigenvalue in that of the NTK: 1/4 for random rows, 0.4 where all G_ij are near 1
 
 # nanoseconds

@@ -87,7 +87,7 @@ ENGINES: dict[str, EngineEntry] = {
         ".event",
         "EventEngine",
         frozenset({"shards", "minibatches", "sample_weight"}),
-        version=1,
+        version=2,
         summary="follows residuals by the masked NTK and finds every pattern change: n x n per step",
     ),
     "linearized": EngineEntry(

@@ -1,8 +1,9 @@
 """Which pre-activations can change sign during local steps, and which of them can have done so by now.
 
 q_rj can move down by at most down_j and up by at most up_j (`kernel.bound_motion`), so only entries with
--up_j <= q_rj <= down_j need ever be looked at: a share of about 1 / sqrt m. Each of those sleeps until the bound
-has grown by its distance from zero, in the direction in which zero lies.
+-up_j <= q_rj <= down_j need ever be looked at: a share of about 1 / sqrt m. For each of those the part of its motion
+that follows the modes, the directions in which residuals are expected, is known from its pattern; it sleeps until
+that and a bound of the rest could bring it to zero.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import numpy as np
 
 from ...kernels.compilation import compiled
 from ...kernels.patterns import WORD_BITS, lowest_bit
-from .lanes import LANES, above, below
+from ...kernels.vector_code import aligned_zeros
+from ..lines import GROUP, PIECE, SUMS, add_looked_up, tabulate
+from .lanes import LANES, MODES, above, below
 
 if TYPE_CHECKING:
     from ...core.arrays import BoolArray, FloatArray, IntArray, WordArray
@@ -42,14 +45,17 @@ class Candidates(NamedTuple):
     number: IntArray  # int32, the number of the entry's neuron
     row: IntArray  # int32
     base: FloatArray  # q_rj(t) = base - rate sum_i P_ri c_i G_ij with the current pattern of neuron r
-    wake_down: FloatArray  # look when the bound down_j has reached this; NaN: never
-    wake_up: FloatArray  # look when the bound up_j has reached this
+    side: FloatArray  # 1.0 above zero, -1.0 below
+    distance: FloatArray  # look when this minus sum_k advance_k slope_k is at most reach_j; NaN: never
+    slopes: FloatArray  # for eight entries their slopes along the first mode, then along the second, ...
     correction: FloatArray  # what has to be added to P_rj(0) c_j to get the entry's coefficient, so far
     starts_active: BoolArray
     touched: BoolArray  # whether the entry's pattern has ever changed
     changed: IntArray  # int32, the touched entries, in the order of events
     first: IntArray  # int32, (neurons + 1,), where each neuron's part of ``entries`` starts
     entries: IntArray  # int32, the entries of each numbered neuron
+    tables: FloatArray  # scratch of `predict`: sums of modes times G
+    sums: FloatArray  # scratch of `predict`, a line
     awake: IntArray  # int32, scratch: the entries to look at
     crossed: IntArray  # int32, scratch: those that have crossed zero
     crossed_to: FloatArray  # scratch: their q
@@ -68,14 +74,17 @@ class Candidates(NamedTuple):
             number=np.empty(room, np.int32),
             row=np.empty(room, np.int32),
             base=np.empty(room),
-            wake_down=np.empty(room),
-            wake_up=np.empty(room),
+            side=np.empty(room),
+            distance=aligned_zeros((room,), np.float64),
+            slopes=aligned_zeros((MODES * room,), np.float64),
             correction=np.empty(room),
             starts_active=np.empty(room, np.bool_),
             touched=np.empty(room, np.bool_),
             changed=np.empty(room, np.int32),
             first=np.zeros(neurons + 1, np.int32),
             entries=np.empty(room, np.int32),
+            tables=aligned_zeros((-(-n // PIECE) * (PIECE // GROUP) * SUMS * LANES,), np.float64),
+            sums=aligned_zeros((LANES,), np.float64),
             awake=np.empty(room + LANES, np.int32),
             crossed=np.empty(room, np.int32),
             crossed_to=np.empty(room),
@@ -141,8 +150,7 @@ def _watch(
     """Take up the near entries of the subnetwork's neurons within its own bounds; return the count of neurons."""
     n = len(down)
     n_words = by_neuron.shape[1]
-    neurons = 0
-    k = 0
+    neurons, k = np.int64(0), np.int64(0)  # plain zeros would have code compiled for the constant 0
     for j in range(n):
         watched.groups[j] = k
         for chosen in range(select(near, j, mask, down[j], up[j], watched.awake)):
@@ -169,19 +177,37 @@ def _watch(
             watched.first[number + 1] += 1
             # an active entry of a positive neuron lies above zero, and so does a silent one of a negative neuron
             higher = active == watched.positive[number]
-            watched.wake_down[k] = q if higher else np.nan
-            watched.wake_up[k] = np.nan if higher else -q
+            watched.side[k] = 1.0 if higher else -1.0
+            watched.distance[k] = watched.side[k] * q
             k += 1
         while k % LANES != 0:
-            watched.wake_down[k] = np.nan
-            watched.wake_up[k] = np.nan
+            watched.distance[k] = np.nan
             watched.number[k] = -1
             k += 1
     watched.groups[n] = k
     list_by_neurons(watched, neurons, k)
     for number in range(neurons):  # for the next subnetwork
         watched.number_of[watched.neuron[number]] = -1
-    return neurons
+    return int(neurons)
+
+
+def _predict(G: FloatArray, modes: FloatArray, watched: Candidates) -> None:
+    """slope_k = +-sum_i P_ri u_ki G_ij of all entries and modes u_k: how fast a mode brings the entry towards zero."""
+    n, padded = G.shape
+    n_words = len(watched.patterns) // len(watched.positive)
+    flat_G, flat_modes = G.reshape(-1), modes.reshape(-1)
+    for j in range(n):
+        tabulate(flat_modes, 0, flat_G, j * padded, padded // GROUP, watched.tables)
+        for k in range(watched.groups[j], watched.groups[j + 1]):
+            number = watched.number[k]
+            if number < 0:
+                continue
+            watched.sums[:] = 0.0
+            pieces = -(-padded // PIECE)
+            add_looked_up(watched.sums, 0, watched.side[k], watched.patterns, number * n_words, pieces, watched.tables)
+            place = MODES * k - (MODES - 1) * (k & 7)
+            for mode in range(MODES):
+                watched.slopes[place + LANES * mode] = watched.sums[mode]
 
 
 def _list_by_neurons(watched: Candidates, neurons: int, stop: int) -> None:
@@ -205,3 +231,4 @@ find_near = compiled(_find_near)
 select = compiled(_select)
 list_by_neurons = compiled(_list_by_neurons)
 watch = compiled(_watch)
+predict = compiled(_predict)

@@ -10,11 +10,13 @@ import numpy as np
 
 from ...core.aggregation import aggregation_step
 from ...core.record import RoundRecord
+from ...kernels.vector_code import aligned_zeros
 from ..row_weights import row_weights
 from ..workers import Workers
 from .candidates import Candidates, Near, find_near, watch
 from .gram import GramMatrix
 from .kernel import bound_motion, fill_kernel, frozen_phase
+from .lanes import LANES
 from .local_phase import BOUND_EXCEEDED, PhaseVectors, list_changes, run_phase
 from .network import BlockedNetwork, Changes
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from .network import NetworkState
 
 _KERNEL_BYTES = 1 << 28  # of masked kernels held at once
-_MARGIN = 1.25  # of a guessed bound over that with frozen patterns
+_MARGIN = 1.15  # of a guessed bound over that with frozen patterns
 _MOST_GUESSES = 4  # then everything is watched
 
 
@@ -42,6 +44,7 @@ class _Subnetwork:
     kernel: FloatArray  # (n, padded), T
     most_down: FloatArray  # (n,), guessed bounds of the motion
     most_up: FloatArray  # (n,)
+    modes: FloatArray  # (padded, 8), directions in which residuals are expected
 
 
 @dataclass
@@ -136,7 +139,7 @@ class EventEngine:
         group: range,
     ) -> list[_Outcome]:
         if len(self._kernels) < len(group):
-            self._kernels = np.empty((len(group), *self._gram.values.shape))
+            self._kernels = aligned_zeros((len(group), *self._gram.values.shape), np.float64)
 
         def prepare(l: int) -> _Subnetwork:
             return self._prepare(state, l - group.start, words[l], residuals[l], seen[l], step_size)
@@ -162,10 +165,11 @@ class EventEngine:
         self._fill_kernel(state, mask, T)
         c, travel = np.empty_like(residual), np.empty_like(residual)
         errors = np.empty(len(seen) + 1)
-        frozen_phase(T, residual.copy(), seen, self._error_weight, step_size, c, travel, errors)
+        modes = np.empty((len(residual), LANES))
+        frozen_phase(T, residual.copy(), seen, self._error_weight, step_size, c, travel, errors, modes)
         down, up = np.empty(n), np.empty(n)
         bound_motion(self._gram.values, self._gram.sizes, c, travel, step_size / np.sqrt(m), down, up)
-        return _Subnetwork(mask, residual, seen, T, _MARGIN * down, _MARGIN * up)
+        return _Subnetwork(mask, residual, seen, T, _MARGIN * down, _MARGIN * up, modes)
 
     def _find_near(self, state: NetworkState, down: FloatArray, up: FloatArray, near: Near) -> Near:
         """Return the entries within the bounds, in the memory of ``near`` if they fit."""
@@ -193,6 +197,7 @@ class EventEngine:
                 vectors,
                 subnetwork.seen,
                 self._error_weight,
+                subnetwork.modes,
                 step_size,
                 layout.m,
                 down,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ...kernels.vector_code import aligned_zeros
 from .lanes import LANES
 
 if TYPE_CHECKING:
@@ -17,14 +18,16 @@ class GramMatrix(NamedTuple):
 
     values: FloatArray  # (n, padded)
     sizes: FloatArray  # (n, padded), |G|; the same array where no entry is negative
+    norms: FloatArray  # (n,), of the rows of G
 
     @classmethod
     def of(cls, X: FloatArray) -> GramMatrix:
         """Return the Gram matrix of the rows of X."""
         n = len(X)
-        values = np.zeros((n, -(-n // LANES) * LANES))
+        values = aligned_zeros((n, -(-n // LANES) * LANES), np.float64)
         values[:, :n] = X @ X.T
-        return cls(values, values if values.min() >= 0 else np.abs(values))
+        norms = np.sqrt(np.einsum("ij,ij->i", values, values))
+        return cls(values, values if values.min() >= 0 else np.abs(values), norms)
 
     def padded(self, rows: FloatArray) -> FloatArray:
         """Return vectors over the data, (..., n), with zeros behind n."""

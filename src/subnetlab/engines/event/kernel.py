@@ -12,10 +12,12 @@ import numpy as np
 
 from ...kernels.compilation import compiled
 from ...kernels.patterns import add_pair_counts
+from .lanes import MODES
 
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray, IntArray, WordArray
 
+_LEAST_SQUARE = 1e-200
 _WORDS_AT_ONCE = 1024
 _FLAGS = {"reassoc", "contract", "nsz"}
 
@@ -74,6 +76,23 @@ def _bound_motion(
         up[j] = 0.5 * rate * (all_ * raised - net)
 
 
+def _widen(gram: FloatArray, size: FloatArray, driving: FloatArray, rate: float, grown: FloatArray) -> None:
+    """grown_j += rate max(sum_i max(0, driving_i G_ij), sum_i max(0, -driving_i G_ij)), bounds the motion of a step.
+
+    Like `bound_motion`, for one step and both directions together; raised by more than the rounding errors.
+    """
+    n, padded = gram.shape
+    raised = 1.0 + 4.0 * (padded + 8) * 2.0**-53
+    for j in range(n):
+        row, sizes = gram[j], size[j]
+        net, all_ = 0.0, 0.0
+        for i in range(padded):
+            net += row[i] * driving[i]
+            all_ += sizes[i] * abs(driving[i])
+        grown[j] += 0.5 * rate * (all_ * raised + abs(net))
+
+
+widen = compiled(_widen, fastmath=_FLAGS)
 multiply = compiled(_multiply, fastmath=_FLAGS)
 bound_motion = compiled(_bound_motion, fastmath=_FLAGS)
 fill_kernel = compiled(_fill_kernel)
@@ -88,6 +107,7 @@ def _frozen_phase(
     c: FloatArray,
     travel: FloatArray,
     errors: FloatArray,
+    modes: FloatArray,
 ) -> None:
     """Run tau steps r <- r - eta K (seen_t * r) with patterns as they are; add up residuals and record errors.
 
@@ -97,21 +117,49 @@ def _frozen_phase(
         f - y at the start; at the end that after the last step.
     seen : ndarray, shape (tau, padded)
         The factor of each row in each step.
+    modes : ndarray, shape (padded, 8)
+        The first columns become an orthonormal basis of what drives the first step, one early step and the last: the
+        directions in which residuals will be found, decay being fast first and slow later.
     """
     padded = len(residual)
     product, driving = np.empty(padded), np.empty(padded)
     c[:] = 0.0
     travel[:] = 0.0
+    modes[:, :] = 0.0
+    last = len(seen) - 1
+    early = int(np.sqrt(len(seen)))
     for t in range(len(seen)):
         errors[t] = weighted_square(residual, sample_weight)
         for i in range(padded):
             driving[i] = seen[t, i] * residual[i]
             c[i] += driving[i]
             travel[i] += abs(driving[i])
+        mode = 0 if t == 0 else (2 if t == last else (1 if t == early else -1))
+        if mode >= 0:
+            modes[:, mode] = driving
         multiply(T, driving, product)
         for i in range(padded):
             residual[i] -= step_size * product[i]
     errors[len(seen)] = weighted_square(residual, sample_weight)
+    orthonormalize(modes)
+
+
+def _orthonormalize(modes: FloatArray) -> None:
+    """Make the first columns orthonormal, or zero where they add no direction; nothing depends on how exactly."""
+    padded = len(modes)
+    for k in range(MODES):
+        for e in range(k):
+            along = 0.0
+            for i in range(padded):
+                along += modes[i, k] * modes[i, e]
+            for i in range(padded):
+                modes[i, k] -= along * modes[i, e]
+        square = 0.0
+        for i in range(padded):
+            square += modes[i, k] * modes[i, k]
+        usable = _LEAST_SQUARE < square < 1.0 / _LEAST_SQUARE  # neither NaN nor near overflow
+        for i in range(padded):
+            modes[i, k] = modes[i, k] / np.sqrt(square) if usable else 0.0
 
 
 def _weighted_square(residual: FloatArray, sample_weight: FloatArray) -> float:
@@ -123,4 +171,5 @@ def _weighted_square(residual: FloatArray, sample_weight: FloatArray) -> float:
 
 
 weighted_square = compiled(_weighted_square, fastmath=_FLAGS)
+orthonormalize = compiled(_orthonormalize, fastmath=_FLAGS)
 frozen_phase = compiled(_frozen_phase)

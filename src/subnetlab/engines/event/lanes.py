@@ -15,7 +15,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from ...kernels.vector_code import VectorCode, compile_as
+from ...kernels.vector_code import REAL_FLAGS, VectorCode, compile_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ...core.arrays import FloatArray, WordArray
 
 LANES = 8
+MODES = 3  # slopes of an entry
 _EIGHT = ir.VectorType(ir.DoubleType(), LANES)
 _BYTE = ir.IntType(8)
 _EIGHT_BITS = ir.VectorType(ir.IntType(1), LANES)
@@ -79,9 +80,13 @@ def masked_shift(
     y[first_y : first_y + LANES * eights][selected] += amount
 
 
-def at_most(x: FloatArray, first: Any, bound: float) -> np.uint64:
-    """Return eight bits, bit i telling whether x[first + i] <= bound (never for NaN)."""
-    return np.uint64(np.packbits(x[first : first + LANES] <= bound, bitorder="little")[0])
+def within_reach(x: FloatArray, first: Any, slopes: FloatArray, advance: FloatArray, reach: float) -> np.uint64:
+    """Return eight bits, bit i telling whether x[first + i] - sum_k advance[k] slope_ki <= reach (never for NaN).
+
+    The slopes of these eight stand from ``slopes[MODES first]`` on, those for k = 0 first.
+    """
+    eight = slopes[MODES * first : MODES * (first + LANES)].reshape(MODES, LANES)
+    return np.uint64(np.packbits(x[first : first + LANES] - advance @ eight <= reach, bitorder="little")[0])
 
 
 def below(x: FloatArray, first: Any, bound: float) -> np.uint64:
@@ -181,6 +186,19 @@ def _shift_code(code: VectorCode) -> Any:
     return code.context.get_dummy_value()
 
 
+def _within_reach_code(code: VectorCode) -> Any:
+    builder, number = code.builder, code.number
+    x, advance = code.pointer(0, 1, _EIGHT), code.pointer(3, None, ir.DoubleType())
+    slopes = builder.gep(code.pointer(2, None, ir.DoubleType()), [builder.mul(code.args[1], number(MODES))])
+    slopes = builder.bitcast(slopes, _EIGHT.as_pointer())
+    eight = code.load(x, number(0), 8)
+    for k in range(MODES):
+        step = code.splat(code.load(advance, number(k), 8), _EIGHT)
+        eight = builder.fsub(eight, code.multiply(step, code.load(slopes, number(k), 8)), flags=REAL_FLAGS)
+    bits = builder.fcmp_ordered("<=", eight, code.splat(code.args[4], _EIGHT))
+    return builder.zext(builder.bitcast(bits, _BYTE), ir.IntType(64))
+
+
 def _comparison_code(code: VectorCode, relation: str) -> Any:
     x = code.pointer(0, 1, _EIGHT)
     eight = code.load(x, ir.Constant(ir.IntType(64), 0), 8)
@@ -193,6 +211,6 @@ compile_as(masked_total, _F, (_WORDS, _I, _FLOATS, _I, _I), write=_total_code)
 compile_as(masked_sum, _F, (_WORDS, _I, _WORDS, _I, _FLOATS, _I, _I), write=_sum_code)
 compile_as(masked_axpy, types.void, (_WORDS, _I, _F, _FLOATS, _I, _FLOATS, _I, _I), write=_axpy_code)
 compile_as(masked_shift, types.void, (_WORDS, _I, _WORDS, _I, _F, _FLOATS, _I, _I), write=_shift_code)
-compile_as(at_most, types.uint64, (_FLOATS, _I, _F), write=lambda code: _comparison_code(code, "<="))
+compile_as(within_reach, types.uint64, (_FLOATS, _I, _FLOATS, _FLOATS, _F), write=_within_reach_code)
 compile_as(below, types.uint64, (_FLOATS, _I, _F), write=lambda code: _comparison_code(code, "<"))
 compile_as(above, types.uint64, (_FLOATS, _I, _F), write=lambda code: _comparison_code(code, ">"))

@@ -4,11 +4,15 @@ Between changes the residual obeys r <- r - eta K^l r, and with c = accumulated 
 
     q_rj(t) = base_rj - rate sum_i P_ri c_i G_ij,    rate = eta / sqrt m,
 
-where base_rj = q_rj(0) until the pattern of neuron r changes. After each step the entries whose bound says that they
-may have crossed zero are computed by this formula. A crossing of (r, j) in step t, an event, then
+where base_rj = q_rj(0) until the pattern of neuron r changes. After each step the entries that may have crossed zero
+are computed by this formula. Which may have is known without it: the driving residual is split into its part along a
+few modes u_k, with coefficients that add up to advance_k / rate, and a rest. The former moves q_rj by
+-sum_k advance_k V_kj with V_kj = sum_i P_ri u_ki G_ij, the slopes, and the latter by at most grown_j, whatever the
+pattern. A crossing of (r, j) in step t, an event, then
 - corrects the residual: the step went on with P_rj(t), so q_rj / sqrt m is missing (switched on) or too much (off);
 - changes K^l by +-G_ij / m for the rows i on which neuron r is active;
-- moves the base of the entries of neuron r by +-rate c_j G_ij, so that the formula holds with the new pattern.
+- moves the base of the entries of neuron r by +-rate c_j G_ij, so that the formula holds with the new pattern, and
+  their slopes likewise.
 Nothing is approximated: an entry that sleeps has not crossed.
 """
 
@@ -20,8 +24,10 @@ import numpy as np
 
 from ...kernels.compilation import compiled
 from ...kernels.patterns import popcount
-from .kernel import bound_motion, multiply, weighted_square
-from .lanes import LANES, at_most, masked_axpy, masked_total
+from ...kernels.vector_code import aligned_zeros
+from .candidates import predict
+from .kernel import bound_motion, multiply, weighted_square, widen
+from .lanes import LANES, MODES, masked_axpy, masked_total, within_reach
 
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray, IntArray
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
     from .gram import GramMatrix
 
 BOUND_EXCEEDED = -1
+_ROUNDING = 16 * 2.0**-53  # of predictions, relative to the terms added up
+_FLAGS = {"reassoc", "contract", "nsz"}
 _SET_BITS = np.array(  # row b: the positions of the ones of the byte b
     [([i for i in range(LANES) if b >> i & 1] + LANES * [0])[:LANES] for b in range(256)], np.int32
 )
@@ -42,14 +50,19 @@ class PhaseVectors(NamedTuple):
     product: FloatArray  # K times it
     c: FloatArray  # sum of driving
     travel: FloatArray  # sum of |driving|
-    down: FloatArray  # (n,), bounds of the motion so far
+    rest: FloatArray  # the part of driving outside the modes
+    grown: FloatArray  # (n,), bounds of the motion so far that the modes do not explain
+    reach: FloatArray  # (n,), the same and what rounding errors amount to at most
+    down: FloatArray  # (n,), bounds of all motion
     up: FloatArray  # (n,)
+    advance: FloatArray  # (MODES,), rate times the sums of the coefficients along the modes
 
     @classmethod
     def empty(cls, n: int, padded: int) -> PhaseVectors:
         """Return memory for n rows."""
-        residual, driving, product, c, travel = np.zeros((5, padded))
-        return cls(residual, driving, product, c, travel, np.zeros(n), np.zeros(n))
+        residual, driving, product, c, travel, rest = aligned_zeros((6, padded), np.float64)
+        grown, reach, down, up = np.zeros((4, n))
+        return cls(residual, driving, product, c, travel, rest, grown, reach, down, up, np.zeros(MODES))
 
 
 def _run_phase(
@@ -59,6 +72,7 @@ def _run_phase(
     vectors: PhaseVectors,
     seen: FloatArray,
     sample_weight: FloatArray,
+    modes: FloatArray,
     step_size: float,
     m: int,
     most_down: FloatArray,
@@ -78,7 +92,10 @@ def _run_phase(
     residual, driving, product, c = vectors.residual, vectors.driving, vectors.product, vectors.c
     c[:] = 0.0
     vectors.travel[:] = 0.0
-    changes = 0
+    vectors.grown[:] = 0.0
+    vectors.advance[:] = 0.0
+    changes, spread = np.int64(0), 0.0
+    predict(gram.values, modes, watched)
     for t in range(len(seen)):
         errors[t] = weighted_square(residual, sample_weight)
         for i in range(n):
@@ -88,14 +105,38 @@ def _run_phase(
         multiply(T, driving, product)
         for i in range(n):
             residual[i] -= step_size * product[i]
-        bound_motion(gram.values, gram.sizes, c, vectors.travel, rate, vectors.down, vectors.up)
+        spread += rate * split_off_modes(driving, modes, rate, vectors.advance, vectors.rest)
+        widen(gram.values, gram.sizes, vectors.rest, rate, vectors.grown)
+        rounding = _ROUNDING * (n + len(seen))
         for j in range(n):
-            if vectors.down[j] > most_down[j] or vectors.up[j] > most_up[j]:
-                return BOUND_EXCEEDED
+            size = spread * gram.norms[j] + most_down[j] + most_up[j]
+            vectors.reach[j] = vectors.grown[j] + rounding * size
         events = look_at_awake(gram.values, watched, vectors, rate)
-        changes = change_patterns(gram.values, T, watched, vectors, rate, m, events, changes)
+        changes = change_patterns(gram.values, T, watched, vectors, modes, rate, m, events, changes)
     errors[len(seen)] = weighted_square(residual, sample_weight)
-    return changes
+    bound_motion(gram.values, gram.sizes, c, vectors.travel, rate, vectors.down, vectors.up)
+    for j in range(n):
+        if vectors.down[j] > most_down[j] or vectors.up[j] > most_up[j]:
+            return BOUND_EXCEEDED
+    return int(changes)
+
+
+def _split_off_modes(
+    driving: FloatArray, modes: FloatArray, rate: float, advance: FloatArray, rest: FloatArray
+) -> float:
+    """Take the parts along the modes off what drives a step, add them to advance; return the length of all of it."""
+    square = 0.0
+    for i in range(len(driving)):
+        rest[i] = driving[i]
+        square += driving[i] * driving[i]
+    for k in range(MODES):
+        along = 0.0
+        for i in range(len(driving)):
+            along += modes[i, k] * driving[i]
+        advance[k] += rate * along
+        for i in range(len(driving)):
+            rest[i] -= along * modes[i, k]
+    return np.sqrt(square)
 
 
 def _look_at_awake(G: FloatArray, watched: Candidates, vectors: PhaseVectors, rate: float) -> int:
@@ -108,13 +149,14 @@ def _look_at_awake(G: FloatArray, watched: Candidates, vectors: PhaseVectors, ra
     terms = vectors.product
     crossed = 0
     for j in range(n):
-        down, up = vectors.down[j], vectors.up[j]
+        reach, grown = vectors.reach[j], vectors.grown[j]
         awake = 0
         for first in range(watched.groups[j], watched.groups[j + 1], LANES):
-            bits = at_most(watched.wake_down, first, down) | at_most(watched.wake_up, first, up)
-            for lane in range(LANES):  # all eight are written, the next block overwrites those that are too many
-                watched.awake[awake + lane] = first + _SET_BITS[bits, lane]
-            awake += popcount(bits)
+            bits = within_reach(watched.distance, first, watched.slopes, vectors.advance, reach)
+            if bits != np.uint64(0):
+                for lane in range(LANES):  # all eight are written, the next block overwrites those that are too many
+                    watched.awake[awake + lane] = first + _SET_BITS[bits, lane]
+                awake += popcount(bits)
         if awake == 0:
             continue
         for i in range(padded):
@@ -129,8 +171,15 @@ def _look_at_awake(G: FloatArray, watched: Candidates, vectors: PhaseVectors, ra
             active = (positive & (q >= 0.0)) | ((not positive) & (q <= 0.0))
             was_active = (watched.patterns[pattern + word] >> bit) & np.uint64(1) != np.uint64(0)
             higher = active == positive
-            watched.wake_down[k] = down + q if higher else np.nan
-            watched.wake_up[k] = np.nan if higher else up - q
+            side = 1.0 if higher else -1.0
+            distance = side * q + grown
+            place = MODES * k - (MODES - 1) * (k & 7)
+            for mode in range(MODES):
+                watched.slopes[place] *= side * watched.side[k]
+                distance += vectors.advance[mode] * watched.slopes[place]
+                place += LANES
+            watched.side[k] = side
+            watched.distance[k] = distance
             watched.crossed[crossed] = k
             watched.crossed_to[crossed] = q
             crossed += int(active != was_active)
@@ -142,6 +191,7 @@ def _change_patterns(
     T: FloatArray,
     watched: Candidates,
     vectors: PhaseVectors,
+    modes: FloatArray,
     rate: float,
     m: int,
     events: int,
@@ -171,16 +221,27 @@ def _change_patterns(
         if not on:
             watched.patterns[word] ^= bit
         watched.correction[k] -= sign * c[j]
-        shift = sign * rate * c[j]
-        for place in range(watched.first[number], watched.first[number + 1]):
-            other = watched.entries[place]
-            watched.base[other] += shift * G[j, watched.row[other]]
+        shift = rate * c[j]
+        moved = 0.0  # by the modes so far, per G_ij
+        for mode in range(MODES):
+            moved += vectors.advance[mode] * modes[j, mode]
+        for entry in range(watched.first[number], watched.first[number + 1]):
+            other = watched.entries[entry]
+            term = sign * G[j, watched.row[other]]
+            watched.base[other] += shift * term
+            term *= watched.side[other]
+            watched.distance[other] += moved * term
+            place = MODES * other - (MODES - 1) * (other & 7)
+            for mode in range(MODES):
+                watched.slopes[place] += modes[j, mode] * term
+                place += LANES
         watched.changed[changes] = k  # overwritten by the next one if it is not new
         changes += int(not watched.touched[k])
         watched.touched[k] = True
     return changes
 
 
+split_off_modes = compiled(_split_off_modes, fastmath=_FLAGS)
 change_patterns = compiled(_change_patterns)
 look_at_awake = compiled(_look_at_awake)
 run_phase = compiled(_run_phase)
