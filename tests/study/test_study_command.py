@@ -50,6 +50,10 @@ def test_a_study_of_ones_own_file(plan, tmp_path, capsys, inline):
     assert (status["ok"], status["pending"], status["running"]) == (4, 0, False)
     assert main(["study", "export", out, "--to", str(tmp_path / "t.csv")]) == 0
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 5
+    data = (tmp_path / "mine.csv").read_bytes()
+    assert main(["study", "export", out, "--to", str(tmp_path / "mine.csv")]) == 2
+    assert "must not be the study's own data" in capsys.readouterr().err
+    assert (tmp_path / "mine.csv").read_bytes() == data
     assert main(["study", str(plan), "--dry-run", "--out", out, "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["finished"] == 4
     assert {"study.log", "study.sqlite", "plan.json"} <= {file.name for file in (tmp_path / "out").iterdir()}

@@ -80,7 +80,7 @@ class Study:
         Raises
         ------
         ValueError
-            If the ending is another.
+            If the ending is another, or the file is one that the study was trained on.
         ImportError
             If Parquet is wanted and pyarrow is not installed.
         OSError
