@@ -22,7 +22,7 @@ def _nothing_starts(monkeypatch):
         raise AssertionError("work began before the checks were through")
 
     monkeypatch.setattr("subnetlab.training.session.create", started)
-    monkeypatch.setattr("subnetlab.training.session.resolve_step_size", started)
+    monkeypatch.setattr("subnetlab.training.request.resolve_step_size", started)
 
 
 @pytest.mark.parametrize(

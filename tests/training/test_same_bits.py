@@ -52,10 +52,10 @@ def test_threads_are_pinned_where_bits_are_made_and_given_back_after(threads, mo
 
         monkeypatch.setattr(owner, name, spied)
 
-    import subnetlab.training.session as session
+    from subnetlab.training import request, session
 
     for owner, name in [
-        (session, "resolve_step_size"),
+        (request, "resolve_step_size"),
         (session.StateMeasures, "__init__"),
         (session.StateMeasures, "measure"),
         (PrimalEngine, "start"),

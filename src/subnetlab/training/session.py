@@ -6,26 +6,22 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..core import checks
-from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
 from ..core.rows import local_rows
-from ..core.scheme import TrainingScheme
-from ..engines.base import DEVICES, Problem
-from ..engines.choice import Workload, choose_engine
-from ..engines.table import ENGINES, check_capabilities, check_place, create, needed_capabilities
+from ..engines.table import ENGINES, create
 from ..history import HistoryBuilder
-from .data import TrainingData, checked_data, starting_scale
-from .diagnostics import DIAGNOSTICS, StateMeasures
+from .data import TrainingData, starting_scale
+from .diagnostics import StateMeasures
 from .errors import DivergenceError
+from .request import make_problem, resolved
 from .run import RunSettings, TrainingRun
-from .step_size import resolve_step_size
 from .threads import thread_pools
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
     from ..core.losses import LossName
     from ..core.record import RoundRecord
+    from ..core.scheme import TrainingScheme
     from ..engines.base import Device, Dtype, SignLearningEngine
     from .run import Diagnostic, Record, Status
 
@@ -64,43 +60,22 @@ class TrainingSession:
         loss: LossName = "squared",
         learn_signs: bool = False,
     ) -> None:
-        checks.instance("train", "network", network, ShallowReLU)
-        checks.instance("train", "scheme", scheme, TrainingScheme)
-        checks.one_of("train", "loss", loss, tuple(LOSSES))
-        checks.instance("train", "learn_signs", learn_signs, bool)
-        data = checked_data(network, X, y, validation, sample_weight, loss)
-        scheme.check(network.width, len(data.X))
-        checks.one_of("train", "record", record, ("mean", "subnetworks", "rounds", "none"))
-        checks.one_of("train", "dtype", dtype, ("float64", "float32"))
-        checks.one_of("train", "device", device, DEVICES)
-        checks.instance("train", "diagnostics", diagnostics, tuple | list)
-        for diagnostic in diagnostics:
-            checks.one_of("train", "diagnostics", diagnostic, DIAGNOSTICS)
-        seed = checks.seed_number("train", seed)
-        threads = checks.whole_number("train", "threads", threads, least=1)
-        problem = _problem(network, data, scheme, loss, learn_signs, record)
-        needed = needed_capabilities(problem, scheme, dtype)
-        name = choose_engine(needed) if engine == "auto" else engine
-        check_capabilities(name, needed)
-        check_place(name, device)
-        with thread_pools().limit(limits=threads):  # eta decides bits as much as the rounds do
-            step_size = resolve_step_size(network, data, scheme, loss, learn_signs=learn_signs)
-        if engine == "auto":
-            init_scale = float(np.sqrt(np.mean(network.weights**2)))
-            work = Workload.estimate(problem, scheme, init_scale=init_scale, step_size=step_size, dtype=dtype)
-            name = choose_engine(needed, work)
-        settings = RunSettings(
+        data, settings = resolved(
+            network,
+            X,
+            y,
+            scheme,
             seed=seed,
-            engine=name,
-            engine_version=ENGINES[name].version,
+            engine=engine,
             dtype=dtype,
             threads=threads,
-            step_size=step_size,
+            device=device,
             record=record,
-            diagnostics=tuple(diagnostics),
+            diagnostics=diagnostics,
+            validation=validation,
+            sample_weight=sample_weight,
             loss=loss,
             learn_signs=learn_signs,
-            device=device,
         )
         self._prepare(network, data, scheme, settings)
         with self._threads():
@@ -135,7 +110,7 @@ class TrainingSession:
         self._data = data
         self._scheme = scheme
         self._settings = settings
-        problem = _problem(network, data, scheme, settings.loss, settings.learn_signs, settings.record)
+        problem = make_problem(network, data, scheme, settings.loss, settings.learn_signs, settings.record)
         self._engine = create(
             settings.engine, problem, dtype=settings.dtype, threads=settings.threads, device=settings.device
         )
@@ -291,19 +266,3 @@ class TrainingSession:
 
     def _threads(self) -> Any:
         return self._controller.limit(limits=self._settings.threads)
-
-
-def _problem(
-    network: ShallowReLU, data: TrainingData, scheme: TrainingScheme, loss: LossName, learn_signs: bool, record: Record
-) -> Problem:
-    return Problem(
-        X=data.X,
-        y=data.y,
-        signs=network.signs,
-        selection_prob=scheme.masks.selection_prob,
-        sample_weight=data.sample_weight,
-        loss=loss,
-        learn_signs=learn_signs,
-        step_errors=record in ("mean", "subnetworks"),
-        full_errors=record != "none",
-    )
