@@ -27,7 +27,7 @@ bench: $(VENV)/installed-test
 	    echo "== $$benchmark" && $(BIN)/python $$benchmark || exit 1; done
 
 docs: $(VENV)/installed-docs
-	$(BIN)/python -m sphinx -W --keep-going --quiet docs build/site
+	$(BIN)/python -m sphinx -E -a -W --keep-going --quiet docs build/site
 	@echo "open build/site/index.html"
 
 lint: $(VENV)/installed-test
