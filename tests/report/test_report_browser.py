@@ -2,6 +2,9 @@
 
 import pytest
 
+pytest.importorskip("altair", reason="needs the extra 'report'")
+pytest.importorskip("vl_convert", reason="needs the extra 'report'")
+
 KINDS = ("run", "study", "reproduction")
 SIZES = {"desktop": (1280, False), "phone": (390, True)}
 

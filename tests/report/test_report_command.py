@@ -12,6 +12,9 @@ from subnetlab.study import Plan
 from subnetlab.study.result import CellResult, encode
 from subnetlab.study.store import Outcome, Store
 
+pytest.importorskip("altair", reason="needs the extra 'report'")
+pytest.importorskip("vl_convert", reason="needs the extra 'report'")
+
 
 @pytest.fixture
 def said(capsys):

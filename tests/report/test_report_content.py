@@ -15,6 +15,9 @@ from subnetlab.report.markup import table, text
 from subnetlab.report.rounding import compact, spread, stretches
 from subnetlab.study.result import CellResult
 
+pytest.importorskip("altair", reason="needs the extra 'report'")
+pytest.importorskip("vl_convert", reason="needs the extra 'report'")
+
 
 def content(path):
     return path.read_text(encoding="utf-8")

@@ -32,7 +32,7 @@ _MEASURES = {
 
 def after_rounds_figure(history: History) -> Figure:
     """Return the figure of the error after each aggregation, for runs that recorded no other."""
-    chart = measure_chart(_points(history.full_error, log=True), "|y − u|² of the whole network", log=True)
+    chart = measure_chart(_points(history.full_error, log=True), "|y−u|² of the whole network", log=True)
     caption = text("The error of the whole network before round 0 and after each aggregation.")
     return Figure("after", "static", {"after": chart}, {}, caption)
 

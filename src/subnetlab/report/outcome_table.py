@@ -24,7 +24,7 @@ _COLUMNS = ["error", "read", "", "effect [95% interval]", "agreement"]
 
 
 def outcome_table(verdicts: Sequence[Mapping[str, Any]], figure: str) -> Markup:
-    """Return the verdicts on the claims made of one figure; a claim is named once."""
+    """Return the verdicts on the claims made of one figure, nothing if there are none; a claim is named once."""
     groups: dict[Markup, list[list[Markup]]] = {}
     for verdict in verdicts:
         if verdict.get("figure") == figure:
@@ -37,7 +37,9 @@ def outcome_table(verdicts: Sequence[Mapping[str, Any]], figure: str) -> Markup:
                     text(f"{verdict['agreement']:+.2f}"),
                 ]
             )
-    seeds = max((int(verdict["seeds"]) for verdict in verdicts if verdict.get("figure") == figure), default=0)
+    if not groups:
+        return Markup("")
+    seeds = max(int(verdict["seeds"]) for verdict in verdicts if verdict.get("figure") == figure)
     caption = text(
         f"What the paper claims of Figure {figure}, and whether these runs show it ({seeds} seeds). The effect is a "
         f"log ratio of errors, positive as claimed; the agreement is the share of single comparisons as claimed minus "

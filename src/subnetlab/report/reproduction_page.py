@@ -62,6 +62,7 @@ def _lede(source: ReproductionSource) -> Markup:
 def _facts(source: ReproductionSource, entries: Sequence[Entry]) -> dict[str, object]:
     settings = source.settings
     rows = source.provenance.get("rows")
+    done = sum(entry.result is not None for entry in entries)
     n = f", n = {len(rows)}" if isinstance(rows, list) else ""
     return {
         "data": f"{source.provenance.get('name', settings.dataset.name)}{n}",
@@ -70,7 +71,7 @@ def _facts(source: ReproductionSource, entries: Sequence[Entry]) -> dict[str, ob
         "step size": f"η = {settings.step_size}",
         "scale of the initial weights": f"κ = {settings.init_scale:g}",
         "seeds": f"{settings.dynamics_seeds} and {settings.seeds} per cell",
-        "training runs": len(entries),
+        "training runs": f"{done} of {len(entries)}" if done < len(entries) else str(done),
     }
 
 
@@ -151,9 +152,8 @@ def _heatmap(source: ReproductionSource, figure: str, grid: CellGrid | None) -> 
         f"Each square is the training error, mean over the last {last} rounds: lighter is smaller, on one logarithmic "
         f"scale. {fixed}Choose a cell in the heatmap or with the sliders: its errors over the rounds stand beside it."
     )
-    parts = [explorer_figure(f"explorer-{figure}", grid, GridTheory(grid), said, last_rounds=last).markup()]
-    if any(verdict.get("figure") == figure for verdict in source.verdicts):
-        parts.append(outcome_table(source.verdicts, figure))
+    figure_ = explorer_figure(f"explorer-{figure}", grid, GridTheory(grid), said, last_rounds=last)
+    parts = [figure_.markup(), outcome_table(source.verdicts, figure)]
     if len(grid.axes) == 2:
         parts.append(matrix_tables(grid, last))
     return joined(parts)

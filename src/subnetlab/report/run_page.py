@@ -93,8 +93,8 @@ def _rounds(run: TrainingRun, prediction: Prediction | None) -> Markup:
     curve = InsideRounds(float(history.full_error[0]), np.column_stack([inside, after]), low, high, f"{p} subnetworks")
     said = text(
         "Each round samples fresh masks, trains each subnetwork for some local steps, and puts the mean of their "
-        "updates back into the whole network. The first two kinds of mark are means over the subnetworks of |y − f|², "
-        "the third is |y − u|² of the whole network."
+        "updates back into the whole network. The first two kinds of mark are means over the subnetworks of |y−f|², "
+        "the third is |y−u|² of the whole network."
     )
     return rounds_figure("inside", curve, prediction, said).markup()
 

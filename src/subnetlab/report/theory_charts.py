@@ -36,7 +36,7 @@ def bound_chart(rows: Sequence[Mapping[str, Any]], initial: float | None) -> alt
     chart = alt.Chart(alt.InlineData(values=list(rows)))
     lines = chart.mark_line(strokeWidth=1.7).encode(
         x=alt.X("round:Q", title="round", scale=alt.Scale(nice=False), axis=round_axis()),
-        y=alt.Y("error:Q", title="|y − u|² of the whole network", scale=log_scale(), axis=error_axis()),
+        y=alt.Y("error:Q", title="|y−u|² of the whole network", scale=log_scale(), axis=error_axis()),
         stroke=alt.Stroke("curve:N", legend=None, scale=alt.Scale(domain=names, range=colours)),
         strokeDash=alt.StrokeDash("curve:N", legend=None, scale=alt.Scale(domain=names, range=dashes)),
         tooltip=[
