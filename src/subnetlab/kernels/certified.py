@@ -60,7 +60,8 @@ def certified_smallest_eigenvalue(H: FloatArray, entry_error: float | FloatArray
     step = max(float(np.max(np.abs(H))) * len(H) ** 2 * _UNIT_ROUNDOFF, _SMALLEST_SUBNORMAL)
     for _ in range(_ATTEMPTS):
         shift -= step
-        B = H - np.diag(np.full(len(H), shift))
+        B = H.copy()
+        np.fill_diagonal(B, np.diagonal(H) - shift)
         error = _factorisation_error(np.diagonal(B))
         if error is not None and _cholesky_succeeds(B):
             return math.nextafter(shift - math.nextafter(error + widening, math.inf), -math.inf)
