@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress_bar(total: int, unit: str, *, done: int = 0, quiet: bool = False) -> Iterator[Callable[[str], None]]:
-    """Show a bar; the function it yields moves it by one and shows a short text behind it."""
+def progress_bar(total: int, unit: str, *, done: int = 0, quiet: bool = False) -> Iterator[Callable[..., None]]:
+    """Show a bar; the function it yields moves it by one and shows a short text behind it.
+
+    With ``steps=0`` the bar stays where it is and its clock goes on.
+    """
     from tqdm import tqdm
 
     shown = sys.stderr.isatty() and not quiet
@@ -20,8 +23,11 @@ def progress_bar(total: int, unit: str, *, done: int = 0, quiet: bool = False) -
         total=total, initial=done, unit=unit, disable=not shown, file=sys.stderr, leave=False, dynamic_ncols=True
     ) as bar:
 
-        def advance(text: str = "") -> None:
+        def advance(text: str = "", steps: int = 1) -> None:
             bar.set_postfix_str(text, refresh=False)
-            bar.update()
+            if steps:
+                bar.update(steps)
+            else:
+                bar.refresh()
 
         yield advance

@@ -146,7 +146,7 @@ class _Execution:
         store: Store,
         pool: Pool,
         run: Callable[[Cell], CellResult],
-        advance: Callable[[str], None],
+        advance: Callable[..., None],
     ) -> None:
         self._todo = deque(todo)
         self._alone: deque[Task] = deque()  # to be tried again, each by itself
@@ -168,6 +168,8 @@ class _Execution:
                 while self._flying:
                     ended, _ = wait(self._flying, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
                     outcomes = self._take_in(ended)
+                    if not outcomes:
+                        self._advance(self._trouble(), 0)
                     if not interrupted():
                         self._hand_out()  # before the disk is waited for
                     self._keep(outcomes)
@@ -216,10 +218,13 @@ class _Execution:
             if outcome.status != "ok":
                 log.warning("cell %s %s", outcome.key[:12], outcome.status)
             self._failed += outcome.status == "failed"
-            self._advance(f"{self._failed} failed" if self._failed else "")
+            self._advance(self._trouble())
         if time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _LOG_EVERY
             log.info("%d cells done, %d to do", self._done, len(self._todo) + len(self._alone))
+
+    def _trouble(self) -> str:
+        return f"{self._failed} failed" if self._failed else ""
 
     def _after_crash(self, chunk: list[Task], error: BaseException) -> list[Outcome]:
         """Blame the cell that was alone with a worker that died; try several again one by one."""
