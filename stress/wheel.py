@@ -145,8 +145,8 @@ def attempt(trial: Trial, folder: Path, environment: Mapping[str, str]) -> tuple
 def write(rows: Sequence[tuple[str, str, bool]], packages: int) -> None:
     """Print the table and put it into the page."""
     lines = [
-        f"Python {platform.python_version()}, {packages} packages in the environment, pip and subnetlab among them; load "
-        f"at the end {os.getloadavg()[1]:.0f}.",
+        f"Python {platform.python_version()}, {packages} packages in the environment, pip and subnetlab among them; "
+        f"load at the end {os.getloadavg()[1]:.0f}.",
         "",
         "| what | outcome | as promised |",
         "|---|---|---|",

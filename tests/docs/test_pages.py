@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-NEEDS = {"subnetlab launch": "torch", "dask scheduler": "distributed"}  # extras
+NEEDS = {"subnetlab launch": "torch", "subnetlab report": "altair", "dask scheduler": "distributed"}  # extras
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`([\w-]+\.[a-z]+)`[^`\n]*:\s*\Z")
@@ -83,7 +83,7 @@ def run_shell(block, page, environment):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, f"{page}:{block.line}\n{block.text}\n{done.stdout}\n{done.stderr}"

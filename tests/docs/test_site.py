@@ -16,7 +16,7 @@ def site(repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "--quiet", "-d", folder / "doctrees"]
     done = subprocess.run(
-        [*command, repository / "docs", folder / "html"], capture_output=True, text=True, timeout=120, check=False
+        [*command, repository / "docs", folder / "html"], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     return folder / "html"
