@@ -54,6 +54,7 @@ def test_a_message_names_its_command_once(capsys):
         (["train", "--config", "no.toml"], 1, "subnetlab train: no.toml: no such file or directory"),
         (["theory", "no"], 1, "subnetlab theory: no: no such file or directory"),
         (["theory", "a_file"], 2, "subnetlab theory: a_file: not a readable subnetlab-run file (it is no ZIP archive)"),
+        (["study", "stats", "dir"], 2, "subnetlab study: no file 'stats'; did you mean 'subnetlab study status'?"),
         (["study", "no.toml"], 1, "subnetlab study: no.toml: no such file or directory"),
         (["study", "status", "no"], 1, "subnetlab study status: no/study.sqlite: there is no study here"),
     ],

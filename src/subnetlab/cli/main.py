@@ -64,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"subnetlab: no command {name!r}; {_advice(name)}", file=sys.stderr)
         return 2
+    if (meant := _mistyped(arguments)) is not None:
+        print(f"subnetlab {name}: no file {rest[0]!r}; did you mean 'subnetlab {meant}'?", file=sys.stderr)
+        return 2
     return _run(name, rest)
 
 
@@ -96,6 +99,15 @@ def _advice(name: str) -> str:
     """Return what somebody may have meant, or all commands."""
     close = difflib.get_close_matches(name, [*COMMANDS, "--version", "--help"], n=1)
     return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(COMMANDS)}"
+
+
+def _mistyped(arguments: list[str]) -> str | None:
+    """Return the command of two words that was probably meant, such as ``study status`` by ``study stat``."""
+    said = " ".join(arguments[:2])
+    if said in COMMANDS or len(arguments) < 2 or os.path.exists(arguments[1]):
+        return None
+    pairs = [name for name in COMMANDS if name.startswith(arguments[0] + " ")]
+    return next(iter(difflib.get_close_matches(said, pairs, n=1, cutoff=0.8)), None)
 
 
 def _message(error: BaseException) -> str:
