@@ -58,6 +58,13 @@ def test_keys_of_the_first_release(data):
     assert other.key() == "821b1ea201cd2d0ad1b0081cb16774e89b0512e648b285cfa49166d9c88c7e1f"
 
 
+def test_the_store_keeps_added_settings_only_where_they_differ():
+    assert not {"loss", "learn_signs", "compare", "device"} & CELL.stored_settings().keys()
+    other = replace(CELL, loss="logistic")
+    assert other.stored_settings() == CELL.stored_settings() | {"loss": "logistic"}
+    assert Cell.from_settings(other.stored_settings()) == other
+
+
 def test_a_network_of_its_own_for_each_seed():
     cells = [replace(CELL, seed=seed, network_seed="seed") for seed in range(3)]
     assert [cell.own_network_seed for cell in cells] == [0, 1, 2]

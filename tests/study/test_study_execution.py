@@ -270,7 +270,7 @@ def test_a_full_disk_ends_the_study_and_the_same_call_goes_on(tmp_path, inline, 
     with Store(tmp_path) as store:
         store.set_plan([])
         pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-        store._connection.execute(f"PRAGMA max_page_count = {pages + 18}")
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 12}")
         with pytest.raises(OSError, match="full"):
             execute(seeds(60), store, run=made_up)
     assert inline.stopped is True

@@ -37,7 +37,8 @@ _RESULT_VERSION = 1  # raise when the meaning of a stored result changes: masks,
 ADDED: dict[str, Any] = {"loss": "squared", "learn_signs": False, "compare": None, "device": "cpu"}
 """Settings that version 0.1.0 did not have, with the values that cells had then.
 
-At these values they are left out of a cell's key, so that results stored by that version are still found.
+At these values they are left out of a cell's key and of what the store keeps of it: results that version stored are
+still found, and it could read new ones.
 """
 
 
@@ -193,6 +194,10 @@ class Cell:
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "dataset"}
         return {**self.dataset.settings(), **own, "diagnostics": list(self.diagnostics)}
 
+    def stored_settings(self) -> dict[str, Any]:
+        """Return the settings without those in `ADDED` that have their old value."""
+        return {name: value for name, value in self.settings().items() if name not in ADDED or value != ADDED[name]}
+
     def resolved(self, data: StudyData | None = None) -> Cell:
         """Return the cell with its engine, and a dataset left open by "auto", named.
 
@@ -239,12 +244,9 @@ class Cell:
         """Return the key and the resolved cell; see `key` and `resolved` for the errors."""
         data = self.dataset.load()
         cell = self.resolved(data)
-        identity = cell.settings()
+        identity = cell.stored_settings()
         for name in self.dataset.settings():
             del identity[name]
-        for name, value in ADDED.items():
-            if identity[name] == value:
-                del identity[name]
         identity |= {
             "dataset": data.name,
             "data": data.digest,

@@ -99,7 +99,7 @@ def execute(
     with logging_to(store.folder):
         for notice in store.notices:
             log.warning("%s", notice)
-        store.set_plan((key, cell.settings()) for key, cell in tasks.items())
+        store.set_plan((key, cell.stored_settings()) for key, cell in tasks.items())
         store.note("versions", versions())
         finished = store.finished()
         todo = [(key, cell) for key, cell in tasks.items() if key not in finished]

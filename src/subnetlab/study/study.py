@@ -144,5 +144,5 @@ class Study:
 
 
 def _missing(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that a cell of an older version had without knowing them."""
+    """Return the settings that the store leaves out at their old values."""
     return {name: value for name, value in ADDED.items() if name not in settings}
