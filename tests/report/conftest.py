@@ -55,6 +55,20 @@ def study_folder(results):
 
 
 @pytest.fixture(scope="session")
+def mixed_folder(results):
+    """A study whose settings depend on each other: two mask laws of which one has xi, and two datasets."""
+    plan = results / "mixed.toml"
+    plan.write_text(
+        'name = "mixed"\n[[dataset]]\nname = "diabetes"\nn_samples = 20\n[[dataset]]\nname = "synthetic"\n'
+        "n_samples = 10\n[settings]\nwidth = 20\nrounds = 4\nn_subnetworks = [2, 4]\n"
+        '[[grid]]\nmasks = "bernoulli"\nselection_prob = [0.25, 0.5]\n[[grid]]\nmasks = "categorical"\n'
+    )
+    folder = results / "mixed"
+    assert main(["study", str(plan), "--out", str(folder), "--jobs", "1", "--quiet"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
 def reproduction_folder(results):
     """What `reproduce` leaves, with a grid of 2 by 3 and 2 by 2 cells, two seeds each."""
     folder = results / "reproduction"

@@ -2,6 +2,8 @@
 
 import pytest
 
+import subnetlab as sl
+
 pytest.importorskip("altair", reason="needs the extra 'report'")
 pytest.importorskip("vl_convert", reason="needs the extra 'report'")
 
@@ -155,6 +157,20 @@ def test_the_axes_of_a_heatmap_can_be_swapped_for_others(opened):
     assert changes(page, "explorer", "heatmap", before)
     page.wait("document.querySelector('#explorer [data-plot=heatmap]').textContent.includes('step size η')", seconds=5)
     assert page.complaints == []
+
+
+def test_settings_that_depend_on_each_other_follow(browser, mixed_folder):
+    page = browser.open(sl.write_report(mixed_folder))
+    label = "document.querySelector('#explorer [name={}]').selectedOptions[0].text"
+    for law, other in (("categorical", "bernoulli"), ("bernoulli", "categorical")):
+        set_control(page, "explorer", "axis-masks", f"[...input.options].findIndex(o => o.text === '{law}')")
+        said = "document.querySelector('#explorer .readout').textContent"
+        page.wait(f"{said}.includes('masks = {law}')", seconds=5)
+        assert other not in page.run(said) and "absent" not in page.run(said)
+        xi = page.run(label.format("axis-selection_prob"))
+        assert (xi == "none") == (law == "categorical")
+    assert page.complaints == []
+    page.close()
 
 
 def test_dark_and_paper(opened):

@@ -13,7 +13,9 @@ from subnetlab.report.grid import Entry, build_grid
 from subnetlab.report.grid_numbers import curve_numbers, curve_rounds, final_numbers
 from subnetlab.report.markup import table, text
 from subnetlab.report.rounding import compact, spread, stretches
+from subnetlab.study.data import DatasetSpec, StudyData
 from subnetlab.study.result import CellResult
+from subnetlab.theory.theorem3 import theorem3
 
 pytest.importorskip("altair", reason="needs the extra 'report'")
 pytest.importorskip("vl_convert", reason="needs the extra 'report'")
@@ -111,6 +113,50 @@ def test_diverged_cells_are_told_from_others(study_folder, pages):
     assert "× has diverged" in prose(content(pages["study"]))
 
 
+def test_the_prediction_of_a_cell_is_the_theory_of_its_settings(study_folder, pages):
+    data = figure_data(content(pages["study"]), "explorer")
+    grid = [(p, xi, eta) for p in (1, 4) for xi in (0.5, 1.0) for eta in (0.3, 4.0)]
+    assert [axis["values"] for axis in data["axes"]] == [["1", "4"], ["0.5", "1"], ["0.3", "4"]]
+    given = sl.load_dataset("diabetes", n_samples=20)
+    model = sl.average_lazy_model(given.X, given.y, 60)
+    for cell in (0, 4):
+        p, xi, eta = grid[cell]
+        scheme = sl.TrainingScheme(sl.Bernoulli(p, xi), rounds=20, local_steps=5, step_size=eta)
+        predicted = sl.predict(model, scheme)
+        np.testing.assert_allclose(data["predicted"]["full"][cell], predicted.full_error[1:], rtol=1e-4)
+        np.testing.assert_allclose(data["predicted"]["sampled"][cell], predicted.sampled_error, rtol=1e-4)
+        setting = sl.theory_setting(given.X, given.y, scheme, width=60)
+        promise = theorem3(setting)
+        bound = data["bounds"][cell]
+        at_end = bound["start"] * bound["rate"] ** 20 + bound["floor"]
+        np.testing.assert_allclose(at_end, promise.bound[-1], rtol=1e-9)
+
+
+def no_data(spec):
+    raise OSError("nothing here")
+
+
+def other_data(spec):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 10))
+    return StudyData(X / np.linalg.norm(X, axis=1, keepdims=True), rng.normal(size=20), None, "diabetes", "")
+
+
+@pytest.mark.parametrize(
+    ("load", "why_not"),
+    [
+        (no_data, "the data (diabetes) were not to be had"),
+        (other_data, "the data found here are not those of the runs"),
+    ],
+)
+def test_without_the_data_of_the_runs_no_prediction_is_drawn(study_folder, tmp_path, monkeypatch, load, why_not):
+    monkeypatch.setattr(DatasetSpec, "load", load)
+    page = content(sl.write_report(study_folder, tmp_path / "page.html"))
+    assert f"Prediction and bound are not drawn: {why_not}" in page
+    assert figure_data(page, "explorer")["predicted"] is None
+    assert 'name="predicted"' not in page
+
+
 BATCHES = sl.TrainingScheme(sl.Bernoulli(3, 0.5), rounds=6, local_steps=2, batch_size=2)  # measure no more than asked
 REASONS = {
     "rounds": (
@@ -184,6 +230,16 @@ def test_a_grid_with_holes_by_hand():
     curves = curve_numbers(grid, curve_rounds(grid))["full"]
     assert (curves["mean"][0], curves["low"][0], curves["high"][0]) == ([4, 2], [2, 1], [6, 3])
     assert curves["mean"][1:] == [None] * 3
+
+
+def test_the_first_cell_to_look_at_is_a_good_one():
+    cells = [entry(None, "diverged" if p > 1 else "ok", n_subnetworks=p) for p in (1, 2, 4, 8)]
+    assert build_grid(cells).middle() == (0,)
+
+
+def test_what_a_dataset_decides_is_no_axis():
+    cells = [entry(dataset="a", n_samples=10, width=w) for w in (1, 2)] + [entry(dataset="b", n_samples=20, width=1)]
+    assert [axis.name for axis in build_grid(cells).axes] == ["dataset", "width"]
 
 
 def test_cells_that_fill_too_little_of_their_grid_are_no_heatmap():

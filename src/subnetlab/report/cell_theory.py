@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from ..core.network import ShallowReLU
 from ..study.cell import Cell
 from ..theory.lazy import average_lazy_model
 from ..theory.prediction import Prediction, predict
 from ..theory.setting import theory_setting
 from ..theory.theorem3 import theorem3
 from ..theory.theorem4 import theorem4
+from .data_again import data_again
 from .rounding import compact, shown
 
 if TYPE_CHECKING:
     from ..core.arrays import IntArray
-    from ..study.data import StudyData
-    from ..study.result import CellResult
     from ..theory.lazy import LazyModel
     from ..theory.record import Promise
     from .grid import CellGrid, Entry
 
-_MOST_ROWS, _MOST_CELLS = 1000, 1000  # beyond these it takes minutes
-_SAME = 1e-4  # relative difference of errors, for engines in float32
+_MOST_CELLS = 1000  # more take minutes
 
 
 class CellTheory(NamedTuple):
@@ -32,6 +27,9 @@ class CellTheory(NamedTuple):
 
     prediction: Prediction | None
     promise: Promise | None
+
+
+_SILENT = CellTheory(None, None)
 
 
 class GridTheory:
@@ -48,12 +46,21 @@ class GridTheory:
     """
 
     def __init__(self, grid: CellGrid) -> None:
+        known = [entry for entry in grid.entries.values() if _eta(entry) is not None]
+        few = grid.places <= _MOST_CELLS
+        self._data = data_again(known) if few else {}
         self._models: dict[tuple[Any, ...], LazyModel] = {}
-        self.why_not = _obstacle(grid)
-        known = [] if self.why_not else [_first(grid, place) for place in range(grid.places)]
-        self.cells = [CellTheory(None, None) if entry is None else self._of(entry) for entry in known]
-        if not self.why_not and all(cell == (None, None) for cell in self.cells):
-            self.why_not = "it is not about these schemes"
+        firsts = (
+            next((e for e in grid.at(place) if e is not None and _eta(e) is not None), None)
+            for place in range(grid.places)
+        )
+        self.cells = [_SILENT if entry is None or not few else self._of(entry) for entry in firsts]
+        self.why_not = ""
+        if not few:
+            self.why_not = f"{grid.places} cells would take long"
+        elif all(cell == _SILENT for cell in self.cells):
+            obstacles = [obstacle for obstacle in self._data.values() if isinstance(obstacle, str)]
+            self.why_not = obstacles[0] if obstacles else "the theory is not about these runs"
 
     def predicted(self, rounds: IntArray) -> dict[str, list[Any]]:
         """Return the predicted errors of each cell by measure."""
@@ -67,11 +74,10 @@ class GridTheory:
         return [None if cell.promise is None else _bound(cell.promise) for cell in self.cells]
 
     def _of(self, entry: Entry) -> CellTheory:
-        cell = Cell.from_settings(entry.settings)
-        eta = entry.result.step_size if entry.result is not None else None
-        if eta is None or cell.loss != "squared" or cell.learn_signs:
-            return CellTheory(None, None)
-        data = cell.dataset.load()
+        cell, eta = Cell.from_settings(entry.settings), _eta(entry)
+        data = self._data.get(cell.dataset, "")
+        if isinstance(data, str) or eta is None or cell.loss != "squared" or cell.learn_signs:
+            return _SILENT
         at = (cell.dataset, cell.width, cell.init_scale)
         try:
             if at not in self._models:
@@ -89,37 +95,9 @@ class GridTheory:
         return CellTheory(prediction, promise if promise.applies else theorem3(setting))
 
 
-def _obstacle(grid: CellGrid) -> str:
-    """Say why the theory of the grid's cells cannot be had, or nothing."""
-    for entry in grid.entries.values():
-        if entry.result is None:
-            continue
-        if grid.places > _MOST_CELLS:
-            return f"{grid.places} cells would take long"
-        try:
-            cell = Cell.from_settings(entry.settings)
-            data = cell.dataset.load()
-        except (TypeError, ValueError, OSError, ImportError):
-            return f"the data ({entry.settings.get('dataset')}) were not to be had when this page was made"
-        if len(data.X) > _MOST_ROWS:
-            return f"{len(data.X)} rows would take long"
-        return "" if _are_the_data(data, cell, entry.result) else "the data found here are not those of the runs"
-    return "no cell has a result"
-
-
-def _are_the_data(data: StudyData, cell: Cell, result: CellResult) -> bool:
-    """Return whether the initial error that the run recorded comes out of these data."""
-    network = ShallowReLU.initialize(
-        cell.width, data.X.shape[1], init_scale=cell.init_scale, seed=cell.own_network_seed
-    )
-    if data.y.ndim > 1:
-        return False
-    error = float(np.sum((data.y - network.output(data.X, cell.law().selection_prob)) ** 2))
-    return bool(np.isclose(error, result.finals.get("initial_full_error", np.nan), rtol=_SAME))
-
-
-def _first(grid: CellGrid, place: int) -> Entry | None:
-    return next((entry for entry in grid.at(place) if entry is not None and entry.result is not None), None)
+def _eta(entry: Entry) -> float | None:
+    """Return the step size of a cell that was trained."""
+    return None if entry.result is None else entry.result.step_size
 
 
 def _curve(prediction: Prediction, measure: str, rounds: IntArray) -> Any:

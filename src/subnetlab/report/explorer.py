@@ -35,7 +35,7 @@ def explorer_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup,
     """
     up, across = _spanned(grid.axes)
     rounds = curve_rounds(grid)
-    has_theory = not theory.why_not
+    has_theory = bool(len(rounds)) and not theory.why_not
     data: dict[str, Any] = {
         "axes": [{"name": a.name, "short": a.short, "title": a.title, "values": a.labels} for a in grid.axes],
         "across": across,
@@ -47,12 +47,13 @@ def explorer_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup,
         "rounds": rounds.tolist(),
         "curves": curve_numbers(grid, rounds) if len(rounds) else {},
         "predicted": theory.predicted(rounds) if has_theory else None,
-        "bounds": theory.bounds() if has_theory else None,
+        "bounds": None if theory.why_not else theory.bounds(),
     }
     charts: dict[str, Any] = {}
     if grid.axes:
         charts["heatmap"] = heatmap_chart(max(len(axis.values) for axis in grid.axes) if up is not None else 1)
-    charts["curve"] = curve_chart()
+    if len(rounds):
+        charts["curve"] = curve_chart()
     return Figure(
         name,
         "explorer",
@@ -61,7 +62,7 @@ def explorer_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup,
         joined([said, _signs_said(grid), _curves_said(grid, len(rounds)), theory_said(theory)], " "),
         _controls(grid, up, across, has_theory=has_theory),
         Markup('<p class="readout" aria-live="polite"></p>'),
-        _keys(grid, has_theory=has_theory),
+        _keys(grid, curves=bool(len(rounds)), has_theory=has_theory),
     )
 
 
@@ -85,33 +86,36 @@ def _controls(grid: CellGrid, up: int | None, across: int | None, *, has_theory:
     if len(grid.axes) > 2 and up is not None and across is not None:
         titles = [axis.title for axis in grid.axes]
         controls += [choice("across", text("Across"), titles, across), choice("up", text("Upwards"), titles, up)]
-    for axis in grid.axes:
-        middle = len(axis.values) // 2
+    for axis, at in zip(grid.axes, grid.middle(), strict=True):
         label = text(axis.title)
         if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in axis.values):
-            controls.append(slider(f"axis-{axis.name}", label, len(axis.values), middle, axis.labels[middle]))
+            controls.append(slider(f"axis-{axis.name}", label, len(axis.values), at, axis.labels[at]))
         else:
-            controls.append(choice(f"axis-{axis.name}", label, axis.labels))
+            controls.append(choice(f"axis-{axis.name}", label, axis.labels, at))
     if has_theory:
         controls.append(tick("predicted", text("Prediction"), on=True))
         controls.append(tick("bound", text("Bound of the theorem"), on=False))
     return joined(controls)
 
 
-def _keys(grid: CellGrid, *, has_theory: bool) -> list[Key]:
-    keys = [
-        Key("line", SAMPLING, text(MEASURES["sampled"])),
-        Key("line", LOCAL, text(MEASURES["local"])),
-        Key("line", AGGREGATED, text(MEASURES["full"])),
-    ]
-    if len(grid.repetitions) > 1:
+def _keys(grid: CellGrid, *, curves: bool, has_theory: bool) -> list[Key]:
+    keys: list[Key] = []
+    if curves:
+        keys += [
+            Key("line", SAMPLING, text(MEASURES["sampled"])),
+            Key("line", LOCAL, text(MEASURES["local"])),
+            Key("line", AGGREGATED, text(MEASURES["full"])),
+        ]
+    if curves and len(grid.repetitions) > 1:
         keys.append(Key("band", "var(--band)", text("least to largest over seeds")))
     if has_theory:
-        keys += [
-            Key("dashed", PREDICTED, text("predicted mean over networks and masks"), "predicted"),
-            Key("dotted", BOUND, text("bound of the theorem"), "bound"),
-        ]
-    return [*keys, Key("outline", SAMPLING, text("chosen cell")), Key("ring", INK, text("its number in the heatmap"))]
+        keys.append(Key("dashed", PREDICTED, text("predicted mean over networks and masks"), "predicted"))
+        keys.append(Key("dotted", BOUND, text("bound of the theorem"), "bound"))
+    if grid.axes:
+        keys.append(Key("outline", SAMPLING, text("chosen cell")))
+    if grid.axes and curves:
+        keys.append(Key("ring", INK, text("its number in the heatmap")))
+    return keys
 
 
 def _signs_said(grid: CellGrid) -> Markup:

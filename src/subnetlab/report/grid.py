@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..study.result import CellResult
 
 REPEATED = ("seed", "network_seed")  # cells that differ in nothing else are repetitions of one another
+# settings that others may have decided, and that are then no axes: "auto" took an engine, each dataset has its rows
+_FOLLOWING = ("engine", "n_samples", "n_features", "smallest_eigenvalue", "target")
 _MOST_PLACES = 20_000
 _SPARSE = 8  # the grid may have this many times more places than there are cells
 
@@ -94,6 +96,21 @@ class CellGrid:
         """Return the repetitions at a place."""
         return [self.entries.get((place, r)) for r in range(len(self.repetitions))]
 
+    def indices_of(self, place: int) -> tuple[int, ...]:
+        """Return the index per axis of a place."""
+        indices: list[int] = []
+        for axis in reversed(self.axes):
+            place, index = divmod(place, len(axis.values))
+            indices.append(index)
+        return tuple(reversed(indices))
+
+    def middle(self) -> tuple[int, ...]:
+        """Return the indices of the cell with a good result that is nearest to the middle, to look at first."""
+        middle = [len(axis.values) // 2 for axis in self.axes]
+        good = {place for (place, _), entry in self.entries.items() if entry.status == "ok"}
+        places = [self.indices_of(place) for place in sorted(good or {place for place, _ in self.entries})]
+        return min(places, key=lambda at: sum(abs(i - j) for i, j in zip(at, middle, strict=True)))
+
     def place_of(self, *indices: int) -> int:
         """Return the place of an index per axis."""
         place = 0
@@ -113,8 +130,9 @@ def build_grid(entries: Sequence[Entry]) -> CellGrid | None:
     (['n_subnetworks'], ('0', '1'), 2)
     """
     found = varying([{k: v for k, v in entry.settings.items() if k not in REPEATED} for entry in entries])
-    if "engine" in found and not _collide(entries, [name for name in found if name != "engine"]):
-        del found["engine"]  # "auto" took one or the other: no setting of the study's
+    for name in _FOLLOWING:
+        if name in found and not _collide(entries, [other for other in found if other != name]):
+            del found[name]
     axes = tuple(Axis(name, tuple(values)) for name, values in found.items())
     seeds = list(dict.fromkeys(sorted(_seeds(entry) for entry in entries)))
     grid = CellGrid(axes, tuple(_seed_label(s) for s in seeds), {})

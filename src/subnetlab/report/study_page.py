@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..study.study import Study
+    from .grid import CellGrid
     from .source import StudySource
 
 _MOST_FAILURES = 20
@@ -29,12 +30,14 @@ def study_page(source: StudySource) -> Page:
     entries = entries_of(study)
     counts = study.counts()
     axes = varying([entry.settings for entry in entries])
-    sections = [Section("cells", "The cells", _explorer(entries))]
+    grid = build_grid(entries)
+    named = list(axes) if grid is None else [axis.name for axis in grid.axes] + ["seed"] * (len(grid.repetitions) > 1)
+    sections = [Section("cells", "The cells", _explorer(entries, grid))]
     if counts["failed"]:
         sections.append(Section("failures", "Cells that failed", _failures(entries)))
     sections.append(Section("numbers", "The numbers", record_table(study.records(), list(axes))))
     sections.append(Section("settings", "Settings that all cells share", _settings(entries, axes)))
-    return Page("Study", source.name, _lede(counts, axes), _facts(entries, counts), sections)
+    return Page("Study", source.name, _lede(counts, named), _facts(entries, counts), sections)
 
 
 def entries_of(study: Study) -> list[Entry]:
@@ -45,14 +48,14 @@ def entries_of(study: Study) -> list[Entry]:
     ]
 
 
-def _lede(counts: dict[str, int], axes: dict[str, list[Any]]) -> Markup:
+def _lede(counts: dict[str, int], axes: Sequence[str]) -> Markup:
     total = sum(counts.values())
     names = [NAMES[name][1] if name in NAMES else name.replace("_", " ") for name in axes]
     across = f" over {', '.join(names[:-1])}{' and ' if len(names) > 1 else ''}{names[-1]}" if names else ""
     words = {"diverged": "diverged", "failed": "failed", "pending": "not run yet"}
     others = [f"{counts[state]} {word}" for state, word in words.items() if counts[state]]
     end = f"{counts['ok']} ended well{''.join(', ' + other for other in others)}."
-    return text(f"{total} training runs{across}: {end}")
+    return text(f"{total} training run{'s' * (total != 1)}{across}: {end}")
 
 
 def _facts(entries: Sequence[Entry], counts: dict[str, int]) -> dict[str, object]:
@@ -60,15 +63,17 @@ def _facts(entries: Sequence[Entry], counts: dict[str, int]) -> dict[str, object
     return {"data": ", ".join(datasets), **{state: count for state, count in counts.items() if count}}
 
 
-def _explorer(entries: Sequence[Entry]) -> Markup:
+def _explorer(entries: Sequence[Entry], grid: CellGrid | None) -> Markup:
     if all(entry.result is None for entry in entries):
         return paragraph(text("No cell has a result yet."), "note")
-    grid = build_grid(entries)
     if grid is None:
         note = (
             "The cells fill too little of the grid that they span to be drawn as a heatmap; the table below has them."
         )
         return paragraph(text(note), "note")
+    if not grid.axes:
+        said = text("The errors of the one cell over the rounds.")
+        return explorer_figure("explorer", grid, GridTheory(grid), said, last_rounds=None).markup()
     said = text(
         "Each square is a training run, or the mean of several seeds: lighter where the final error is smaller, on "
         "one logarithmic scale for all cells. Choose a cell in the heatmap or with the controls; its errors over the "

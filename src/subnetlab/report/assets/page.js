@@ -129,7 +129,7 @@
     const predictionBox = control(figure, "predicted"), boundBox = control(figure, "bound");
     const readout = figure.querySelector(".readout");
     let across = data.across, up = data.up, heatmap = null;
-    const curve = await plot(figure, "curve", data.specs.curve);
+    const curve = data.specs.curve ? await plot(figure, "curve", data.specs.curve) : null;
 
     const at = () => sliders.map((input) => (input ? Number(input.value) : 0));
     const cellAt = (place) => place.reduce((sum, index, i) => sum + index * strides[i], 0);
@@ -234,8 +234,22 @@
       const place = at(), cell = cellAt(place), { name } = measure();
       legend(figure);
       if (heatmap) await drawHeatmap(place, name);
-      await drawCurve(cell, name);
+      if (curve) await drawCurve(cell, name);
       describe(place, cell, name);
+    }
+
+    // where the settings of several axes depend on each other, the others follow the one that was changed
+    const there = (cell) => data.status.slice(cell * repetitions.length, (cell + 1) * repetitions.length).replaceAll("a", "") !== "";
+    function follow(changed) {
+      const place = at();
+      if (there(cellAt(place))) return;
+      let nearest = null, least = Infinity;
+      for (let cell = 0; cell * repetitions.length < data.status.length; cell += 1) {
+        const other = axes.map((axis, i) => Math.floor(cell / strides[i]) % axis.values.length);
+        const distance = other.reduce((sum, index, i) => sum + Math.abs(index - place[i]), 0);
+        if (other[changed] === place[changed] && distance < least && there(cell)) [nearest, least] = [other, distance];
+      }
+      if (nearest) sliders.forEach((input, i) => { input.value = nearest[i]; });
     }
 
     async function turn(event) {
@@ -248,7 +262,9 @@
       await draw();
     }
     for (const input of figure.querySelectorAll(".controls input, .controls select")) {
-      input.addEventListener("input", input === acrossInput || input === upInput ? turn : draw);
+      const axis = sliders.indexOf(input);
+      const move = () => { if (axis >= 0) follow(axis); return draw(); };
+      input.addEventListener("input", input === acrossInput || input === upInput ? turn : move);
     }
     let width = figure.clientWidth;
     window.addEventListener("resize", () => { if (figure.clientWidth !== width) { width = figure.clientWidth; draw(); } });
