@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..core import checks
-from ..figures.dynamics import MOST_INSET_ROUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +34,8 @@ class View:
 
     def check(self) -> None:
         """Raise TypeError or ValueError if it cannot be drawn; apart from the making, so that the message is whole."""
+        from ..figures.dynamics import MOST_INSET_ROUNDS  # with matplotlib, which --help need not load
+
         checks.whole_number("reproduce", "dynamics_rounds", self.dynamics_rounds, least=1)
         checks.whole_number("reproduce", "inset_rounds", self.inset_rounds, least=1)
         if self.inset_rounds > MOST_INSET_ROUNDS:
