@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..figures.dynamics import draw_dynamics
-from ..figures.files import save_figure
 from .claims import dynamics_verdicts
 from .figure import Figure
 from .results import dynamics
@@ -19,6 +17,9 @@ if TYPE_CHECKING:
 
 def draw(material: Material) -> list[Verdict]:
     """Draw the error inside the rounds, over seeds or over the subnetworks of the first seed, and judge it."""
+    from ..figures.dynamics import draw_dynamics  # with matplotlib, which the table of figures need not load
+    from ..figures.files import save_figure
+
     errors, view = dynamics(material.cells, material.results), material.view
     inside, full = errors.subnetworks, errors.full
     shown = min(view.dynamics_rounds, material.settings.rounds)

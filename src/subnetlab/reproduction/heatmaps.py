@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..figures.files import save_figure
-from ..figures.heatmap import draw_heatmap, draw_heatmaps
 from .grids import MEASURES, Measure
 
 if TYPE_CHECKING:
@@ -36,6 +34,9 @@ def write_heatmaps(
         Rounds at the end whose mean is shown.
     column_label, title : str
     """
+    from ..figures.files import save_figure  # with matplotlib, which the table of figures need not load
+    from ..figures.heatmap import draw_heatmap, draw_heatmaps
+
     one, table = draw_heatmap(
         _mean(grid, shown, rounds),
         grid.row_values,
