@@ -1,4 +1,4 @@
-"""The mean error while activation patterns change: a sample of neurons, moved by the force that masks exert on average.
+"""The mean error while activation patterns change: a sample of neurons, moved by what moves neurons in training.
 
 While patterns are frozen, the mean error obeys e_{k+1} = e_k - theta (1 - (1 - eta H)^tau) e_k. A neuron that crosses
 the kink of a row forgets what it had learned about that row, and answers to other rows from then on; both change the
@@ -15,14 +15,14 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..core.arrays import FloatArray
+    from ..core.arrays import FloatArray, IntArray
     from .lazy import LazyModel
 
 _GROWTH = 1.1  # of the intervals: each ends at most this factor later than it starts, and lasts at least one round
 _SEED = 0  # of the neurons' noise: the same question has the same answer
 
 
-def moving_mean(
+def moving_mean_and_spread(
     model: LazyModel,
     selection_prob: float,
     coverage: float,
@@ -30,11 +30,12 @@ def moving_mean(
     step_size: float,
     local_steps: int,
     rounds: int,
-) -> FloatArray:
-    """Return the mean of u_k - y over the masks in the eigenvectors of the NTK, patterns changing, shape (K + 1, n).
+) -> tuple[FloatArray, FloatArray]:
+    """Return the mean of u_k - y over the masks, and the diagonal of C_k, in the eigenvectors of the NTK.
 
-    Every sampled neuron follows its own draw of the masks: in a round it is pushed by S (w e_k + d), where S = eta
-    sum_t (I - eta H)^t, w is 1 with probability theta (whether it is selected) and d normal, the fluctuation of its
+    Every sampled neuron follows its own draw of the masks: in a round it is pushed by S (w (e_k + (1 - xi) g) + d),
+    where S = eta sum_t (I - eta H)^t, w is 1 with probability theta (whether it is selected), g is what it contributes
+    itself (its subnetworks hold it, others may not: the penalty of Lemma 2), and d is normal, the fluctuation of its
     subnetworks' outputs that other neurons do not share. What all share is taken back by the following rounds.
     Rounds go in growing intervals, in which the error decays as while patterns are frozen.
 
@@ -51,6 +52,10 @@ def moving_mean(
     local_steps, rounds : int
         tau and K.
 
+    Returns
+    -------
+    mean, spread : ndarray, shape (K + 1, n)
+
     Raises
     ------
     ValueError
@@ -64,59 +69,73 @@ def moving_mean(
     shrink = 1 - step_size * xi * model.eigenvalues
     pull = step_size * sum(shrink**t for t in range(local_steps))  # S
     gain = theta * (1 - shrink**local_steps)
-    noise_root = _root(own_noise * xi * (1 - xi) * model.activations) @ ((V * pull) @ V.T)
+    pull_matrix = (V * pull) @ V.T
+    noise_root = _root(own_noise * xi * (1 - xi) * model.activations) @ pull_matrix
     rng = np.random.default_rng(_SEED)
-    neurons = _Neurons(model)
+    neurons = _Neurons(model, (1 - xi) * pull_matrix / np.sqrt(model.width))
 
-    errors = np.empty((rounds + 1, len(V)))
+    errors, spreads = np.empty((rounds + 1, len(V))), np.empty((rounds + 1, len(V)))
     errors[0] = linear = xi * model.output - model.targets
+    spreads[0], first = model.spread, neurons.spread(V)
     correction, slope = np.zeros(len(V)), np.zeros(len(V))
-    for start, stop in _intervals(rounds):
+    for start, stop in _intervals(rounds, longest=xi * model.width / (8 * (1 - xi)) if xi < 1 else np.inf):
         length = stop - start
         total = np.zeros(len(V))  # of the errors that push
         for k in range(start, stop):
             total += errors[k]
             errors[k + 1] = (1 - gain) * errors[k] + slope
-        selected = rng.binomial(length, theta, size=(neurons.count, 1)) / (length * theta)
+        selected = rng.binomial(length, theta, size=(neurons.count, 1))  # how often
         noise = np.sqrt(length) * rng.standard_normal((neurons.count, len(V))) @ noise_root
-        neurons.move(selected * (V @ (theta * pull * total)), noise)
+        neurons.move(V @ (pull * total) / length, selected, noise)
         linear = linear - gain * total
         before, correction = correction, xi * V.T @ neurons.output_change()
         slope = (correction - before) / length
         missed = linear + correction - errors[stop]
-        errors[start + 1 : stop + 1] += np.linspace(0, 1, length + 1)[1:, np.newaxis] * missed
-    return errors
+        part = np.linspace(0, 1, length + 1)[1:, np.newaxis]
+        errors[start + 1 : stop + 1] += part * missed
+        spread = model.spread * neurons.spread(V) / first
+        spreads[start + 1 : stop + 1] = (1 - part) * spreads[start] + part * spread
+    return errors, spreads
 
 
 class _Neurons:
     """Sampled neurons, each with both signs a: what is not due to the mean force cancels in their difference."""
 
-    def __init__(self, model: LazyModel) -> None:
+    def __init__(self, model: LazyModel, own_pull: FloatArray) -> None:
         z = model.neurons.T
         self.count = len(z)
         self._width = model.width
         self._step = model.X @ model.X.T / np.sqrt(model.width)
+        self._own_pull = own_pull
         self._active = z >= 0
-        self._positive, self._negative = z.copy(), z.copy()
+        self._twins = {1: z.copy(), -1: z.copy()}  # by a
         self._push = np.zeros_like(z)
 
-    def move(self, force: FloatArray, noise: FloatArray) -> None:
-        """Move by -(1 / sqrt m) sum_i P_ri (a force_i + noise_i) <x_i, x_j>; the sign of the noise is arbitrary."""
-        self._push += force
-        self._positive -= ((self._positive >= 0) * (noise + force)) @ self._step
-        self._negative -= ((self._negative >= 0) * (noise - force)) @ self._step
+    def move(self, force: FloatArray, selected: IntArray, noise: FloatArray) -> None:
+        """Move by -(1 / sqrt m) sum_i P_ri (a force_i + own_ri + noise_ri) <x_i, x_j>; the noise has any sign."""
+        self._push += selected * force
+        for a, z in self._twins.items():
+            own = np.maximum(z, 0) @ self._own_pull
+            z -= ((z >= 0) * (selected * (a * force + own) + noise)) @ self._step
 
     def output_change(self) -> FloatArray:
         """Return how far the output of all m neurons is from what it were with frozen patterns, for xi = 1."""
-        moved = (np.maximum(self._positive, 0) - np.maximum(self._negative, 0)).sum(axis=0)
+        moved = (np.maximum(self._twins[1], 0) - np.maximum(self._twins[-1], 0)).sum(axis=0)
         frozen = -2 * (self._active * ((self._active * self._push) @ self._step)).sum(axis=0)
         return np.sqrt(self._width) / (2 * self.count) * (moved - frozen)
 
+    def spread(self, V: FloatArray) -> FloatArray:
+        """Return the sample's diagonal of V' C V."""
+        s = (np.maximum(z, 0) for z in self._twins.values())
+        C = sum((part.T @ part for part in s), np.zeros_like(V))
+        return np.einsum("ij,ij->j", V, C @ V)
 
-def _intervals(rounds: int) -> Iterator[tuple[int, int]]:
+
+def _intervals(rounds: int, longest: float = np.inf) -> Iterator[tuple[int, int]]:
+    """Yield (start, stop); no interval lasts so long that a neuron's own push is no small step."""
     start = 0
     while start < rounds:
-        stop = min(rounds, max(start + 1, int(_GROWTH * start)))
+        stop = max(start + 1, int(min(rounds, _GROWTH * start, start + longest)))
         yield start, stop
         start = stop
 

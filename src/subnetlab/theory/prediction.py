@@ -10,7 +10,7 @@ import numpy as np
 from ..core import checks
 from ..core.masks import Categorical
 from .moments import mask_moments
-from .moving_patterns import moving_mean
+from .moving_patterns import moving_mean_and_spread
 from .neuron_noise import categorical_noise
 
 if TYPE_CHECKING:
@@ -68,9 +68,11 @@ def predict(
                b_{k+1} = rho^2 b_k + N                              (categorical masks, N of order 1/m).
 
     A subnetwork after t local steps has the error (1 - eta h)^(2 t) (a + b + c). docs/theory.md derives this and says
-    where it ends: where patterns change, and at rates near instability. With ``patterns="moving"`` the mean comes from
-    a sample of neurons instead that are moved by the mean force and cross kinks on their way (`moving_mean`): no
-    training, but some 30 + 20 ln(K) matrix products with the sample, and good for much longer.
+    where it ends: where patterns change, and at rates near instability.
+
+    With ``patterns="moving"`` the mean, and the spread C from which the noise comes, are those of a sample of neurons
+    that move and cross kinks on their way (`moving_mean_and_spread`): no training, but some 15 + 10 ln K steps of a few
+    products of the sample with n x n matrices, and good for much longer.
 
     Parameters
     ----------
@@ -110,28 +112,33 @@ def predict(
     shrink = 1 - eta * xi * model.eigenvalues  # per local step
     gain = theta * (1 - shrink**tau)  # of the error, per round
     rho = 1 - gain
-    c = xi * (1 - xi) * model.spread
-    shared = 0.0 if isinstance(scheme.masks, Categorical) else 1 / p  # of a subnetwork's noise, by their mean
-    noise = gain**2 * c * shared if shared else categorical_noise(model, p, eta, tau)
+    bernoulli = not isinstance(scheme.masks, Categorical)
+    shared = 1 / p if bernoulli else 0.0  # of a subnetwork's noise, by all of them together
 
+    def noise_of_a_round(c: FloatArray) -> FloatArray:
+        return gain**2 * c * shared if bernoulli else categorical_noise(model, p, eta, tau)
+
+    c = xi * (1 - xi) * model.spread
+    floor = _floor(rho**2, model.initial_moment(xi), noise_of_a_round(c))
     rounds = np.arange(scheme.rounds + 1)[:, np.newaxis]
     with np.errstate(over="ignore", invalid="ignore"):
-        decay = rho ** (2 * rounds)  # (K + 1, n)
         if patterns == "frozen":
-            mean = decay * model.initial_moment(xi)
+            mean = rho ** (2 * rounds) * model.initial_moment(xi)  # (K + 1, n)
+            noise = noise_of_a_round(c) * _geometric_sum(rho**2, rounds)
         else:
             own = float(moments.mean_step) - theta**2 * shared
-            mean = moving_mean(model, xi, theta, own, eta, tau, scheme.rounds) ** 2
-        spread = noise * _geometric_sum(rho**2, rounds)
+            error, spread = moving_mean_and_spread(model, xi, theta, own, eta, tau, scheme.rounds)
+            mean, c = error**2, xi * (1 - xi) * spread[:-1]
+            noise = _accumulated(np.broadcast_to(noise_of_a_round(c), c.shape), rho**2)
         per_step = shrink ** (2 * np.arange(tau + 1)[:, np.newaxis])  # (tau + 1, n)
-        subnetworks = (mean + spread + c)[:-1] @ per_step.T
+        subnetworks = ((mean + noise)[:-1] + c) @ per_step.T
     return Prediction(
-        full_error=(mean + spread).sum(axis=1),
+        full_error=(mean + noise).sum(axis=1),
         sampled_error=subnetworks[:, 0],
         local_error=subnetworks[:, 1:],
         mean_part=mean.sum(axis=1),
-        noise_part=spread.sum(axis=1),
-        floor=_floor(rho**2, model.initial_moment(xi), noise),
+        noise_part=noise.sum(axis=1),
+        floor=floor,
         patterns=patterns,
     )
 
@@ -141,6 +148,14 @@ def _geometric_sum(ratio: FloatArray, terms: IntArray) -> FloatArray:
     near_one = np.abs(1 - ratio) < 1e-12
     safe = np.where(near_one, 0.0, ratio)
     return np.where(near_one, terms, (1 - safe**terms) / (1 - safe))
+
+
+def _accumulated(noise: FloatArray, ratio: FloatArray) -> FloatArray:
+    """Return b_0 = 0, b_{k+1} = q b_k + noise_k, shape (K + 1, n)."""
+    collected = np.zeros((len(noise) + 1, noise.shape[1]))
+    for k, added in enumerate(noise):
+        collected[k + 1] = ratio * collected[k] + added
+    return collected
 
 
 def _floor(ratio: FloatArray, initial: FloatArray, noise: FloatArray) -> float:
