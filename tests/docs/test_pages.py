@@ -171,3 +171,18 @@ def test_links_between_pages_lead_somewhere():
         if "://" not in target and not (page.parent / target.partition("#")[0]).exists()
     ]
     assert lost == []
+
+
+def test_the_two_commands_of_the_readme_are_targets():
+    """Neither can run inside a test: one takes minutes, the other is what runs this. make says what they would do."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (make \w+)", readme, re.MULTILINE)
+    assert commands == ["make reproduce", "make test"]
+    says = {
+        command: subprocess.run(
+            [*command.split(), "--dry-run", "ARGS=--quick"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        for command in commands
+    }
+    assert "bin/subnetlab reproduce --out reproduction --quick" in says["make reproduce"]
+    assert "bin/python -m pytest -n auto --quick" in says["make test"]

@@ -11,7 +11,7 @@ import subnetlab as sl
 from subnetlab.report.figure import script_data
 from subnetlab.report.grid import Entry, build_grid
 from subnetlab.report.grid_numbers import curve_numbers, curve_rounds, final_numbers
-from subnetlab.report.markup import table, text
+from subnetlab.report.markup import lettered, table, text
 from subnetlab.report.rounding import compact, spread, stretches
 from subnetlab.study.data import DatasetSpec, StudyData
 from subnetlab.study.result import CellResult
@@ -99,7 +99,7 @@ def test_the_page_of_a_reproduction_holds_every_verdict(reproduction_folder, pag
     for outcome in ("HOLDS", "FAILS", "UNDECIDED"):
         count = sum(verdict["outcome"] == outcome for verdict in verdicts)
         assert page.count(f">{outcome}</span>") == count
-    assert all(text(verdict["claim"]) in page for verdict in verdicts)
+    assert all(lettered(verdict["claim"]) in page for verdict in verdicts)
     assert "not each seed&#x27;s" in page  # seeds are summarised, and the page says so
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, NewType
 
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
 Markup = NewType("Markup", str)
 """A string that is HTML already."""
 
-_LETTERS = {"xi": "ξ", "tau": "τ", "eta": "η", "kappa": "κ", "lambda_0": "λ₀", "theta": "θ", "delta": "δ"}
+_LETTERS = {"xi": "ξ", "tau": "τ", "eta": "η", "kappa": "κ", "lambda": "λ", "theta": "θ"}
+_NAMES = re.compile(rf"\b({'|'.join(_LETTERS)})\b")
 
 
 def text(value: object) -> Markup:
@@ -35,15 +37,15 @@ def paragraph(content: Markup, kind: str = "") -> Markup:
     return Markup(f'<p class="{kind}">{content}</p>' if kind else f"<p>{content}</p>")
 
 
-def letter(name: str) -> Markup:
-    """Return a letter of the paper in italics.
+def lettered(words: str) -> Markup:
+    """Return text in which the names of Greek letters are letters.
 
     Examples
     --------
-    >>> letter("xi"), letter("p")
-    ('<i>ξ</i>', '<i>p</i>')
+    >>> lettered("error < 1 at fixed xi, equal steps K tau")
+    'error &lt; 1 at fixed <i>ξ</i>, equal steps K <i>τ</i>'
     """
-    return Markup(f"<i>{escape(_LETTERS.get(name, name))}</i>")
+    return Markup(_NAMES.sub(lambda found: f"<i>{_LETTERS[found[0]]}</i>", text(words)))
 
 
 def definitions(items: Mapping[str, object], kind: str = "") -> Markup:

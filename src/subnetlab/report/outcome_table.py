@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .markup import Markup, grouped_table, text
+from .markup import Markup, grouped_table, lettered, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,10 +28,10 @@ def outcome_table(verdicts: Sequence[Mapping[str, Any]], figure: str) -> Markup:
     groups: dict[Markup, list[list[Markup]]] = {}
     for verdict in verdicts:
         if verdict.get("figure") == figure:
-            groups.setdefault(text(verdict["claim"]), []).append(
+            groups.setdefault(lettered(str(verdict["claim"])), []).append(
                 [
                     text(verdict["measure"]),
-                    text(verdict["protocol"]),
+                    lettered(str(verdict["protocol"])),
                     outcome_mark(str(verdict["outcome"])),
                     _unbroken(_effect(verdict)),
                     text(f"{verdict['agreement']:+.2f}"),

@@ -13,7 +13,7 @@ from .cell_tables import matrix_tables
 from .cell_theory import GridTheory
 from .explorer import explorer_figure, theory_said
 from .grid import CellGrid, Entry, build_grid
-from .markup import Markup, definitions, joined, paragraph, table, text
+from .markup import Markup, definitions, joined, lettered, paragraph, table, text
 from .outcome_table import outcome_table
 from .page import Page, Section
 from .provenance import ROUNDED, data_origin
@@ -165,7 +165,7 @@ def _settings(source: ReproductionSource) -> Markup:
         [
             text(field.name.replace("_", " ")),
             text(_value(getattr(source.settings, field.name))),
-            text(why.get(field.name, "from the paper")),
+            lettered(why.get(field.name, "from the paper")),
         ]
         for field in fields(source.settings)
         if field.name != "dataset"
