@@ -144,7 +144,7 @@ def test_a_guess_that_proves_too_small_is_made_again(monkeypatch, margin):
     monkeypatch.setattr(event_engine, "run_phase", noting)
     monkeypatch.setattr(event_engine, "_MARGIN", margin)
     assert _is_exact(*SETTING)
-    assert results.count(local_phase.BOUND_EXCEEDED) >= 3
+    assert len(results) >= 6  # three subnetworks, each at least twice
 
 
 def test_one_kernel_at_a_time_changes_nothing(monkeypatch):
@@ -203,15 +203,15 @@ def test_bounds_hold_for_every_pattern():
     rng = np.random.default_rng(1)
     X, residuals = rng.standard_normal((9, 4)), rng.standard_normal((5, 9))
     gram = GramMatrix.of(X)
-    down, up, c, travel = np.empty(9), np.empty(9), np.zeros(16), np.zeros(16)
+    c, travel = np.zeros(16), np.zeros(16)
     c[:9], travel[:9] = residuals.sum(axis=0), np.abs(residuals).sum(axis=0)
-    kernel.bound_motion(gram.values, gram.sizes, c, travel, 0.7, down, up)
+    down, up = kernel.bound_motion(gram, c, travel, 0.7)
     G = X @ X.T
     np.testing.assert_allclose(down, 0.7 * np.maximum(residuals[:, :, None] * G, 0).sum(axis=(0, 1)), rtol=1e-12)
     np.testing.assert_allclose(up, 0.7 * np.maximum(-residuals[:, :, None] * G, 0).sum(axis=(0, 1)), rtol=1e-12)
     grown = np.zeros(9)
     for r in residuals:
-        kernel.widen(gram.values, gram.sizes, np.append(r, np.zeros(7)), 0.7, grown)
+        kernel.widen.py_func(gram.values, gram.sizes, np.append(r, np.zeros(7)), 0.7, grown)
     up_or_down = np.maximum(
         np.maximum(residuals[:, :, None] * G, 0).sum(1), np.maximum(-residuals[:, :, None] * G, 0).sum(1)
     )

@@ -136,3 +136,29 @@ def test_float32_outputs_of_many_neurons_keep_their_digits():
     state = engine.start(np.full((m, 1), 0.1))
     expected = (np.float64(np.float32(0.1)) * np.sqrt(m)) ** 2
     assert engine.full_error(state) == pytest.approx(expected, rel=1e-5)  # 3e-4 if added one after the other
+
+
+@njit
+def _tabulate_fours(G, place, driving, first, groups, tables):
+    lines.tabulate_fours(G, place, driving, first, groups, tables)
+
+
+@njit
+def _add_looked_up_fours(z, place, factor, words, word, pieces, tables):
+    lines.add_looked_up_fours(z, place, factor, words, word, pieces, tables)
+
+
+def test_sums_of_half_lines_over_several_words():
+    rng = np.random.default_rng(4)
+    n = 112  # seven pieces, of which the last word holds three
+    rows, driving, P = rng.standard_normal((n, 4)), rng.standard_normal(n), rng.random(128) < 0.5
+    words = np.packbits(P, bitorder="little").view("<u8")
+    for tabulate, look_up in (
+        (_tabulate_fours, _add_looked_up_fours),
+        (_tabulate_fours.py_func, _add_looked_up_fours.py_func),
+    ):
+        tables, z = np.zeros(n // 4 * 16 * 4), np.ones(6)
+        tabulate(rows.reshape(-1), 0, driving, 0, n // 4, tables)
+        look_up(z, 1, -2.0, words, 0, n // 16, tables)
+        np.testing.assert_allclose(z[1:5], 1 - 2 * (P[:n] * driving) @ rows, rtol=0, atol=1e-13)
+        assert z[0] == z[5] == 1

@@ -33,10 +33,23 @@ def test_code_is_cached_where_there_is_a_place(tmp_path, monkeypatch):
     assert list(tmp_path.rglob("*.nbc"))
 
 
+def test_code_is_compiled_again_when_another_file_has_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
+
+    def hits():
+        function = compiled(_add_one)
+        assert function(1) == 2
+        return sum(function.stats.cache_hits.values())
+
+    assert (hits(), hits()) == (0, 1)
+    monkeypatch.setattr(compilation, "sources_digest", lambda: "of changed files")
+    assert (hits(), hits()) == (0, 1)
+
+
 def test_the_event_engine_needs_no_cache_folder(tmp_path):
     """Under a file there can be no folder, not even for root: __pycache__, the cache folders and HOME are such places.
 
-    The process compiles everything, about 9 s of processor time.
+    The process compiles everything, about 8 s of processor time.
     """
     package = tmp_path / "subnetlab"
     shutil.copytree(Path(sl.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))

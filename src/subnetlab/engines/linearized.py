@@ -15,7 +15,7 @@ from ..core.aggregation import aggregation_step
 from ..core.record import RoundRecord
 from .event.gram import GramMatrix
 from .event.kernel import fill_kernel, frozen_phase
-from .event.lanes import LANES
+from .event.lanes import MODES
 from .event.network import BlockedNetwork, Changes
 from .row_weights import row_weights
 from .workers import Workers
@@ -108,6 +108,6 @@ class LinearizedEngine:
         T, counts = np.empty((n, padded)), np.empty((n, n), np.int32)
         fill_kernel(state.patterns.by_row, mask, self._gram.values, self._network.layout.m, counts, T)
         c, travel, errors = np.empty(padded), np.empty(padded), np.empty(len(seen) + 1)
-        modes = np.empty((padded, LANES))  # not used
+        modes = np.empty((MODES, padded))  # not used
         frozen_phase(T, residual, seen, self._error_weight, step_size, c, travel, errors, modes)
         return c, errors

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 GROUP = 4  # rows of data whose sums are tabulated together: 16 sums
 PIECE = 16  # rows whose activity is loaded at once, four groups
 SUMS = 1 << GROUP
+FOUR = 4  # float64 in half a line
 
 
 def lanes(dtype: Any) -> int:
@@ -33,7 +34,31 @@ def tabulate(G: FloatArray, place: Any, driving: FloatArray, first: Any, groups:
 
     G_i is the line number i - first from ``place`` on, and group g the rows from first + 4 g on.
     """
-    width = lanes(G.dtype)
+    _tabulate(lanes(G.dtype), G, place, driving, first, groups, tables)
+
+
+def tabulate_fours(G: FloatArray, place: Any, driving: FloatArray, first: Any, groups: Any, tables: FloatArray) -> None:
+    """`tabulate` with lines of four float64."""
+    _tabulate(FOUR, G, place, driving, first, groups, tables)
+
+
+def add_looked_up(
+    z: FloatArray, place: Any, factor: Any, words: WordArray, word: Any, pieces: Any, tables: FloatArray
+) -> None:
+    """Add factor sum_g tables[g, s_g] to a line, where s_g are the successive four bits of the word."""
+    _add_looked_up(lanes(z.dtype), z, place, factor, words, word, pieces, tables)
+
+
+def add_looked_up_fours(
+    z: FloatArray, place: Any, factor: Any, words: WordArray, word: Any, pieces: Any, tables: FloatArray
+) -> None:
+    """`add_looked_up` with lines of four float64."""
+    _add_looked_up(FOUR, z, place, factor, words, word, pieces, tables)
+
+
+def _tabulate(
+    width: int, G: FloatArray, place: int, driving: FloatArray, first: int, groups: int, tables: FloatArray
+) -> None:
     for g in range(groups):
         i = GROUP * g
         rows = G[place + i * width :][: GROUP * width].reshape(GROUP, width) * driving[first + i :][:GROUP, np.newaxis]
@@ -42,15 +67,12 @@ def tabulate(G: FloatArray, place: Any, driving: FloatArray, first: Any, groups:
             tables[(g * SUMS + s) * width :][:width] = rows[chosen].sum(axis=0)
 
 
-def add_looked_up(
-    z: FloatArray, place: Any, factor: Any, words: WordArray, word: Any, pieces: Any, tables: FloatArray
+def _add_looked_up(
+    width: int, z: FloatArray, place: int, factor: Any, words: WordArray, word: int, pieces: int, tables: FloatArray
 ) -> None:
-    """Add factor sum_g tables[g, s_g] to a line, where s_g are the successive four bits of the word."""
-    width = lanes(z.dtype)
-    bits = int(words[word])
     line = z[place : place + width]
     for g in range(PIECE // GROUP * pieces):
-        s = bits >> (GROUP * g) & (SUMS - 1)
+        s = int(words[word + g // 16]) >> (GROUP * (g % 16)) & (SUMS - 1)
         line += factor * tables[(g * SUMS + s) * width :][:width]
 
 
@@ -62,8 +84,8 @@ def add_active(z: FloatArray, place: Any, factor: Any, sums: FloatArray, first: 
     return np.uint64(int(np.packbits(np.append(line >= 0, [False] * (64 - width)), bitorder="little").view("<u8")[0]))
 
 
-def _tabulate_code(code: VectorCode) -> Any:
-    builder, number, line = code.builder, code.number, code.vector(0)
+def _tabulate_code(code: VectorCode, line: Any = None) -> Any:
+    builder, number, line = code.builder, code.number, line or code.vector(0)
     rows, driving, tables = code.pointer(0, 1, line), code.pointer(2, 3, line.element), code.pointer(5, None, line)
     with cgutils.for_range(builder, code.args[4]) as loop:
         first, place = builder.mul(loop.index, number(GROUP)), builder.mul(loop.index, number(SUMS))
@@ -81,21 +103,22 @@ def _tabulate_code(code: VectorCode) -> Any:
     return code.context.get_dummy_value()
 
 
-def _add_looked_up_code(code: VectorCode) -> Any:
-    builder, number, line = code.builder, code.number, code.vector(0)
+def _add_looked_up_code(code: VectorCode, line: Any = None) -> Any:
+    builder, number, line = code.builder, code.number, line or code.vector(0)
     z, tables = code.pointer(0, 1, line), code.pointer(6, None, ir.IntType(8))
     pieces = code.pointer(3, 4, ir.IntType(PIECE))
-    bytes_per_table = SUMS * VECTOR_BYTES
-    shift_of_line = VECTOR_BYTES.bit_length() - 1
+    bytes_per_line = VECTOR_BYTES if line is code.vector(0) else VECTOR_BYTES // 2
+    bytes_per_table = SUMS * bytes_per_line
+    shift_of_line = bytes_per_line.bit_length() - 1
     chains = [cgutils.alloca_once_value(builder, ir.Constant(line, None)) for _ in range(PIECE // GROUP)]
     with cgutils.for_range(builder, code.args[5]) as loop:
         bits = builder.zext(code.load(pieces, loop.index, 2), ir.IntType(64))
         first = builder.mul(loop.index, number(len(chains) * bytes_per_table))
         for k, chain in enumerate(chains):
-            # the four bits of the group, moved to where they count lines of 64 bytes
+            # the four bits of the group, moved to where they count lines
             shift = GROUP * k - shift_of_line
             moved = builder.lshr(bits, number(shift)) if shift >= 0 else builder.shl(bits, number(-shift))
-            place = builder.add(builder.and_(moved, number((SUMS - 1) * VECTOR_BYTES)), first)
+            place = builder.add(builder.and_(moved, number((SUMS - 1) * bytes_per_line)), first)
             place = builder.add(place, number(k * bytes_per_table))
             entry = code.load(builder.bitcast(builder.gep(tables, [place]), line.as_pointer()), number(0), 8)
             builder.store(code.add(builder.load(chain), entry), chain)
@@ -122,4 +145,15 @@ _I, _WORDS = types.intp, types.uint64[::1]
 _KINDS = [(types.float64, types.float64[::1]), (types.float32, types.float32[::1])]
 compile_as(tabulate, types.void, *[(a, _I, a, _I, _I, a) for _, a in _KINDS], write=_tabulate_code)
 compile_as(add_looked_up, types.void, *[(a, _I, x, _WORDS, _I, _I, a) for x, a in _KINDS], write=_add_looked_up_code)
+_FLOATS = types.float64[::1]
+_FOUR = ir.VectorType(ir.DoubleType(), FOUR)
+compile_as(
+    tabulate_fours, types.void, (_FLOATS, _I, _FLOATS, _I, _I, _FLOATS), write=lambda code: _tabulate_code(code, _FOUR)
+)
+compile_as(
+    add_looked_up_fours,
+    types.void,
+    (_FLOATS, _I, types.float64, _WORDS, _I, _I, _FLOATS),
+    write=lambda code: _add_looked_up_code(code, _FOUR),
+)
 compile_as(add_active, types.uint64, *[(a, _I, x, a, _I) for x, a in _KINDS], write=_add_active_code)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ...core.arrays import BoolArray, FloatArray, IntArray, WordArray
 
 _WIDEST_BLOCK = 512  # with n = 100 a block of 0.4 MB stays in the second-level cache
-_FLAGS = {"reassoc", "contract", "nsz"}
 
 
 @dataclass(frozen=True)
@@ -169,33 +168,12 @@ def _combine(
             row[r] *= aggregation[r]
 
 
-def _correct(
-    B: FloatArray,
-    aggregation: FloatArray,
-    neurons: IntArray,
-    rows: IntArray,
-    values: FloatArray,
-    start: int,
-    stop: int,
-    first_neuron: int,
-) -> None:
-    """Add eta_r times the coefficients that pattern changes added or took away."""
-    for k in range(start, stop):
-        r = neurons[k] - first_neuron
-        B[rows[k], r] += aggregation[r] * values[k]
-
-
-def _move(q: FloatArray, C: FloatArray, first: int, moved: FloatArray, B: FloatArray, rate: float) -> None:
-    """Add the block's movement to q and its coefficients to C."""
-    change, coefficients = moved.reshape(-1), B.reshape(-1)
-    for k in range(len(change)):
-        q[first + k] += change[k]
-        C[first + k] -= rate * coefficients[k]
+def correct(B: FloatArray, aggregation: FloatArray, neurons: IntArray, rows: IntArray, values: FloatArray) -> None:
+    """Add eta_r times what pattern changes added to coefficients; neurons count from the block's first."""
+    np.add.at(B.reshape(-1), rows * np.intp(B.shape[1]) + neurons, aggregation[neurons] * values)
 
 
 find_patterns = compiled(_find_patterns)
 transpose_patterns = compiled(_transpose_patterns)
 sum_outputs = compiled(_sum_outputs)
 combine = compiled(_combine)
-correct = compiled(_correct)
-move = compiled(_move, fastmath=_FLAGS)

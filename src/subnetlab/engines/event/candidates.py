@@ -15,7 +15,7 @@ import numpy as np
 from ...kernels.compilation import compiled
 from ...kernels.patterns import WORD_BITS, lowest_bit
 from ...kernels.vector_code import aligned_zeros
-from ..lines import GROUP, PIECE, SUMS, add_looked_up, tabulate
+from ..lines import FOUR, GROUP, PIECE, SUMS, add_looked_up_fours, tabulate_fours
 from .lanes import LANES, MODES, above, below
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ class Candidates(NamedTuple):
     first: IntArray  # int32, (neurons + 1,), where each neuron's part of ``entries`` starts
     entries: IntArray  # int32, the entries of each numbered neuron
     tables: FloatArray  # scratch of `predict`: sums of modes times G
-    sums: FloatArray  # scratch of `predict`, a line
+    lines: FloatArray  # scratch of `predict`, four numbers for each row of the data: its part in the modes
+    sums: FloatArray  # scratch of `predict`, four numbers
     awake: IntArray  # int32, scratch: the entries to look at
     crossed: IntArray  # int32, scratch: those that have crossed zero
     crossed_to: FloatArray  # scratch: their q
@@ -83,8 +84,9 @@ class Candidates(NamedTuple):
             changed=np.empty(room, np.int32),
             first=np.zeros(neurons + 1, np.int32),
             entries=np.empty(room, np.int32),
-            tables=aligned_zeros((-(-n // PIECE) * (PIECE // GROUP) * SUMS * LANES,), np.float64),
-            sums=aligned_zeros((LANES,), np.float64),
+            tables=aligned_zeros((-(-n // PIECE) * (PIECE // GROUP) * SUMS * FOUR,), np.float64),
+            lines=aligned_zeros(((n + LANES) * FOUR,), np.float64),
+            sums=aligned_zeros((FOUR,), np.float64),
             awake=np.empty(room + LANES, np.int32),
             crossed=np.empty(room, np.int32),
             crossed_to=np.empty(room),
@@ -195,16 +197,20 @@ def _predict(G: FloatArray, modes: FloatArray, watched: Candidates) -> None:
     """slope_k = +-sum_i P_ri u_ki G_ij of all entries and modes u_k: how fast a mode brings the entry towards zero."""
     n, padded = G.shape
     n_words = len(watched.patterns) // len(watched.positive)
-    flat_G, flat_modes = G.reshape(-1), modes.reshape(-1)
+    flat_G, pieces = G.reshape(-1), -(-padded // PIECE)
+    for i in range(padded):
+        for mode in range(MODES):
+            watched.lines[i * FOUR + mode] = modes[mode, i]
     for j in range(n):
-        tabulate(flat_modes, 0, flat_G, j * padded, padded // GROUP, watched.tables)
+        tabulate_fours(watched.lines, 0, flat_G, j * padded, padded // GROUP, watched.tables)
         for k in range(watched.groups[j], watched.groups[j + 1]):
             number = watched.number[k]
             if number < 0:
                 continue
             watched.sums[:] = 0.0
-            pieces = -(-padded // PIECE)
-            add_looked_up(watched.sums, 0, watched.side[k], watched.patterns, number * n_words, pieces, watched.tables)
+            add_looked_up_fours(
+                watched.sums, 0, watched.side[k], watched.patterns, number * n_words, pieces, watched.tables
+            )
             place = MODES * k - (MODES - 1) * (k & 7)
             for mode in range(MODES):
                 watched.slopes[place + LANES * mode] = watched.sums[mode]
@@ -228,7 +234,7 @@ def _list_by_neurons(watched: Candidates, neurons: int, stop: int) -> None:
 
 
 find_near = compiled(_find_near)
-select = compiled(_select)
-list_by_neurons = compiled(_list_by_neurons)
+select = compiled(_select, inner=True)
+list_by_neurons = compiled(_list_by_neurons, inner=True)
 watch = compiled(_watch)
-predict = compiled(_predict)
+predict = compiled(_predict, inner=True)

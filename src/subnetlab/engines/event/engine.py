@@ -16,8 +16,8 @@ from ..workers import Workers
 from .candidates import Candidates, Near, find_near, watch
 from .gram import GramMatrix
 from .kernel import bound_motion, fill_kernel, frozen_phase
-from .lanes import LANES
-from .local_phase import BOUND_EXCEEDED, PhaseVectors, list_changes, run_phase
+from .lanes import MODES
+from .local_phase import PhaseVectors, run_phase
 from .network import BlockedNetwork, Changes
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class _Subnetwork:
     kernel: FloatArray  # (n, padded), T
     most_down: FloatArray  # (n,), guessed bounds of the motion
     most_up: FloatArray  # (n,)
-    modes: FloatArray  # (padded, 8), directions in which residuals are expected
+    modes: FloatArray  # (MODES, padded), directions in which residuals are expected
 
 
 @dataclass
@@ -160,15 +160,14 @@ class EventEngine:
         step_size: float,
     ) -> _Subnetwork:
         """Compute the masked NTK, and guess the bounds by running the phase with frozen patterns."""
-        m, n = self._network.layout.m, self._network.layout.n
+        m = self._network.layout.m
         T = self._kernels[place]
         self._fill_kernel(state, mask, T)
         c, travel = np.empty_like(residual), np.empty_like(residual)
         errors = np.empty(len(seen) + 1)
-        modes = np.empty((len(residual), LANES))
+        modes = np.empty((MODES, len(residual)))
         frozen_phase(T, residual.copy(), seen, self._error_weight, step_size, c, travel, errors, modes)
-        down, up = np.empty(n), np.empty(n)
-        bound_motion(self._gram.values, self._gram.sizes, c, travel, step_size / np.sqrt(m), down, up)
+        down, up = bound_motion(self._gram, c, travel, step_size / np.sqrt(m))
         return _Subnetwork(mask, residual, seen, T, _MARGIN * down, _MARGIN * up, modes)
 
     def _find_near(self, state: NetworkState, down: FloatArray, up: FloatArray, near: Near) -> Near:
@@ -204,16 +203,20 @@ class EventEngine:
                 up,
                 errors,
             )
-            if found != BOUND_EXCEEDED:
-                changes = Changes.room_for(found)
-                list_changes(watched, found, vectors.c, *changes)
-                return _Outcome(errors, vectors.c[: layout.n], changes)
-            down, up = 4.0 * np.maximum(down, vectors.down), 4.0 * np.maximum(up, vectors.up)
+            moved_down, moved_up = bound_motion(gram, vectors.c, vectors.travel, step_size / np.sqrt(layout.m))
+            if not ((moved_down > down).any() or (moved_up > up).any()):
+                return _Outcome(errors, vectors.c[: layout.n], self._changes(watched, found))
+            down, up = 4.0 * np.maximum(down, moved_down), 4.0 * np.maximum(up, moved_up)
             if guess + 1 == _MOST_GUESSES:
                 down[:], up[:] = np.inf, np.inf
             near = self._find_near(state, down, up, Near.empty(layout.n, 0))
             self._fill_kernel(state, subnetwork.mask, subnetwork.kernel)
         raise AssertionError("EventEngine: no motion exceeds an infinite bound")
+
+    def _changes(self, watched: Candidates, count: int) -> Changes:
+        """Return the coefficients that pattern changes of a local phase added or took away."""
+        entries = watched.changed[:count]
+        return Changes(watched.neuron[watched.number[entries]], watched.row[entries], watched.correction[entries])
 
     def _candidates(self, room: int) -> Candidates:
         """Return this thread's memory for the entries that a subnetwork watches."""

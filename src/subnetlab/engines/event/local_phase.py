@@ -26,15 +26,14 @@ from ...kernels.compilation import compiled
 from ...kernels.patterns import popcount
 from ...kernels.vector_code import aligned_zeros
 from .candidates import predict
-from .kernel import bound_motion, multiply, weighted_square, widen
+from .kernel import multiply, weighted_square, widen
 from .lanes import LANES, MODES, masked_axpy, masked_total, within_reach
 
 if TYPE_CHECKING:
-    from ...core.arrays import FloatArray, IntArray
+    from ...core.arrays import FloatArray
     from .candidates import Candidates
     from .gram import GramMatrix
 
-BOUND_EXCEEDED = -1
 _ROUNDING = 16 * 2.0**-53  # of predictions, relative to the terms added up
 _FLAGS = {"reassoc", "contract", "nsz"}
 _SET_BITS = np.array(  # row b: the positions of the ones of the byte b
@@ -53,16 +52,14 @@ class PhaseVectors(NamedTuple):
     rest: FloatArray  # the part of driving outside the modes
     grown: FloatArray  # (n,), bounds of the motion so far that the modes do not explain
     reach: FloatArray  # (n,), the same and what rounding errors amount to at most
-    down: FloatArray  # (n,), bounds of all motion
-    up: FloatArray  # (n,)
     advance: FloatArray  # (MODES,), rate times the sums of the coefficients along the modes
 
     @classmethod
     def empty(cls, n: int, padded: int) -> PhaseVectors:
         """Return memory for n rows."""
         residual, driving, product, c, travel, rest = aligned_zeros((6, padded), np.float64)
-        grown, reach, down, up = np.zeros((4, n))
-        return cls(residual, driving, product, c, travel, rest, grown, reach, down, up, np.zeros(MODES))
+        grown, reach = np.zeros((2, n))
+        return cls(residual, driving, product, c, travel, rest, grown, reach, np.zeros(MODES))
 
 
 def _run_phase(
@@ -84,8 +81,9 @@ def _run_phase(
     Returns
     -------
     int
-        The number of entries whose pattern has changed at some time, the first ones of ``watched.changed``; or
-        BOUND_EXCEEDED if entries that are not watched could have moved through zero.
+        The number of entries whose pattern has changed at some time, the first ones of ``watched.changed``. All is
+        right if `kernel.bound_motion` of what c and travel have become is within most_down and most_up: entries that
+        are not watched cannot have moved through zero then.
     """
     n = len(gram.values)
     rate = step_size / np.sqrt(m)
@@ -114,10 +112,7 @@ def _run_phase(
         events = look_at_awake(gram.values, watched, vectors, rate)
         changes = change_patterns(gram.values, T, watched, vectors, modes, rate, m, events, changes)
     errors[len(seen)] = weighted_square(residual, sample_weight)
-    bound_motion(gram.values, gram.sizes, c, vectors.travel, rate, vectors.down, vectors.up)
-    for j in range(n):
-        if vectors.down[j] > most_down[j] or vectors.up[j] > most_up[j]:
-            return BOUND_EXCEEDED
+    note_coefficients(watched, changes, c)
     return int(changes)
 
 
@@ -132,10 +127,10 @@ def _split_off_modes(
     for k in range(MODES):
         along = 0.0
         for i in range(len(driving)):
-            along += modes[i, k] * driving[i]
+            along += modes[k, i] * driving[i]
         advance[k] += rate * along
         for i in range(len(driving)):
-            rest[i] -= along * modes[i, k]
+            rest[i] -= along * modes[k, i]
     return np.sqrt(square)
 
 
@@ -224,7 +219,7 @@ def _change_patterns(
         shift = rate * c[j]
         moved = 0.0  # by the modes so far, per G_ij
         for mode in range(MODES):
-            moved += vectors.advance[mode] * modes[j, mode]
+            moved += vectors.advance[mode] * modes[mode, j]
         for entry in range(watched.first[number], watched.first[number + 1]):
             other = watched.entries[entry]
             term = sign * G[j, watched.row[other]]
@@ -233,7 +228,7 @@ def _change_patterns(
             watched.distance[other] += moved * term
             place = MODES * other - (MODES - 1) * (other & 7)
             for mode in range(MODES):
-                watched.slopes[place] += modes[j, mode] * term
+                watched.slopes[place] += modes[mode, j] * term
                 place += LANES
         watched.changed[changes] = k  # overwritten by the next one if it is not new
         changes += int(not watched.touched[k])
@@ -241,29 +236,22 @@ def _change_patterns(
     return changes
 
 
-split_off_modes = compiled(_split_off_modes, fastmath=_FLAGS)
-change_patterns = compiled(_change_patterns)
-look_at_awake = compiled(_look_at_awake)
-run_phase = compiled(_run_phase)
-
-
-def _list_changes(
-    watched: Candidates, changes: int, c: FloatArray, neurons: IntArray, rows: IntArray, values: FloatArray
-) -> None:
-    """List the entries whose pattern has changed, with their coefficients minus P_rj(0) c_j."""
+def _note_coefficients(watched: Candidates, changes: int, c: FloatArray) -> None:
+    """Make ``correction`` of the touched entries their coefficient minus P_rj(0) c_j."""
     n_words = len(watched.patterns) // len(watched.positive)
     for place in range(changes):
         k = watched.changed[place]
-        number, j = watched.number[k], watched.row[k]
-        active = (watched.patterns[number * n_words + (j >> 6)] >> np.uint64(j & 63)) & np.uint64(1) == np.uint64(1)
-        value = watched.correction[k]
+        j = watched.row[k]
+        word = watched.patterns[watched.number[k] * n_words + (j >> 6)]
+        active = (word >> np.uint64(j & 63)) & np.uint64(1) == np.uint64(1)
         if active and not watched.starts_active[k]:
-            value += c[j]
+            watched.correction[k] += c[j]
         elif watched.starts_active[k] and not active:
-            value -= c[j]
-        neurons[place] = watched.neuron[number]
-        rows[place] = j
-        values[place] = value
+            watched.correction[k] -= c[j]
 
 
-list_changes = compiled(_list_changes)
+split_off_modes = compiled(_split_off_modes, fastmath=_FLAGS, inner=True)
+change_patterns = compiled(_change_patterns, inner=True)
+look_at_awake = compiled(_look_at_awake, inner=True)
+note_coefficients = compiled(_note_coefficients, inner=True)
+run_phase = compiled(_run_phase)

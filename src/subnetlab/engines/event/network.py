@@ -15,7 +15,6 @@ from .blocks import (
     combine,
     correct,
     find_patterns,
-    move,
     sum_outputs,
     transpose_patterns,
 )
@@ -154,16 +153,19 @@ class BlockedNetwork:
         padded_aggregation[: layout.m] = aggregation
         changes, places = _by_blocks(changes, layout)
         scaled_gram = -rate * self._gram
-        Q, C, flat = state.Q.reshape(-1), state.C.reshape(-1), masks.reshape(-1)
+        flat = masks.reshape(-1)
         block_words = layout.width // 64
 
         def change_block(t: int) -> None:
             B, moved = self._block_memory()
             eta = padded_aggregation[t * layout.width : (t + 1) * layout.width]
             combine(state.patterns.by_row, t * block_words, block_words, flat, accumulated, eta, B)
-            correct(B, eta, *changes, places[t], places[t + 1], t * layout.width)
+            here = slice(places[t], places[t + 1])
+            correct(B, eta, changes.neurons[here] - t * layout.width, changes.rows[here], changes.values[here])
             np.matmul(scaled_gram, B, out=moved)
-            move(Q, C, t * layout.n * layout.width, moved, B, rate)
+            state.Q[t] += moved
+            B *= rate
+            state.C[t] -= B
             if self._follow_patterns:
                 self._find_patterns(state, t)
 
