@@ -59,6 +59,12 @@ def test_nothing_of_ours(tmp_path, said):
         f"subnetlab report: {tmp_path}: must be a folder that train, launch, study or reproduce made, got neither "
         f"run.npz nor study.sqlite\n"
     )
+    (tmp_path / "history.csv").touch()
+    assert said(tmp_path) == (
+        2,
+        f"subnetlab report: {tmp_path}: must hold run.npz, got history.csv alone: launch writes no run.npz of "
+        f"a network above 1 GiB\n",
+    )
     assert said(tmp_path / "nowhere") == (1, f"subnetlab report: {tmp_path / 'nowhere'}: there is no such folder\n")
 
 

@@ -94,6 +94,10 @@ def open_source(path: Path) -> Source:
         name = _at(settings, "data", "name") or _at(settings, "provenance", "name") or ""
         provenance = _read_json(path / "provenance.json", {}) or _at(settings, "provenance") or {}
         return RunSource(load_run(path / _RUN), str(name), provenance, _read_json(path / "summary.json", {}))
+    if (path / "history.csv").is_file():
+        raise ValueError(
+            f"{path}: must hold {_RUN}, got history.csv alone: launch writes no {_RUN} of a network above 1 GiB"
+        )
     raise ValueError(
         f"{path}: must be a folder that train, launch, study or reproduce made, got neither {_RUN} nor {DATABASE}"
     )
