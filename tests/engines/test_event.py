@@ -147,6 +147,13 @@ def test_a_guess_that_proves_too_small_is_made_again(monkeypatch, margin):
     assert len(results) >= 6  # three subnetworks, each at least twice
 
 
+def test_without_predictions_it_is_exact_too(in_python):
+    in_python.setattr(local_phase, "_MOST_PREDICTED", -1)
+    assert _is_exact(*SETTING)
+    in_python.setattr(local_phase, "widen", _narrow(local_phase.widen))
+    assert not _is_exact(*SETTING)
+
+
 def test_one_kernel_at_a_time_changes_nothing(monkeypatch):
     expected = _round(*SETTING)
     monkeypatch.setattr(event_engine, "_KERNEL_BYTES", 1)

@@ -38,7 +38,7 @@ _MOVED_ENTRY = {"float64": 8.0, "float32": 4.0}  # of m_l x n in a subnetwork's 
 _EVENT_ENTRY = 7.0  # of m x n in a round of the event engine, outside its product
 _EVENT_PAIR = 0.08  # per word of 64 neurons and pair of rows, for the masked NTK
 _EVENT_STEP = 0.4  # per pair of rows and local step
-_WATCH, _LOOK, _LOOK_ROW = 25.0, 12.0, 0.12  # per watched entry; per look, and per row of the data in it
+_WATCH, _PASS, _WATCH_ROW = 40.0, 0.8, 0.2  # per watched entry; also per local step; also per row of the data
 _STEP_CALL, _PHASE_CALL = 12_000.0, 40_000.0  # of Python, per local step; per subnetwork in the compiled engines
 _LOAD = 4e8  # of numba and its cached code, once
 
@@ -189,11 +189,9 @@ def _event(work: Workload) -> float:
     m, n, p, tau = work.m, work.n, work.p, work.tau
     linear = m * n * (_EVENT_ENTRY + 2 * n * _FLOP["float64"])
     kernels = p * n**2 * (m / 64 * _EVENT_PAIR + tau * _EVENT_STEP)
-    looks = max(1.0, 0.75 * math.sqrt(tau))
     watched = p * work.neurons * n * work.watched_share()
-    return (
-        p * _PHASE_CALL + linear + kernels + watched * (_WATCH + looks * (_LOOK + _LOOK_ROW * n)) + _LOAD / work.rounds
-    )
+    phases = p * _PHASE_CALL + watched * (_WATCH + _PASS * tau + _WATCH_ROW * n)
+    return linear + kernels + phases + _LOAD / work.rounds
 
 
 NANOSECONDS_PER_ROUND: dict[str, Callable[[Workload], float]] = {

@@ -216,6 +216,15 @@ def _predict(G: FloatArray, modes: FloatArray, watched: Candidates) -> None:
                 watched.slopes[place + LANES * mode] = watched.sums[mode]
 
 
+def _do_not_predict(modes: FloatArray, watched: Candidates) -> None:
+    """Make modes and slopes zero: all motion counts as the rest that is only bounded."""
+    for mode in range(MODES):
+        for i in range(modes.shape[1]):
+            modes[mode, i] = 0.0
+    for place in range(MODES * watched.groups[-1]):
+        watched.slopes[place] = 0.0
+
+
 def _list_by_neurons(watched: Candidates, neurons: int, stop: int) -> None:
     """Fill ``entries``; ``first`` comes with the count of entries of neuron number i at place i + 1."""
     first = watched.first
@@ -237,4 +246,5 @@ find_near = compiled(_find_near)
 select = compiled(_select, inner=True)
 list_by_neurons = compiled(_list_by_neurons, inner=True)
 watch = compiled(_watch)
+do_not_predict = compiled(_do_not_predict, inner=True)
 predict = compiled(_predict, inner=True)

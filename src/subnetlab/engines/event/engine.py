@@ -187,12 +187,13 @@ class EventEngine:
         errors = np.empty(len(subnetwork.seen) + 1)
         for guess in range(1, _MOST_GUESSES + 1):
             watched = self._candidates(int(near.offsets[-1]))
-            watch(near, subnetwork.mask, self._network.positive, state.patterns.by_neuron, down, up, watched)
+            neurons = watch(near, subnetwork.mask, self._network.positive, state.patterns.by_neuron, down, up, watched)
             vectors.residual[:] = subnetwork.residual
             found = run_phase(
                 gram,
                 subnetwork.kernel,
                 watched,
+                neurons,
                 vectors,
                 subnetwork.seen,
                 self._error_weight,

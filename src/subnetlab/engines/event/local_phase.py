@@ -25,7 +25,7 @@ import numpy as np
 from ...kernels.compilation import compiled
 from ...kernels.patterns import popcount
 from ...kernels.vector_code import aligned_zeros
-from .candidates import predict
+from .candidates import do_not_predict, predict
 from .kernel import multiply, weighted_square, widen
 from .lanes import LANES, MODES, masked_axpy, masked_total, within_reach
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .candidates import Candidates
     from .gram import GramMatrix
 
+# an event changes the slopes of all entries of its neuron: where they are more, that costs more than looks do
+_MOST_PREDICTED = 48
 _ROUNDING = 16 * 2.0**-53  # of predictions, relative to the terms added up
 _FLAGS = {"reassoc", "contract", "nsz"}
 _SET_BITS = np.array(  # row b: the positions of the ones of the byte b
@@ -66,6 +68,7 @@ def _run_phase(
     gram: GramMatrix,
     T: FloatArray,
     watched: Candidates,
+    neurons: int,
     vectors: PhaseVectors,
     seen: FloatArray,
     sample_weight: FloatArray,
@@ -77,6 +80,11 @@ def _run_phase(
     errors: FloatArray,
 ) -> int:
     """Run tau steps from vectors.residual; T, the watched entries and the vectors change as the steps go.
+
+    Parameters
+    ----------
+    neurons : int
+        The number of neurons that have watched entries.
 
     Returns
     -------
@@ -93,7 +101,11 @@ def _run_phase(
     vectors.grown[:] = 0.0
     vectors.advance[:] = 0.0
     changes, spread = np.int64(0), 0.0
-    predict(gram.values, modes, watched)
+    predicted = watched.groups[n] <= _MOST_PREDICTED * neurons
+    if predicted:
+        predict(gram.values, modes, watched)
+    else:
+        do_not_predict(modes, watched)
     for t in range(len(seen)):
         errors[t] = weighted_square(residual, sample_weight)
         for i in range(n):
@@ -110,7 +122,7 @@ def _run_phase(
             size = spread * gram.norms[j] + most_down[j] + most_up[j]
             vectors.reach[j] = vectors.grown[j] + rounding * size
         events = look_at_awake(gram.values, watched, vectors, rate)
-        changes = change_patterns(gram.values, T, watched, vectors, modes, rate, m, events, changes)
+        changes = change_patterns(gram.values, T, watched, vectors, modes, predicted, rate, m, events, changes)
     errors[len(seen)] = weighted_square(residual, sample_weight)
     note_coefficients(watched, changes, c)
     return int(changes)
@@ -187,6 +199,7 @@ def _change_patterns(
     watched: Candidates,
     vectors: PhaseVectors,
     modes: FloatArray,
+    predicted: bool,
     rate: float,
     m: int,
     events: int,
@@ -224,6 +237,8 @@ def _change_patterns(
             other = watched.entries[entry]
             term = sign * G[j, watched.row[other]]
             watched.base[other] += shift * term
+            if not predicted:
+                continue
             term *= watched.side[other]
             watched.distance[other] += moved * term
             place = MODES * other - (MODES - 1) * (other & 7)
