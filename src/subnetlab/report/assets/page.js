@@ -186,11 +186,15 @@
         const sign = why === "diverged" ? "×" : why === "failed" ? "!" : "–";
         return {
           column, row, value: error > 0 ? error : null,
-          label: why ? sign : room < 15 ? "" : short(error, room < 34 ? 2 : 3),
+          label: why ? sign : short(error, room < 34 ? 2 : 3),
           pale: why ? "none" : share > 0.55 ? "yes" : "no",
           shown: why || short(error, 4),
         };
       }));
+      const longest = Math.max(...cells.map(({ label }) => label.length));
+      if (longest * 0.58 * font > room) { // numbers that would run into each other are left to the readout
+        for (const cell of cells) if (cell.pale !== "none") cell.label = "";
+      }
       heatmap.signal("columns", columns).signal("rows", [...rows].reverse()).signal("low", low).signal("high", high).signal("font", font);
       await fill(heatmap, { cells, chosen: [{ column: columns[place[across]], row: up === null ? "" : rows[place[up]] }] });
     }
