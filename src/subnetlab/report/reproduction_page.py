@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..reproduction.settings import reasons
+from ..reproduction.settings import ReproductionSettings, reasons
 from .cell_tables import matrix_tables
 from .cell_theory import GridTheory
-from .explorer import explorer_figure, theory_said
 from .grid import CellGrid, Entry, build_grid
+from .grid_figure import grid_figure, theory_said
 from .markup import Markup, definitions, joined, lettered, paragraph, table, text
 from .outcome_table import outcome_table
 from .page import Page, Section
@@ -23,7 +23,6 @@ from .study_page import entries_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..reproduction.settings import ReproductionSettings
     from .source import ReproductionSource
 
 
@@ -152,7 +151,7 @@ def _heatmap(source: ReproductionSource, figure: str, grid: CellGrid | None) -> 
         f"Each square is the training error, mean over the last {last} rounds: lighter is smaller, on one logarithmic "
         f"scale. {fixed}Choose a cell in the heatmap or with the sliders: its errors over the rounds stand beside it."
     )
-    figure_ = explorer_figure(f"explorer-{figure}", grid, GridTheory(grid), said, last_rounds=last)
+    figure_ = grid_figure(f"explorer-{figure}", grid, GridTheory(grid), said, last_rounds=last)
     parts = [figure_.markup(), outcome_table(source.verdicts, figure)]
     if len(grid.axes) == 2:
         parts.append(matrix_tables(grid, last))
@@ -160,12 +159,12 @@ def _heatmap(source: ReproductionSource, figure: str, grid: CellGrid | None) -> 
 
 
 def _settings(source: ReproductionSource) -> Markup:
-    why = reasons()
+    why = reasons() | _fixed_by_the_paper(source.settings)
     rows = [
         [
             text(field.name.replace("_", " ")),
             text(_value(getattr(source.settings, field.name))),
-            lettered(why.get(field.name, "from the paper")),
+            lettered(why[field.name]),
         ]
         for field in fields(source.settings)
         if field.name != "dataset"
@@ -179,6 +178,15 @@ def _settings(source: ReproductionSource) -> Markup:
             paragraph(text(ROUNDED), "note"),
         ]
     )
+
+
+def _fixed_by_the_paper(settings: ReproductionSettings) -> dict[str, str]:
+    """Return what to say of the settings that need no reason, unless these runs have others."""
+    paper = ReproductionSettings(settings.dataset)
+    return {
+        name: "from the paper" if getattr(settings, name) == value else f"chosen for these runs; the paper has {value}"
+        for name, value in (("width", paper.width), ("rounds", paper.rounds))
+    }
 
 
 def _value(value: object) -> str:

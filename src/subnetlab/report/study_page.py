@@ -8,8 +8,8 @@ from ..study.result import decode
 from ..study.table import varying
 from .cell_tables import record_table
 from .cell_theory import GridTheory
-from .explorer import explorer_figure
 from .grid import NAMES, Entry, build_grid
+from .grid_figure import grid_figure
 from .markup import Markup, definitions, joined, paragraph, table, text
 from .page import Page, Section
 from .provenance import ROUNDED, plain
@@ -73,13 +73,13 @@ def _explorer(entries: Sequence[Entry], grid: CellGrid | None) -> Markup:
         return paragraph(text(note), "note")
     if not grid.axes:
         said = text("The errors of the one cell over the rounds.")
-        return explorer_figure("explorer", grid, GridTheory(grid), said, last_rounds=None).markup()
+        return grid_figure("explorer", grid, GridTheory(grid), said, last_rounds=None).markup()
     said = text(
         "Each square is a training run, or the mean of several seeds: lighter where the final error is smaller, on "
         "one logarithmic scale for all cells. Choose a cell in the heatmap or with the controls; its errors over the "
         "rounds stand beside it."
     )
-    return explorer_figure("explorer", grid, GridTheory(grid), said, last_rounds=None).markup()
+    return grid_figure("explorer", grid, GridTheory(grid), said, last_rounds=None).markup()
 
 
 def _failures(entries: Sequence[Entry]) -> Markup:

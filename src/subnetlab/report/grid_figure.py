@@ -19,7 +19,7 @@ _ACROSS = ("selection_prob", "local_steps", "step_size", "width", "init_scale") 
 _UP = ("n_subnetworks", *_ACROSS)
 
 
-def explorer_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup, *, last_rounds: int | None) -> Figure:
+def grid_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup, *, last_rounds: int | None) -> Figure:
     """Return the figure.
 
     Parameters
