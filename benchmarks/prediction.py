@@ -100,7 +100,7 @@ def compare(options, data) -> None:
     at = [k for k in (20, 50, 100, 200) if k <= options.rounds]
     print(f"| cell | frozen: rounds, last | moving: rounds | average | after {at} rounds | changed | exact | met |")
     print("|---|---|---|---|---|---|---|---|")
-    met = 0
+    short, met = {}, 0
     with np.load(options.stored) as stored:
         for kappa, masks, tau in cells(options):
             name = name_of(options, kappa, masks, tau)
@@ -121,7 +121,23 @@ def compare(options, data) -> None:
                 + f" | {changed:.1%} | {exact:.0%} | {'met' if is_met else 'NOT MET'} |",
                 flush=True,
             )
-    print(f"met: {met} of {len(list(cells(options)))} cells")
+            short[kappa, tau, masks] = (
+                f"{average / moving.mean():.2f}, {mean[-1] / moving[-1]:.2f} ± {error[-1] / moving[-1]:.2f} "
+                f"({mean[-1] / frozen[-1]:.2f}), {share:.0%}"
+            )
+    print(f"met: {met} of {len(short)} cells\n")
+    print_short(options, short)
+
+
+def print_short(options, short) -> None:
+    """Print a table per kappa and tau: average, last round (frozen patterns), share of rounds that pass."""
+    for kappa, tau in itertools.product(options.kappa, options.tau):
+        columns = " | ".join(f"xi = {xi}" for xi in options.xi)
+        print(f"| kappa = {kappa}, tau = {tau} | {columns} | categorical |\n|---|{'---|' * len(options.xi)}---|")
+        for p in sorted(options.p):
+            laws = [sl.Bernoulli(p, xi) for xi in options.xi] + [sl.Categorical(p)]
+            print(f"| p = {p} | " + " | ".join(short.get((kappa, tau, law), "") for law in laws) + " |")
+        print()
 
 
 def lazy_model_of(options, data, kappa, cache={}):  # noqa: B006 - one model per kappa, for this process
