@@ -94,7 +94,7 @@ ENGINES: dict[str, EngineEntry] = {
         ".linearized",
         "LinearizedEngine",
         frozenset({"shards", "minibatches", "sample_weight"}),
-        version=1,
+        version=2,
         summary="NOT Algorithm 1 but its lazy-training model: patterns frozen where training started",
         exact=False,
     ),
