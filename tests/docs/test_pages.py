@@ -17,6 +17,10 @@ from typing import NamedTuple
 
 import pytest
 
+from subnetlab.core.masks.table import LAWS
+from subnetlab.engines.table import ENGINES
+from subnetlab.theory.table import THEOREMS
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -88,6 +92,17 @@ def run_shell(block, page, environment):
     )
     assert done.returncode == 0, f"{page}:{block.line}\n{block.text}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def tables_as_they_were():
+    """Take back the lines that a page writes into tables, which other tests go through."""
+    tables = (LAWS, ENGINES, THEOREMS)
+    before = [dict(table) for table in tables]
+    yield
+    for table, lines in zip(tables, before, strict=True):
+        table.clear()
+        table.update(lines)
 
 
 @pytest.fixture
