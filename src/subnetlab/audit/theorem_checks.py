@@ -17,6 +17,7 @@ from ..kernels.masked import masked_ntk
 from ..theory.constants import bernoulli_constants, ntk_width
 from ..theory.hypothesis1 import local_movement_bound
 from ..theory.moments import bernoulli_moments
+from ..theory.record import CONSTANTS
 from ..theory.setting import theory_setting
 from ..theory.theorem3 import theorem3
 from ..theory.theorem4 import theorem4
@@ -135,17 +136,21 @@ def theorem3_check() -> Finding:
 
 def theorem4_check() -> Finding:
     """Compare the bound with the mean of runs."""
-    ratios = []
+    ratios, repaired = [], []
     for p, tau, step in ((2, 1, None), (3, 4, None), (3, 4, 0.5)):
         runs = _runs(Categorical(p), tau, step, 5)
-        promise = theorem4(runs[0][0])
-        assert promise.bound is not None
-        ratios.append(float(np.max(np.mean([r.history.full_error for _, r in runs], axis=0) / promise.bound)))
+        mean = np.mean([run.history.full_error for _, run in runs], axis=0)
+        bounds = np.array([[theorem4(setting, which).bound for which in CONSTANTS] for setting, _ in runs])
+        of_paper, of_repaired = np.max(mean / bounds.mean(axis=0), axis=1)
+        ratios.append(float(of_paper))
+        repaired.append(float(of_repaired))
     return Finding(
         "E|y-u_k|^2 <= (gamma + (1-gamma)(1-eta lambda_0/2)^tau)^k C^2 n + O(1/m) (categorical)",
         "proof broken" if max(ratios) <= 1 else "false",
-        f"not violated: largest measured/bound {max(ratios):.4g}; but the proof rests on Lemma 15, which is false",
+        f"not violated: largest measured/bound {max(ratios):.4g}; but the proof rests on Lemma 15, which is false. "
+        f"Repaired, measured/bound is {max(repaired):.4g}",
         max(ratios),
+        "q^k |y-u_0|^2 + 4 xi (1-xi) n kappa^2 q/(1-q), q = (1-eta lambda_0/2)^tau: convexity (docs/theory.md)",
     )
 
 

@@ -75,6 +75,21 @@ def categorical_floor(setting: TheorySetting, gamma: float = 0.5) -> float:
     return numerator / (gamma * (1 - gamma) * setting.smallest_eigenvalue**2 * m)
 
 
+def local_shrinkage(setting: TheorySetting) -> float:
+    """Return 1 - q with q = (1 - eta lambda_0 / 2)^tau: the share of its error that a subnetwork loses in a round."""
+    return -math.expm1(setting.local_steps * math.log1p(-setting.step_size * setting.smallest_eigenvalue / 2))
+
+
+def repaired_categorical_floor(setting: TheorySetting) -> float:
+    """Return q V / (1 - q) with V = 4 xi (1-xi) n kappa^2, the floor of Theorem 4 without Lemma 15.
+
+    V bounds the spread E |f^l - u|^2 = xi (1-xi) (1/m) sum_ir relu(<w_r, x_i>)^2 of the subnetworks (Lemma 23).
+    """
+    xi, shrinkage = setting.selection_prob, local_shrinkage(setting)
+    spread = 4 * xi * (1 - xi) * setting.n_samples * setting.init_scale**2
+    return (1 - shrinkage) * spread / shrinkage
+
+
 def movement_radius(setting: TheorySetting) -> float:
     """Return R = kappa lambda_0 / (192 n), within which the weights must stay; it satisfies every use in the proofs."""
     return setting.init_scale * setting.smallest_eigenvalue / (192 * setting.n_samples)
