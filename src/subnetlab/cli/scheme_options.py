@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from ..core.masks import AllNeurons, Bernoulli, Categorical
+from ..core.masks.table import law_by_name
 from ..core.scheme import TrainingScheme
 
 if TYPE_CHECKING:
@@ -55,8 +55,6 @@ class SchemeOptions:
         )
 
     def _law(self) -> MaskLaw:
-        if self.masks == "bernoulli":
-            return Bernoulli(self.n_subnetworks, self.selection_prob)
-        if self.masks == "categorical":
-            return Categorical(self.n_subnetworks)
-        return AllNeurons(self.n_subnetworks if self.shards else 1)  # on the same rows all would do the same
+        # whole networks on the same rows would all do the same
+        p = 1 if self.masks == "all" and not self.shards else self.n_subnetworks
+        return law_by_name(self.masks, n_subnetworks=p, selection_prob=self.selection_prob)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.losses import LOSSES
-from ..core.masks.table import LAWS
+from ..core.masks.table import LAWS, law_settings
 from ..core.scheme import TrainingScheme
 from ..engines.base import DEVICES, Problem
 from ..engines.choice import Workload, choose_engine
@@ -150,7 +150,7 @@ class Cell:
     def law(self) -> MaskLaw:
         """Return the mask law."""
         checks.one_of("Cell", "masks", self.masks, tuple(LAWS))
-        known = {field.name for field in fields(LAWS[self.masks])}  # pyright: ignore[reportArgumentType]
+        known = law_settings(self.masks)
         if "masks" in known:
             raise ValueError(f"Cell: masks must be a law with plain settings, got {self.masks!r}, which needs arrays")
         given: dict[str, Any] = {"n_subnetworks": self.n_subnetworks}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...core import checks
-from ...core.masks import AllNeurons, Bernoulli, Categorical
+from ...core.masks.table import law_by_name
 from ...core.scheme import TrainingScheme
 
 if TYPE_CHECKING:
@@ -86,9 +86,8 @@ class ExploreSettings:
 
     def law(self) -> MaskLaw:
         """Return the mask law."""
-        if self.masks == "bernoulli":
-            return Bernoulli(self.n_subnetworks, self.selection_prob)
-        return Categorical(self.n_subnetworks) if self.masks == "categorical" else AllNeurons()
+        p = 1 if self.masks == "all" else self.n_subnetworks
+        return law_by_name(self.masks, n_subnetworks=p, selection_prob=self.selection_prob)
 
     def scheme(self) -> TrainingScheme:
         """Return the training scheme."""
