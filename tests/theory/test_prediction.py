@@ -156,10 +156,20 @@ def test_schemes_it_is_not_about_are_refused(change, message, refused):
         sl.predict(sl.lazy_model(network, X, Y), sl.TrainingScheme(**settings))
 
 
-def test_bad_networks_are_refused():
-    with pytest.raises(ValueError, match="one output and signs"):
+def test_bad_networks_are_refused(refused):
+    with refused(ValueError, "lazy_model: network must have signs -1 or +1, got 2.0"):
         sl.lazy_model(sl.ShallowReLU(np.ones((3, 8)), np.full(3, 2.0)), X, Y)
+    with refused(ValueError, "lazy_model: network must have one output, got signs of shape (3, 2)"):
+        sl.lazy_model(sl.ShallowReLU(np.ones((3, 8)), np.ones((3, 2))), X, Y)
     with pytest.raises(ValueError, match="network's 3 features"):
         sl.lazy_model(sl.ShallowReLU.initialize(5, 3), X, Y)
     with pytest.raises(ValueError, match="init_scale must be above 0"):
         sl.average_lazy_model(X, Y, 10, 0.0)
+    with pytest.raises(ValueError, match="average_lazy_model: y must have one output"):
+        sl.average_lazy_model(X, np.column_stack([Y, Y]), 10)
+
+
+def test_a_step_size_given_beside_the_scheme_obeys_its_rule(refused):
+    model = sl.lazy_model(sl.ShallowReLU.initialize(50, 8, seed=0), X, Y)
+    with refused(ValueError, "predict: step_size must be above 0, got -0.1"):
+        sl.predict(model, sl.dropout(0.5, rounds=2, step_size=0.1), -0.1)

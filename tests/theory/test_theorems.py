@@ -1,6 +1,7 @@
 """The theorems as records: formulas by hand, limits, bad input, and bounds against real runs."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -163,7 +164,7 @@ def test_movement_width_solves_its_equation():
     s = setting()
     alpha = s.step_size * s.coverage * 2 * s.smallest_eigenvalue / 4
     width = movement_width(s, alpha, lambda _: 1.0)
-    assert movement_bound(s, width, alpha, 1.0) == pytest.approx(movement_radius(s), rel=1e-5)
+    assert movement_bound(replace(s, width=width), alpha, 1.0) == pytest.approx(movement_radius(s), rel=1e-5)
 
 
 def test_the_theorems_can_be_met():

@@ -82,6 +82,13 @@ def test_data_that_the_theory_is_not_about(refused):
         long_rows.theory()
 
 
+def test_categorical_masks_are_judged_by_theorem_4_also_where_it_does_not_apply():
+    scheme = sl.TrainingScheme(sl.Categorical(2), rounds=2, step_size=0.1, shards=2)
+    result = sl.train(NET, X, Y, scheme).theory()
+    assert result.theorem == "theorem4"
+    assert "Theorem 4 (paper) does not apply: the theorems do not cover shards=2." in str(result)
+
+
 @pytest.mark.parametrize("engine", ["event", "minibatch"])
 def test_a_run_that_recorded_nothing_is_judged_by_what_is_known(engine):
     """Only the first and the last error are sure to be known; engines that have the others for free keep them."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..study.cell import Cell
+from ..theory.convergence import convergence_theorem
 from ..theory.lazy import average_lazy_model
 from ..theory.prediction import Prediction, predict
 from ..theory.setting import theory_setting
-from ..theory.theorem3 import theorem3
-from ..theory.theorem4 import theorem4
+from ..theory.table import THEOREMS
 from .data_again import data_again
 from .rounding import compact, shown
 
@@ -91,8 +91,7 @@ class GridTheory:
             )
         except ValueError:
             return CellTheory(prediction, None)
-        promise = theorem4(setting)
-        return CellTheory(prediction, promise if promise.applies else theorem3(setting))
+        return CellTheory(prediction, THEOREMS[convergence_theorem(setting.masks)](setting, "paper"))
 
 
 def _eta(entry: Entry) -> float | None:

@@ -17,15 +17,12 @@ class BernoulliConstants:
 
     Parameters
     ----------
-    mask_spread : float
-        Bounds E[|f_r - u|^2 | X_r >= 1] (Lemma 3).
     local_spread : float
         C1, bounds E[eta_r^2 sum_l m^l_r |u - uhat^l|^2] (Lemma 24).
     terms : tuple of float
         The summands of B1, in the order of Theorem 3.
     """
 
-    mask_spread: float
     local_spread: float
     terms: tuple[float, ...]
 
@@ -41,7 +38,7 @@ def bernoulli_constants(setting: TheorySetting, constants: Constants) -> Bernoul
     B1 = f1 (1-xi)^2 kappa^2 n^3 d / (m lambda_0^2) + f2 eta tau n^2 V / lambda_0 + f3 V / tau^2
          + f4 (tau-1)^2 p C1 / tau^2 + f5 eta^2 (tau-1)^2 n^4 p C1 / lambda_0^2 + 4 eta (tau-1) p n C1
 
-    with V = 8 (theta - xi^2) n kappa^2 / p, C1 = 4 theta^2 (1 - xi) n kappa^2 / p and
+    with V = 8 (theta - xi^2) n kappa^2 / p (Lemma 3), C1 = 4 theta^2 (1 - xi) n kappa^2 / p and
     f = (64, 68/8, 1/48, 1/24, 8) as printed. Repaired: V and C1 from the true moments and with the largest neuron
     bounded (see `_largest_activation`), and f = (128, 132/8, 1/24, 1/12, 16).
     """
@@ -65,7 +62,7 @@ def bernoulli_constants(setting: TheorySetting, constants: Constants) -> Bernoul
         f5 * eta**2 * (tau - 1) ** 2 * n**4 * p * C1 / lam0**2,
         4 * eta * (tau - 1) * p * n * C1,
     )
-    return BernoulliConstants(V, C1, terms)
+    return BernoulliConstants(C1, terms)
 
 
 def categorical_floor(setting: TheorySetting, gamma: float = 0.5) -> float:
@@ -95,7 +92,7 @@ def movement_radius(setting: TheorySetting) -> float:
     return setting.init_scale * setting.smallest_eigenvalue / (192 * setting.n_samples)
 
 
-def movement_bound(setting: TheorySetting, width: float, alpha: float, error_floor: float) -> float:
+def movement_bound(setting: TheorySetting, alpha: float, error_floor: float) -> float:
     """Return the left side of Hypothesis 1's (3) before the first round, which must be at most R.
 
     2 eta tau sqrt(2 n K / (m delta)) (C sqrt n / alpha + K B) with B = sqrt(B1 / alpha) + kappa sqrt(xi (1-xi) p n)
@@ -104,7 +101,7 @@ def movement_bound(setting: TheorySetting, width: float, alpha: float, error_flo
     n, p, K = setting.n_samples, setting.moments.n_subnetworks, setting.rounds
     xi, delta = setting.selection_prob, setting.failure_prob
     B = math.sqrt(error_floor / alpha) + setting.init_scale * math.sqrt(xi * (1 - xi) * p * n)
-    per_round = 2 * setting.step_size * setting.local_steps * math.sqrt(2 * n * K / (width * delta))
+    per_round = 2 * setting.step_size * setting.local_steps * math.sqrt(2 * n * K / (setting.width * delta))
     return per_round * (setting.target_bound * math.sqrt(n) / alpha + K * B)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.masks import Categorical
 from .constants import initialisation_width, movement_bound, movement_radius, ntk_width
 from .record import Condition
 
@@ -15,9 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..core.arrays import FloatArray
+    from ..core.masks import MaskLaw
     from .setting import TheorySetting
 
 _LARGEST_WIDTH = 1e300
+
+
+def convergence_theorem(masks: MaskLaw) -> str:
+    """Return which theorem is about convergence under these masks, by its key in `subnetlab.theory.table.THEOREMS`."""
+    return "theorem4" if isinstance(masks, Categorical) else "theorem3"
 
 
 def bound_curve(setting: TheorySetting, rate: float, start: float, floor: float) -> FloatArray:
@@ -50,8 +57,8 @@ def movement_width(setting: TheorySetting, alpha: float, floor_at: Callable[[The
     """Return the least width at which `movement_bound` is at most R, to one part in a million."""
 
     def too_narrow(width: float) -> bool:
-        floor = floor_at(replace(setting, width=width))
-        return movement_bound(setting, width, alpha, floor) > movement_radius(setting)
+        other = replace(setting, width=width)
+        return movement_bound(other, alpha, floor_at(other)) > movement_radius(other)
 
     low, high = 1.0, 2.0
     if not too_narrow(low):

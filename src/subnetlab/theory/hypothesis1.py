@@ -30,7 +30,7 @@ def hypothesis1(setting: TheorySetting, constants: Constants = "paper") -> Promi
     if whole.rate is None or whole.floor is None:
         return not_applicable("Hypothesis 1", constants, whole.reason)
     n, lam0 = setting.n_samples, setting.smallest_eigenvalue
-    moved = movement_bound(setting, setting.width, 1 - whole.rate, whole.floor)
+    moved = movement_bound(setting, 1 - whole.rate, whole.floor)
     conditions = (
         Condition("width (Theorem 2)", setting.width, ntk_width(setting), ">="),
         Condition("step size", setting.step_size, lam0 / (4 * n**2), "<="),

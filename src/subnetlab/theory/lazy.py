@@ -94,9 +94,12 @@ def lazy_model(
     TypeError, ValueError
         If the arguments break their rules.
     """
-    X, y = _checked(X, y)
-    if network.signs.ndim != 1 or not np.all(np.abs(network.signs) == 1):
-        raise ValueError("lazy_model: the network must have one output and signs -1 or +1")
+    X, y = _checked("lazy_model", X, y)
+    if network.signs.ndim != 1:
+        raise ValueError(f"lazy_model: network must have one output, got signs of shape {network.signs.shape}")
+    other = network.signs[np.abs(network.signs) != 1]
+    if other.size:
+        raise ValueError(f"lazy_model: network must have signs -1 or +1, got {other[0]}")
     if network.n_features != X.shape[1]:
         raise ValueError(f"lazy_model: X must have the network's {network.n_features} features, got {X.shape[1]}")
     eigenvalues, V = np.linalg.eigh(finite_ntk(network, X))
@@ -131,7 +134,7 @@ def average_lazy_model(
     n_patterns, seed : int
         A sample of neurons, for the noise of categorical masks.
     """
-    X, y = _checked(X, y)
+    X, y = _checked("average_lazy_model", X, y)
     checks.whole_number("average_lazy_model", "width", width, least=1)
     kappa = checks.positive_number("average_lazy_model", "init_scale", init_scale)
     eigenvalues, V = np.linalg.eigh(infinite_ntk(X))
@@ -152,11 +155,11 @@ def average_lazy_model(
     )
 
 
-def _checked(X: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    X = check_features(X, owner="lazy_model")
-    y = check_targets(y, len(X), owner="lazy_model")
+def _checked(owner: str, X: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    X = check_features(X, owner=owner)
+    y = check_targets(y, len(X), owner=owner)
     if y.ndim != 1:
-        raise ValueError(f"lazy_model: y must have one output, got shape {y.shape}")
+        raise ValueError(f"{owner}: y must have one output, got shape {y.shape}")
     return X, y
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .neuron_noise import matrix_root
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -70,7 +72,7 @@ def moving_mean_and_spread(
     pull = step_size * sum(shrink**t for t in range(local_steps))  # S
     gain = theta * (1 - shrink**local_steps)
     pull_matrix = (V * pull) @ V.T
-    noise_root = _root(own_noise * xi * (1 - xi) * model.activations) @ pull_matrix
+    noise_root = matrix_root(own_noise * xi * (1 - xi) * model.activations).T @ pull_matrix
     rng = np.random.default_rng(_SEED)
     neurons = _Neurons(model, (1 - xi) * pull_matrix / np.sqrt(model.width))
 
@@ -138,9 +140,3 @@ def _intervals(rounds: int, longest: float = np.inf) -> Iterator[tuple[int, int]
         stop = max(start + 1, int(min(rounds, _GROWTH * start, start + longest)))
         yield start, stop
         start = stop
-
-
-def _root(C: FloatArray) -> FloatArray:
-    """Return S with S' S = C, for a C that is positive semidefinite up to rounding."""
-    values, vectors = np.linalg.eigh(C)
-    return np.sqrt(np.maximum(values, 0))[:, np.newaxis] * vectors.T

@@ -50,7 +50,7 @@ def categorical_noise(model: LazyModel, n_subnetworks: int, step_size: float, lo
     q = 1 - step_size * h
     # G by its sum, which has no difference of near equal numbers
     G = step_size * sum(np.outer(q**t, q ** (tau - 1 - t)) for t in range(tau))
-    root = _root(V.T @ model.activations @ V)
+    root = matrix_root(V.T @ model.activations @ V)
     gram = model.X @ model.X.T
     squares = np.zeros_like(h)
     for active in model.patterns.T:
@@ -96,7 +96,7 @@ def dropout_bias(model: LazyModel, selection_prob: float) -> FloatArray:
     return np.linalg.solve(np.eye(n) + xi / (1 - xi) * mean, y)
 
 
-def _root(C: FloatArray) -> FloatArray:
+def matrix_root(C: FloatArray) -> FloatArray:
     """Return S with S S' = C, for a C that is positive semidefinite up to rounding."""
     values, vectors = np.linalg.eigh(C)
     return vectors * np.sqrt(np.maximum(values, 0))

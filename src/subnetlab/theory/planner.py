@@ -11,6 +11,7 @@ import numpy as np
 from ..core import checks
 from ..core.masks import Bernoulli, Categorical
 from ..core.scheme import TrainingScheme
+from .convergence import convergence_theorem
 from .lazy import average_lazy_model
 from .prediction import predict
 from .setting import theory_setting
@@ -92,8 +93,7 @@ class Plan:
     def guarantee(self, X: Any, y: Any, init_scale: float = 1.0) -> Promise:
         """Return what the paper's theorem guarantees of this plan."""
         setting = theory_setting(X, y, self.scheme, width=self.width, init_scale=init_scale)
-        name = "theorem4" if isinstance(self.scheme.masks, Categorical) else "theorem3"
-        return THEOREMS[name](setting, "paper")
+        return THEOREMS[convergence_theorem(self.scheme.masks)](setting, "paper")
 
 
 def plan(

@@ -177,4 +177,4 @@ def _step_size(scheme: TrainingScheme, step_size: float | None) -> float:
         value = getattr(scheme, name)
         if value != allowed:
             raise ValueError(f"predict: {name} must be {allowed!r}, got {value!r}: the prediction is not about it")
-    return float(eta)
+    return checks.positive_number("predict", "step_size", eta)

@@ -13,6 +13,7 @@ from ..kernels.certified import certified_smallest_eigenvalue
 from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.infinite import infinite_ntk, infinite_ntk_entry_error
 from .moments import MaskMoments, mask_moments
+from .step_size import step_size_limit
 
 if TYPE_CHECKING:
     from typing import Any
@@ -166,8 +167,6 @@ def theory_setting(
 
 
 def _step_size(scheme: TrainingScheme, step_size: float | None, lambda_0: float, n: int) -> float:
-    from .step_size import step_size_limit
-
     eta = scheme.step_size if step_size is None else step_size
     if eta == "theory":
         return step_size_limit(lambda_0, n, scheme.masks, scheme.local_steps)

@@ -10,6 +10,7 @@ import numpy as np
 from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.masked import masked_ntk
 from .constants import movement_radius
+from .convergence import convergence_theorem
 from .lazy import lazy_model
 from .prediction import Prediction, predict
 from .setting import TheorySetting, theory_setting
@@ -19,7 +20,7 @@ from .verdict_text import verdict_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..core.arrays import FloatArray
+    from ..core.arrays import FloatArray, IntArray
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
     from ..history import History
@@ -59,8 +60,8 @@ class MaskedEigenvalues:
     values : ndarray, shape (a, b, p)
     """
 
-    weight_rounds: FloatArray
-    mask_rounds: FloatArray
+    weight_rounds: IntArray
+    mask_rounds: IntArray
     values: FloatArray
 
 
@@ -189,13 +190,12 @@ def verdict(
         step_size=run.settings.step_size,
         network=start,
     )
-    promises = all_promises(setting)
     moved = np.linalg.norm(run.network.weights - start.weights, axis=1).max()
     recorded = run.history.weight_movement
     return Verdict(
         setting=setting,
-        promises=promises,
-        theorem="theorem4" if promises["theorem4"][0].applies else "theorem3",
+        promises=all_promises(setting),
+        theorem=convergence_theorem(run.scheme.masks),
         measured=_measured(run),
         prediction=_prediction(run),
         eigenvalues=_masked_eigenvalues(run, mask_rounds, networks or {}),
