@@ -11,6 +11,7 @@ import pytest
 import subnetlab as sl
 from subnetlab.audit import STATEMENTS, audit, audit_markdown, audit_text
 from subnetlab.audit.finding import WORDS
+from subnetlab.theory.moments import MaskMoments
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,12 @@ def test_r10_by_hand(algorithm1):
     assert moved[0, 0] == -3.0
     assert sl.masked_ntk(sl.ShallowReLU(moved, net.signs), x, held)[0, 0] == 0.0
     assert sl.finite_ntk(net, x, 0.5)[0, 0] == 0.5
+
+
+def test_verdicts_follow_from_what_is_computed(monkeypatch):
+    """With the true variance in place of the printed one, p = 2 is better than p = 1 and R1 is not refuted."""
+    monkeypatch.setattr(MaskMoments, "paper_pair_variance", property(lambda moments: moments.pair_variance))
+    assert audit(["R1"])["R1"].verdict == "holds empirically"
 
 
 def test_text_markdown_and_json(findings):

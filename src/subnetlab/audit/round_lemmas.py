@@ -17,7 +17,7 @@ from ..theory.setting import theory_setting
 from .finding import Finding, bound_finding
 
 if TYPE_CHECKING:
-    from ..core.arrays import FloatArray
+    from ..core.arrays import BoolArray, FloatArray
     from ..theory.setting import TheorySetting
 
 N, D, WIDTH, P, XI, TAU, DRAWS = 4, 5, 8000, 2, 0.5, 3, 60
@@ -58,55 +58,70 @@ def round_terms() -> RoundTerms:
     net = ShallowReLU.initialize(WIDTH, D, seed=0)
     scheme = TrainingScheme(Bernoulli(P, XI), rounds=DRAWS, local_steps=TAU, step_size="theory")
     setting = theory_setting(X, y, scheme, network=net)
-    z, a, eta = net.weights @ X.T, net.signs, setting.step_size
+    z, a = net.weights @ X.T, net.signs
     near = np.abs(z) < movement_radius(setting)
-    u = net.output(X, XI)
     active = (z >= 0).astype(float)
     gain = XI * a[:, np.newaxis] / np.sqrt(WIDTH)
-    sums = dict.fromkeys(("first", "second", "square", "moves", "drift", "local"), 0.0)
+    first, second, drift, moves = np.zeros(N), np.zeros(N), np.zeros(N), np.zeros(WIDTH)
+    full_square = local = 0.0
     for k in range(DRAWS):
         masks = scheme.masks.sample(1, k, WIDTH)
         total, later = np.zeros_like(net.weights), np.zeros_like(net.weights)
         for mask in masks:
-            W = net.weights
-            f0 = net.subnetwork_output(X, mask)
-            g0 = net.subnetwork_gradient(X, y, mask)
-            for t in range(TAU):
-                here = ShallowReLU(W, a)
-                f = here.subnetwork_output(X, mask)
-                if t:
-                    allowed = eta * t * np.sqrt(N) * np.linalg.norm(y - f0)
-                    sums["local"] = max(sums["local"], float(np.abs(f - f0).max() / allowed))
-                g = here.subnetwork_gradient(X, y, mask)
-                later += g - g0
-                W = W - eta * g
-            total += W - net.weights
+            update, change_of_gradients, ratio = _local_training(net, X, y, mask, setting.step_size)
+            total += update
+            later += change_of_gradients
+            local = max(local, ratio)
         step = aggregation_step(masks)[:, np.newaxis]
-        moved = net.weights + step * total
-        change = gain * (np.maximum(moved @ X.T, 0) - np.maximum(z, 0))
-        sums["first"] = sums["first"] + np.sum(change * ~near, axis=0) / DRAWS
-        sums["second"] = sums["second"] + np.sum(change * near, axis=0) / DRAWS
-        sums["square"] += float(np.sum(np.sum(change, axis=0) ** 2)) / DRAWS
-        sums["moves"] = sums["moves"] + np.sum((step * total) ** 2, axis=1) / DRAWS
-        sums["drift"] = sums["drift"] + np.sum(gain * ((step * later) @ X.T) * active * ~near, axis=0) / DRAWS
-    theta = setting.coverage
+        change = gain * (np.maximum((net.weights + step * total) @ X.T, 0) - np.maximum(z, 0))
+        first += np.sum(change * ~near, axis=0) / DRAWS
+        second += np.sum(change * near, axis=0) / DRAWS
+        full_square += float(np.sum(np.sum(change, axis=0) ** 2)) / DRAWS
+        moves += np.sum((step * total) ** 2, axis=1) / DRAWS
+        drift += np.sum(gain * ((step * later) @ X.T) * active * ~near, axis=0) / DRAWS
     products = a[:, np.newaxis] * (np.maximum(z, 0) @ (X @ X.T)) * active * ~near
-    C1 = bernoulli_constants(setting, "paper").local_spread
     return RoundTerms(
         setting=setting,
-        error=y - u,
+        error=y - net.output(X, XI),
         near=near,
         kernel=XI / WIDTH * (X @ X.T) * (active.T @ active),
-        first=np.asarray(sums["first"]),
-        second=np.asarray(sums["second"]),
-        full_square=float(sums["square"]),
-        far_moves=float(np.max(np.asarray(sums["moves"]) @ ~near)),
-        near_moves=float(np.max(np.asarray(sums["moves"]) @ near)),
-        bias=theta * XI * (1 - XI) * TAU / WIDTH**1.5 * products.sum(axis=0),
-        drift=np.asarray(sums["drift"]),
-        local=float(sums["local"]),
-        C1=C1,
+        first=first,
+        second=second,
+        full_square=full_square,
+        far_moves=float(np.max(moves @ ~near)),
+        near_moves=float(np.max(moves @ near)),
+        bias=setting.coverage * XI * (1 - XI) * TAU / WIDTH**1.5 * products.sum(axis=0),
+        drift=drift,
+        local=local,
+        C1=bernoulli_constants(setting, "paper").local_spread,
     )
+
+
+def _local_training(
+    net: ShallowReLU, X: FloatArray, y: FloatArray, mask: BoolArray, eta: float
+) -> tuple[FloatArray, FloatArray, float]:
+    """Train one subnetwork.
+
+    Returns
+    -------
+    update : ndarray, shape (m, d)
+        Delta^l.
+    change_of_gradients : ndarray, shape (m, d)
+        sum_t (g_t - g_0).
+    ratio : float
+        Largest left side of Lemma 5 over its right side.
+    """
+    here = net
+    f0, g0 = net.subnetwork_output(X, mask), net.subnetwork_gradient(X, y, mask)
+    later, ratio = np.zeros_like(net.weights), 0.0
+    for t in range(TAU):
+        f, g = here.subnetwork_output(X, mask), here.subnetwork_gradient(X, y, mask)
+        if t:
+            allowed = eta * t * np.sqrt(N) * np.linalg.norm(y - f0)
+            ratio = max(ratio, float(np.abs(f - f0).max() / allowed))
+        later += g - g0
+        here = ShallowReLU(here.weights - eta * g, net.signs)
+    return here.weights - net.weights, later, ratio
 
 
 def _where(terms: RoundTerms) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,14 +76,15 @@ def lemma4() -> Finding:
 
 def lemma24() -> Finding:
     """E[eta_r^2 sum_l m^l_r |u - uhat^l|^2] <= C1."""
-    true, paper = bernoulli_moments(2, 0.5).mean_step, bernoulli_moments(2, 0.5).paper_mean_step
+    moments = bernoulli_moments(2, 0.5)
+    true, paper = moments.mean_step, moments.paper_mean_step
     finding = _judge(
         "24",
         "E[eta_r] = theta^2/(p xi), and E[eta_r^2 sum m^l_r |u-uhat^l|^2] <= C1 = 4 theta^2 (1-xi) n kappa^2 / p",
         "n E[eta_r] (4 kappa^2 xi (1-xi) + (1-xi)^2 max s^2 / m)",
     )
     evidence = f"E[eta_r] at p=2, xi=1/2 is {true}, not {paper}; {finding.evidence}"
-    return Finding(finding.claim, "false", evidence, finding.ratio, finding.repair)
+    return replace(finding, verdict="false" if true != paper else finding.verdict, evidence=evidence)
 
 
 def lemma25() -> Finding:
