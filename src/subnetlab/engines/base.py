@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..core.rows import LocalRows
 
 Dtype: TypeAlias = Literal["float64", "float32"]
+DTYPES: tuple[Dtype, ...] = ("float64", "float32")
 Device: TypeAlias = Literal["cpu", "cuda"]
 DEVICES: tuple[Device, ...] = ("cpu", "cuda")
 

@@ -13,10 +13,10 @@ from ..core import checks
 from ..core.losses import LOSSES
 from ..core.masks.table import LAWS, law_settings
 from ..core.scheme import TrainingScheme
-from ..engines.base import DEVICES, Problem
+from ..engines.base import DEVICES, DTYPES, Problem
 from ..engines.choice import Workload, choose_engine
 from ..engines.table import ENGINES, check_capabilities, check_place, needed_capabilities
-from ..training.compare import COMPARISONS
+from ..training.comparison import COMPARISONS
 from ..training.diagnostics import DIAGNOSTICS
 from .data import DatasetSpec
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..core.masks import MaskLaw
     from ..core.scheme import StepSize
     from ..engines.base import Device, Dtype
-    from ..training.compare import Compare
+    from ..training.comparison import Compare
     from ..training.run import Diagnostic, Record
     from .data import StudyData
 
@@ -124,7 +124,7 @@ class Cell:
             checks.whole_number("Cell", name, value, least=0)
             checks.seed_number("Cell", value)
         checks.one_of("Cell", "engine", self.engine, ("auto", *ENGINES))
-        checks.one_of("Cell", "dtype", self.dtype, ("float64", "float32"))
+        checks.one_of("Cell", "dtype", self.dtype, DTYPES)
         checks.one_of("Cell", "record", self.record, ("mean", "subnetworks", "rounds"))
         checks.one_of("Cell", "curves", self.curves, ("float32", "float64", "none"))
         object.__setattr__(self, "diagnostics", tuple(self.diagnostics))
@@ -189,6 +189,13 @@ class Cell:
             step_errors=self.record != "rounds",
         )
 
+    def workload(self, data: StudyData) -> Workload:
+        """Return what decides the cost of a round; a step size that is a word is guessed."""
+        step_size = None if isinstance(self.step_size, str) else self.step_size
+        return Workload.estimate(
+            self.problem(data), self.scheme(), init_scale=self.init_scale, step_size=step_size, dtype=self.dtype
+        )
+
     def settings(self) -> dict[str, Any]:
         """Return all settings flat, JSON-able, those of the dataset under their own names."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "dataset"}
@@ -210,14 +217,10 @@ class Cell:
         """
         data = data or self.dataset.load()
         LOSSES[self.loss].check(data.y, owner="Cell")
-        scheme, problem = self.scheme(), self.problem(data)
+        scheme = self.scheme()
         scheme.check(self.width, len(data.X))
-        needed = needed_capabilities(problem, scheme, self.dtype)
-        name = self.engine
-        if name == "auto":
-            step_size = None if isinstance(self.step_size, str) else float(self.step_size)
-            work = Workload.estimate(problem, scheme, init_scale=self.init_scale, step_size=step_size, dtype=self.dtype)
-            name = choose_engine(needed, work)
+        needed = needed_capabilities(self.problem(data), scheme, self.dtype)
+        name = choose_engine(needed, self.workload(data)) if self.engine == "auto" else self.engine
         check_capabilities(name, needed)
         check_place(name, self.device)
         if self.compare is not None:

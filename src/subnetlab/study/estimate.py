@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..engines.choice import NANOSECONDS_PER_ROUND, Workload
+from ..engines.choice import NANOSECONDS_PER_ROUND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,16 +68,8 @@ def estimate(cells: Iterable[Cell], jobs: int, measured: Mapping[Cell, float] | 
 
 def training_seconds(cell: Cell) -> float:
     """Return the time of a cell by the engines' cost model (`subnetlab.engines.choice`)."""
-    step_size = None if isinstance(cell.step_size, str) else cell.step_size
-    work = Workload.estimate(
-        cell.problem(cell.dataset.load()),
-        cell.scheme(),
-        init_scale=cell.init_scale,
-        step_size=step_size,
-        dtype=cell.dtype,
-    )
     model = NANOSECONDS_PER_ROUND.get(cell.engine, NANOSECONDS_PER_ROUND[_LIKE])
-    return 1e-9 * cell.rounds * model(work) + _OVERHEAD
+    return 1e-9 * cell.rounds * model(cell.workload(cell.dataset.load())) + _OVERHEAD
 
 
 def memory(cell: Cell) -> float:

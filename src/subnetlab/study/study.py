@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cell import ADDED
+from .export import export
 from .result import CellResult, decode
 from .store import DATABASE, StoredCell, read_cells
 from .table import build_table
@@ -86,8 +87,6 @@ class Study:
         OSError
             If the file cannot be written.
         """
-        from .export import export
-
         export(self, Path(path), curves=curves)
 
     def counts(self) -> dict[str, int]:

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """The data of a run."""
+    """The data of a run.
+
+    Parameters
+    ----------
+    X, y : ndarray of float64, shapes (n, d) and (n,) or (n, o)
+    sample_weight : ndarray of float64, shape (n,), optional
+    X_validation, y_validation : ndarray of float64, optional
+        Rows that are not trained on.
+    """
 
     X: FloatArray
     y: FloatArray

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
     from ..engines.base import Device, Dtype
-    from .compare import Compare
+    from .comparison import Compare
     from .run import Diagnostic, Record
 
 

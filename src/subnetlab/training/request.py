@@ -10,7 +10,7 @@ from ..core import checks
 from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
 from ..core.scheme import TrainingScheme
-from ..engines.base import DEVICES, Problem
+from ..engines.base import DEVICES, DTYPES, Problem
 from ..engines.choice import Workload, choose_engine
 from ..engines.table import ENGINES, check_capabilities, check_place, needed_capabilities
 from .data import TrainingData, checked_data
@@ -59,7 +59,7 @@ def resolved(
     data = checked_data(network, X, y, validation, sample_weight, loss)
     scheme.check(network.width, len(data.X))
     checks.one_of("train", "record", record, ("mean", "subnetworks", "rounds", "none"))
-    checks.one_of("train", "dtype", dtype, ("float64", "float32"))
+    checks.one_of("train", "dtype", dtype, DTYPES)
     checks.one_of("train", "device", device, DEVICES)
     checks.instance("train", "diagnostics", diagnostics, tuple | list)
     for diagnostic in diagnostics:

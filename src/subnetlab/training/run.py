@@ -15,6 +15,7 @@ from ..archive import read_archive, write_archive
 from ..core.network import ShallowReLU
 from ..core.records import scheme_from_record, scheme_to_record
 from ..history import History
+from .comparison import Comparison
 from .data import TrainingData
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..core.scheme import TrainingScheme
     from ..engines.base import Device, Dtype
     from ..theory.verdict import Verdict
-    from .compare import Comparison
 
 _KIND = "subnetlab-run"
 _VERSION = 1
@@ -195,8 +195,6 @@ def load_run(path: str | Path) -> TrainingRun:
     def group(name: str) -> dict[str, np.ndarray]:
         prefix = name + "."
         return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
-
-    from .compare import Comparison
 
     settings, comparison = meta["settings"], group("comparison")
     return TrainingRun(
