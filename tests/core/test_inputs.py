@@ -20,12 +20,20 @@ def test_features_become_contiguous_float64():
         assert X.dtype == np.float64
         assert X.flags.c_contiguous
     assert check_features(np.array([[True, False]]), owner="train").tolist() == [[1.0, 0.0]]
+    assert check_features(np.ma.masked_array([[1e150]], mask=[[False]]), owner="train").tolist() == [[1e150]]
 
 
 @pytest.mark.parametrize(
     ("X", "error", "message"),
     [
         ([["a"]], TypeError, "train: X must hold real numbers, got dtype <U1"),
+        ([[1, 2], [3]], ValueError, "train: X must have rows of equal length, got a ragged list"),
+        (
+            np.ma.masked_array([[1.0, 2.0]], mask=[[True, False]]),
+            ValueError,
+            "train: X must not have missing values, got 1 masked",
+        ),
+        ([[1.0, 2.0], [3.0, -1.1e150]], ValueError, "train: X must be at most 1e+150 in size, got -1.1e+150"),
         ([[1j]], TypeError, "train: X must hold real numbers, got dtype complex128"),
         ([[None]], TypeError, "train: X must hold real numbers, got dtype object"),
         (1.0, ValueError, "train: X must have shape (n_samples, n_features), got ()"),
@@ -67,6 +75,7 @@ def test_targets():
         (np.ones((2, 0)), ValueError, "train: y must have shape (2,) or (2, n_outputs), got (2, 0)"),
         (np.ones((2, 1, 1)), ValueError, "train: y must have shape (2,) or (2, n_outputs), got (2, 1, 1)"),
         ([1.0, np.nan], ValueError, "train: y must be finite, got nan at (1,) (1 such values)"),
+        ([1.0, 1e200], ValueError, "train: y must be at most 1e+150 in size, got 1e+200"),
     ],
 )
 def test_targets_refused(y, error, message, refused):

@@ -93,6 +93,37 @@ def test_a_number_on_a_boundary_belongs_to_the_next_subnetwork(monkeypatch):
     assert Categorical(2, (0.5, 0.5)).owners(0, 0, 2).tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("law", LAWS_TO_TRY, ids=names)
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
+        ({"round": -1}, ValueError, "round must be at least 0, got -1"),
+        ({"round": 1.5}, TypeError, "round must be a whole number, got 1.5"),
+        ({"width": 0}, ValueError, "width must be at least 1, got 0"),
+        ({"subnetwork": -1}, ValueError, "subnetwork must be at least 0, got -1"),
+        ({"subnetwork": 3}, ValueError, "subnetwork must be below {p}, got 3"),
+    ],
+)
+def test_draws_that_do_not_exist(law, bad, error, message, refused):
+    draw = {"seed": 0, "round": 0, "width": 37, "subnetwork": 0, **bad}
+    message = f"{type(law).__name__}: {message.format(p=law.n_subnetworks)}"
+    with refused(error, message):
+        law.sample_subnetwork(**draw)
+    if "subnetwork" not in bad:
+        del draw["subnetwork"]
+        with refused(error, message):
+            law.sample(**draw)
+
+
+def test_fixed_masks_know_their_rounds_and_width(refused):
+    law = FixedMasks(GIVEN, 0.5)
+    with refused(ValueError, "FixedMasks: masks must cover 7 rounds, got 6"):
+        law.sample(0, 6, 37)
+    with refused(ValueError, "FixedMasks: masks must be for 36 neurons, got 37"):
+        law.sample_subnetwork(0, 0, 36, 0)
+
+
 def test_known_bits():
     """Pinned: a change of these changes every stored result."""
 

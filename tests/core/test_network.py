@@ -128,6 +128,20 @@ def test_masks_refused(method, mask, got, refused):
         getattr(NETWORK, method)(*arguments)
 
 
+@pytest.mark.parametrize("shape", [(4,), (3, 2), (1, 3, 3)])
+def test_features_of_another_shape_are_refused(shape, refused):
+    rows = np.ones(shape)
+    for output in (NETWORK.output, lambda X: NETWORK.subnetwork_output(X, np.ones(4, bool))):
+        with refused(ValueError, f"ShallowReLU: X must have shape (n, {NETWORK.n_features}), got {shape}"):
+            output(rows)
+
+
+@pytest.mark.parametrize("xi", [0, 1.2])
+def test_the_factor_of_the_full_model_is_a_probability(xi, refused):
+    with refused(ValueError, f"ShallowReLU: selection_prob must be in (0, 1], got {xi}"):
+        NETWORK.output(X, xi)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -42,6 +42,11 @@ def test_numbers_are_kept_as_plain_python_numbers():
     ("bad", "error", "message"),
     [
         ({"masks": 0.5}, TypeError, "masks must be a mask law such as Bernoulli(10, 0.5), got 0.5"),
+        (
+            {"masks": sl.AllNeurons},
+            TypeError,
+            f"masks must be a mask law such as Bernoulli(10, 0.5), got {sl.AllNeurons!r}",
+        ),
         ({"rounds": 0}, ValueError, "rounds must be at least 1, got 0"),
         ({"rounds": None}, TypeError, "rounds must be a whole number, got None"),
         ({"rounds": 2.0}, TypeError, "rounds must be a whole number, got 2.0"),

@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from .arrays import FloatArray
 
+LARGEST = 1e150  # squares of larger numbers overflow
 _ROWS_AT_ONCE = 1024
 
 
@@ -28,7 +29,7 @@ def check_features(X: Any, *, owner: str, name: str = "X") -> FloatArray:
     TypeError
         If X cannot be read as real numbers.
     ValueError
-        If it is no matrix, is empty, holds a value that is not finite, or a row of zeros.
+        If it is no matrix, is empty, holds a value that is not finite or above `LARGEST`, or a row of zeros.
     """
     array = _as_floats(X, owner, name)
     if array.ndim != 2:
@@ -111,7 +112,12 @@ def parallel_rows(X: FloatArray, tolerance: float = 1e-9) -> list[ParallelRows]:
 
 
 def _as_floats(values: Any, owner: str, name: str) -> FloatArray:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{owner}: {name} must have rows of equal length, got a ragged list") from None
+    if np.ma.is_masked(values):
+        raise ValueError(f"{owner}: {name} must not have missing values, got {np.ma.count_masked(values)} masked")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}")
     return np.asarray(array, dtype=np.float64, order="C")
@@ -122,3 +128,6 @@ def _check_finite(array: FloatArray, owner: str, name: str) -> None:
     if len(bad):
         place = tuple(int(i) for i in bad[0])
         raise ValueError(f"{owner}: {name} must be finite, got {array[place]} at {place} ({len(bad)} such values)")
+    largest = array.flat[np.argmax(np.abs(array))]
+    if abs(largest) > LARGEST:
+        raise ValueError(f"{owner}: {name} must be at most {LARGEST:g} in size, got {largest}")

@@ -115,8 +115,14 @@ class ShallowReLU:
         Returns
         -------
         ndarray, shape (n,) or (n, o)
+
+        Raises
+        ------
+        ValueError
+            If X has another shape, or xi is outside (0, 1].
         """
-        activations = np.maximum(X @ self.weights.T, 0)
+        selection_prob = checks.probability("ShallowReLU", "selection_prob", selection_prob)
+        activations = np.maximum(self._checked_features(X) @ self.weights.T, 0)
         return (selection_prob / np.sqrt(self.width)) * (activations @ self.signs)
 
     def subnetwork_output(self, X: FloatArray, mask: BoolArray) -> FloatArray:
@@ -132,7 +138,7 @@ class ShallowReLU:
         ndarray, shape (n,) or (n, o)
         """
         mask = self._checked_mask(mask)
-        activations = np.maximum(X @ self.weights[mask].T, 0)
+        activations = np.maximum(self._checked_features(X) @ self.weights[mask].T, 0)
         return (activations @ self.signs[mask]) / np.sqrt(self.width)
 
     def subnetwork_gradient(self, X: FloatArray, y: FloatArray, mask: BoolArray) -> FloatArray:
@@ -155,6 +161,12 @@ class ShallowReLU:
         active = (X @ self.weights.T >= 0) & mask  # (n, m)
         slopes = np.outer(error, self.signs) if self.signs.ndim == 1 else error @ self.signs.T  # (n, m)
         return (active * slopes).T @ X / np.sqrt(self.width)
+
+    def _checked_features(self, X: FloatArray) -> FloatArray:
+        X = np.asarray(X)
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            raise ValueError(f"ShallowReLU: X must have shape (n, {self.n_features}), got {X.shape}")
+        return X
 
     def _checked_mask(self, mask: BoolArray) -> BoolArray:
         mask = np.asarray(mask)

@@ -60,7 +60,7 @@ class TrainingScheme:
 
     def __post_init__(self) -> None:
         owner = "TrainingScheme"
-        if not hasattr(self.masks, "sample"):
+        if isinstance(self.masks, type) or not hasattr(self.masks, "sample"):
             raise TypeError(f"{owner}: masks must be a mask law such as Bernoulli(10, 0.5), got {self.masks!r}")
         checks.one_of(owner, "unselected", self.unselected, UNSELECTED)
         for name in ("rounds", "local_steps", "shards", "batch_size"):

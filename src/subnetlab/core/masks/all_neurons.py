@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import checks
+from .law import check_draw
 
 if TYPE_CHECKING:
     from ..arrays import BoolArray
@@ -44,10 +45,12 @@ class AllNeurons:
 
     def sample(self, seed: int, round: int, width: int) -> BoolArray:
         """Return all-true masks, shape (p, m)."""
+        check_draw(self, seed, round, width)
         return np.ones((self.n_subnetworks, width), dtype=bool)
 
     def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int) -> BoolArray:
         """Return an all-true mask, shape (m,)."""
+        check_draw(self, seed, round, width, subnetwork)
         return np.ones(width, dtype=bool)
 
     def largest_share(self, width: int) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import checks
 from ..randomness import Purpose, rows_of_words
+from .law import check_draw
 
 if TYPE_CHECKING:
     from ..arrays import BoolArray
@@ -52,10 +53,12 @@ class Bernoulli:
 
     def sample(self, seed: int, round: int, width: int) -> BoolArray:
         """Return the masks of one round, shape (p, m)."""
+        check_draw(self, seed, round, width)
         return self._rows(seed, round, width, 0, self.n_subnetworks)
 
     def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int) -> BoolArray:
         """Return the mask of one subnetwork, shape (m,)."""
+        check_draw(self, seed, round, width, subnetwork)
         return self._rows(seed, round, width, subnetwork, 1)[0]
 
     def largest_share(self, width: int) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import checks
 from ..randomness import Purpose, rows_of_words, uniforms
+from .law import check_draw
 
 if TYPE_CHECKING:
     from ..arrays import BoolArray, IntArray
@@ -65,11 +66,13 @@ class Categorical:
 
     def sample(self, seed: int, round: int, width: int) -> BoolArray:
         """Return the masks of one round, shape (p, m); each column holds one True."""
+        check_draw(self, seed, round, width)
         subnetworks = np.arange(self.n_subnetworks)[:, np.newaxis]
         return self.owners(seed, round, width) == subnetworks
 
     def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int) -> BoolArray:
         """Return the mask of one subnetwork, shape (m,)."""
+        check_draw(self, seed, round, width, subnetwork)
         return self.owners(seed, round, width) == subnetwork
 
     def owners(self, seed: int, round: int, width: int) -> IntArray:

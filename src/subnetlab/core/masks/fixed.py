@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import checks
+from .law import check_draw
 
 if TYPE_CHECKING:
     from ..arrays import BoolArray
@@ -73,10 +74,12 @@ class FixedMasks:
 
     def sample(self, seed: int, round: int, width: int) -> BoolArray:
         """Return the masks given for one round, shape (p, m)."""
+        check_draw(self, seed, round, width)
         return self.masks[round]
 
     def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int) -> BoolArray:
         """Return the mask given for one subnetwork, shape (m,)."""
+        check_draw(self, seed, round, width, subnetwork)
         return self.masks[round, subnetwork]
 
     def largest_share(self, width: int) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from .. import checks
+
 if TYPE_CHECKING:
     from ..arrays import BoolArray
 
@@ -39,3 +41,14 @@ class MaskLaw(Protocol):
     def largest_share(self, width: int) -> float:
         """Return the share of the neurons that the largest subnetwork is expected to hold."""
         ...
+
+
+def check_draw(law: MaskLaw, seed: int, round: int, width: int, subnetwork: int = 0) -> None:
+    """Raise TypeError or ValueError unless there is such a draw of the law."""
+    owner = type(law).__name__
+    checks.seed_number(owner, seed)
+    checks.whole_number(owner, "round", round, least=0)
+    checks.whole_number(owner, "width", width, least=1)
+    if checks.whole_number(owner, "subnetwork", subnetwork, least=0) >= law.n_subnetworks:
+        raise ValueError(f"{owner}: subnetwork must be below {law.n_subnetworks}, got {subnetwork}")
+    law.check(width, round + 1)
