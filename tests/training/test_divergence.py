@@ -117,3 +117,14 @@ def test_sample_weights_set_the_scale():
     run = sl.train(NETWORK, X, Y, sl.dropout(0.5, 20), sample_weight=np.full(6, 1e12))
     assert run.status == "finished"
     assert run.history.full_error[0] > 1e10
+
+
+@pytest.mark.parametrize(("weights", "targets"), [(NETWORK.weights * 1e200, Y), (NETWORK.weights, Y * 1e150)])
+def test_numbers_too_large_for_divergence_to_be_seen_are_refused(weights, targets):
+    """An infinite limit would let infinite errors pass as a finished run."""
+    network = sl.ShallowReLU(weights, NETWORK.signs)
+    with (
+        np.errstate(all="raise"),
+        pytest.raises(ValueError, match=r"^train: errors must start below 1e298, got "),
+    ):
+        sl.train(network, X, targets, scheme_of(rounds=2), engine="primal")

@@ -118,3 +118,18 @@ def test_the_largest_eigenvalue_dense_and_by_lanczos(monkeypatch):
     monkeypatch.setattr("subnetlab.kernels.finite._DENSE_ROWS", 10)
     monkeypatch.setattr("subnetlab.kernels.finite._BLOCK_ENTRIES", 60 * 7)  # blocks of seven neurons
     assert largest_ntk_eigenvalue(network, rows) == pytest.approx(dense, rel=1e-3)
+
+
+def test_theory_refuses_rows_that_have_no_unit_norm(refused):
+    """The limits of the theorems are for unit rows; twice the rows have four times lambda_0."""
+    network = sl.ShallowReLU.initialize(50, 2)
+    with refused(ValueError, "train: step_size='theory' needs rows of norm 1: divide each row of X by its norm"):
+        sl.train(network, 2 * np.eye(2), np.ones(2), sl.gradient_descent(1, "theory"))
+
+
+def test_auto_needs_an_active_neuron(refused):
+    dead = sl.ShallowReLU(-np.ones((3, 2)), np.ones(3))
+    message = "train: step_size='auto' needs lambda_max > 0, got 0: no neuron is active on any row of X"
+    with refused(ValueError, message):
+        sl.train(dead, np.eye(2), np.ones(2), sl.gradient_descent(1))
+    assert sl.train(dead, np.eye(2), np.ones(2), sl.gradient_descent(1, 0.1)).history.full_error.tolist() == [2.0, 2.0]

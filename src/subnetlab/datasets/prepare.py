@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.inputs import LARGEST
 from .collinear import collinear_rows
 from .dataset import Dataset
-from .preprocessing import LARGEST, Preprocessing, fit, transform
+from .preprocessing import Preprocessing, fit, transform
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray, IntArray

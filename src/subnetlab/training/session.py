@@ -118,7 +118,11 @@ class TrainingSession:
         with self._threads():
             xi = scheme.masks.selection_prob
             self._measures = StateMeasures(network, data, xi, settings.diagnostics, settings.loss)
-        self._limit = _DIVERGED * starting_scale(network, data, scheme, settings.loss)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scale = starting_scale(network, data, scheme, settings.loss)
+        self._limit = _DIVERGED * scale
+        if not np.isfinite(self._limit):  # no error would be above it
+            raise ValueError(f"train: errors must start below 1e298, got {scale:.3g}: X, y or W is too large")
         self._base: TrainingRun | None = None
 
     @property

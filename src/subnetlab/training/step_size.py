@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.inputs import has_unit_rows
 from ..core.losses import LOSSES
 from ..kernels.eigenvalues import largest_eigenvalue, smallest_eigenvalue
 from ..kernels.finite import largest_ntk_eigenvalue, largest_outputs_ntk_eigenvalue
@@ -45,7 +46,8 @@ def resolve_step_size(
     ------
     ValueError
         For "theory", if lambda_0 is zero up to rounding, so that no step size is covered, or if the loss is not
-        squared or the signs are learned, which the paper does not cover.
+        squared, the signs are learned, or rows have another norm than 1, which the paper does not cover. For "auto", if
+        lambda_max is zero: no neuron is active on any row, and no step changes anything.
     """
     if not isinstance(scheme.step_size, str):
         return float(scheme.step_size)
@@ -54,9 +56,13 @@ def resolve_step_size(
         s = data.sample_weight
         X = data.X if s is None else np.sqrt(s)[:, np.newaxis] * data.X
         largest = _largest_eigenvalue(network, X, scheme.batch_size, learn_signs)
+        if largest == 0:
+            raise ValueError("train: step_size='auto' needs lambda_max > 0, got 0: no neuron is active on any row of X")
         return 1.0 / (share * LOSSES[loss].curvature * largest)
     if loss != "squared" or learn_signs:
         raise ValueError("train: step_size='theory' covers the squared loss and fixed signs only")
+    if not has_unit_rows(data.X):
+        raise ValueError("train: step_size='theory' needs rows of norm 1: divide each row of X by its norm")
     H = infinite_ntk(data.X, scheme.masks.selection_prob)
     lambda_0 = smallest_eigenvalue(H)
     if lambda_0 <= len(H) * np.finfo(float).eps * np.trace(H):  # no more than rounding
