@@ -22,10 +22,13 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
     Raises
     ------
     OSError
-        If the folder cannot be written or the disk is full.
+        If the folder cannot be written or the disk is full; it names ``path``.
     """
     path = Path(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise _named(error, path) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -35,6 +38,13 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes private files
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, temporary):
+            raise _named(error, path) from error
         raise
+
+
+def _named(error: OSError, path: Path) -> OSError:
+    """Return the error with the name of the file that was wanted in place of the temporary one's, or of none."""
+    return OSError(error.errno, error.strerror, str(path))
