@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -20,16 +21,6 @@ def test_version_names_the_engines_and_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "reference" in done.stdout and "primal" in done.stdout
-
-
-@pytest.mark.parametrize("arguments", [["nonsense"], ["train", "--nonsense"], ["train", "--p", "two"]])
-def test_wrong_usage_ends_with_2(arguments, capsys):
-    try:
-        code = main(arguments)
-    except SystemExit as stop:  # tyro's way
-        code = stop.code
-    assert code == 2
-    assert capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -80,3 +71,43 @@ def test_help_of_a_command(capsys):
         main(["help", "theory"])
     assert stop.value.code == 0
     assert "subnetlab theory" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("to", ["nobody", "full", "closed"])
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["completion", "bash"]])
+def test_output_that_nobody_takes(arguments, to):
+    command = [sys.executable, "-m", "subnetlab", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    if to == "closed":
+        command = ["sh", "-c", '"$@" >&-', "sh", *command]
+    with open("/dev/full" if to == "full" else os.devnull, "w") as file:
+        out = subprocess.PIPE if to == "nobody" else file
+        program = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True, env=environment)
+        if program.stdout:
+            program.stdout.close()
+        _, said = program.communicate()
+    name = arguments[0]
+    assert (program.returncode, said) == (
+        (1, f"subnetlab {name}: no space left on device\n") if to == "full" else (0, "")
+    )
+
+
+def test_a_file_name_of_any_bytes_can_be_said(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    command = [sys.executable, "-m", "subnetlab", "train", "--dataset", "diabetes", "--m", "20", "--rounds", "1"]
+    done = subprocess.run([*command, "--out", folder], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert rb"caf\udce9" in done.stdout
+
+
+def test_help_in_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "20")
+    with pytest.raises(SystemExit):
+        main(["theory", "--help"])
+    assert "The folder of a run" in capsys.readouterr().out
+
+
+def test_a_file_and_a_list_of_the_environment_do_not_mix(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SUBNETLAB_P", "1 2")
+    assert main(["study", str(tmp_path / "plan.toml")]) == 1
+    assert capsys.readouterr().err.endswith("plan.toml: no such file or directory\n")

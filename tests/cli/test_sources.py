@@ -14,6 +14,7 @@ class Inner:
 
 @dataclass(frozen=True)
 class Options:
+    run: tyro.conf.Positional[str] = ""
     inner: Inner = field(default_factory=Inner)
     rounds: Annotated[int, tyro.conf.arg(aliases=["--K"])] = 1
     grid: tuple[int, ...] = ()
@@ -43,15 +44,15 @@ def test_file_comes_before_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("SUBNETLAB_QUIET", "0")
     arguments = earlier_arguments(Options, file)
     assert arguments == [
-        *("--rounds", "5", "--grid", "1", "2", "--quiet", "--dataset", "crime"),
-        *("--rounds", "7", "--no-quiet"),
+        *("--rounds=5", "--grid", "1", "2", "--quiet", "--dataset=crime"),
+        *("--rounds=7", "--no-quiet"),
     ]
 
 
 def test_short_names_are_options_too(tmp_path):
     file = tmp_path / "a.toml"
     file.write_text("K = 5\n")
-    assert earlier_arguments(Options, file) == ["--K", "5"]
+    assert earlier_arguments(Options, file) == ["--K=5"]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,11 @@ def test_short_names_are_options_too(tmp_path):
         ("rounds = ", "not a TOML file"),
         ("depth = 3", "'depth' is no option; there are: K, dataset, grid, quiet, rounds"),
         ("round = 3", "'round' is no option; did you mean 'rounds'[?] there are: "),
+        ("run = 3", "'run' is no option"),  # it is an argument
+        ("rounds = 1.5", "rounds must be a whole number, got 1.5"),
+        ("rounds = true", "rounds must be a whole number, got True"),
+        ("rounds = [1, 2]", r"rounds must be one value, got \[1, 2\]"),
+        ("quiet = 1", "quiet must be true or false, got 1"),
     ],
 )
 def test_a_bad_file_is_named(tmp_path, text, message):
@@ -73,3 +79,28 @@ def test_a_bad_file_is_named(tmp_path, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"a\.toml"):
         earlier_arguments(Options, tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "arguments"),
+    [
+        ("DATASET", "my data.csv", ["--dataset=my data.csv"]),
+        ("DATASET", "--odd", ["--dataset=--odd"]),
+        ("GRID", "1 2", ["--grid", "1", "2"]),
+        ("QUIET", "True", ["--quiet"]),
+        ("QUIET", "false", ["--no-quiet"]),
+        ("QUIET", "", []),
+        ("ROUNDS", "", []),
+        ("RUN", "x", []),
+    ],
+)
+def test_words_of_the_environment(name, text, arguments, monkeypatch):
+    monkeypatch.setenv(f"SUBNETLAB_{name}", text)
+    assert earlier_arguments(Options, None) == arguments
+
+
+@pytest.mark.parametrize(("name", "rule"), [("QUIET", "true or false"), ("ROUNDS", "a whole number")])
+def test_a_wrong_word_of_the_environment_is_named(name, rule, monkeypatch):
+    monkeypatch.setenv(f"SUBNETLAB_{name}", "yes")
+    with pytest.raises(ValueError, match=f"SUBNETLAB_{name}: {name.lower()} must be {rule}, got 'yes'"):
+        earlier_arguments(Options, None)

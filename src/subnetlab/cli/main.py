@@ -7,13 +7,17 @@ A command is one file here with a frozen dataclass ``Options`` and ``run(options
 from __future__ import annotations
 
 import difflib
+import io
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from .sources import earlier_arguments, split_config
+from .wrong_options import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,28 +50,71 @@ COMMANDS: dict[str, Command] = {
 }
 
 INTERRUPTED = 130
+_NARROWEST = 60  # columns; in fewer, tyro writes a letter per line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    _prepare_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == ["help"] and arguments[1:]:
         arguments = [*arguments[1:], "--help"]
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(overview())
-        return 0
-    if arguments[0] == "--version":
-        print(version())
-        return 0
     words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
     name, rest = " ".join(arguments[:words]), arguments[words:]
+
+    def fail(error: BaseException, code: int) -> int:
+        print(f"subnetlab {name}: {_message(error).removeprefix(f'{name}: ')}", file=sys.stderr)
+        return code
+
+    try:
+        try:
+            return _run(name, rest)
+        finally:
+            _flush()
+    except KeyboardInterrupt as interrupt:
+        return fail(RuntimeError(str(interrupt) or "interrupted"), INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, which is its right
+        return 0
+    except (TypeError, ValueError) as error:
+        return fail(error, 2)
+    except (OSError, ImportError, ArithmeticError, MemoryError) as error:
+        return fail(error, 1)
+
+
+def _run(name: str, rest: list[str]) -> int:
+    if not name or name in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if name == "--version":
+        print(version())
+        return 0
     if name not in COMMANDS:
         print(f"subnetlab: no command {name!r}; {_advice(name)}", file=sys.stderr)
         return 2
-    if (meant := _mistyped(arguments)) is not None:
+    if (meant := _mistyped([name, *rest])) is not None:
         print(f"subnetlab {name}: no file {rest[0]!r}; did you mean 'subnetlab {meant}'?", file=sys.stderr)
         return 2
-    return _run(name, rest)
+    command = import_module(COMMANDS[name].module, __package__)
+    return command.run(_options(command.Options, name, rest))
+
+
+def _prepare_streams() -> None:
+    """Make sure that output can be written: a caller may have closed it, and file names may hold any bytes."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  for as long as the program runs
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    """Write what is buffered while errors can still be told; after one, the rest goes nowhere."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def overview() -> str:
@@ -112,42 +159,29 @@ def _mistyped(arguments: list[str]) -> str | None:
 
 def _message(error: BaseException) -> str:
     """Return the error in words; the system's own names the file first, and no number."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    if isinstance(error, OSError) and error.strerror:
+        what = f"{error.strerror[0].lower()}{error.strerror[1:]}"
+        return what if error.filename is None else f"{error.filename}: {what}"
     return str(error)
-
-
-def _run(name: str, arguments: list[str]) -> int:
-    def fail(error: BaseException, code: int) -> int:
-        print(f"subnetlab {name}: {_message(error).removeprefix(f'{name}: ')}", file=sys.stderr)
-        return code
-
-    try:
-        command = import_module(COMMANDS[name].module, __package__)
-        return command.run(_options(command.Options, name, arguments))
-    except KeyboardInterrupt as interrupt:
-        return fail(RuntimeError(str(interrupt) or "interrupted"), INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has gone, which is its right
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (TypeError, ValueError) as error:
-        return fail(error, 2)
-    except (OSError, ImportError, ArithmeticError, MemoryError) as error:
-        return fail(error, 1)
 
 
 def _options(options: type[Any], name: str, arguments: list[str]) -> Any:
     """Parse the options; wrong ones end the program with code 2 and a message."""
     import tyro
 
+    if shutil.get_terminal_size().columns < _NARROWEST:
+        os.environ["COLUMNS"] = str(_NARROWEST)
     config, flags = split_config(arguments)
-    return tyro.cli(
-        options,
-        prog=f"subnetlab {name}",
-        description=f"{COMMANDS[name].summary}\n\n--config FILE reads options from a TOML file.",
-        args=[*earlier_arguments(options, config), *flags],
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
+    first = [*takewhile(lambda word: not word.startswith("-"), flags)]  # a list from a file would swallow them
+    program = f"subnetlab {name}"
+    with in_one_line(program):
+        return tyro.cli(
+            options,
+            prog=program,
+            description=f"{COMMANDS[name].summary}\n\n--config FILE reads options from a TOML file.",
+            args=[*first, *earlier_arguments(options, config), *flags[len(first) :]],
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
 
 
 if __name__ == "__main__":

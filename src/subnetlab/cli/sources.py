@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 _PREFIX = "SUBNETLAB_"
+_SWITCHES = {"1": True, "true": True, "0": False, "false": False}
 
 
 def split_config(arguments: list[str]) -> tuple[Path | None, list[str]]:
@@ -46,7 +47,7 @@ def earlier_arguments(options: type[Any], config: Path | None) -> list[str]:
     FileNotFoundError
         If the file is not there.
     ValueError
-        If it is no TOML, or sets something that is no option.
+        If it is no TOML, or one of the two sets something that is no option, or to what it cannot be.
     """
     names = option_names(options)
     arguments: list[str] = []
@@ -61,17 +62,22 @@ def earlier_arguments(options: type[Any], config: Path | None) -> list[str]:
                 close = difflib.get_close_matches(name, names, n=1)
                 meant = f"did you mean {close[0]!r}? " if close else ""
                 raise ValueError(f"{config}: {key!r} is no option; {meant}there are: {', '.join(sorted(names))}")
-            arguments += _as_arguments(name, value)
-    for name in names:
-        text = os.environ.get(_PREFIX + name.upper())
-        if text is not None:
-            value = text == "1" if text in ("0", "1") and names[name] is bool else text.split()
-            arguments += _as_arguments(name, value)
+            arguments += _as_arguments(str(config), name, names[name], value)
+    for name, kind in names.items():
+        variable = _PREFIX + name.upper()
+        text = os.environ.get(variable)
+        if text:  # an empty one is none
+            value = (
+                _SWITCHES.get(text.lower(), text) if kind is bool else text.split() if _takes_several(kind) else text
+            )
+            arguments += _as_arguments(variable, name, kind, value)
     return arguments
 
 
 def option_names(options: type[Any]) -> dict[str, Any]:
     """Return the options of a dataclass and of the dataclasses in it, with the short names too: name -> type."""
+    import tyro  # not for the list of the commands
+
     found: dict[str, Any] = {}
     hints = get_type_hints(options, include_extras=True)
     for field in fields(options):
@@ -81,14 +87,32 @@ def option_names(options: type[Any]) -> dict[str, Any]:
         if is_dataclass(kind) and isinstance(kind, type):
             found |= option_names(kind)
             continue
+        if tyro.conf.Positional in notes:  # an argument, not an option
+            continue
         aliases = [alias for note in notes for alias in getattr(note, "aliases", None) or ()]
         found |= dict.fromkeys([field.name, *(alias.lstrip("-") for alias in aliases)], kind)
     return found
 
 
-def _as_arguments(name: str, value: Any) -> list[str]:
+def _takes_several(kind: Any) -> bool:
+    return any(get_origin(part) is tuple for part in (kind, *get_args(kind)))
+
+
+def _as_arguments(where: str, name: str, kind: Any, value: Any) -> list[str]:
+    """Return one option as the arguments that set it; what they could not say is refused here."""
     flag = "--" + name.replace("_", "-")
-    if isinstance(value, bool):
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"{where}: {name} must be true or false, got {value!r}")
         return [flag if value else flag.replace("--", "--no-", 1)]
-    values = value if isinstance(value, list) else [value]
-    return [flag, *map(str, values)]
+    if _takes_several(kind):
+        return [flag, *map(str, value if isinstance(value, list) else [value])]
+    if isinstance(value, list):
+        raise ValueError(f"{where}: {name} must be one value, got {value!r}")
+    if kind in (int, float):
+        try:
+            kind(str(value))
+        except ValueError:
+            what = "a whole number" if kind is int else "a number"
+            raise ValueError(f"{where}: {name} must be {what}, got {value!r}") from None
+    return [f"{flag}={value}"]
