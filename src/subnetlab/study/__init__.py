@@ -5,7 +5,8 @@ from .data import DatasetSpec
 from .execution import Counts, StudyInterrupted, execute
 from .identity import StudyConflictError, claim_folder
 from .lock import StudyBusyError
-from .plan import Plan, PlanError
+from .plan import Plan
+from .plan_tables import PlanError
 from .result import CellResult
 from .running import run_cell
 from .schema import StudyFileError

@@ -15,27 +15,20 @@ seed an initial network of its own.
 
 from __future__ import annotations
 
-import difflib
-import itertools
 import json
 import tomllib
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..datasets.files.table import READERS
-from .cell import Cell
-from .data import DatasetSpec
+from .plan_tables import PlanError, cells_of, check_keys, check_settings, datasets_of, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LISTS = ("diagnostics",)  # settings whose value is a list, so that they cannot vary
+    from .cell import Cell
+
 _TOP = ("name", "dataset", "settings", "grid")
-
-
-class PlanError(ValueError):
-    """A plan that cannot be carried out; the message names file, key and rule."""
 
 
 @dataclass(frozen=True)
@@ -123,18 +116,18 @@ class Plan:
             If it breaks a rule.
         """
         content = _replaced(source, content, {"settings": settings, "dataset": dataset})
-        _check_keys(source, "", content, _TOP, required=("dataset", "settings"))
+        check_keys(source, "", content, _TOP, required=("dataset", "settings"))
         datasets = [
             spec
-            for where, table in _tables(source, "dataset", content["dataset"])
-            for spec in _datasets(source, where, table, folder)
+            for where, table in tables_of(source, "dataset", content["dataset"])
+            for spec in datasets_of(source, where, table, folder)
         ]
         common = content["settings"]
-        _check_settings(source, "settings", common)
+        check_settings(source, "settings", common)
         cells: dict[Cell, None] = {}
-        for where, grid in _tables(source, "grid", content.get("grid", [{}])):
-            _check_settings(source, where, grid)
-            cells |= dict.fromkeys(_grid(source, where, datasets, {**common, **grid}, own=grid))
+        for where, grid in tables_of(source, "grid", content.get("grid", [{}])):
+            check_settings(source, where, grid)
+            cells |= dict.fromkeys(cells_of(source, where, datasets, {**common, **grid}, own=grid))
         given = content.get("name", name)
         if not isinstance(given, str):
             raise PlanError(f"{source}: name must be a text, got {given!r}")
@@ -198,97 +191,3 @@ def _toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
     return json.dumps(value, ensure_ascii=False)
-
-
-def _grid(
-    source: str, where: str, datasets: list[DatasetSpec], settings: Mapping[str, Any], own: Mapping[str, Any]
-) -> list[Cell]:
-    """Return the product of the datasets and all lists of values, the last setting varying fastest."""
-    for name in (f.name for f in fields(Cell) if f.default is MISSING and f.name != "dataset"):
-        if name not in settings:
-            raise PlanError(f"{source}: settings.{name} must be given")
-    axes = [
-        [(name, value) for value in _values(source, where if name in own else "settings", name, given)]
-        for name, given in settings.items()
-    ]
-    cells: list[Cell] = []
-    for dataset, choice in itertools.product(datasets, itertools.product(*axes)):
-        try:
-            cells.append(Cell(dataset, **dict(choice)))
-        except (TypeError, ValueError) as error:
-            name = _culprit(str(error), settings)
-            table = where if name in own else "settings"
-            place = f"{table}.{name}" if name else where if own else "settings"
-            raise PlanError(f"{source}: {place}: {error}") from error
-    return cells
-
-
-def _datasets(source: str, where: str, table: Mapping[str, Any], folder: Path | None) -> list[DatasetSpec]:
-    known = tuple(f.name for f in fields(DatasetSpec))
-    _check_keys(source, where, table, known, required=("name",))
-    axes = [[(name, value) for value in _values(source, where, name, given)] for name, given in table.items()]
-    specs: list[DatasetSpec] = []
-    for choice in itertools.product(*axes):
-        settings = dict(choice)
-        for name in ("name", "path"):
-            settings[name] = _located(settings.get(name), folder, always=name == "path")
-        try:
-            specs.append(DatasetSpec(**settings))
-        except (TypeError, ValueError) as error:
-            name = _culprit(str(error), table)
-            raise PlanError(f"{source}: {where}{'.' + name if name else ''}: {error}") from error
-    return specs
-
-
-def _located(value: Any, folder: Path | None, *, always: bool) -> Any:
-    """Return a path made absolute, and a name that is no path as it is."""
-    if not isinstance(value, str) or not (always or Path(value).suffix.lower() in READERS):
-        return value
-    return str(((folder or Path()) / Path(value).expanduser()).absolute())
-
-
-def _values(source: str, where: str, name: str, given: Any) -> list[Any]:
-    if isinstance(given, dict):
-        raise PlanError(f"{source}: {where}.{name} must be a value or a list of values, got {given!r}")
-    if name in _LISTS or not isinstance(given, list):
-        return [tuple(given) if isinstance(given, list) else given]
-    if not given:
-        raise PlanError(f"{source}: {where}.{name} must hold at least one value, got an empty list")
-    for value in given:
-        if isinstance(value, (list, dict)):
-            raise PlanError(f"{source}: {where}.{name} must be a list of single values, got {value!r}")
-    if len({(type(value), value) for value in given}) < len(given):
-        raise PlanError(f"{source}: {where}.{name} must not repeat a value, got {given}")
-    return given
-
-
-def _tables(source: str, name: str, given: Any) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return one table or a list of tables, each with its place in the plan."""
-    tables = given if isinstance(given, list) else [given]
-    if not tables or not all(isinstance(table, dict) for table in tables):
-        raise PlanError(f"{source}: {name} must be a table or a list of tables, got {given!r}")
-    return [(name if len(tables) == 1 else f"{name}[{i}]", table) for i, table in enumerate(tables)]
-
-
-def _check_settings(source: str, where: str, table: Any) -> None:
-    _check_keys(source, where, table, tuple(f.name for f in fields(Cell) if f.name != "dataset"))
-
-
-def _check_keys(source: str, where: str, table: Any, known: tuple[str, ...], required: tuple[str, ...] = ()) -> None:
-    if not isinstance(table, dict):
-        raise PlanError(f"{source}: {where or 'the plan'} must be a table, got {table!r}")
-    dot = f"{where}." if where else ""
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise PlanError(f"{source}: {dot}{key} is no setting{hint} There are: {', '.join(known)}")
-    for key in required:
-        if key not in table:
-            raise PlanError(f"{source}: {dot}{key} must be given")
-
-
-def _culprit(message: str, settings: Mapping[str, Any]) -> str | None:
-    """Return the setting that an error of the form "Owner: name must ..." is about."""
-    words = message.partition(": ")[2].split()
-    return words[0] if words and words[0] in settings else None
