@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..atomic import atomic_file
-from .grids import MEASURES, Measure
+from .grids import MEASURES
 from .statistics import Interval, Outcome, interval, log_slope, outcome, rank_agreement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ..core.arrays import FloatArray
     from .grids import ErrorGrid
+
+    Reading = Callable[..., FloatArray]  # of an `ErrorGrid`: a measure and rounds to errors (S, R, C)
+
+ROWS, COLUMNS = 1, 2  # axes of errors (S, R, C)
 
 
 @dataclass(frozen=True)
@@ -88,22 +93,26 @@ def dynamics_verdicts(sampled: FloatArray, local: FloatArray, full: FloatArray) 
 
 def bernoulli_verdicts(grid: ErrorGrid, *, rounds: int) -> list[Verdict]:
     """Judge Figure 2b: the error falls with xi at fixed p, and with p at fixed xi."""
-    claims = [("error falls as the selection probability grows, at fixed p", 2, -1.0)]
-    claims.append(("error falls as the number of subnetworks grows, at fixed xi", 1, -1.0))
-    return _grid_verdicts("2b", grid, claims, {"final rounds": "final"}, rounds)
+    claims = {
+        "error falls as the selection probability grows, at fixed p": (COLUMNS, -1.0),
+        "error falls as the number of subnetworks grows, at fixed xi": (ROWS, -1.0),
+    }
+    return _grid_verdicts("2b", claims, {"final rounds": grid.final}, rounds)
 
 
 def categorical_verdicts(grid: ErrorGrid, *, rounds: int) -> list[Verdict]:
     """Judge Figure 2c: the error rises with p, and with tau; at equal rounds and at equal local steps."""
-    claims = [("error rises as the number of subnetworks grows, at fixed tau", 1, 1.0)]
-    claims.append(("error rises as the number of local steps grows, at fixed p", 2, 1.0))
-    return _grid_verdicts("2c", grid, claims, {"equal rounds K": "final", "equal steps K tau": "steps"}, rounds)
+    claims = {
+        "error rises as the number of subnetworks grows, at fixed tau": (ROWS, 1.0),
+        "error rises as the number of local steps grows, at fixed p": (COLUMNS, 1.0),
+    }
+    protocols = {"equal rounds K": grid.final, "equal steps K tau": grid.at_equal_steps}
+    return _grid_verdicts("2c", claims, protocols, rounds)
 
 
-def write_verdicts(path: Path, verdicts: Sequence[Verdict]) -> None:
-    """Write verdicts as CSV, one line each."""
+def write_verdicts(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write the records of verdicts as CSV, one line each."""
     text = io.StringIO()
-    rows = [verdict.as_row() for verdict in verdicts]
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -112,35 +121,25 @@ def write_verdicts(path: Path, verdicts: Sequence[Verdict]) -> None:
 
 
 def _grid_verdicts(
-    figure: str,
-    grid: ErrorGrid,
-    claims: list[tuple[str, int, float]],
-    protocols: dict[str, str],
-    rounds: int,
+    figure: str, claims: dict[str, tuple[int, float]], protocols: dict[str, Reading], rounds: int
 ) -> list[Verdict]:
+    """Judge each claim (an axis, and +1 where the error rises along it) by each protocol and measure."""
     verdicts: list[Verdict] = []
-    for claim, axis, direction in claims:
-        for protocol, reading in protocols.items():
-            for measure in MEASURES:
-                errors = _read(grid, measure, reading, rounds)
-                verdicts.append(
-                    _verdict(
-                        figure,
-                        claim,
-                        MEASURES[measure],
-                        protocol,
-                        "slope of the log error per column or row, in the direction claimed",
-                        direction * log_slope(errors, axis),
-                        direction * rank_agreement(errors, axis),
-                    )
+    for (claim, (axis, direction)), (protocol, read) in itertools.product(claims.items(), protocols.items()):
+        for measure, name in MEASURES.items():
+            errors = read(measure, rounds=rounds)
+            verdicts.append(
+                _verdict(
+                    figure,
+                    claim,
+                    name,
+                    protocol,
+                    "slope of the log error per column or row, in the direction claimed",
+                    direction * log_slope(errors, axis),
+                    direction * rank_agreement(errors, axis),
                 )
+            )
     return verdicts
-
-
-def _read(grid: ErrorGrid, measure: Measure, reading: str, rounds: int) -> FloatArray:
-    if reading == "steps":
-        return grid.at_equal_steps(measure, rounds=rounds)
-    return grid.final(measure, rounds=rounds)
 
 
 def _verdict(

@@ -21,11 +21,9 @@ def draw(material: Material) -> list[Verdict]:
         material.cells, material.results, settings.bernoulli_subnetworks, settings.bernoulli_selection_probs
     )
     write_heatmaps(
-        material.folder,
-        "figure_2b",
+        material,
         grid,
-        shown=material.view.shown,
-        rounds=settings.final_rounds,
+        stem="figure_2b",
         column_label=r"selection probability $\xi$",
         title=rf"Bernoulli masks, $\tau = {settings.bernoulli_local_steps}$",
     )

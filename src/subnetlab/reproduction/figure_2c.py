@@ -21,11 +21,9 @@ def draw(material: Material) -> list[Verdict]:
         material.cells, material.results, settings.categorical_subnetworks, settings.categorical_local_steps
     )
     write_heatmaps(
-        material.folder,
-        "figure_2c",
+        material,
         grid,
-        shown=material.view.shown,
-        rounds=settings.final_rounds,
+        stem="figure_2c",
         column_label=r"number of local steps $\tau$",
         title="Categorical masks",
     )

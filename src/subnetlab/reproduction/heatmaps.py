@@ -6,37 +6,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .grids import MEASURES, Measure
+from .grids import MEASURES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..core.arrays import FloatArray
-    from .grids import ErrorGrid
+    from .figure import Material
+    from .grids import ErrorGrid, Measure
 
 _ROWS = "number of subnetworks $p$"
 
 
-def write_heatmaps(
-    folder: Path, stem: str, grid: ErrorGrid, *, shown: Measure, rounds: int, column_label: str, title: str
-) -> list[Path]:
+def write_heatmaps(material: Material, grid: ErrorGrid, *, stem: str, column_label: str, title: str) -> None:
     """Write one heatmap of the error that is to be shown, and three of the same grid read in every way.
 
     Parameters
     ----------
-    folder : Path
-    stem : str
-        Of the files' names.
+    material : Material
+        Says which error is to be shown, over how many last rounds its mean is taken, and in which folder.
     grid : ErrorGrid
         Of p by something else.
-    shown : {"sampled", "local", "full"}
-    rounds : int
-        Rounds at the end whose mean is shown.
+    stem : str
+        Of the files' names.
     column_label, title : str
     """
     from ..figures.files import save_figure  # with matplotlib, which the table of figures need not load
     from ..figures.heatmap import draw_heatmap, draw_heatmaps
 
+    shown, rounds = material.view.shown, material.settings.final_rounds
     one, table = draw_heatmap(
         _mean(grid, shown, rounds),
         grid.row_values,
@@ -46,7 +42,7 @@ def write_heatmaps(
         value_label=f"training error {MEASURES[shown]}",
         title=title,
     )
-    files = save_figure(one, folder, stem, table)
+    save_figure(one, material.folder, stem, table)
     every = {MEASURES[measure]: _mean(grid, measure, rounds) for measure in MEASURES}
     three, tables = draw_heatmaps(
         every,
@@ -57,7 +53,7 @@ def write_heatmaps(
         value_label="training error",
         title=title,
     )
-    return [*files, *save_figure(three, folder, f"{stem}_measures", tables)]
+    save_figure(three, material.folder, f"{stem}_measures", tables)
 
 
 def _mean(grid: ErrorGrid, measure: Measure, rounds: int) -> FloatArray:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..core.arrays import FloatArray
+    from ..study.cell import Cell
 
 
 class CellsMissingError(RuntimeError):
@@ -33,7 +34,7 @@ def read_results(study: Path) -> dict[str, CellResult]:
 
     Raises
     ------
-    FileNotFoundError, StudyFileError, DamagedResult
+    FileNotFoundError, StudyFileError, DamagedResultError
         If the store cannot be read.
     """
     return {cell.key: decode(cell.payload) for cell in read_cells(study) if cell.payload is not None}
@@ -72,8 +73,8 @@ def error_grid(
     """
     rounds = cells.flat[0].rounds
     sampled, local, full = (np.full((*cells.shape, rounds), np.inf) for _ in range(3))
-    for index in np.ndindex(*cells.shape):
-        result = _result(cells[index], results)
+    for index, cell in np.ndenumerate(cells):
+        result = _result(cell, results)
         if result.status == "diverged":
             continue
         sampled[index] = result.curves["sampled_error"]
@@ -83,8 +84,8 @@ def error_grid(
     return ErrorGrid(row_values, column_values, local_steps, sampled, local, full)
 
 
-def _result(cell: object, results: Mapping[str, CellResult]) -> CellResult:
-    result = results.get(cell.key())  # pyright: ignore[reportAttributeAccessIssue]
+def _result(cell: Cell, results: Mapping[str, CellResult]) -> CellResult:
+    result = results.get(cell.key())
     if result is None or result.status == "failed":
         raise CellsMissingError(f"a cell has no result ({'not run' if result is None else result.message}): {cell}")
     return result
