@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import pytest
 
@@ -28,6 +29,9 @@ def test_one_command_gives_figures_verdicts_and_settings(tmp_path, capsys):
     text = capsys.readouterr().out
     assert text.startswith("data: diabetes, 15 of 442 rows")
     assert "step_size" in text and "Figure 2c" in text
+    assert re.search(r"^  preprocessing +raw +rows to norm 1", text, re.MULTILINE)
+    assert re.search(r"^  shown +full +the error of a heatmap", text, re.MULTILINE)
+    assert json.loads((out / "view.json").read_text())["shown"] == "full"
     assert all((out / name).stat().st_size > 0 for name in FILES)
     settings = json.loads((out / "settings.json").read_text())
     assert isinstance(settings["settings"]["step_size"], float)
@@ -39,6 +43,10 @@ def test_one_command_gives_figures_verdicts_and_settings(tmp_path, capsys):
     before = {name: (out / name).read_bytes() for name in [*FILES, "verdicts.csv"]}
     assert main([*TINY, "--out", str(out), "--json"]) == 0  # again: no training, the same bytes
     assert len(json.loads(capsys.readouterr().out)) == len(verdicts)
+    assert {name: (out / name).read_bytes() for name in before} == before
+    assert (
+        main([*TINY, "--out", str(out), "--figures", "2a", "--quiet"]) == 0
+    )  # one figure drawn again loses no verdict
     assert {name: (out / name).read_bytes() for name in before} == before
 
 
@@ -108,6 +116,8 @@ def test_bad_grids_start_nothing(tmp_path, capsys):
     out = tmp_path / "r"
     assert main([*TINY, "--out", str(out), "--bernoulli-selection-probs", "0.5", "2"]) == 2
     assert "bernoulli_selection_probs must be in (0, 1], got 2" in capsys.readouterr().err
+    assert main([*TINY, "--out", str(out), "--jobs", "0"]) == 2
+    assert "reproduce: jobs must be at least 1, got 0" in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -26,6 +26,8 @@ from .data_options import DataOptions
 from .folder import open_folder, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..datasets import Dataset
     from ..reproduction.claims import Verdict
 
@@ -127,6 +129,8 @@ def run(options: Options) -> int:
     """Train what is missing, draw, judge."""
     for figure in options.figures:
         checks.one_of("reproduce", "figures", figure, tuple(FIGURES))
+    if options.jobs is not None:
+        checks.whole_number("reproduce", "jobs", options.jobs, least=1)
     settings = options.settings()
     if options.print_plan is not None:
         checks.one_of("reproduce", "print_plan", options.print_plan, tuple(FIGURES))
@@ -136,10 +140,11 @@ def run(options: Options) -> int:
     data = options.data.load()
     print(headline(data), file=out)
     settings = resolved(settings)
-    print(settings_text(settings), file=out, flush=True)
+    print(settings_text(settings, options.view), file=out, flush=True)
     plans = {figure: figure_plan(figure, settings) for figure in options.figures}
     folder = open_folder(options.out, _kept(settings, data), force=options.force)
     write_json(folder / "provenance.json", data.provenance)
+    write_json(folder / "view.json", asdict(options.view))
     with Store(folder) as store:
         for notice in store.notices:
             print(f"{folder}: {notice}", file=sys.stderr)
@@ -158,13 +163,22 @@ def run(options: Options) -> int:
             print(f"Figure {name}: {error}", file=sys.stderr)
             code = FAILED_CELLS
     if verdicts:
-        write_verdicts(folder / "verdicts.csv", verdicts)
-        write_json(folder / "verdicts.json", [verdict.as_row() for verdict in verdicts])
+        rows = [verdict.as_row() for verdict in verdicts]
+        every = rows if options.force else _with_earlier(rows, folder / "verdicts.json", plans)
+        write_verdicts(folder / "verdicts.csv", every)
+        write_json(folder / "verdicts.json", every)
     if options.json:
         print(json.dumps([verdict.as_row() for verdict in verdicts], sort_keys=True))
     else:
         print(f"\n{verdicts_text(verdicts)}\n\nfigures, verdicts and runs: {folder}")
     return code
+
+
+def _with_earlier(rows: list[dict[str, Any]], file: Path, drawn: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the verdicts with those in the file on figures that were not drawn now, in the order of figures."""
+    earlier = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    every = rows + [row for row in earlier if row["figure"] not in drawn]
+    return sorted(every, key=lambda row: list(FIGURES).index(row["figure"]))
 
 
 def _kept(settings: ReproductionSettings, data: Dataset) -> dict[str, Any]:

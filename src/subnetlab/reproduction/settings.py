@@ -53,7 +53,8 @@ class ReproductionSettings:
     width: int = _of_plan("width")
     rounds: int = _of_plan("rounds")
     init_scale: float = _of_plan(
-        "init_scale", reason="kappa = 1 is the initialisation of the code that the proofs follow"
+        "init_scale",
+        reason="kappa = 1: standard normal weights, as where the proofs come from (Du et al., 2018)",
     )
     step_size: float | Literal["auto"] = _chosen(
         "auto",

@@ -10,21 +10,33 @@ from .settings import reasons
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..study.data import DatasetSpec
     from .claims import Verdict
+    from .figure import View
     from .settings import ReproductionSettings
 
+_PREPROCESSING = "rows to norm 1: the least that the theory's unit rows ask for"
+_VIEW = {
+    "shown": "the error of a heatmap: Algorithm 1 returns the aggregated network; the others are drawn beside it",
+    "variance": "over what Figure 2a takes mean and variance",
+    "inset_rounds": "rounds of the detail of Figure 2a",
+}
 
-def settings_text(settings: ReproductionSettings) -> str:
+
+def settings_text(settings: ReproductionSettings, view: View) -> str:
     """Return the settings, each that the paper leaves open with the reason of its default."""
-    why = reasons()
     lines = ["settings (those with a reason are not in the paper):"]
-    for field in fields(settings):
-        if field.name == "dataset":
-            continue
-        value = getattr(settings, field.name)
-        shown = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        lines.append(f"  {field.name:<26}{shown:<26}{why.get(field.name, '')}".rstrip())
+    shown = {f.name: getattr(part, f.name) for part in (settings, view) for f in fields(part)}
+    why = {"preprocessing": _PREPROCESSING, **reasons(), **_VIEW}
+    for name, value in {"preprocessing": _preprocessing(shown.pop("dataset")), **shown}.items():
+        text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        lines.append(f"  {name:<26}{text:<26}{why.get(name, '')}".rstrip())
     return "\n".join(lines)
+
+
+def _preprocessing(dataset: DatasetSpec) -> tuple[str, ...]:
+    added = ("centre_target", "intercept", "impute")
+    return (dataset.scaling, *(name for name in added if getattr(dataset, name)))
 
 
 def verdicts_text(verdicts: Sequence[Verdict]) -> str:
