@@ -50,6 +50,7 @@ COMMANDS = [  # command, the line it must print; None if it must work
     (["train", *RUN, "--out", "run"], None),
     (["theory", "run"], None),
     (["report", "run"], "report: needs altair and vl-convert: pip install 'subnetlab[report]'"),
+    (["explore", "--dataset", "diabetes"], "explore: needs altair and vl-convert: pip install 'subnetlab[report]'"),
     (["data", "--list"], None),
     (["study", *RUN, "--xi", "0.5", "--jobs", "1", "--out", "study"], None),
     (["study", "export", "study", "--to", "study.csv"], None),

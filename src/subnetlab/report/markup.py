@@ -95,7 +95,7 @@ def folded(summary: str, content: Markup) -> Markup:
 
 
 def _plain(markup: Markup) -> str:
-    """Return markup of `text` and `letter` without its elements, for an attribute."""
+    """Return markup of `text` and `lettered` without its elements, for an attribute."""
     return markup.replace("<i>", "").replace("</i>", "").replace('"', "&quot;")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
 from .figure import script_data
+from .library import vega
 from .markup import Markup, definitions, joined, paragraph, text
 from .style import chart_config, colour_variables
 
@@ -87,14 +87,6 @@ def document(page: Page) -> str:
             f"Made by subnetlab {__version__}. One file, complete: it opens offline and asks nobody for anything."
         ),
         config=script_data(chart_config()),
-        library=_library(),
+        library=vega().replace("</script", "<\\/script"),  # may stand inside a script element
         script=(assets / "page.js").read_text(encoding="utf-8"),
     )
-
-
-@cache
-def _library() -> str:
-    """Return Vega with its embedding, made to stand in a page."""
-    from vl_convert import javascript_bundle
-
-    return javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")

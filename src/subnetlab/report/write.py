@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..atomic import atomic_file
+from .library import check_installed
 
 if TYPE_CHECKING:
     from .page import Page
@@ -50,8 +50,7 @@ def write_report(path: str | Path, out: str | Path | None = None, *, force: bool
     >>> write_report("run.npz").name
     'run.html'
     """
-    if any(find_spec(name) is None for name in ("altair", "vl_convert")):
-        raise ImportError("report: needs altair and vl-convert: pip install 'subnetlab[report]'")
+    check_installed("report")
     from .page import MARK, document
     from .source import open_source
 

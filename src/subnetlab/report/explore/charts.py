@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import altair as alt
+
 from ...figures.style import BLUE, GREEN, GREY, SKY, VERMILLION
-from ...figures.trajectory import AGGREGATION, LOCAL_END
+from ...figures.trajectory import AGGREGATION
 
 IN_THE_DARK = {BLUE: SKY}
 """Colours that are too dark for a dark page, and what takes their place."""
-
-INSIDE = {"local_end": LOCAL_END, "aggregation": AGGREGATION}
-"""Where local training ends and aggregation lies inside a round of length 1, as in Figure 2a."""
 
 EVENTS = {"sampling": VERMILLION, "local step": BLUE, "aggregation": GREEN}
 
@@ -21,18 +20,11 @@ def chart_specs() -> dict[str, dict[str, Any]]:
 
     Their data come later, by name: "points" and "kept" (position, error, event), "rounds" and "keptRounds" and
     "predicted" (round, error). The signal "last" is the end of the axis of rounds.
-
-    Raises
-    ------
-    ImportError
-        If altair is not installed.
     """
     return {"inside": _inside().to_dict(), "after": _after().to_dict()}
 
 
-def _inside() -> Any:
-    import altair as alt
-
+def _inside() -> alt.TopLevelMixin:
     x = alt.X("position:Q", title="round").scale(nice=False, domainMin=AGGREGATION - 1, domainMax=alt.ExprRef("last"))
     y = alt.Y("error:Q", title="mean of |y − f|² over the subnetworks").scale(type="log", nice=False)
     kept = alt.Chart(alt.NamedData("kept")).mark_line(color=GREY, strokeWidth=1, opacity=0.7).encode(x, y)
@@ -63,9 +55,7 @@ def _inside() -> Any:
     return _sized(alt.layer(kept, line, dots).add_params(zoom))
 
 
-def _after() -> Any:
-    import altair as alt
-
+def _after() -> alt.TopLevelMixin:
     names = ["this run", "predicted mean", "kept run"]
     x = alt.X("round:Q", title="rounds done").scale(nice=False, domainMin=0, domainMax=alt.ExprRef("last"))
     y = alt.Y("error:Q", title="|y − u|² of the whole network").scale(type="log", nice=False)
@@ -80,8 +70,6 @@ def _after() -> Any:
     return _sized(alt.layer(*lines).add_params(zoom))
 
 
-def _sized(chart: Any) -> Any:
-    import altair as alt
-
+def _sized(chart: Any) -> alt.TopLevelMixin:
     autosize = {"type": "fit", "contains": "padding", "resize": True}  # labels grow as data arrive
     return chart.add_params(alt.param("last", value=1)).properties(width="container", height=300, autosize=autosize)

@@ -9,14 +9,12 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from ..figure import script_data
-from .charts import IN_THE_DARK, INSIDE, chart_specs
+from ..library import check_installed, vega
 from .settings import CONTROLS, ExploreSettings
 
 if TYPE_CHECKING:
     from ...datasets import Dataset
     from .settings import Control
-
-_LIBRARY = "window.vegaEmbed = vegaEmbed;"
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,10 @@ def page_files(data: Dataset) -> dict[str, File]:
     ImportError
         If altair or vl-convert is not installed.
     """
-    try:
-        import altair as _  # noqa: F401
-        from vl_convert import javascript_bundle
-    except ImportError as error:
-        raise ImportError("explore needs altair and vl-convert: pip install 'subnetlab[report]'") from error
+    check_installed("explore")
+    from ..rounds_chart import INSIDE
+    from .charts import IN_THE_DARK, chart_specs
+
     assets = files("subnetlab.report.explore") / "assets"
     page = Template((assets / "explore.html").read_text(encoding="utf-8")).substitute(
         headline=escape(f"{data.name}: {len(data.X):,} rows, {data.X.shape[1]} features, unit rows, full-batch steps"),
@@ -50,7 +47,7 @@ def page_files(data: Dataset) -> dict[str, File]:
         "/": File("text/html", page.encode()),
         "/explore.js": File("text/javascript", (assets / "explore.js").read_bytes()),
         "/explore.css": File("text/css", (assets / "explore.css").read_bytes()),
-        "/vega.js": File("text/javascript", javascript_bundle(_LIBRARY).encode()),
+        "/vega.js": File("text/javascript", vega().encode()),
     }
 
 

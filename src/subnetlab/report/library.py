@@ -1,0 +1,20 @@
+"""What draws the charts in the browser: Vega with its embedding, from the extra ``report``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+
+
+def check_installed(owner: str) -> None:
+    """Raise ImportError unless altair, which describes charts, and vl-convert, which brings Vega, are installed."""
+    if any(find_spec(name) is None for name in ("altair", "vl_convert")):
+        raise ImportError(f"{owner}: needs altair and vl-convert: pip install 'subnetlab[report]'")
+
+
+@cache
+def vega() -> str:
+    """Return the script that defines ``vegaEmbed``; making it takes about a second."""
+    from vl_convert import javascript_bundle
+
+    return javascript_bundle("window.vegaEmbed = vegaEmbed;")
