@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from ...core.arrays import FloatArray
 
+_BEGINNINGS = (b"PK", b"\x93NUMPY")  # of NPZ and NPY files
+
 
 def read_npy(file: Path, target: str | int | None, owner: str) -> FileContents:
     """Read one matrix, features and target in its columns."""
@@ -48,13 +50,11 @@ def read_npz(file: Path, target: str | int | None, owner: str) -> FileContents:
 
 
 def _load(file: Path, owner: str) -> Any:
-    content = io.BytesIO(file.read_bytes())  # NumPy leaves a broken file open
-    if not content.getvalue().startswith(
-        (b"PK", b"\x93NUMPY")
-    ):  # NumPy would take it for a pickle, and say how to trust it
+    content = file.read_bytes()
+    if not content.startswith(_BEGINNINGS):  # NumPy would take it for a pickle, and say how to trust it
         raise ValueError(f"{owner}: must be a whole file of plain arrays, got something else")
     try:
-        return np.load(content, allow_pickle=False)
+        return np.load(io.BytesIO(content), allow_pickle=False)  # from a path, NumPy leaves a broken file open
     except Exception as error:  # of many kinds: EOFError, BadZipFile, ValueError
         raise ValueError(f"{owner}: must be a whole file of plain arrays, got: {error}") from None
 
