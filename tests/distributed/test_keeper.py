@@ -26,6 +26,7 @@ sys.exit(keep(work, max_restarts=3, silence=0.6))
         ("0", 1, 0),
         ("1 if attempt < 2 else 0", 3, 0),
         ("1", 4, 1),
+        ("2", 1, 2),  # it failed, and another attempt would not help
         ("1 / attempt and 0", 2, 0),
         ("os.kill(os.getpid(), signal.SIGKILL) if attempt < 1 else 0", 2, 0),
         ("os.kill(os.getpid(), signal.SIGSTOP) if attempt < 1 else 0", 2, 0),
@@ -39,6 +40,20 @@ def test_lives(work, lives, code):
     assert done.returncode == code
     assert [line.split()[0] for line in done.stdout.splitlines()] == [str(i) for i in range(lives)]
     assert ("ZeroDivisionError" in done.stderr) == ("/" in work)
+
+
+def test_a_log_on_a_full_disk_changes_nothing():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-c", SCRIPT.format(work="1 / attempt and 0")]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, timeout=30, check=False)
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["0", "1"]
+
+
+def test_who_comes_after_the_death_of_its_parent_ends():
+    code = "from subnetlab.engines.distributed.keeper import die_with_parent; die_with_parent(1); print('alive')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_a_worker_dies_with_its_keeper():

@@ -6,6 +6,8 @@ import fcntl
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -15,6 +17,8 @@ import pytest
 import subnetlab as sl
 from subnetlab.cli import launch
 from subnetlab.cli.main import main
+from subnetlab.engines.distributed.checkpoint import Checkpoints, Manifest
+from subnetlab.engines.distributed.launcher import _follow
 from subnetlab.engines.distributed.process import _ended_without
 
 DATA = ["--dataset", "diabetes", "--n-samples", "40"]
@@ -84,7 +88,10 @@ def test_a_killed_worker_costs_time_only(torch, tmp_path, capsys):
             ["--local-workers", "1"],
             "address must be HOST:PORT of machine 0 for workers on several machines, got none",
         ),
-        (["--address", "here"], "address must be HOST:PORT, got 'here'"),
+        (["--address", "here"], "address must be HOST:PORT, a name or IPv4 address, got 'here'"),
+        (["--address", ":29500"], "address must be HOST:PORT, a name or IPv4 address, got ':29500'"),
+        (["--address", "127.0.0.1:65536"], "address must be HOST:PORT, a name or IPv4 address, got '127.0.0.1:65536'"),
+        (["--address", "10.0.0.1:0", "--local-workers", "1"], "address must have a port, got '10.0.0.1:0'"),
         (["--timeout", "0"], "timeout must be above 0, got 0.0"),
         (["--checkpoint-every", "0"], "checkpoint_every must be at least 1, got 0"),
         (
@@ -100,6 +107,77 @@ def test_bad_requests_are_refused_before_any_work(torch, tmp_path, capsys, optio
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("192.0.2.1:29531", "address must be an address of machine 0, got 192.0.2.1:29531 "),
+        ("0.0.0.0:29531", "address must be one by which the others reach machine 0, got 0.0.0.0:29531"),
+    ],
+)
+def test_an_address_that_cannot_be_bound_is_refused_before_any_work(torch, tmp_path, capsys, address, message):
+    assert main(["launch", "--out", str(tmp_path / "run"), *DATA, "--address", address]) == 1
+    assert capsys.readouterr().err.startswith(f"subnetlab launch: {message}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_force_takes_a_folder_over(torch, tmp_path, capsys):
+    folder = tmp_path / "run"
+    others = Checkpoints(folder, "0" * 64)
+    others.complete(Manifest(3, -1, [others.write_slot(3, 0, np.zeros((5, 4)))], {}))
+    run = ["launch", "--out", str(folder), "--workers", "1", *DATA, "--p", "2", "--rounds", "2", "--width", "50"]
+    assert main(run) == 2
+    assert "complete.npz must be of this run" in capsys.readouterr().err
+    assert main([*run, "--force"]) == 0
+    assert sl.load_run(folder / "run.npz").history.rounds == 2
+
+
+@pytest.mark.parametrize(
+    ("signum", "code"),
+    [(signal.SIGTERM, 130), (signal.SIGINT, 130), (signal.SIGKILL, -9)],
+    ids=["SIGTERM", "Ctrl-C", "kill -9"],
+)
+def test_no_worker_outlives_the_launcher(torch, tmp_path, signum, code):
+    folder = tmp_path / "run"
+    endless = [*RUN[:3], "1000000", *RUN[4:], "--step-size", "0.01"]
+    command = [sys.executable, "-m", "subnetlab.cli.main", "launch", "--out", str(folder), "--workers", "2"]
+    with open(tmp_path / "stderr", "w") as stderr:
+        launcher = subprocess.Popen([*command, *DATA, *endless], stdout=subprocess.DEVNULL, stderr=stderr)
+    try:
+        wait_for(lambda: len(events(folder, "round")) > 3)
+        launcher.send_signal(signum)
+        assert launcher.wait(60) == code
+        wait_for(lambda: not at_work(folder))
+    finally:
+        launcher.kill()
+        launcher.wait()
+    if code == 130:
+        assert "stopped after a checkpoint" in (tmp_path / "stderr").read_text()
+        assert list(folder.glob("checkpoints/*/complete.npz"))
+        assert not (folder / "stop").exists()
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def at_work(folder):
+    """Return the commands of the processes that have this folder among their arguments."""
+    found = []
+    for process in os.listdir("/proc"):
+        if process.isdigit():
+            try:
+                with open(f"/proc/{process}/cmdline", "rb") as file:
+                    words = file.read().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if os.fsencode(folder) in words:
+                found.append(words)
+    return found
+
+
 def test_a_folder_in_use_is_refused(torch, tmp_path, capsys):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -108,6 +186,14 @@ def test_a_folder_in_use_is_refused(torch, tmp_path, capsys):
         assert main(["launch", "--out", str(folder), *DATA]) == 1
     message = f"subnetlab launch: no workers may be at work in the folder, got {folder}\n"
     assert capsys.readouterr().err == message
+    assert not (folder / "job-0.npz").exists()  # the workers of the other launch would read it when they begin again
+
+
+def test_a_log_that_was_cut_short_is_read_on(tmp_path):
+    log, told = tmp_path / "log.jsonl", []
+    log.write_text('{"event": "begin"}\n{"ev{"event": "round"}\n{"event": "end"}\n{"eve')
+    assert _follow(log, 0, told.append) == len(log.read_text()) - 5
+    assert [event["event"] for event in told] == ["begin", "end"]
 
 
 def test_without_torch(tmp_path, capsys, monkeypatch):

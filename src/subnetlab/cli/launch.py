@@ -15,7 +15,8 @@ from ..datasets import headline
 from ..engines.distributed.assembly import export_network, newest_manifest
 from ..engines.distributed.checkpoint import Checkpoints
 from ..engines.distributed.job import Job
-from ..engines.distributed.launcher import Launch, run_workers
+from ..engines.distributed.launcher import Launch, only_launcher, run_workers
+from ..engines.distributed.meeting import listen, parse_address
 from ..engines.distributed.process import job_file
 from ..progress import progress_bar
 from ..training.data import TrainingData
@@ -81,18 +82,22 @@ def run(options: Options) -> int:
     print(headline(data), file=sys.stderr if options.json else sys.stdout)
     folder = open_folder(options.out, _settings(options, data), force=options.force)
     checkpoints = Checkpoints(folder, job.digest())
-    job.save(job_file(folder, options.machine))
-    found = newest_manifest(checkpoints)
-    done = 0 if found is None else found.round
-    if done > options.scheme.rounds:
-        raise ValueError(f"launch: rounds must be at least the {done} that {folder} holds, got {options.scheme.rounds}")
-    if done:
-        print(f"{folder}: going on after round {done} of {options.scheme.rounds}", file=sys.stderr)
-    status, message = _train(launch, options, done)
-    if status == "failed":
-        raise ChildProcessError(message)
-    if options.machine == 0:
-        _gather(options, job, checkpoints, data)
+    with only_launcher(folder, options.machine) as lock:
+        if options.force:
+            checkpoints.drop_those_of_other_runs()
+        job.save(job_file(folder, options.machine))
+        found = newest_manifest(checkpoints)
+        done = 0 if found is None else found.round
+        if done > options.scheme.rounds:
+            rounds = options.scheme.rounds
+            raise ValueError(f"launch: rounds must be at least the {done} that {folder} holds, got {rounds}")
+        if done:
+            print(f"{folder}: going on after round {done} of {options.scheme.rounds}", file=sys.stderr)
+        status, message = _train(launch, options, lock, done)
+        if status == "failed":
+            raise ChildProcessError(message)
+        if options.machine == 0:
+            _gather(options, job, checkpoints, data)
     if status == "stopped":
         raise KeyboardInterrupt(f"stopped after a checkpoint in {folder}; the same command goes on")
     return 0
@@ -112,8 +117,12 @@ def _launch(options: Options) -> Launch:
     checks.whole_number(owner, "machine", options.machine, least=0)
     if options.address is None and (local < workers or options.machine):
         raise ValueError("launch: address must be HOST:PORT of machine 0 for workers on several machines, got none")
-    if options.address is not None and not options.address.rpartition(":")[2].isdigit():
-        raise ValueError(f"launch: address must be HOST:PORT, got {options.address!r}")
+    if options.address is not None:
+        host, port = parse_address(options.address)
+        if not port:
+            raise ValueError(f"launch: address must have a port, got {options.address!r}")
+        if options.machine == 0:
+            listen(host, port).close()  # in use, or not one of ours? better now than when all are on their way
     return Launch(
         folder=options.out,
         workers=workers,
@@ -162,7 +171,7 @@ def _settings(options: Options, data: Dataset) -> dict[str, Any]:
     return {**settings, "data": {"name": data.name, "sha256": data.digest}}
 
 
-def _train(launch: Launch, options: Options, done: int) -> tuple[str, str]:
+def _train(launch: Launch, options: Options, lock: int, done: int) -> tuple[str, str]:
     """Run the workers under a progress bar that never goes back."""
     best = done
     with progress_bar(options.scheme.rounds, "round", done=done, quiet=options.quiet) as advance:
@@ -175,7 +184,7 @@ def _train(launch: Launch, options: Options, done: int) -> tuple[str, str]:
                 best = event["rounds"]
                 advance(f"error {event['full_error']:.4g}")
 
-        return run_workers(launch, show)
+        return run_workers(launch, lock, show)
 
 
 def _gather(options: Options, job: Job, checkpoints: Checkpoints, data: Dataset) -> None:

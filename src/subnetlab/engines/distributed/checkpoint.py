@@ -102,6 +102,14 @@ class Checkpoints:
         found = [_number(manifest.parent) for manifest in self._folder.glob("round-*/complete.npz")]
         return sorted((number for number in found if number is not None), reverse=True)
 
+    def drop_those_of_other_runs(self) -> None:
+        """Remove the checkpoints that `manifest` would refuse."""
+        for round in self.rounds():
+            try:
+                self.manifest(round)
+            except ValueError:
+                shutil.rmtree(self.folder_of(round))
+
     def manifest(self, round: int) -> Manifest | None:
         """Return a manifest, or None if it is damaged.
 
@@ -125,7 +133,7 @@ class Checkpoints:
         """Return the weights of one slot, or None if they are not what was written."""
         try:
             weights = np.load(self._slot_file(manifest.round, slot), allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+        except Exception:  # damage makes NumPy raise a dozen types
             return None
         return weights if array_hash(weights) == manifest.hashes[slot] else None
 

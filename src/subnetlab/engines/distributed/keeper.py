@@ -21,13 +21,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PARENT = "SUBNETLAB_PARENT"  # in the environment: who started this process
+FAILED = 2  # exit code of work that another attempt would not help
+
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _BEAT = 0.25  # seconds
 _PAUSE = 0.3  # before the next attempt: time for the others to notice, so that nobody comes to a meeting that is over
 
 
 def keep(work: Callable[[int], int], *, max_restarts: int, silence: float) -> int:
-    """Fork ``work(attempt)`` until it returns 0.
+    """Fork ``work(attempt)`` until it returns 0 or `FAILED`.
 
     Parameters
     ----------
@@ -40,19 +44,21 @@ def keep(work: Callable[[int], int], *, max_restarts: int, silence: float) -> in
     Returns
     -------
     int
-        0, or 1 after the last restart failed too.
+        What it returned, or 1 after the last restart failed too.
     """
     for attempt in range(max_restarts + 1):
-        if _one_life(work, attempt, silence) == 0:
-            return 0
+        if (code := _one_life(work, attempt, silence)) in (0, FAILED):
+            return code
         time.sleep(_PAUSE)
     return 1
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int) -> None:
     """Ask Linux to kill this process when its parent dies, so that no worker writes into a job that others resumed."""
-    with contextlib.suppress(OSError, AttributeError):  # other systems
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _PRCTL is not None:
+        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        os._exit(1)
 
 
 def _one_life(work: Callable[[int], int], attempt: int, silence: float) -> int:
@@ -76,15 +82,16 @@ def _live(work: Callable[[int], int], attempt: int, writer: int, keeper: int) ->
     """Be the worker; never returns."""
     code = 1
     try:
-        die_with_parent()
-        if os.getppid() == keeper:  # it may have died before the line above
-            threading.Thread(target=_beat, args=(writer,), daemon=True).start()
-            code = work(attempt)
+        die_with_parent(keeper)
+        threading.Thread(target=_beat, args=(writer,), daemon=True).start()
+        code = work(attempt)
     except BaseException:  # a defect, or a signal: worth another attempt
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log may be on a full disk
+            traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)  # gloo's threads would hold up an orderly exit after a failure
 
 

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .keeper import PARENT
 from .process import outcome_file
 from .training import LOG_FILE, STOP_FILE
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _POLL = 0.1  # seconds
+_PARTING = 3.0  # seconds that workers have to end by themselves after one has told the outcome
 _GRACE = 40.0  # torchrun waits 30 s for a stopped child before it kills it
 _KEEPER_RESTARTS = 10  # torchrun's, which deals with the loss of keepers only
 TORCHRUN_LOG = "torchrun.log"
@@ -63,7 +65,7 @@ class Launch:
     machine: int = 0
     address: str = "127.0.0.1:0"
 
-    def command(self, launch_id: str, rendezvous: str) -> list[str]:
+    def command(self, private: Path) -> list[str]:
         """Return the torchrun line. Its own rendezvous is a file, so that torchrun opens no port."""
         options = {
             "--nnodes": 1,
@@ -72,8 +74,8 @@ class Launch:
             "--monitor-interval": _POLL,
             "--rdzv-backend": "c10d",
             "--rdzv-conf": "store_type=file",
-            "--rdzv-endpoint": rendezvous,
-            "--rdzv-id": launch_id,
+            "--rdzv-endpoint": private / "rendezvous",
+            "--rdzv-id": "launch",
         }
         own = {
             "--workers": self.workers,
@@ -83,23 +85,26 @@ class Launch:
             "--max-restarts": self.max_restarts,
             "--machine": self.machine,
             "--address": self.address,
+            "--private": private,
         }
         return [
-            *(sys.executable, "-m", "torch.distributed.run"),
+            *(sys.executable, "-m", "subnetlab.engines.distributed.supervisor"),
             *(f"{name}={value}" for name, value in options.items()),
             *("-m", "subnetlab.engines.distributed.process", str(self.folder)),
             *(f"{name}={value}" for name, value in own.items()),
         ]
 
 
-def run_workers(launch: Launch, on_event: Callable[[dict[str, Any]], None]) -> tuple[str, str]:
+def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], None]) -> tuple[str, str]:
     """Run the workers until the job is finished, stopped or failed.
 
-    Ctrl-C stops them after the round at work, with a checkpoint; a second one at once.
+    Ctrl-C and SIGTERM stop them after the round at work, with a checkpoint; a second one at once.
 
     Parameters
     ----------
     launch : Launch
+    lock : int
+        Of `only_launcher`.
     on_event : callable
         Gets each line that rank 0 appends to the log.
 
@@ -107,52 +112,81 @@ def run_workers(launch: Launch, on_event: Callable[[dict[str, Any]], None]) -> t
     -------
     (status, message)
         Status "finished", "stopped" or "failed".
+    """
+    stop, log = launch.folder / STOP_FILE, launch.folder / LOG_FILE
+    asked_to_stop = False
+    with (
+        _terminated_is_interrupted(),
+        tempfile.TemporaryDirectory(prefix="subnetlab-") as folder,
+        open(launch.folder / TORCHRUN_LOG, "ab") as output,
+    ):
+        private = Path(folder)
+        stop.unlink(missing_ok=True)
+        position = log.stat().st_size if log.exists() else 0
+        process = subprocess.Popen(
+            launch.command(private),
+            stdout=output,
+            stderr=output,
+            env=_environment(launch, private),
+            start_new_session=True,  # Ctrl-C is ours to handle
+            pass_fds=(lock,),  # held while torchrun lives
+        )
+        try:
+            while process.poll() is None and not outcome_file(private).exists():
+                try:
+                    time.sleep(_POLL)
+                    position = _follow(log, position, on_event)
+                except KeyboardInterrupt:
+                    if asked_to_stop:
+                        raise
+                    asked_to_stop = True
+                    stop.touch()
+            _wait(process)
+        finally:
+            _terminate(process)
+        _follow(log, position, on_event)
+        return _outcome(outcome_file(private), launch, process.returncode)
+
+
+@contextmanager
+def only_launcher(folder: Path, machine: int) -> Iterator[int]:
+    """Hold a machine's lock of a folder, and give its file descriptor.
 
     Raises
     ------
     BlockingIOError
         If workers of another launch are at work in the folder.
     """
-    launch_id = uuid.uuid4().hex
-    environment = {
+    with open(folder / f"lock-{machine}", "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(f"launch: no workers may be at work in the folder, got {folder}") from error
+        yield file.fileno()
+
+
+def _environment(launch: Launch, private: Path) -> dict[str, str]:
+    return {
         **os.environ,
+        PARENT: str(os.getpid()),
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
         "OMP_NUM_THREADS": str(launch.threads),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # workers find what the launcher found
+        "TMPDIR": str(private),
     }
-    stop, log = launch.folder / STOP_FILE, launch.folder / LOG_FILE
-    with (
-        _only_one(launch.folder / f"lock-{launch.machine}") as lock,
-        tempfile.TemporaryDirectory(prefix="subnetlab-") as rendezvous,
-        open(launch.folder / TORCHRUN_LOG, "ab") as output,
-    ):
-        stop.unlink(missing_ok=True)
-        position = log.stat().st_size if log.exists() else 0
-        process = subprocess.Popen(
-            launch.command(launch_id, str(Path(rendezvous, "rendezvous"))),
-            stdout=output,
-            stderr=output,
-            env={**environment, "TMPDIR": rendezvous},
-            start_new_session=True,  # Ctrl-C is ours to handle
-            pass_fds=(lock,),  # held while torchrun lives, even if this process is killed
-        )
-        outcome = outcome_file(launch.folder, launch_id)
-        try:
-            while process.poll() is None and not outcome.exists():
-                try:
-                    time.sleep(_POLL)
-                    position = _follow(log, position, on_event)
-                except KeyboardInterrupt:
-                    if stop.exists():
-                        raise
-                    stop.touch()
-            _wait(process)
-        finally:
-            _terminate(process)
-        _follow(log, position, on_event)
-        for port in launch.folder.glob(f"port-{launch_id}-*"):
-            port.unlink()
-        return _outcome(outcome, launch, process.returncode)
+
+
+@contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """Let SIGTERM (a batch system, ``kill``) do what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # which alone may say what signals do
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _follow(log: Path, position: int, on_event: Callable[[dict[str, Any]], None]) -> int:
@@ -164,7 +198,11 @@ def _follow(log: Path, position: int, on_event: Callable[[dict[str, Any]], None]
         text = file.read()
     whole = text[: text.rfind(b"\n") + 1]
     for line in whole.splitlines():
-        on_event(json.loads(line))
+        try:
+            event = json.loads(line)
+        except ValueError:  # cut short by a full disk
+            continue
+        on_event(event)
     return position + len(whole)
 
 
@@ -175,14 +213,13 @@ def _outcome(file: Path, launch: Launch, code: int) -> tuple[str, str]:
             f"{launch.folder / TORCHRUN_LOG}); the same command goes on from the last checkpoint"
         )
     told = json.loads(file.read_text(encoding="utf-8"))
-    file.unlink()
     return told["status"], told["message"]
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:
     """Give the workers time to end by themselves after one has told the outcome."""
     try:
-        process.wait(timeout=10.0)
+        process.wait(timeout=_PARTING)
     except subprocess.TimeoutExpired:
         return
 
@@ -195,13 +232,3 @@ def _terminate(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-@contextmanager
-def _only_one(path: Path) -> Iterator[int]:
-    with open(path, "ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BlockingIOError(f"launch: no workers may be at work in the folder, got {path.parent}") from error
-        yield file.fileno()

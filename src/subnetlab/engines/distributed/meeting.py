@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 import time
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 
 from .transport import PeerLostError, Transport
 
+_LAST_PORT = 65535
 _POLL = 0.02  # seconds
 _SUPERVISOR = 40.0  # seconds that torchrun may need to start the workers of machine 0 again
 
@@ -116,6 +118,8 @@ class Meeting:
             self._wait_for_the_next_meeting(store)
             raise PeerLostError(f"the {size} workers that were in time have begun without this one")
         names = [store.get(f"name/{i}").decode() for i in range(size)]
+        if len(set(names)) < size:  # one was lost in the meeting and came again, or two machines have the same number
+            raise PeerLostError(f"every worker must come once, got machine/worker {sorted(names)}")
         return sorted(names).index(names[ticket]), size
 
     def _wait_for_the_next_meeting(self, store: Any) -> None:
@@ -131,21 +135,43 @@ class Meeting:
             return probe.getsockname()[0]
 
 
+def parse_address(text: str) -> tuple[str, int]:
+    """Return host and port.
+
+    Raises
+    ------
+    ValueError
+        If it is not HOST:PORT.
+
+    Examples
+    --------
+    >>> parse_address("10.0.0.1:29500")
+    ('10.0.0.1', 29500)
+    """
+    found = re.fullmatch(r"([^\s:]+):([0-9]{1,5})", text)
+    if found is None or int(found[2]) > _LAST_PORT:
+        raise ValueError(f"launch: address must be HOST:PORT, a name or IPv4 address, got {text!r}")
+    return found[1], int(found[2])
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on this address alone.
 
     Raises
     ------
     AddressError
-        If it is in use or not one of this machine's.
+        If it is in use, not one of this machine's, or stands for all of them.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(1024)
     except OSError as error:
         listener.close()
         rule = "must be free" if error.errno == errno.EADDRINUSE else "must be an address of machine 0"
         raise AddressError(f"launch: address {rule}, got {host}:{port} ({error.strerror or error})") from error
+    if listener.getsockname()[0] == "0.0.0.0":
+        listener.close()
+        raise AddressError(f"launch: address must be one by which the others reach machine 0, got {host}:{port}")
+    listener.listen(1024)
     return listener

@@ -1,12 +1,13 @@
 """A worker process, as torchrun starts it: ``-m subnetlab.engines.distributed.process FOLDER --workers 4``.
 
-The file ``outcome-LAUNCH.json`` in the folder tells whether the job is finished, stopped or failed, and why. Exit
-code 1 means that this worker could not be kept going.
+Exit code 0 means that the job is finished or stopped, 2 that it failed. A launcher hears how it ended, and why, from a
+file in its private folder, which a full disk of the job leaves alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -21,8 +22,8 @@ from ...archive import ArchiveError
 from ...atomic import atomic_file
 from .agreement import JobError
 from .job import Job
-from .keeper import die_with_parent, keep
-from .meeting import AddressError, Meeting, UnreachableError, listen
+from .keeper import FAILED, PARENT, die_with_parent, keep
+from .meeting import AddressError, Meeting, UnreachableError, listen, parse_address
 from .training import LOG_FILE, DistributedTraining
 from .transport import PeerLostError
 
@@ -37,11 +38,10 @@ _FINAL = (JobError, AddressError, UnreachableError, ArchiveError, FileNotFoundEr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Keep one worker going; return the exit code."""
     options = _parser().parse_args(arguments)
-    launch = os.environ.get("TORCHELASTIC_RUN_ID", "alone")
     try:
-        address, listener = _find_address(options, launch)
-    except _FINAL as error:
-        return _conclude(options.folder, launch, "failed", str(error))
+        address, listener = _find_address(options)
+    except (*_FINAL, ValueError) as error:
+        return _conclude(options.private, "failed", str(error))
     import_module("torch.distributed")  # once, before the forks
 
     def work(attempt: int) -> int:
@@ -54,27 +54,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
             address=address,
             listener=listener,
         )
-        return _work(meeting, options, launch, attempt)
+        return _work(meeting, options, attempt)
 
-    return keep(work, max_restarts=options.max_restarts, silence=options.timeout)
+    code = keep(work, max_restarts=options.max_restarts, silence=options.timeout)
+    if code in (0, FAILED):
+        return code
+    failures = options.max_restarts + 1
+    return _conclude(
+        options.private, "failed", f"launch: a worker may fail max_restarts times, got {failures} failures"
+    )
 
 
-def _work(meeting: Meeting, options: argparse.Namespace, launch: str, attempt: int) -> int:
+def _work(meeting: Meeting, options: argparse.Namespace, attempt: int) -> int:
     """Take part in one attempt."""
     began = time.time()
     try:
         job = Job.load(job_file(options.folder, options.machine))
         with threadpool_limits(limits=job.threads):
             training = DistributedTraining(job, meeting.join(), options.folder, every=options.every, attempt=attempt)
-            return _conclude(options.folder, launch, training.run())
+            return _conclude(options.private, training.run())
     except PeerLostError as error:
         print(error, file=sys.stderr)
         return 1
     except UnreachableError as error:
         ended = _ended_without(options.folder, began)  # perhaps this worker was away when the others came to the end
-        return _conclude(options.folder, launch, ended or "failed", "" if ended else str(error))
+        return _conclude(options.private, ended or "failed", "" if ended else str(error))
     except _FINAL as error:
-        return _conclude(options.folder, launch, "failed", str(error))
+        return _conclude(options.private, "failed", str(error))
 
 
 def _ended_without(folder: Path, began: float) -> str:
@@ -91,35 +97,34 @@ def job_file(folder: Path, machine: int) -> Path:
     return folder / f"job-{machine}.npz"
 
 
-def outcome_file(folder: Path, launch: str) -> Path:
-    """Return where the workers of one launch tell how it ended."""
-    return folder / f"outcome-{launch}.json"
+def outcome_file(private: Path) -> Path:
+    """Return where the workers tell the launcher how it ended."""
+    return private / "outcome.json"
 
 
-def port_file(folder: Path, launch: str, restart: str) -> Path:
-    """Return where the first worker tells the others of its machine the port that it was given."""
-    return folder / f"port-{launch}-{restart}"
+def _conclude(private: Path | None, status: str, message: str = "") -> int:
+    """Tell how it ended; return the exit code."""
+    if private is not None:
+        with atomic_file(outcome_file(private)) as file:
+            file.write(json.dumps({"status": status, "message": message}).encode())
+    with contextlib.suppress(OSError):  # the log may be on a full disk
+        print(message or status, file=sys.stderr)
+    return FAILED if status == "failed" else 0
 
 
-def _conclude(folder: Path, launch: str, status: str, message: str = "") -> int:
-    if message:
-        print(message, file=sys.stderr)
-    with atomic_file(outcome_file(folder, launch)) as file:
-        file.write(json.dumps({"status": status, "message": message}).encode())
-    return 0
-
-
-def _find_address(options: argparse.Namespace, launch: str) -> tuple[tuple[str, int], socket.socket | None]:
+def _find_address(options: argparse.Namespace) -> tuple[tuple[str, int], socket.socket | None]:
     """Return where the workers meet and, for the first of machine 0, the socket that listens there.
 
     The socket lives as long as the keeper, so that nobody finds the port closed between two attempts.
     """
-    host, _, port = options.address.rpartition(":")
+    host, port = parse_address(options.address)
     first = (options.machine, _local_rank()) == (0, 0)
-    listener = listen(host, int(port)) if first else None
-    if int(port):
-        return (host, int(port)), listener
-    file = port_file(options.folder, launch, os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    listener = listen(host, port) if first else None
+    if port:
+        return (host, port), listener
+    if options.private is None:
+        raise ValueError(f"launch: address must have a port, got {options.address!r}")
+    file = options.private / f"port-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
     if listener is not None:
         chosen = listener.getsockname()[1]
         with atomic_file(file) as out:
@@ -146,10 +151,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--patience", type=float, default=60.0)
     parser.add_argument("--max-restarts", type=int, default=100)
     parser.add_argument("--machine", type=int, default=0)
-    parser.add_argument("--address", default="127.0.0.1:0")
+    parser.add_argument("--address", required=True)
+    parser.add_argument("--private", type=Path, help="the launcher's own folder, if there is a launcher")
     return parser
 
 
 if __name__ == "__main__":
-    die_with_parent()
+    die_with_parent(int(os.environ.get(PARENT, os.getppid())))
     sys.exit(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,12 +73,36 @@ class DistributedTraining:
         self._worker = Worker(job.problem(), transport.rank, transport.size, job.dtype)
         self._worker.note = np.zeros(2)
         self._ledger = Ledger(job.scheme.local_steps, p)
+        self._agree_on_folder()
         self._restore()
         pids = [int(pid[0]) for pid in transport.tell_all(np.array([os.getpid()]))]
         self._log("begin", attempt=self._attempt, pids=pids)
         status = self._rounds()
         self._log("end", status=status)
+        if status == "stopped" and transport.rank == 0:
+            (self._folder / STOP_FILE).unlink(missing_ok=True)  # the request is met
         return status
+
+    def _agree_on_folder(self) -> None:
+        """Stop all workers if they do not share one folder: each would look for the others' slots in its own."""
+        transport = self._transport
+        token = f".seen-{os.getpid()}-{time.time_ns()}" if transport.rank == 0 else ""
+        told = transport.tell_all(np.array(list(token.ljust(64).encode()), np.uint8))[0]
+        file = self._folder / told.tobytes().decode().strip()
+        with _caught() as caught:
+            if transport.rank == 0:
+                file.touch()
+        agree(transport, caught.error)
+        with _caught() as caught:
+            if not file.exists():
+                raise ValueError(
+                    f"launch: out must be one folder that all machines see, got another one in {self._folder}"
+                )
+        try:
+            agree(transport, caught.error)
+        finally:
+            if transport.rank == 0:
+                file.unlink()
 
     def _rounds(self) -> str:
         rounds = self._job.scheme.rounds
@@ -177,10 +202,10 @@ class DistributedTraining:
         self._ledger.begin(self._transport.drive(worker.measure()))
 
     def _log(self, event: str, **facts: Any) -> None:
-        """Append a line to the log, on rank 0."""
+        """Append a line to the log, on rank 0; a full disk is for the next checkpoint to report."""
         if self._transport.rank == 0:
             line = {"event": event, "time": time.time(), "rounds": self._ledger.rounds, **facts}
-            with open(self._folder / LOG_FILE, "a", encoding="utf-8") as file:
+            with suppress(OSError), open(self._folder / LOG_FILE, "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
 
 

@@ -61,12 +61,21 @@ class Transport:
             return stop.value
 
     def count(self, name: str, more: int = 0) -> int:
-        """Add to a counter that all processes share, and return its value."""
-        return self._store.add(name, more)
+        """Add to a counter that all processes share, and return its value.
+
+        Raises
+        ------
+        PeerLostError
+            If the store, which worker 0 serves, is gone.
+        """
+        try:
+            return self._store.add(name, more)
+        except RuntimeError as error:
+            raise PeerLostError(f"worker {self.rank}: the store is lost: {str(error).splitlines()[0]}") from error
 
     def latecomers(self) -> bool:
         """Return whether workers wait that came after the group had begun."""
-        return self._store.add("tickets", 0) > self.size
+        return self.count("tickets") > self.size
 
     def tell_all(self, array: np.ndarray) -> list[np.ndarray]:
         """Give every process this one's array, of the same shape and dtype everywhere; return theirs."""
