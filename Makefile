@@ -18,7 +18,7 @@ test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
 stress: $(VENV)/installed-test
-	$(BIN)/python stress/studies/run.py $(ARGS)
+	$(BIN)/python stress/studies.py $(ARGS)
 	$(BIN)/python stress/distributed.py
 	$(BIN)/python stress/wheel.py
 

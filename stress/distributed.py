@@ -23,6 +23,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from distributed_namespaces import available, machines
+from pages import put_between_marks
 
 import subnetlab as sl
 
@@ -40,8 +41,6 @@ NAMES = {
 }
 SIGNALS = {"kill": signal.SIGKILL, "exception": signal.SIGINT, "stop": signal.SIGSTOP}
 GAP = (5, 30)  # new rounds between two faults
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
-BEGIN, END = "<!-- distributed: begin -->", "<!-- distributed: end -->"
 CUT = (2.0, 20.0)  # seconds without network: shorter and longer than it takes to go on without the other machine
 
 
@@ -176,9 +175,7 @@ def _verdict(seconds: dict[str, list[float]], codes: list[int], same: bool, roun
         numbers = f"{len(times)} | {median(times):.2f} s | {max(times):.2f} s | {LIMITS[kind]:.0f} s"
         lines.append(f"| {NAMES[kind]} | {numbers} | {'yes' if kept else 'NO'} |")
     print(f"exit codes {codes}", *lines, sep="\n")
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
-    PAGE.write_text("\n".join([before + BEGIN, *lines, END + after]), encoding="utf-8")
+    put_between_marks("reliability.md", "distributed", lines)
     return 0 if met else 1
 
 

@@ -1,6 +1,6 @@
 """`make stress`: the heavy tests of studies, and their figures into docs/reliability.md.
 
-python stress/studies/run.py [--kills 200] [--seed 0] [--cells 10000]
+python stress/studies.py [--kills 200] [--seed 0] [--cells 10000]
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import faults
-import kills
-import overhead
+import studies_faults as faults
+import studies_kills as kills
+import studies_overhead as overhead
+from pages import put_between_marks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def main() -> int:
@@ -124,9 +122,7 @@ def _write(rows: list[tuple[str, str, str]], minutes: float) -> None:
         "|---|---|---|",
         *(f"| {what} | {found} | {good} |" for what, found, good in rows),
     ]
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+    put_between_marks("reliability.md", "measured", lines)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kills import GRACE, PLAN, alive, command, descendants
+from studies_kills import GRACE, PLAN, alive, command, descendants
 
 from subnetlab.study import open_study
 from subnetlab.study.store import DATABASE

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pages import put_between_marks
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "testing.md"
-BEGIN, END = "<!-- wheel: begin -->", "<!-- wheel: end -->"
 
 IMPORTS = "import sys, subnetlab; assert not {'numpy', 'scipy', 'numba', 'torch'} & sys.modules.keys()"
 TRAIN = """
@@ -153,8 +153,7 @@ def write(rows: Sequence[tuple[str, str, bool]], packages: int) -> None:
         *(f"| {what} | {outcome.replace('|', '/')} | {'yes' if met else 'NO'} |" for what, outcome, met in rows),
     ]
     print(*lines, sep="\n")
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    PAGE.write_text("\n".join([before + BEGIN, *lines, END + rest.split(END)[1]]), encoding="utf-8")
+    put_between_marks("testing.md", "wheel", lines)
 
 
 if __name__ == "__main__":

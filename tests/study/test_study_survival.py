@@ -1,4 +1,4 @@
-"""A short run of the heavy test in stress/studies: kill -9 of parents and workers."""
+"""A short run of the heavy test in stress/studies_kills.py: kill -9 of parents and workers."""
 
 import importlib.util
 import sys
@@ -8,9 +8,9 @@ import pytest
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_nothing_is_lost_when_processes_are_killed(repository, tmp_path, monkeypatch):
-    spec = importlib.util.spec_from_file_location("kills", repository / "stress" / "studies" / "kills.py")
+    spec = importlib.util.spec_from_file_location("studies_kills", repository / "stress" / "studies_kills.py")
     kills = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "kills", kills)  # dataclasses look their module up
+    monkeypatch.setitem(sys.modules, "studies_kills", kills)  # dataclasses look their module up
     spec.loader.exec_module(kills)
     monkeypatch.setattr(kills, "PROGRESS", 4)
     report = kills.survive(3, tmp_path, seed=5, seeds_per_study=4)
