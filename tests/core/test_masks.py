@@ -5,6 +5,7 @@ import pytest
 
 from subnetlab import AllNeurons, Bernoulli, Categorical, FixedMasks
 from subnetlab.core.masks import LAWS
+from subnetlab.core.masks.table import law_by_name, law_settings
 from subnetlab.core.randomness import Purpose, random_words
 
 GIVEN = np.random.default_rng(0).random((6, 3, 37)) < 0.5
@@ -122,6 +123,14 @@ def test_fixed_masks_know_their_rounds_and_width(refused):
         law.sample(0, 6, 37)
     with refused(ValueError, "FixedMasks: masks must be for 36 neurons, got 37"):
         law.sample_subnetwork(0, 0, 36, 0)
+
+
+def test_a_law_by_name_takes_the_settings_that_it_has():
+    settings = {"n_subnetworks": 3, "selection_prob": 0.4, "no_such": 1}
+    assert law_by_name("bernoulli", **settings) == Bernoulli(3, 0.4)
+    assert law_by_name("categorical", **settings, probabilities=(0.5, 0.25, 0.25)) == Categorical(3, (0.5, 0.25, 0.25))
+    assert law_by_name("all", **settings) == AllNeurons(3)
+    assert law_settings("fixed") == {"masks", "selection_prob"}
 
 
 def test_known_bits():
