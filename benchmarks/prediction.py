@@ -100,6 +100,7 @@ def compare(options, data) -> None:
     at = [k for k in (20, 50, 100, 200) if k <= options.rounds]
     print(f"| cell | frozen: rounds, last | moving: rounds | average | after {at} rounds | changed | exact | met |")
     print("|---|---|---|---|---|---|---|---|")
+    models = {kappa: sl.lazy_model(initial_network(options, data, kappa), data.X, data.y) for kappa in options.kappa}
     short, met = {}, 0
     with np.load(options.stored) as stored:
         for kappa, masks, tau in cells(options):
@@ -107,10 +108,9 @@ def compare(options, data) -> None:
             mean, error = stored[f"{name}/curve"]
             average, average_error = stored[f"{name}/average"]
             exact, step_size, changed = stored[f"{name}/rest"]
-            model = lazy_model_of(options, data, kappa)
             scheme = sl.TrainingScheme(masks, rounds=len(mean) - 1, local_steps=tau)
-            frozen = sl.predict(model, scheme, float(step_size)).full_error
-            moving = sl.predict(model, scheme, float(step_size), patterns="moving").full_error
+            frozen = sl.predict(models[kappa], scheme, float(step_size)).full_error
+            moving = sl.predict(models[kappa], scheme, float(step_size), patterns="moving").full_error
             share = passes(mean, error, moving).mean()
             is_met = share >= min(0.95, exact)
             met += is_met
@@ -138,12 +138,6 @@ def print_short(options, short) -> None:
             laws = [sl.Bernoulli(p, xi) for xi in options.xi] + [sl.Categorical(p)]
             print(f"| p = {p} | " + " | ".join(short.get((kappa, tau, law), "") for law in laws) + " |")
         print()
-
-
-def lazy_model_of(options, data, kappa, cache={}):  # noqa: B006 - one model per kappa, for this process
-    if kappa not in cache:
-        cache[kappa] = sl.lazy_model(initial_network(options, data, kappa), data.X, data.y)
-    return cache[kappa]
 
 
 def main() -> None:
