@@ -88,6 +88,14 @@ def test_bad_input_is_refused(refused):
         sl.SubnetClassifier().fit(IRIS, IRIS[:, 0])
 
 
+def test_an_earlier_fit_stays_when_other_features_are_refused(refused):
+    model = sl.SubnetClassifier(random_state=0, rounds=2).fit(IRIS, SPECIES)
+    before = model.predict_proba(IRIS)
+    with refused(ValueError, "SubnetClassifier: y must hold at least two classes, got the one class 0"):
+        model.fit(IRIS[:50, :2], SPECIES[:50])
+    np.testing.assert_array_equal(model.predict_proba(IRIS), before)
+
+
 def test_early_stopping_holds_out_every_class():
     rare = np.r_[np.zeros(360, int), np.ones(40, int)]
     order = np.random.default_rng(0).permutation(400)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -22,6 +23,8 @@ from .schemes import FEW_ROWS, build_scheme
 from .stopping import EarlyStopping, run_rounds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..core.arrays import FloatArray
     from ..core.losses import LossName
     from ..core.masks import MaskLaw
@@ -30,21 +33,6 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 4096
 _TOL = 1e-4  # of the validation error, whose scale is that of targets with variance one
-
-
-@dataclass
-class _Fitted:
-    """What a later call of `partial_fit` or a warm start goes on with; fields are attributes of the estimator."""
-
-    feature_scaling_: FeatureScaling
-    network_: ShallowReLU
-    n_iter_: int
-    _seed: int
-    _sessions: int
-
-    @classmethod
-    def of(cls, estimator: Any) -> _Fitted:
-        return cls(**{f.name: getattr(estimator, f.name) for f in fields(cls)})
 
 
 class SubnetEstimator(BaseEstimator):
@@ -56,6 +44,7 @@ class SubnetEstimator(BaseEstimator):
     masks_: MaskLaw
     n_iter_: int
     _seed: int
+    _sessions: int  # trained so far: each has masks of its own
 
     def __init__(
         self,
@@ -100,6 +89,17 @@ class SubnetEstimator(BaseEstimator):
         self.engine = engine
         self.dtype = dtype
 
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Put all attributes back if the block fails, so that an earlier fit stays as it was."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
     def _fit(
         self,
         X: FloatArray,
@@ -111,7 +111,7 @@ class SubnetEstimator(BaseEstimator):
         one_pass: bool = False,
         strata: Any = None,
     ) -> None:
-        """Train on checked features and on targets in the network's units; nothing changes if that fails.
+        """Train on checked features and on targets in the network's units.
 
         Parameters
         ----------
@@ -124,23 +124,21 @@ class SubnetEstimator(BaseEstimator):
         """
         if fresh:
             warn_about_bad_scaling(X, type(self).__name__)
-        fitted = self._beginning(X, y, sample_weight) if fresh else _Fitted.of(self)
-        features = fitted.feature_scaling_.transform(X)
+            self._begin(X, y, sample_weight)
+        features = self.feature_scaling_.transform(X)
         stopping = None
         if not one_pass and self._stops_early(len(X)):
-            features, y, sample_weight, stopping = self._hold_out(
-                features, y, sample_weight, loss, strata, fitted._seed
-            )
+            features, y, sample_weight, stopping = self._hold_out(features, y, sample_weight, loss, strata)
         scheme = self._scheme(len(features))
         if one_pass:
             rows = scheme.batch_size or len(X)
             scheme = replace(scheme, rounds=max(1, round(len(X) / (rows * scheme.local_steps))))
         session = TrainingSession(
-            fitted.network_,
+            self.network_,
             features,
             y,
             scheme,
-            seed=int(random_words(fitted._seed, Purpose.SESSIONS, 0, fitted._sessions, 1)[0]),
+            seed=int(random_words(self._seed, Purpose.SESSIONS, 0, self._sessions, 1)[0]),
             engine="minibatch" if self.engine == "auto" else self.engine,
             dtype=self._dtype(scheme),
             threads=_threads(self.n_jobs, type(self).__name__),
@@ -150,27 +148,26 @@ class SubnetEstimator(BaseEstimator):
             learn_signs=self.learn_output_weights,
         )
         network = run_rounds(session, stopping, progress=bool(self.verbose))
-        fitted.network_ = ShallowReLU(network.weights.astype(np.float64), network.signs.astype(np.float64))
-        fitted._sessions += 1
-        fitted.n_iter_ += session.rounds_done
-        self.__dict__.update(vars(fitted))
+        self.network_ = ShallowReLU(network.weights.astype(np.float64), network.signs.astype(np.float64))
+        self._sessions += 1
+        self.n_iter_ += session.rounds_done
         self.masks_ = scheme.masks
         self.step_size_ = session.settings.step_size
         if stopping is not None:
             self.validation_errors_ = np.array(stopping.errors)
 
-    def _beginning(self, X: FloatArray, y: FloatArray, sample_weight: FloatArray | None) -> _Fitted:
-        """Return what a fit starts from: the random network, and features scaled as these rows want."""
+    def _begin(self, X: FloatArray, y: FloatArray, sample_weight: FloatArray | None) -> None:
+        """Set what a fit starts from: the random network, and features scaled as these rows want."""
         name = type(self).__name__
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        network = ShallowReLU.initialize(
+        self._seed, self._sessions, self.n_iter_ = int(check_random_state(self.random_state).randint(2**31)), 0, 0
+        self.feature_scaling_ = FeatureScaling.of(X, sample_weight)
+        self.network_ = ShallowReLU.initialize(
             checks.whole_number(name, "width", self.width, least=1),
             X.shape[1] + 1,
             checks.positive_number(name, "init_scale", self.init_scale),
-            seed,
+            self._seed,
             n_outputs=None if y.ndim == 1 else y.shape[1],
         )
-        return _Fitted(FeatureScaling.of(X, sample_weight), network, 0, seed, 0)
 
     def _scheme(self, n_samples: int) -> TrainingScheme:
         return build_scheme(
@@ -203,13 +200,14 @@ class SubnetEstimator(BaseEstimator):
         sample_weight: FloatArray | None,
         loss: LossName,
         strata: Any,
-        seed: int,
     ) -> tuple[FloatArray, FloatArray, FloatArray | None, EarlyStopping]:
         """Take the validation rows out of the training rows."""
         name = type(self).__name__
         fraction = checks.probability(name, "validation_fraction", self.validation_fraction)
         patience = checks.whole_number(name, "n_rounds_no_change", self.n_rounds_no_change, least=1)
-        train, held_out = train_test_split(np.arange(len(y)), test_size=fraction, random_state=seed, stratify=strata)
+        train, held_out = train_test_split(
+            np.arange(len(y)), test_size=fraction, random_state=self._seed, stratify=strata
+        )
         s = (None, None) if sample_weight is None else (sample_weight[train], sample_weight[held_out])
         stopping = EarlyStopping(features[held_out], y[held_out], s[1], LOSSES[loss], patience, _TOL)
         return features[train], y[train], s[0], stopping

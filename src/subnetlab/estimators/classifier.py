@@ -105,7 +105,8 @@ class SubnetClassifier(ClassifierMixin, SubnetEstimator):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on rows X, shape (n, d), classes y, shape (n,), and weights, shape (n,); see `SubnetRegressor.fit`."""
         going_on = self.warm_start and hasattr(self, "network_")
-        return self._fit_classes(X, y, sample_weight, classes=None, fresh=not going_on)
+        with self._all_or_nothing():
+            return self._fit_classes(X, y, sample_weight, classes=None, fresh=not going_on)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Go on training with one pass over these rows; the first call fixes scaling and classes.
@@ -116,7 +117,8 @@ class SubnetClassifier(ClassifierMixin, SubnetEstimator):
             All classes that will ever be seen, for the first call; those of ``y`` if None.
         """
         fresh = not hasattr(self, "network_")
-        return self._fit_classes(X, y, sample_weight, classes=classes, fresh=fresh, one_pass=True)
+        with self._all_or_nothing():
+            return self._fit_classes(X, y, sample_weight, classes=classes, fresh=fresh, one_pass=True)
 
     def decision_function(self, X: Any) -> FloatArray:
         """Return the whole network's output, with the factor xi; shape (n,) for two classes, else (n, n_classes)."""

@@ -105,11 +105,13 @@ class SubnetRegressor(RegressorMixin, SubnetEstimator):
             If a given step size proves too large.
         """
         going_on = self.warm_start and hasattr(self, "network_")
-        return self._fit_targets(X, y, sample_weight, fresh=not going_on)
+        with self._all_or_nothing():
+            return self._fit_targets(X, y, sample_weight, fresh=not going_on)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Go on training with one pass over these rows; the first call fixes scalings and outputs."""
-        return self._fit_targets(X, y, sample_weight, fresh=not hasattr(self, "network_"), one_pass=True)
+        with self._all_or_nothing():
+            return self._fit_targets(X, y, sample_weight, fresh=not hasattr(self, "network_"), one_pass=True)
 
     def predict(self, X: Any) -> FloatArray:
         """Return the whole network's prediction, with the factor xi; shape (n,) or (n, o)."""
