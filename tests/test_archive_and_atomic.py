@@ -259,3 +259,14 @@ def test_after_a_kill_the_older_file_is_as_it_was(tmp_path):
     killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert path.read_bytes() == b"old"
+
+
+def test_a_zip_of_something_else_is_named(tmp_path):
+    np.savez(tmp_path / "other.npz", X=np.eye(2))
+    with pytest.raises(ArchiveError, match=r"other\.npz: not a readable thing file \(it has no entry 'meta'\)"):
+        read_archive(tmp_path / "other.npz", "thing", 1)
+
+
+def test_what_may_not_be_read_is_no_damaged_file(tmp_path):
+    with pytest.raises(IsADirectoryError):  # as PermissionError, which root does not meet
+        read_archive(tmp_path, "thing", 1)

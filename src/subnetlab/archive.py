@@ -46,8 +46,8 @@ def read_archive(path: str | Path, kind: str, newest_version: int) -> tuple[dict
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    OSError
+        If there is no such file, or it may not be read.
     ArchiveError
         If it is damaged, of another kind, or written by a newer version.
     """
@@ -58,9 +58,11 @@ def read_archive(path: str | Path, kind: str, newest_version: int) -> tuple[dict
                 raise ValueError("it is no ZIP archive")
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # NumPy leaves bad files open
             arrays = {name: file[name] for name in file.files}
+        if _META not in arrays:
+            raise ValueError(f"it has no entry {_META!r}")
         meta = dict(json.loads(arrays.pop(_META).tobytes()))
         found_kind, version, names = meta.pop("kind"), int(meta.pop("version")), meta.pop("arrays", None)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except Exception as error:  # damage makes zipfile and NumPy raise a dozen types
         raise ArchiveError(f"{path}: not a readable {kind} file ({error})") from error

@@ -233,3 +233,12 @@ def test_signs_are_balanced_and_independent_of_each_other_and_of_the_weights():
     assert stats.binomtest(int(np.sum(a > 0)), len(a)).pvalue > ALARM
     assert stats.binomtest(int(np.sum(a[1:] == a[:-1])), len(a) - 1).pvalue > ALARM
     assert stats.binomtest(int(np.sum(a == np.sign(network.weights[:, 0]))), len(a)).pvalue > ALARM
+
+
+@pytest.mark.parametrize("values", [np.ones((2, 3), complex), np.ones((2, 3), object), np.full((2, 3), "1")])
+def test_what_is_no_real_number_is_refused(values):
+    net = ShallowReLU.initialize(width=4, n_features=3)
+    with pytest.raises(TypeError, match="ShallowReLU: X must hold real numbers, got dtype"):
+        net.output(values)
+    with pytest.raises(TypeError, match="ShallowReLU: X must hold real numbers, got dtype"):
+        net.subnetwork_output(values, np.ones(4, bool))

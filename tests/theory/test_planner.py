@@ -72,6 +72,15 @@ def test_guarantees_come_with_a_plan():
         ({"max_rounds": 0}, "plan: max_rounds must be at least 1, got 0"),
         ({"init_scale": -1.0}, "average_lazy_model: init_scale must be above 0, got -1.0"),
         ({"selection_probs": (1.5,)}, "Bernoulli: selection_prob must be in (0, 1], got 1.5"),
+        (
+            {"selection_probs": (0.5, 2.0), "n_subnetworks": (2,)},
+            "Bernoulli: selection_prob must be in (0, 1], got 2.0",
+        ),
+        ({"local_steps": (1, 0)}, "plan: local_steps must be at least 1, got 0"),
+        ({"widths": (100, -5)}, "plan: widths must be at least 1, got -5"),
+        ({"widths": ()}, "plan: widths must be a list of at least 1 values, got ()"),
+        ({"local_steps": 5}, "plan: local_steps must be a list of at least 1 values, got 5"),
+        ({"n_subnetworks": "12"}, "plan: n_subnetworks must be a list of at least 1 values, got '12'"),
     ],
 )
 def test_bad_input_is_refused(change, message, refused):
@@ -80,6 +89,8 @@ def test_bad_input_is_refused(change, message, refused):
 
 
 def test_bad_costs_are_refused(refused):
+    with refused(TypeError, "plan: costs must be a Costs or NoneType, got float"):
+        sl.plan(X, Y, 0.5, 1.5)
     with refused(ValueError, "Costs: latency must be at least 0, got -1.0"):
         Costs(latency=-1.0)
     with refused(ValueError, "Costs: neuron_step must be above 0, got 0"):

@@ -118,8 +118,8 @@ class ShallowReLU:
 
         Raises
         ------
-        ValueError
-            If X has another shape, or xi is outside (0, 1].
+        TypeError, ValueError
+            If X holds no real numbers or has another shape, or xi is outside (0, 1].
         """
         selection_prob = checks.probability("ShallowReLU", "selection_prob", selection_prob)
         activations = np.maximum(self._checked_features(X) @ self.weights.T, 0)
@@ -166,6 +166,8 @@ class ShallowReLU:
         X = np.asarray(X)
         if X.ndim != 2 or X.shape[1] != self.n_features:
             raise ValueError(f"ShallowReLU: X must have shape (n, {self.n_features}), got {X.shape}")
+        if X.dtype.kind not in "fiub":
+            raise TypeError(f"ShallowReLU: X must hold real numbers, got dtype {X.dtype}")
         return X
 
     def _checked_mask(self, mask: BoolArray) -> BoolArray:

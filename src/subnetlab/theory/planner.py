@@ -146,11 +146,15 @@ def plan(
     """
     checks.positive_number("plan", "target_error", target_error)
     checks.whole_number("plan", "max_rounds", max_rounds, least=1)
-    costs = costs or Costs()
+    checks.instance("plan", "costs", costs, Costs | None)
+    costs = Costs() if costs is None else costs
+    laws = [*_laws(_values("n_subnetworks", n_subnetworks), _values("selection_probs", selection_probs, least=0))]
+    steps = [checks.whole_number("plan", "local_steps", tau, least=1) for tau in _values("local_steps", local_steps)]
+    wide = [checks.whole_number("plan", "widths", m, least=1) for m in _values("widths", widths)]
     found: list[Plan] = []
-    for m in widths:
+    for m in wide:
         model = average_lazy_model(X, y, m, init_scale)
-        for masks, tau in itertools.product(_laws(n_subnetworks, selection_probs), local_steps):
+        for masks, tau in itertools.product(laws, steps):
             found += _plans(model, masks, tau, target_error, costs, max_rounds)
     return tuple(sorted(found, key=lambda p: (p.seconds, p.traffic)))
 
@@ -164,11 +168,19 @@ def trade_off(plans: Sequence[Plan]) -> tuple[Plan, ...]:
     return tuple(kept)
 
 
+def _values(name: str, values: Any, *, least: int = 1) -> list[Any]:
+    """Return the values to try, of which there must be ``least``."""
+    if isinstance(values, str) or not np.ndim(values) or len(values) < least:
+        raise ValueError(f"plan: {name} must be a list of at least {least} values, got {values!r}")
+    return list(values)
+
+
 def _laws(n_subnetworks: Sequence[int], selection_probs: Sequence[float]) -> Iterator[MaskLaw]:
     for p in n_subnetworks:
         for xi in selection_probs:
+            law = Bernoulli(p, xi)
             if p == 1 or xi < 1:
-                yield Bernoulli(p, xi)
+                yield law
         if p > 1:
             yield Categorical(p)
 
