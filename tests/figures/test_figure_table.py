@@ -14,7 +14,7 @@ def test_every_figure_is_there(name):
 
 
 def test_an_unknown_figure_is_refused(refused):
-    rule = "figure_function: name must be one of 'dynamics', 'heatmap', 'heatmaps', got 'pie'"
+    rule = "figure_function: name must be one of 'dynamics', 'heatmap', 'heatmaps', 'promise', got 'pie'"
     with refused(ValueError, rule):
         figure_function("pie")
 

@@ -134,6 +134,13 @@ def test_dropout_bias_is_the_minimum_of_the_penalised_error():
     assert np.all(dropout_bias(sl.lazy_model(network, X, Y), 1.0) == 0)
 
 
+def test_small_steps_have_the_floor_of_ever_more_rounds():
+    model = sl.lazy_model(sl.ShallowReLU.initialize(500, 8, seed=0), X, Y)
+    assert sl.predict(model, sl.gradient_descent(1, 1e-5)).floor == 0
+    small, smaller = (sl.predict(model, sl.dropout(0.5, 1, eta)).floor for eta in (1e-4, 1e-5))
+    assert smaller == pytest.approx(small / 10, rel=1e-3)  # rho = 1 - theta eta h, noise of order eta^2
+
+
 def test_unstable_steps_have_no_floor():
     network = sl.ShallowReLU.initialize(500, 8, seed=0)
     prediction = sl.predict(sl.lazy_model(network, X, Y), sl.dropout(0.5, rounds=5, step_size=100.0))

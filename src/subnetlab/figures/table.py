@@ -18,6 +18,7 @@ FIGURES: dict[str, str] = {
     "dynamics": ".dynamics:draw_dynamics",
     "heatmap": ".heatmap:draw_heatmap",
     "heatmaps": ".heatmap:draw_heatmaps",
+    "promise": ".promise:draw_promise",
 }
 
 

@@ -12,6 +12,7 @@ from ..core.masks import Categorical
 from .moments import mask_moments
 from .moving_patterns import moving_mean_and_spread
 from .neuron_noise import categorical_noise
+from .setting import PAPER_SCHEME
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray, IntArray
@@ -173,7 +174,7 @@ def _step_size(scheme: TrainingScheme, step_size: float | None) -> float:
     eta = scheme.step_size if step_size is None else step_size
     if isinstance(eta, str):
         raise ValueError(f"predict: step_size must be given as a number, the scheme has {eta!r}")
-    for name, allowed in (("shards", None), ("batch_size", None), ("unselected", "keep")):
+    for name, allowed in PAPER_SCHEME.items():
         value = getattr(scheme, name)
         if value != allowed:
             raise ValueError(f"predict: {name} must be {allowed!r}, got {value!r}: the prediction is not about it")

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
 
+PAPER_SCHEME: dict[str, str | None] = {"shards": None, "batch_size": None, "unselected": "keep"}
+"""What a scheme may have otherwise, and how the paper has it."""
+
 
 @dataclass(frozen=True)
 class TheorySetting:
@@ -176,5 +179,5 @@ def _step_size(scheme: TrainingScheme, step_size: float | None, lambda_0: float,
 
 
 def _other_features(scheme: TrainingScheme) -> tuple[str, ...]:
-    usual = {"shards": None, "batch_size": None, "unselected": "keep"}
-    return tuple(f"{name}={getattr(scheme, name)}" for name, value in usual.items() if getattr(scheme, name) != value)
+    values = ((name, getattr(scheme, name)) for name in PAPER_SCHEME)
+    return tuple(f"{name}={value}" for name, value in values if value != PAPER_SCHEME[name])
