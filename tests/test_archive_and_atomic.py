@@ -267,6 +267,10 @@ def test_a_zip_of_something_else_is_named(tmp_path):
         read_archive(tmp_path / "other.npz", "thing", 1)
 
 
-def test_what_may_not_be_read_is_no_damaged_file(tmp_path):
-    with pytest.raises(IsADirectoryError):  # as PermissionError, which root does not meet
-        read_archive(tmp_path, "thing", 1)
+def test_what_may_not_be_read_is_no_damaged_file(tmp_path, monkeypatch):
+    def refuse(path, *_):  # root may read everything
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(tmp_path), "open", refuse)
+    with pytest.raises(PermissionError, match="secret"):
+        read_archive(tmp_path / "secret.npz", "thing", 1)

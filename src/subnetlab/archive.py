@@ -62,7 +62,7 @@ def read_archive(path: str | Path, kind: str, newest_version: int) -> tuple[dict
             raise ValueError(f"it has no entry {_META!r}")
         meta = dict(json.loads(arrays.pop(_META).tobytes()))
         found_kind, version, names = meta.pop("kind"), int(meta.pop("version")), meta.pop("arrays", None)
-    except (FileNotFoundError, PermissionError, IsADirectoryError):
+    except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # damage makes zipfile and NumPy raise a dozen types
         raise ArchiveError(f"{path}: not a readable {kind} file ({error})") from error
