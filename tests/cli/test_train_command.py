@@ -30,6 +30,15 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path, capsys):
         assert np.array_equal(network["weights"], run.network.weights)
 
 
+@pytest.mark.parametrize("command", ["train", "reproduce"])
+def test_what_the_theory_cannot_use_is_said_before_training(tmp_path, capsys, command):
+    np.savez(tmp_path / "mine.npz", X=[[1.0, 1.0], [2.0, 1.0], [-1.0, -1.0]], y=np.ones(3))
+    flags = ["--width", "5", "--rounds", "2", "--eta", "0.1", "--out", str(tmp_path / "out"), "--quiet"]
+    flags += ["--figures", "2a", "--final-rounds", "1", "--jobs", "1"] if command == "reproduce" else []
+    assert main([command, "--dataset", str(tmp_path / "mine.npz"), *flags]) == 0
+    assert "note: 2 rows lie on 1 shared lines (1 with antipodal rows)" in capsys.readouterr().err
+
+
 def test_more_rounds_go_on_with_the_bits_of_one_run(tmp_path, capsys):
     out, whole = tmp_path / "parts", tmp_path / "whole"
     assert main([*SMALL, "--rounds", "3", "--out", str(out)]) == 0

@@ -5,6 +5,7 @@ import pytest
 
 from subnetlab.reproduction.claims import bernoulli_verdicts, categorical_verdicts, dynamics_verdicts
 from subnetlab.reproduction.grids import MEASURES, ErrorGrid
+from subnetlab.reproduction.text import verdicts_text
 
 
 def grid(log_error, taus=(1, 2, 5), rounds=20):
@@ -73,3 +74,11 @@ def test_a_row_of_the_table_is_flat():
     row = bernoulli_verdicts(grid(lambda r, c: -r - c), rounds=5)[0].as_row()
     assert {"figure", "claim", "outcome", "effect_mean", "effect_low", "agreement", "seeds"} <= row.keys()
     assert not any(isinstance(value, (dict, tuple)) for value in row.values())
+
+
+def test_of_one_round_nothing_is_sampled_again():
+    errors = np.exp(np.random.default_rng(0).standard_normal((3, 1)))
+    verdicts = dynamics_verdicts(2 * errors, errors[..., np.newaxis], np.column_stack([errors, errors / 2]))
+    assert outcomes(verdicts, "local training") == outcomes(verdicts, "aggregation") == {"HOLDS"}
+    assert outcomes(verdicts, "re-sampling") == {"UNDECIDED"}
+    assert "  UNDECIDED nothing to compare " in verdicts_text(verdicts)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from ..core import checks
-from ..datasets import headline
+from ..datasets import headline, notes
 from ..reproduction.cells import arranged, figure_plan, resolved
 from ..reproduction.claims import write_verdicts
 from ..reproduction.figure import Material, View
@@ -139,6 +139,8 @@ def run(options: Options) -> int:
     out = sys.stderr if options.json else sys.stdout
     data = options.data.load()
     print(headline(data), file=out)
+    for note in notes(data):
+        print(f"note: {note}", file=sys.stderr)
     settings = resolved(settings)
     print(settings_text(settings, options.view), file=out, flush=True)
     plans = {figure: figure_plan(figure, settings) for figure in options.figures}

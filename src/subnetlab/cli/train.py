@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..atomic import atomic_file
 from ..core.network import ShallowReLU
 from ..core.scheme import TrainingScheme
-from ..datasets import headline
+from ..datasets import headline, notes
 from ..training import DivergenceError, TrainingInterrupted, load_run
 from ..training.loop import complete
 from ..training.session import TrainingSession
@@ -65,6 +65,8 @@ def run(options: Options) -> int:
     scheme = options.scheme.scheme()
     data = options.data.load(options.n_validation)
     print(headline(data), file=sys.stderr if options.json else sys.stdout)
+    for note in notes(data):
+        print(f"note: {note}", file=sys.stderr)
     session = _new_session(options, data, scheme)
     folder = open_folder(options.out, _settings(options, data), force=options.force)
     write_json(folder / "provenance.json", data.provenance)

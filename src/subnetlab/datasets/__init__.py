@@ -5,7 +5,7 @@ One dataset is one file here and one line in `table`. Imports nothing of ours bu
 
 from .collinear import CollinearRows, collinear_rows
 from .dataset import Dataset
-from .describe import crime_places, describe, headline, list_datasets
+from .describe import crime_places, describe, headline, list_datasets, notes
 from .errors import DatasetNotFoundError
 from .load import load_dataset
 from .preprocessing import Preprocessing
@@ -21,4 +21,5 @@ __all__ = [
     "headline",
     "list_datasets",
     "load_dataset",
+    "notes",
 ]

@@ -84,8 +84,8 @@ def dynamics_verdicts(sampled: FloatArray, local: FloatArray, full: FloatArray) 
             when,
             "every round",
             "log ratio of the errors, mean over rounds",
-            change.reshape(len(change), -1).mean(axis=1),
-            float(np.sign(change).mean()),
+            change.reshape(len(change), -1).mean(axis=1) if change.size else np.full(len(change), np.nan),
+            float(np.sign(change).mean()) if change.size else np.nan,  # of one round, nothing is sampled again
         )
         for (claim, when), change in changes.items()
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,8 @@ def verdicts_text(verdicts: Sequence[Verdict]) -> str:
             said = claim
         effect = verdict.effect
         numbers = f"effect {effect.mean:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]"
-        lines.append(
-            f"  {verdict.outcome:<10}{numbers:<30}agreement {verdict.agreement:+.2f}  "
-            f"{verdict.protocol:<18}{verdict.measure}"
-        )
+        found = f"{numbers:<30}agreement {verdict.agreement:+.2f}"
+        if math.isnan(effect.mean):
+            found = "nothing to compare"
+        lines.append(f"  {verdict.outcome:<10}{found:<47}{verdict.protocol:<18}{verdict.measure}")
     return "\n".join(lines)
