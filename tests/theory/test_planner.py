@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.theory.planner import Costs, trade_off
+from subnetlab.theory.planner import Costs, Plan, trade_off
 
 
 def rows(n, d, seed=0):
@@ -42,6 +42,11 @@ def test_costs_decide():
     assert sl.plan(X, Y, 0.5, slow_network, **SMALL)[0].scheme.local_steps == 4  # few rounds
     traffic = [p.traffic for p in trade_off(sl.plan(X, Y, 0.5, **SMALL))]
     assert traffic == sorted(traffic, reverse=True)
+
+
+def test_of_plans_with_equal_traffic_the_faster_is_kept():
+    fast, slow = (Plan(sl.gradient_descent(1), 10, 0.1, 0.0, seconds=s, traffic=5.0) for s in (1.0, 2.0))
+    assert trade_off([slow, fast]) == (fast,)
 
 
 def test_the_first_plan_comes_true():

@@ -82,6 +82,15 @@ def test_data_that_the_theory_is_not_about(refused):
         long_rows.theory()
 
 
+def test_local_rates_are_judged_until_errors_are_rounding():
+    run = sl.train(NET, X, Y, sl.gradient_descent(rounds=1000, step_size=1.0), record="subnetworks")
+    errors = run.history.subnetwork_errors[:, 0, 0] / run.history.full_error[0]
+    rates = run.theory(init_scale=0.5).local_rates
+    assert errors[0] > 1e-3 > 1e-15 > errors[-1]
+    assert np.isfinite(rates[errors > 1e-17]).all()
+    assert np.isnan(rates[errors < 1e-19]).all()
+
+
 def test_categorical_masks_are_judged_by_theorem_4_also_where_it_does_not_apply():
     scheme = sl.TrainingScheme(sl.Categorical(2), rounds=2, step_size=0.1, shards=2)
     result = sl.train(NET, X, Y, scheme).theory()

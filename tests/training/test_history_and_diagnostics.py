@@ -69,6 +69,13 @@ def test_diagnostics_and_validation_by_direct_computation(engine):
     assert run.history.pattern_change[-1] > 0
 
 
+def test_a_neuron_at_the_kink_is_active():
+    at_rest = sl.ShallowReLU(np.array([[0.0, 1.0]]), np.array([1.0]))
+    rows, y = np.array([[1.0, 0.0]]), np.array([0.0])  # z = 0 and no error, so that it stays there
+    run = sl.train(at_rest, rows, y, sl.gradient_descent(2, 0.1), diagnostics=("patterns",))
+    np.testing.assert_array_equal(run.history.pattern_change, 0)
+
+
 def test_the_validation_error_of_several_outputs():
     signs = np.sign(rng.standard_normal((30, 2)))
     network = sl.ShallowReLU(NETWORK.weights, signs)

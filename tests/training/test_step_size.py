@@ -61,6 +61,14 @@ def test_auto_knows_sample_weights():
     assert got == pytest.approx(1 / lambda_max(NETWORK, X, s), rel=1e-9)
 
 
+def test_minibatches_add_the_noise_of_their_draws():
+    """c max_i |x_i|^2 / 2 with c = (n / b) (n - b) / (n - 1): nothing for all rows, and here |x_i| = 1."""
+    largest = 1 / resolved(sl.gradient_descent(1))
+    for b, c in ((7, 0.0), (6, 7 / 6 * 1 / 6), (2, 7 / 2 * 5 / 6)):
+        got = resolved(sl.TrainingScheme(sl.AllNeurons(), 1, batch_size=b))
+        assert 1 / got == pytest.approx(largest + c / 2, rel=1e-9)
+
+
 @pytest.mark.parametrize("outputs", [None, 3])
 def test_auto_is_stable_for_other_output_weights(outputs):
     """max_r |a_r|^2 bounds what they add; a step is stable below 2 / lambda_max."""
