@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from subnetlab.core.inputs import has_unit_rows
-from subnetlab.datasets import Preprocessing, load_dataset
+from subnetlab.datasets import Preprocessing, load_dataset, synthetic
 from subnetlab.datasets.synthetic import ntk_smallest_eigenvalue
 from subnetlab.kernels.eigenvalues import smallest_eigenvalue
 from subnetlab.kernels.infinite import infinite_ntk
@@ -81,3 +81,27 @@ def test_small_kernel_by_hand():
 def test_bad_input(arguments, error, message):
     with pytest.raises(error, match=message):
         load_dataset("synthetic", **arguments)
+
+
+def angles_at_once(X):
+    """What `_angles` says, row by row: the stored hashes of made data rest on its bits."""
+    rows = [2 * np.arctan2(np.linalg.norm(X - x, axis=1), np.linalg.norm(X + x, axis=1)) for x in X]
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 33, 130])
+@pytest.mark.parametrize("d", [1, 2, 7, 9, 127, 129, 1000, 40_000])
+def test_angles_in_pieces_have_the_bits_of_angles_at_once(n, d):
+    X = np.random.default_rng(n + d).normal(size=(min(n, 5) if d > 1000 else n, d)) + 1
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    np.testing.assert_array_equal(synthetic._angles(X), angles_at_once(X), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("n", "arguments"), [(12, {}), (40, {"n_features": 15, "smallest_eigenvalue": 0.01}), (64, {})]
+)
+@pytest.mark.parametrize("seed", [0, 5])
+def test_data_made_in_pieces_have_the_same_bits(n, arguments, seed, monkeypatch):
+    made = load_dataset("synthetic", n_samples=n, seed=seed, **arguments)
+    monkeypatch.setattr(synthetic, "_angles", angles_at_once)
+    assert made.digest == load_dataset("synthetic", n_samples=n, seed=seed, **arguments).digest
