@@ -76,6 +76,19 @@ def test_a_row_of_the_table_is_flat():
     assert not any(isinstance(value, (dict, tuple)) for value in row.values())
 
 
+def test_every_change_is_read_between_its_own_two_errors():
+    """Three rounds whose errors all differ, powers of e: sampled, two local steps, aggregated."""
+    logs = np.array([[9.0, 7, 6, 4], [8, 5, 4.5, 4], [6, 5, 3, 1]])
+    errors, full = np.exp(logs), np.exp(np.append(9.5, logs[:, -1]))
+    local, smooth, drop, rise = dynamics_verdicts(
+        errors[np.newaxis, :, 0], errors[np.newaxis, :, 1:3], full[np.newaxis]
+    )
+    assert local.effect.mean == pytest.approx((3 + 3.5 + 3) / 3)
+    assert smooth.effect.mean == pytest.approx((2 + 1 + 3 + 0.5 + 1 + 2) / 6)
+    assert drop.effect.mean == pytest.approx((2 + 0.5 + 2) / 3)
+    assert rise.effect.mean == pytest.approx((8 - 4 + 6 - 4) / 2)
+
+
 def test_of_one_round_nothing_is_sampled_again():
     errors = np.exp(np.random.default_rng(0).standard_normal((3, 1)))
     verdicts = dynamics_verdicts(2 * errors, errors[..., np.newaxis], np.column_stack([errors, errors / 2]))
