@@ -13,6 +13,7 @@ is tau steps. "Error" is |y - u|^2 of the whole network on all rows; looking at 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -49,6 +50,9 @@ class Setting:
     target: float
     features: int | None
     folder: str
+    delay: float  # mean of this worker's random delay in a round, seconds
+    close_share: float
+    seed: int
 
 
 def data(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +84,9 @@ def train_ist(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     law = sl.Categorical(setting.workers)
     eta = auto_step(X, y, sl.TrainingScheme(law, 1, setting.local_steps))
     scheme = sl.TrainingScheme(law, setting.rounds, setting.local_steps, eta)
-    job = Job(X, y, scheme, setting.width, 1.0, 0, "float32", 1)
+    job = Job(X, y, scheme, setting.width, 1.0, 0, "float32", 1, setting.close_share)
+    if setting.delay:
+        be_slow(setting)
     listener = listen(setting.host, PORT) if setting.rank == 0 else None
     baseline = peak_memory()
     transport = Meeting(setting.workers, setting.rank, 0, 600.0, 60.0, (setting.host, PORT), listener).join()
@@ -95,6 +101,25 @@ def train_ist(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
         errors = [event["full_error"] for event in events if event["event"] == "round"]
         result |= {"seconds": np.diff(times).tolist(), "errors": errors}
     return result
+
+
+def be_slow(setting: Setting) -> None:
+    """Delay this worker in every round by an exponential time, spread over its local steps."""
+    from subnetlab.engines.distributed.local_phase import LocalPhase
+
+    original, rounds = LocalPhase.steps, itertools.count()
+
+    def steps(*arguments: Any) -> Any:
+        *others, local_steps, seen, too_late = arguments
+        delay = np.random.default_rng([setting.seed, setting.rank, next(rounds)]).exponential(setting.delay)
+
+        def slow() -> bool:
+            time.sleep(delay / local_steps)
+            return too_late()
+
+        return original(*others, local_steps, seen, slow)
+
+    LocalPhase.steps = steps
 
 
 def make_network(width: int, d: int) -> Any:
@@ -194,6 +219,9 @@ def run(method: str, places: list[Any], options: argparse.Namespace, **changes: 
                     "local_steps": options.local_steps,
                     "target": options.target,
                     "features": None,
+                    "delay": 0.0,
+                    "close_share": 1.0,
+                    "seed": 0,
                     **changes,
                 },
             )

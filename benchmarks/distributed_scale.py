@@ -3,6 +3,7 @@
     python benchmarks/distributed_scale.py measure --out rounds.json      4 network namespaces; needs root, 10 minutes
     python benchmarks/distributed_scale.py fit --out rounds.json          coefficients, held-out errors, predictions
     python benchmarks/distributed_scale.py error                          rounds to the same error, late workers
+    python benchmarks/distributed_scale.py stragglers                     random delays, rounds that close early
 
 Seconds of a round = a0 + a1 (operations per core) + a2 (bytes sent per worker / bandwidth) + a3 (messages in a row x
 one-way delay), all non-negative. a0 and a1 belong to a method's code, a2 and a3 to the wire, so that all methods share
@@ -129,7 +130,9 @@ def rounds_to_error(target: float = 0.1) -> None:
     error = sl.train(small, X, y, sl.gradient_descent(600, eta)).history.full_error
     steps = _first(error, goal)
     print(f"DDP (gradient descent): {steps} steps, {-(-steps // TAU) if steps else None} rounds of {TAU}")
-    print(f"local SGD, 64 shards: {_local_sgd(small, X, y, p, eta, goal)} rounds")
+    smaller = sl.ShallowReLU.initialize(1024, X.shape[1])
+    found = {times: _local_sgd(smaller, X, y, p, times * eta, goal) for times in (0.25, 0.5, 1, 2, 4, 8)}
+    print(f"local SGD, {p} shards: rounds by its step over that of gradient descent: {found}")
 
 
 def _first(errors: np.ndarray, goal: float) -> int | None:
@@ -137,23 +140,29 @@ def _first(errors: np.ndarray, goal: float) -> int | None:
     return int(below[0]) if len(below) else None
 
 
-def _local_sgd(network: Any, X: np.ndarray, y: np.ndarray, p: int, eta: float, goal: float) -> int | None:
-    """Return the rounds to the goal of p copies that see their own rows, averaged every tau steps."""
-    W, a, m = network.weights.astype(np.float32), network.signs.astype(np.float32), network.width
-    for k in range(200):
-        u = np.maximum(X @ W.T, 0) @ a / np.sqrt(m)
-        if np.sum((y - u) ** 2) <= goal:
-            return k
-        total = np.zeros_like(W)
-        for rank in range(p):
-            rows, V = np.arange(rank, len(X), p), W.copy()
-            own, targets = X[rows].astype(np.float32), y[rows]
-            for _ in range(TAU):
-                Z = own @ V.T
-                residual = np.maximum(Z, 0) @ a / np.sqrt(m) - targets
-                V -= np.float32(eta * p / np.sqrt(m)) * (a[:, None] * ((Z >= 0).T * residual.astype(np.float32))) @ own
-            total += V
-        W = total / p
+def _local_sgd(
+    network: Any, X: np.ndarray, y: np.ndarray, p: int, eta: float, goal: float, tau: int = TAU
+) -> int | None:
+    """Return the rounds to the goal of p copies, averaged every tau steps; copy s sees the rows s, s + p, ...
+
+    Followed through Z, each row's preactivations in the copy that sees it: rows of one copy move each other by their
+    inner products.
+    """
+    W, a, root = network.weights.copy(), network.signs, np.sqrt(network.width)
+    copy = np.arange(len(X)) % p
+    together = (X @ X.T) * (copy[:, np.newaxis] == copy)
+    rate = eta * p / root
+    for k in range(400):
+        Z = X @ W.T
+        error = np.sum((y - np.maximum(Z, 0) @ a / root) ** 2)
+        if error <= goal or not error < 1e6:
+            return k if error <= goal else None
+        moves = np.zeros_like(Z)
+        for _ in range(tau):
+            gradient = (Z >= 0) * a * (np.maximum(Z, 0) @ a / root - y)[:, np.newaxis]
+            Z -= rate * (together @ gradient)
+            moves += gradient
+        W -= rate / p * (moves.T @ X)
     return None
 
 
@@ -182,9 +191,35 @@ def late_workers() -> None:
         )
 
 
+def stragglers(workers: int, mean: float, seeds: int) -> None:
+    """Measure rounds whose workers are late at random, by the share that closes them."""
+    options = argparse.Namespace(width=4096, rounds=80, local_steps=TAU, target=0.1)
+    print(f"{workers} workers on {CORES} cores, p = {workers}, m = {options.width}, tau = {TAU}, float32")
+    print(f"delays exponential with mean {mean} s; medians of {seeds} seeds")
+    waits = np.cumsum(1 / np.arange(workers, 0, -1.0))  # for the first, the second, ... of them, over the mean
+    for share in (1.0, 0.75, 0.5):
+        found = []
+        for seed in range(seeds):
+            changes = {"delay": mean, "close_share": share, "seed": seed}
+            first = run("ist", [None] * workers, options, **changes)[0]
+            done = next((k for k, e in enumerate(first["errors"], 1) if e <= options.target * first["energy"]), None)
+            seconds = sum(first["seconds"][:done]) if done else float("inf")
+            found.append((np.mean(first["seconds"][1:]), done or float("inf"), seconds))
+        each, rounds, seconds = np.median(found, axis=0)
+        wait = mean * waits[int(np.ceil(share * workers)) - 1]
+        print(
+            f"share {share:4.2f}: {each:6.3f} s a round ({wait:.3f} of waiting by arithmetic), "
+            f"{rounds:3.0f} rounds and {seconds:6.2f} s to a tenth of |y|^2",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=("measure", "fit", "error"))
+    parser.add_argument("action", choices=("measure", "fit", "error", "stragglers"))
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--mean-delay", type=float, default=0.1)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--out", type=Path, default=Path("rounds.json"))
     options = parser.parse_args()
@@ -192,6 +227,8 @@ def main() -> None:
         measure(options.out, options.methods)
     elif options.action == "fit":
         report(json.loads(options.out.read_text()))
+    elif options.action == "stragglers":
+        stragglers(options.workers, options.mean_delay, options.seeds)
     else:
         rounds_to_error()
         late_workers()
