@@ -18,6 +18,11 @@ def test_estimates_grow_with_the_work():
     assert estimate([], jobs=1).seconds == 0
 
 
+def test_no_number_of_jobs_makes_the_longest_cell_shorter():
+    longest = replace(CELL, rounds=10_000)
+    assert estimate([CELL, longest], jobs=100).seconds > training_seconds(longest)
+
+
 def test_finished_cells_correct_the_model():
     model = training_seconds(CELL)
     slow = estimate([CELL] * 1000, jobs=1, measured={CELL: 3 * model}).seconds

@@ -178,6 +178,21 @@ def test_a_damaged_file_is_kept_and_its_sound_rows_are_taken_over(tmp_path, smal
     assert (tmp_path / f"{DATABASE}.damaged-1").stat().st_size == len(whole) - 4096
 
 
+def test_rows_before_and_behind_a_damaged_page_are_taken_over(tmp_path):
+    """Rows of 3000 bytes, one to a page of 4096; Python's cursor reads one row ahead, so the neighbours may go too."""
+    outcomes = [Outcome(f"key {k}", "ok", 1.0, bytes([k]) * 3000) for k in range(1, 41)]
+    with Store(tmp_path) as store:
+        store.write(outcomes)
+    content = bytearray((tmp_path / DATABASE).read_bytes())
+    page = content.index(bytes([20]) * 3000) // 4096 * 4096
+    content[page : page + 4096] = bytes(4096)
+    (tmp_path / DATABASE).write_bytes(content)
+    with Store(tmp_path) as store:
+        lost = {outcome.key for outcome in outcomes} - store.finished().keys()
+        assert f"{40 - len(lost)} sound results were taken over" in store.notices[0]
+    assert {"key 20"} <= lost <= {"key 19", "key 20", "key 21"}
+
+
 def test_every_released_schema_stays_readable(tmp_path):
     """Written by version 0.1.0; the numbers are those that it printed then."""
     shutil.copy(FIXTURE, tmp_path / DATABASE)
