@@ -59,6 +59,15 @@ def test_bits_are_those_of_one_process(make_job, train_group, tmp_path, law, dty
     assert_same_bits(job, tmp_path)
 
 
+def test_any_masks_do(make_job, train_group, tmp_path):
+    """Rounds without a subnetwork, subnetworks without a neuron, neurons of nobody, a partition now and then."""
+    masks = np.random.default_rng(0).random((7, 6, 300)) < 0.3
+    masks[2], masks[3, 1], masks[5] = False, False, sl.Categorical(6).sample(0, 0, 300)
+    job = make_job(sl.FixedMasks(masks, 0.3), unselected="zero")
+    assert train_group(job, tmp_path, 4) == ["finished"] * 4
+    assert_same_bits(job, tmp_path)
+
+
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
 def test_restarts_with_other_numbers_of_workers_change_nothing(make_job, train_group, tmp_path, law):
     for rounds, size in [(2, 3), (5, 1), (6, 4), (9, 2)]:
