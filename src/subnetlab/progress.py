@@ -16,12 +16,12 @@ def progress_bar(total: int, unit: str, *, done: int = 0, quiet: bool = False) -
 
     With ``steps=0`` the bar stays where it is and its clock goes on.
     """
-    from tqdm import tqdm
+    if quiet or not sys.stderr.isatty():
+        yield lambda text="", steps=1: None
+        return
+    from tqdm import tqdm  # it takes a semaphore, which a worker that is killed would leave behind
 
-    shown = sys.stderr.isatty() and not quiet
-    with tqdm(
-        total=total, initial=done, unit=unit, disable=not shown, file=sys.stderr, leave=False, dynamic_ncols=True
-    ) as bar:
+    with tqdm(total=total, initial=done, unit=unit, file=sys.stderr, leave=False, dynamic_ncols=True) as bar:
 
         def advance(text: str = "", steps: int = 1) -> None:
             bar.set_postfix_str(text, refresh=False)
