@@ -49,6 +49,12 @@ def test_printed_floor_by_hand():
     assert constants.error_floor == pytest.approx(B1)
 
 
+def test_what_a_setting_knows_of_targets():
+    s = setting(sl.Bernoulli(2, 0.5), init_scale=0.7)
+    assert s.target_bound == 2.0  # |y_i| <= C - 1
+    assert s.initial_error == pytest.approx(Y @ Y + 5 * 0.5**2 * 0.7**2 / 2)
+
+
 def test_repaired_floor_by_hand():
     """The derivation of docs/theory.md, p = 2 and xi = 1/2: v = 5/24, E[eta] = 5/8."""
     s = setting(sl.Bernoulli(2, 0.5), eta=1e-4, init_scale=0.5)

@@ -40,6 +40,17 @@ def test_small_weights_learn_features():
     assert _train(init_scale=0.01, compare="linearized").comparison.weight_distance > 0.3
 
 
+def test_a_twin_that_diverges_is_infinitely_far():
+    """One neuron, w = x = a = 1, y = -3, eta = 3: it steps to -11 and rests; frozen, it doubles its error."""
+    network, one = sl.ShallowReLU(np.ones((1, 1)), np.ones(1)), np.ones((1, 1))
+    run = sl.train(network, one, np.array([-3.0]), sl.gradient_descent(40, 3.0), compare="linearized")
+    assert run.network.weights.item() == -11
+    assert run.comparison.weight_distance == np.inf
+    rounds = run.comparison.history.rounds
+    assert 10 < rounds < 40
+    np.testing.assert_allclose(run.comparison.error_distance[1:], 16 * 4.0 ** np.arange(1, rounds + 1) - 9)
+
+
 def test_a_file_keeps_the_comparison(tmp_path):
     run = _train(compare="linearized")
     run.save(tmp_path / "run.npz")
