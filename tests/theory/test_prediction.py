@@ -172,6 +172,10 @@ def test_bad_networks_are_refused(refused):
         sl.lazy_model(sl.ShallowReLU.initialize(5, 3), X, Y)
     with pytest.raises(ValueError, match="init_scale must be above 0"):
         sl.average_lazy_model(X, Y, 10, 0.0)
+    with refused(ValueError, "lazy_model: n_patterns must be at least 1, got 0"):
+        sl.lazy_model(sl.ShallowReLU.initialize(5, 8), X, Y, n_patterns=0)
+    with refused(ValueError, "average_lazy_model: seed must be at least 0, got -1"):
+        sl.average_lazy_model(X, Y, 10, seed=-1)
     with pytest.raises(ValueError, match="average_lazy_model: y must have one output"):
         sl.average_lazy_model(X, np.column_stack([Y, Y]), 10)
 

@@ -95,6 +95,8 @@ def lazy_model(
         If the arguments break their rules.
     """
     X, y = _checked("lazy_model", X, y)
+    checks.whole_number("lazy_model", "n_patterns", n_patterns, least=1)
+    checks.whole_number("lazy_model", "n_neurons", n_neurons, least=0)
     if network.signs.ndim != 1:
         raise ValueError(f"lazy_model: network must have one output, got signs of shape {network.signs.shape}")
     other = network.signs[np.abs(network.signs) != 1]
@@ -133,10 +135,17 @@ def average_lazy_model(
         kappa.
     n_patterns, seed : int
         A sample of neurons, for the noise of categorical masks.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument breaks its rule.
     """
     X, y = _checked("average_lazy_model", X, y)
     checks.whole_number("average_lazy_model", "width", width, least=1)
     kappa = checks.positive_number("average_lazy_model", "init_scale", init_scale)
+    checks.whole_number("average_lazy_model", "n_patterns", n_patterns, least=1)
+    checks.seed_number("average_lazy_model", seed)
     eigenvalues, V = np.linalg.eigh(infinite_ntk(X))
     lengths = np.linalg.norm(X, axis=1)
     phi = pair_angles(X)
