@@ -22,6 +22,7 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path, capsys):
     summary = json.loads(capsys.readouterr().out)
     run = sl.load_run(out / "run.npz")
     assert run.history.rounds == summary["rounds"] == 6
+    assert json.loads((out / "summary.json").read_text()) == summary
     assert summary["error_after"] == run.history.full_error[-1]
     with (out / "history.csv").open() as file:
         rows = list(csv.DictReader(file))

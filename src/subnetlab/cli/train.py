@@ -171,9 +171,9 @@ def _print(run: TrainingRun, data: Dataset, folder: Path, *, as_json: bool) -> N
         "error_after": float(history.full_error[-1]),
         "out": str(folder),
     }
+    write_json(folder / "summary.json", summary)
     if as_json:
         print(json.dumps(summary, sort_keys=True))
         return
     for name, value in summary.items():
         print(f"{name:<14}{value:.6g}" if isinstance(value, float) else f"{name:<14}{value}")
-    write_json(folder / "summary.json", summary)
