@@ -90,8 +90,8 @@ def _narrow(widen):
 
 
 def _leave_out_last_mode(predict):
-    def misled(G, modes, watched):
-        predict(G, modes, watched)
+    def misled(G, modes, watched, memory):
+        predict(G, modes, watched, memory)
         for mode in range(lanes.LANES):
             watched.slopes[(lanes.MODES - 1) * lanes.LANES + mode :: lanes.MODES * lanes.LANES] *= 0.5
 
@@ -177,9 +177,7 @@ def test_the_kernel_is_the_masked_ntk():
     state = engine.start(W)
     gram = GramMatrix.of(X)
     T = np.empty_like(gram.values)
-    kernel.fill_kernel(
-        state.patterns.by_row, layout.pack(masks)[1], gram.values, len(W), np.empty((13, 13), np.int32), T
-    )
+    kernel.fill_kernel(state.patterns.by_row, layout.pack(masks)[1], gram, len(W), np.empty((13, 13), np.int32), T)
     np.testing.assert_allclose((T[:, :13] + T[:, :13].T), sl.masked_ntk(net, X, masks[1]), rtol=1e-13)
 
 
@@ -197,6 +195,20 @@ def test_patterns_by_rows_and_by_neurons(m, n):
     j = np.arange(n)
     by_neuron = (patterns.by_neuron[:m][:, j // 64] >> (j % 64).astype(np.uint64)) & np.uint64(1)
     np.testing.assert_array_equal(by_neuron.astype(bool), expected)
+
+
+def test_modes_are_orthonormal_or_absent():
+    driving = np.random.default_rng(2).standard_normal((5, lanes.MODES, 16))
+    driving[1] = 0
+    driving[2] = driving[2, 0]  # one direction only
+    driving[3] *= 1e200
+    driving[4, 0, 1] = np.inf
+    modes = local_phase.find_modes(driving)
+    np.testing.assert_allclose(modes[:4] @ modes[:4].swapaxes(1, 2), 4 * [np.eye(lanes.MODES)], atol=1e-14)
+    assert not modes[4].any()
+    for k in (0, 2, 3):  # they span what they were made of
+        rest = driving[k] - driving[k] @ modes[k].T @ modes[k]
+        assert np.abs(rest).max() < 1e-13 * np.abs(driving[k]).max()
 
 
 def test_signs_other_than_one_are_refused():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numba import njit
+from numba.core.errors import TypingError
 
 from subnetlab.engines.event import lanes
 
@@ -54,6 +55,20 @@ def test_masked_sums_and_updates(eights):
         np.testing.assert_allclose(mine, theirs, rtol=1e-14)
         assert (mine[:11] == X[:11]).all()
         assert (mine[11 + 8 * eights :] == X[11 + 8 * eights :]).all()
+
+
+@pytest.mark.parametrize("shift", [_shift, _shift.py_func])
+def test_arrays_of_two_dimensions_are_read_as_flat(shift):
+    flat, rows = X.copy(), X.copy().reshape(6, 100)
+    shift(WORDS, 1, MORE, 2, 0.75, flat, 91, 5)
+    shift(WORDS.reshape(2, 4), 1, MORE.reshape(4, 2), 2, 0.75, rows, 91, 5)
+    assert (flat != X).any()
+    np.testing.assert_array_equal(rows.reshape(-1), flat)
+
+
+def test_arrays_that_are_not_contiguous_are_refused():
+    with pytest.raises(TypingError, match="masked_shift"):
+        _shift(WORDS, 1, MORE, 2, 0.75, X.copy().reshape(6, 100).T, 91, 5)
 
 
 def test_lanes_that_are_not_selected_do_not_matter():

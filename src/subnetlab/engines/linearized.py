@@ -15,7 +15,6 @@ from ..core.aggregation import aggregation_step
 from ..core.record import RoundRecord
 from .event.gram import GramMatrix
 from .event.kernel import fill_kernel, frozen_phase
-from .event.lanes import MODES
 from .event.network import BlockedNetwork, Changes
 from .row_weights import row_weights
 from .workers import Workers
@@ -105,9 +104,8 @@ class LinearizedEngine:
     ) -> tuple[FloatArray, FloatArray]:
         """Return the sums of residuals c and the errors before the first step and after each."""
         n, padded = self._gram.values.shape
-        T, counts = np.empty((n, padded)), np.empty((n, n), np.int32)
-        fill_kernel(state.patterns.by_row, mask, self._gram.values, self._network.layout.m, counts, T)
-        c, travel, errors = np.empty(padded), np.empty(padded), np.empty(len(seen) + 1)
-        modes = np.empty((MODES, padded))  # not used
-        frozen_phase(T, residual, seen, self._error_weight, step_size, c, travel, errors, modes)
-        return c, errors
+        T, counts = np.zeros((n, padded)), np.empty((n, n), np.int32)
+        fill_kernel(state.patterns.by_row, mask, self._gram, self._network.layout.m, counts, T)
+        product, driving, errors = np.empty(padded), np.empty_like(seen), np.empty(len(seen) + 1)
+        frozen_phase(T, residual, seen, self._error_weight, step_size, product, driving, errors)
+        return driving.sum(axis=0), errors

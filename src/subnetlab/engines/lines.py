@@ -1,7 +1,7 @@
 """Lines of 64 bytes, eight float64 or sixteen float32: sums of rows that bits select, looked up in tables.
 
-Arrays are flat and places are counted in numbers. Each function is Python for the reader and for tests, and LLVM
-vector code where compiled.
+Arrays of any shape are read as flat, places are counted in numbers. Each function is Python for the reader and for
+tests, and LLVM vector code where compiled.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def _tabulate(
 ) -> None:
     for g in range(groups):
         i = GROUP * g
-        rows = G[place + i * width :][: GROUP * width].reshape(GROUP, width) * driving[first + i :][:GROUP, np.newaxis]
+        lines = G.reshape(-1)[place + i * width :][: GROUP * width].reshape(GROUP, width)
+        rows = lines * driving.reshape(-1)[first + i :][:GROUP, np.newaxis]
         for s in range(SUMS):
             chosen = [k for k in range(GROUP) if s >> k & 1]
             tables[(g * SUMS + s) * width :][:width] = rows[chosen].sum(axis=0)
@@ -70,16 +71,16 @@ def _tabulate(
 def _add_looked_up(
     width: int, z: FloatArray, place: int, factor: Any, words: WordArray, word: int, pieces: int, tables: FloatArray
 ) -> None:
-    line = z[place : place + width]
+    line = z.reshape(-1)[place : place + width]
     for g in range(PIECE // GROUP * pieces):
-        s = int(words[word + g // 16]) >> (GROUP * (g % 16)) & (SUMS - 1)
+        s = int(words.reshape(-1)[word + g // 16]) >> (GROUP * (g % 16)) & (SUMS - 1)
         line += factor * tables[(g * SUMS + s) * width :][:width]
 
 
 def add_active(z: FloatArray, place: Any, factor: Any, sums: FloatArray, first: Any) -> np.uint64:
     """Add factor max(z, 0) to a line of sums; return a bit for each z >= 0. NaN is not active but reaches the sums."""
     width = lanes(z.dtype)
-    line = z[place : place + width]
+    line = z.reshape(-1)[place : place + width]
     sums[first : first + width] += factor * np.maximum(line, 0)
     return np.uint64(int(np.packbits(np.append(line >= 0, [False] * (64 - width)), bitorder="little").view("<u8")[0]))
 

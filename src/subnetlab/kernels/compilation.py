@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def compiled(function: Callable[..., Any], *, fastmath: bool | set[str] = False, inner: bool = False) -> Any:
-    """Return the function compiled by numba, without the GIL.
+    """Return the function compiled by numba, without the GIL; it cannot make arrays, but change those it is given.
 
     ``inner`` ones are called by other compiled functions only: no code that unpacks Python's arguments is made.
 
@@ -23,6 +23,7 @@ def compiled(function: Callable[..., Any], *, fastmath: bool | set[str] = False,
     """
     options: dict[str, Any] = {
         "nogil": True,
+        "_nrt": False,  # references to arrays are not counted, which saves a tenth of the time that compilation takes
         "fastmath": fastmath,
         "no_cfunc_wrapper": True,
         "no_cpython_wrapper": inner,

@@ -140,9 +140,9 @@ def _add_pair_counts(words: WordArray, counts: IntArray) -> None:
     """
     n, n_words = words.shape
     for i in range(0, n, 2):
-        next_i = min(i + 1, n - 1)
+        next_i = i + 1 if i + 1 < n else i
         for j in range(i, n, 2):
-            next_j = min(j + 1, n - 1)
+            next_j = j + 1 if j + 1 < n else j
             here, right, below, across = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
             for q in range(n_words):
                 here += popcount(words[i, q] & words[j, q])

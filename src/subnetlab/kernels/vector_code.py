@@ -93,7 +93,8 @@ def compile_as(function: Any, result: Any, *forms: tuple[Any, ...], write: Calla
     function : callable
     result : numba type
     *forms : tuple of numba types
-        The arguments. Among several forms the arrays decide.
+        The arguments. Among several forms the numbers in the arrays decide. An array may have any number of
+        dimensions: it is read as flat.
     write : callable
     """
 
@@ -102,8 +103,9 @@ def compile_as(function: Any, result: Any, *forms: tuple[Any, ...], write: Calla
 
         def generic(self, args: Any, kws: Any) -> Any:
             for form in forms:
-                if all(arg == kind for arg, kind in zip(args, form, strict=True) if isinstance(kind, types.Array)):
-                    return signature(result, *form)
+                given = [arg if isinstance(kind, types.Array) else kind for arg, kind in zip(args, form, strict=True)]
+                if all(_flat(arg) == kind for arg, kind in zip(given, form, strict=True)):
+                    return signature(result, *given)
             return None
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -111,4 +113,9 @@ def compile_as(function: Any, result: Any, *forms: tuple[Any, ...], write: Calla
 
     infer_global(function, types.Function(Template))
     for form in forms:
-        lower_builtin(function, *form)(generate)
+        lower_builtin(function, *[types.Array if isinstance(kind, types.Array) else kind for kind in form])(generate)
+
+
+def _flat(kind: Any) -> Any:
+    """Return the type of an array that is contiguous seen as flat, other types as they are."""
+    return types.Array(kind.dtype, 1, "C") if isinstance(kind, types.Array) and kind.is_c_contig else kind

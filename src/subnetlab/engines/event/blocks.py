@@ -93,10 +93,14 @@ def _find_patterns(q: FloatArray, first: int, n: int, positive: WordArray, by_ro
             by_row[j, first_word + w] = (~negative & positive[w]) | (~greater & ~positive[w])
 
 
-def _transpose_patterns(by_row: WordArray, first_word: int, n_words: int, by_neuron: WordArray) -> None:
-    """Write the patterns of one block by neurons: 64 x 64 bits at a time, by exchanging ever smaller squares."""
+def transpose_patterns(patterns: Patterns, first_word: int, n_words: int) -> None:
+    """Write the patterns of some words by neurons."""
+    turn_squares(patterns.by_row, first_word, n_words, patterns.by_neuron, np.empty(WORD_BITS, np.uint64))
+
+
+def _turn_squares(by_row: WordArray, first_word: int, n_words: int, by_neuron: WordArray, square: WordArray) -> None:
+    """Transpose 64 x 64 bits at a time by exchanging ever smaller squares; ``square`` is scratch of 64 words."""
     n = by_row.shape[0]
-    square = np.empty(WORD_BITS, np.uint64)
     for w in range(first_word, first_word + n_words):
         for v in range(by_neuron.shape[1]):
             for k in range(WORD_BITS):
@@ -122,11 +126,10 @@ def _sum_outputs(
     """sums[l, j] = sum over the block's neurons r of m^l_r P_rj q_rj; masks are flat, p times all words."""
     p, n = sums.shape
     words = by_row.shape[1]
-    flat = by_row.reshape(-1)
     for j in range(n):
         for l in range(p):
             sums[l, j] = masked_sum(
-                flat,
+                by_row,
                 j * words + first_word,
                 masks,
                 l * words + first_word,
@@ -149,23 +152,22 @@ def _combine(
     p = accumulated.shape[0]
     n, b = B.shape
     words = by_row.shape[1]
-    patterns, flat = by_row.reshape(-1), B.reshape(-1)
     for j in range(n):
-        row = B[j]
-        row[:] = 0
+        for r in range(b):
+            B[j, r] = 0.0
         for l in range(p):
             masked_shift(
-                patterns,
+                by_row,
                 j * words + first_word,
                 masks,
                 l * words + first_word,
                 accumulated[l, j],
-                flat,
+                B,
                 j * b,
                 n_words * LANES,
             )
         for r in range(b):
-            row[r] *= aggregation[r]
+            B[j, r] *= aggregation[r]
 
 
 def correct(B: FloatArray, aggregation: FloatArray, neurons: IntArray, rows: IntArray, values: FloatArray) -> None:
@@ -174,6 +176,6 @@ def correct(B: FloatArray, aggregation: FloatArray, neurons: IntArray, rows: Int
 
 
 find_patterns = compiled(_find_patterns)
-transpose_patterns = compiled(_transpose_patterns)
+turn_squares = compiled(_turn_squares)
 sum_outputs = compiled(_sum_outputs)
 combine = compiled(_combine)

@@ -42,21 +42,18 @@ class Candidates(NamedTuple):
     """
 
     groups: IntArray  # (n + 1,), where each row's group starts
-    number: IntArray  # int32, the number of the entry's neuron
+    number: IntArray  # int32, the number of the entry's neuron, -1 where a group is filled up
     row: IntArray  # int32
     base: FloatArray  # q_rj(t) = base - rate sum_i P_ri c_i G_ij with the current pattern of neuron r
     side: FloatArray  # 1.0 above zero, -1.0 below
     distance: FloatArray  # look when this minus sum_k advance_k slope_k is at most reach_j; NaN: never
     slopes: FloatArray  # for eight entries their slopes along the first mode, then along the second, ...
-    correction: FloatArray  # what has to be added to P_rj(0) c_j to get the entry's coefficient, so far
-    starts_active: BoolArray
+    correction: FloatArray  # correction + switched c_j is what has to be added to P_rj(0) c_j to get the coefficient
+    switched: FloatArray  # 1.0 where the entry has become active, -1.0 silent, 0.0 neither
     touched: BoolArray  # whether the entry's pattern has ever changed
     changed: IntArray  # int32, the touched entries, in the order of events
     first: IntArray  # int32, (neurons + 1,), where each neuron's part of ``entries`` starts
     entries: IntArray  # int32, the entries of each numbered neuron
-    tables: FloatArray  # scratch of `predict`: sums of modes times G
-    lines: FloatArray  # scratch of `predict`, four numbers for each row of the data: its part in the modes
-    sums: FloatArray  # scratch of `predict`, four numbers
     awake: IntArray  # int32, scratch: the entries to look at
     crossed: IntArray  # int32, scratch: those that have crossed zero
     crossed_to: FloatArray  # scratch: their q
@@ -79,14 +76,11 @@ class Candidates(NamedTuple):
             distance=aligned_zeros((room,), np.float64),
             slopes=aligned_zeros((MODES * room,), np.float64),
             correction=np.empty(room),
-            starts_active=np.empty(room, np.bool_),
+            switched=np.empty(room),
             touched=np.empty(room, np.bool_),
             changed=np.empty(room, np.int32),
             first=np.zeros(neurons + 1, np.int32),
             entries=np.empty(room, np.int32),
-            tables=aligned_zeros((-(-n // PIECE) * (PIECE // GROUP) * SUMS * FOUR,), np.float64),
-            lines=aligned_zeros(((n + LANES) * FOUR,), np.float64),
-            sums=aligned_zeros((FOUR,), np.float64),
             awake=np.empty(room + LANES, np.int32),
             crossed=np.empty(room, np.int32),
             crossed_to=np.empty(room),
@@ -100,6 +94,20 @@ class Candidates(NamedTuple):
     def room(self) -> int:
         """The number of entries that fit."""
         return len(self.base) - LANES * (len(self.groups) - 1)
+
+
+class SlopeTables(NamedTuple):
+    """Scratch of `predict`."""
+
+    tables: FloatArray  # sums of modes times G
+    lines: FloatArray  # four numbers for each row of the data: its part in the modes
+    sums: FloatArray  # four numbers
+
+    @classmethod
+    def empty(cls, n: int) -> SlopeTables:
+        """Return memory for n rows."""
+        tables = aligned_zeros((-(-n // PIECE) * (PIECE // GROUP) * SUMS * FOUR,), np.float64)
+        return cls(tables, aligned_zeros((n + LANES, FOUR), np.float64), aligned_zeros((FOUR,), np.float64))
 
 
 def _find_near(q: FloatArray, n_blocks: int, width: int, down: FloatArray, up: FloatArray, near: Near) -> int:
@@ -128,19 +136,7 @@ def _find_near(q: FloatArray, n_blocks: int, width: int, down: FloatArray, up: F
     return found
 
 
-def _select(near: Near, j: int, mask: WordArray, down: float, up: float, chosen: IntArray) -> int:
-    """List the near entries of row j that belong to the mask and lie within the bounds; return their count."""
-    count = 0
-    start, stop = near.offsets[j], near.offsets[j + 1]
-    for e in range(start, stop):
-        r, q = near.neurons[e], near.values[e]
-        inside = (q <= down) & (q >= -up)
-        chosen[count] = e  # overwritten by the next one unless it counts: no branch to mispredict
-        count += int(inside) & int((mask[r >> 6] >> np.uint64(r & 63)) & np.uint64(1))
-    return count
-
-
-def _watch(
+def watch(
     near: Near,
     mask: WordArray,
     positive: WordArray,
@@ -150,101 +146,121 @@ def _watch(
     watched: Candidates,
 ) -> int:
     """Take up the near entries of the subnetwork's neurons within its own bounds; return the count of neurons."""
-    n = len(down)
-    n_words = by_neuron.shape[1]
-    neurons, k = np.int64(0), np.int64(0)  # plain zeros would have code compiled for the constant 0
-    for j in range(n):
-        watched.groups[j] = k
-        for chosen in range(select(near, j, mask, down[j], up[j], watched.awake)):
-            e = watched.awake[chosen]
-            r = near.neurons[e]
-            number = watched.number_of[r]
-            if number < 0:
-                number = np.int32(neurons)
-                neurons += 1
-                watched.number_of[r] = number
-                watched.neuron[number] = r
-                watched.first[number + 1] = 0
-                watched.positive[number] = (positive[r >> 6] >> np.uint64(r & 63)) & np.uint64(1) == np.uint64(1)
-                for w in range(n_words):
-                    watched.patterns[number * n_words + w] = by_neuron[r, w]
-            active = (by_neuron[r, j >> 6] >> np.uint64(j & 63)) & np.uint64(1) == np.uint64(1)
-            q = near.values[e]
-            watched.number[k] = number
-            watched.row[k] = j
-            watched.base[k] = q
-            watched.correction[k] = 0.0
-            watched.starts_active[k] = active
-            watched.touched[k] = False
-            watched.first[number + 1] += 1
-            # an active entry of a positive neuron lies above zero, and so does a silent one of a negative neuron
-            higher = active == watched.positive[number]
-            watched.side[k] = 1.0 if higher else -1.0
-            watched.distance[k] = watched.side[k] * q
-            k += 1
-        while k % LANES != 0:
-            watched.distance[k] = np.nan
-            watched.number[k] = -1
-            k += 1
-    watched.groups[n] = k
-    list_by_neurons(watched, neurons, k)
-    for number in range(neurons):  # for the next subnetwork
-        watched.number_of[watched.neuron[number]] = -1
+    neurons = take_up(near, mask, positive, by_neuron, down, up, watched)
+    stop = watched.groups[-1]
+    watched.correction[:stop], watched.switched[:stop], watched.touched[:stop] = 0.0, 0.0, False
+    list_by_neurons(watched.number, watched.first, watched.entries, neurons, stop)
     return int(neurons)
 
 
-def _predict(G: FloatArray, modes: FloatArray, watched: Candidates) -> None:
-    """slope_k = +-sum_i P_ri u_ki G_ij of all entries and modes u_k: how fast a mode brings the entry towards zero."""
-    n, padded = G.shape
-    n_words = len(watched.patterns) // len(watched.positive)
-    flat_G, pieces = G.reshape(-1), -(-padded // PIECE)
-    for i in range(padded):
-        for mode in range(MODES):
-            watched.lines[i * FOUR + mode] = modes[mode, i]
-    for j in range(n):
-        tabulate_fours(watched.lines, 0, flat_G, j * padded, padded // GROUP, watched.tables)
-        for k in range(watched.groups[j], watched.groups[j + 1]):
-            number = watched.number[k]
-            if number < 0:
-                continue
-            watched.sums[:] = 0.0
-            add_looked_up_fours(
-                watched.sums, 0, watched.side[k], watched.patterns, number * n_words, pieces, watched.tables
-            )
-            place = MODES * k - (MODES - 1) * (k & 7)
-            for mode in range(MODES):
-                watched.slopes[place + LANES * mode] = watched.sums[mode]
+def _take_up(
+    near: Near,
+    mask: WordArray,
+    positive: WordArray,
+    by_neuron: WordArray,
+    down: FloatArray,
+    up: FloatArray,
+    watched: Candidates,
+) -> np.int64:
+    """Fill the groups, number the neurons; leave in ``first``, at place i + 1, how many entries neuron number i has."""
+    number, neuron, number_of, patterns = watched.number, watched.neuron, watched.number_of, watched.patterns
+    base, side, distance, first = watched.base, watched.side, watched.distance, watched.first
+    chosen = watched.awake
+    n_words = by_neuron.shape[1]
+    neurons, k = np.int64(0), np.int64(0)  # plain zeros would have code compiled for the constant 0
+    for j in range(len(down)):
+        watched.groups[j] = k
+        count = np.int64(0)
+        for e in range(near.offsets[j], near.offsets[j + 1]):
+            r, q = near.neurons[e], near.values[e]
+            inside = (q <= down[j]) & (q >= -up[j])
+            chosen[count] = e  # overwritten by the next one unless it counts: no branch to mispredict
+            count += np.int64(inside) & np.int64((mask[r >> 6] >> np.uint64(r & 63)) & np.uint64(1))
+        for place in range(count):
+            e = chosen[place]
+            r, q = near.neurons[e], near.values[e]
+            number_r = number_of[r]
+            if number_r < 0:
+                number_r = np.int32(neurons)
+                neurons += 1
+                number_of[r] = number_r
+                neuron[number_r] = r
+                first[number_r + 1] = 0
+                watched.positive[number_r] = (positive[r >> 6] >> np.uint64(r & 63)) & np.uint64(1) != np.uint64(0)
+                for w in range(n_words):
+                    patterns[number_r * n_words + w] = by_neuron[r, w]
+            first[number_r + 1] += 1
+            # at zero the neuron is active, which is the upper side if a_r = 1
+            higher = (q > 0.0) | ((q == 0.0) & watched.positive[number_r])
+            number[k] = number_r
+            watched.row[k] = j
+            base[k] = q
+            side[k] = 1.0 if higher else -1.0
+            distance[k] = abs(q)
+            k += 1
+        while k % LANES != 0:
+            distance[k] = np.nan
+            number[k] = -1
+            k += 1
+    watched.groups[len(down)] = k
+    for i in range(neurons):  # for the next subnetwork
+        number_of[neuron[i]] = -1
+    return neurons
 
 
-def _do_not_predict(modes: FloatArray, watched: Candidates) -> None:
-    """Make modes and slopes zero: all motion counts as the rest that is only bounded."""
-    for mode in range(MODES):
-        for i in range(modes.shape[1]):
-            modes[mode, i] = 0.0
-    for place in range(MODES * watched.groups[-1]):
-        watched.slopes[place] = 0.0
-
-
-def _list_by_neurons(watched: Candidates, neurons: int, stop: int) -> None:
+def _list_by_neurons(number: IntArray, first: IntArray, entries: IntArray, neurons: int, stop: int) -> None:
     """Fill ``entries``; ``first`` comes with the count of entries of neuron number i at place i + 1."""
-    first = watched.first
-    for number in range(neurons):
-        first[number + 1] += first[number]
+    for i in range(neurons):
+        first[i + 1] += first[i]
     total = first[neurons]
     for k in range(stop - 1, -1, -1):
-        number = watched.number[k]
-        if number >= 0:
-            first[number + 1] -= 1
-            watched.entries[first[number + 1]] = k
+        i = number[k]
+        if i >= 0:
+            first[i + 1] -= 1
+            entries[first[i + 1]] = k
     # now place i + 1 holds where neuron number i starts
-    for number in range(neurons):
-        first[number] = first[number + 1]
+    for i in range(neurons):
+        first[i] = first[i + 1]
     first[neurons] = total
 
 
+def predict(G: FloatArray, modes: FloatArray, watched: Candidates, memory: SlopeTables) -> None:
+    """slope_k = +-sum_i P_ri u_ki G_ij of all entries and modes u_k: how fast a mode brings the entry towards zero."""
+    memory.lines[: modes.shape[1], :MODES] = modes.T
+    n_words = len(watched.patterns) // len(watched.neuron)
+    groups, number, side, patterns = watched.groups, watched.number, watched.side, watched.patterns
+    find_slopes(G, groups, number, side, patterns, n_words, *memory, watched.slopes)
+
+
+def _find_slopes(
+    G: FloatArray,
+    groups: IntArray,
+    number: IntArray,
+    side: FloatArray,
+    patterns: WordArray,
+    n_words: int,
+    tables: FloatArray,
+    lines: FloatArray,
+    sums: FloatArray,
+    slopes: FloatArray,
+) -> None:
+    """Write the slopes; arrays as in `Candidates` and `SlopeTables`."""
+    n, padded = G.shape
+    pieces = -(-padded // PIECE)
+    for j in range(n):
+        tabulate_fours(lines, 0, G, j * padded, padded // GROUP, tables)
+        for k in range(groups[j], groups[j + 1]):
+            if number[k] < 0:
+                continue
+            for mode in range(FOUR):
+                sums[mode] = 0.0
+            add_looked_up_fours(sums, 0, side[k], patterns, number[k] * n_words, pieces, tables)
+            place = MODES * k - (MODES - 1) * (k & 7)
+            for mode in range(MODES):
+                slopes[place + LANES * mode] = sums[mode]
+
+
 find_near = compiled(_find_near)
-select = compiled(_select, inner=True)
-list_by_neurons = compiled(_list_by_neurons, inner=True)
-watch = compiled(_watch)
-do_not_predict = compiled(_do_not_predict, inner=True)
-predict = compiled(_predict, inner=True)
+take_up = compiled(_take_up)
+list_by_neurons = compiled(_list_by_neurons)
+find_slopes = compiled(_find_slopes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,11 +14,10 @@ from ...core.record import RoundRecord
 from ...kernels.vector_code import aligned_zeros
 from ..row_weights import row_weights
 from ..workers import Workers
-from .candidates import Candidates, Near, find_near, watch
+from .candidates import Candidates, Near, SlopeTables, find_near, watch
 from .gram import GramMatrix
 from .kernel import bound_motion, fill_kernel, frozen_phase
-from .lanes import MODES
-from .local_phase import PhaseVectors, run_phase
+from .local_phase import PhaseVectors, find_modes, run_phase
 from .network import BlockedNetwork, Changes
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class _Subnetwork:
     kernel: FloatArray  # (n, padded), T
     most_down: FloatArray  # (n,), guessed bounds of the motion
     most_up: FloatArray  # (n,)
-    modes: FloatArray  # (MODES, padded), directions in which residuals are expected
+    directions: FloatArray  # (MODES, padded), in which residuals are expected
 
 
 @dataclass
@@ -148,7 +148,12 @@ class EventEngine:
         down = np.max([s.most_down for s in subnetworks], axis=0)
         up = np.max([s.most_up for s in subnetworks], axis=0)
         near = self._near = self._find_near(state, down, up, self._near)
-        return self._workers.map(lambda s: self._local_phase(state, s, near, step_size), subnetworks)
+        modes = find_modes(np.array([s.directions for s in subnetworks]))
+
+        def run(l: int) -> _Outcome:
+            return self._local_phase(state, subnetworks[l], modes[l], near, step_size)
+
+        return self._workers.map(run, range(len(group)))
 
     def _prepare(
         self,
@@ -163,12 +168,12 @@ class EventEngine:
         m = self._network.layout.m
         T = self._kernels[place]
         self._fill_kernel(state, mask, T)
-        c, travel = np.empty_like(residual), np.empty_like(residual)
-        errors = np.empty(len(seen) + 1)
-        modes = np.empty((MODES, len(residual)))
-        frozen_phase(T, residual.copy(), seen, self._error_weight, step_size, c, travel, errors, modes)
-        down, up = bound_motion(self._gram, c, travel, step_size / np.sqrt(m))
-        return _Subnetwork(mask, residual, seen, T, _MARGIN * down, _MARGIN * up, modes)
+        product, driving, errors = np.empty_like(residual), np.empty_like(seen), np.empty(len(seen) + 1)
+        frozen_phase(T, residual.copy(), seen, self._error_weight, step_size, product, driving, errors)
+        travel = np.abs(driving).sum(axis=0)
+        down, up = bound_motion(self._gram, driving.sum(axis=0), travel, step_size / np.sqrt(m))
+        directions = driving[[0, math.isqrt(len(seen) - 1), -1]]  # residuals decay fast first and slowly later
+        return _Subnetwork(mask, residual, seen, T, _MARGIN * down, _MARGIN * up, directions)
 
     def _find_near(self, state: NetworkState, down: FloatArray, up: FloatArray, near: Near) -> Near:
         """Return the entries within the bounds, in the memory of ``near`` if they fit."""
@@ -179,14 +184,15 @@ class EventEngine:
             find_near(state.Q.reshape(-1), layout.n_blocks, layout.width, down, up, near)
         return near
 
-    def _local_phase(self, state: NetworkState, subnetwork: _Subnetwork, near: Near, step_size: float) -> _Outcome:
+    def _local_phase(
+        self, state: NetworkState, subnetwork: _Subnetwork, modes: FloatArray, near: Near, step_size: float
+    ) -> _Outcome:
         """Run the local steps, again with wider bounds where a guess proves too small."""
         layout, gram = self._network.layout, self._gram
         down, up = subnetwork.most_down, subnetwork.most_up
-        vectors = PhaseVectors.empty(layout.n, gram.values.shape[1])
         errors = np.empty(len(subnetwork.seen) + 1)
         for guess in range(1, _MOST_GUESSES + 1):
-            watched = self._candidates(int(near.offsets[-1]))
+            watched, vectors, tables = self._memory(int(near.offsets[-1]))
             neurons = watch(near, subnetwork.mask, self._network.positive, state.patterns.by_neuron, down, up, watched)
             vectors.residual[:] = subnetwork.residual
             found = run_phase(
@@ -195,18 +201,18 @@ class EventEngine:
                 watched,
                 neurons,
                 vectors,
+                tables,
                 subnetwork.seen,
                 self._error_weight,
-                subnetwork.modes,
+                modes,
                 step_size,
                 layout.m,
-                down,
-                up,
+                down + up,
                 errors,
             )
             moved_down, moved_up = bound_motion(gram, vectors.c, vectors.travel, step_size / np.sqrt(layout.m))
             if not ((moved_down > down).any() or (moved_up > up).any()):
-                return _Outcome(errors, vectors.c[: layout.n], self._changes(watched, found))
+                return _Outcome(errors, vectors.c[: layout.n].copy(), self._changes(watched, found, vectors.c))
             down, up = 4.0 * np.maximum(down, moved_down), 4.0 * np.maximum(up, moved_up)
             if guess + 1 == _MOST_GUESSES:
                 down[:], up[:] = np.inf, np.inf
@@ -214,24 +220,29 @@ class EventEngine:
             self._fill_kernel(state, subnetwork.mask, subnetwork.kernel)
         raise AssertionError("EventEngine: no motion exceeds an infinite bound")
 
-    def _changes(self, watched: Candidates, count: int) -> Changes:
+    def _changes(self, watched: Candidates, count: int, c: FloatArray) -> Changes:
         """Return the coefficients that pattern changes of a local phase added or took away."""
         entries = watched.changed[:count]
-        return Changes(watched.neuron[watched.number[entries]], watched.row[entries], watched.correction[entries])
+        rows = watched.row[entries]
+        values = watched.correction[entries] + watched.switched[entries] * c[rows]
+        return Changes(watched.neuron[watched.number[entries]], rows, values)
 
-    def _candidates(self, room: int) -> Candidates:
-        """Return this thread's memory for the entries that a subnetwork watches."""
-        layout = self._network.layout
-        watched: Candidates | None = getattr(self._scratch, "watched", None)
-        if watched is None or watched.room < room:
-            watched = self._scratch.watched = Candidates.empty(layout.n, layout.padded, room + room // 4)
-        return watched
+    def _memory(self, room: int) -> tuple[Candidates, PhaseVectors, SlopeTables]:
+        """Return this thread's memory for a local phase that watches so many entries."""
+        n, padded = self._gram.values.shape
+        scratch = self._scratch
+        if not hasattr(scratch, "vectors"):
+            scratch.vectors, scratch.tables = PhaseVectors.empty(n, padded), SlopeTables.empty(n)
+            scratch.watched = Candidates.empty(n, self._network.layout.padded, 0)
+        if scratch.watched.room < room:
+            scratch.watched = Candidates.empty(n, self._network.layout.padded, room + room // 4)
+        return scratch.watched, scratch.vectors, scratch.tables
 
     def _fill_kernel(self, state: NetworkState, mask: WordArray, T: FloatArray) -> None:
         n = self._network.layout.n
         if not hasattr(self._scratch, "counts"):
             self._scratch.counts = np.empty((n, n), np.int32)
-        fill_kernel(state.patterns.by_row, mask, self._gram.values, self._network.layout.m, self._scratch.counts, T)
+        fill_kernel(state.patterns.by_row, mask, self._gram, self._network.layout.m, self._scratch.counts, T)
 
     def _seen(self, rows: LocalRows | None, l: int, local_steps: int) -> FloatArray:
         return self._gram.padded(row_weights(rows, l, local_steps, len(self._y), self._weight))

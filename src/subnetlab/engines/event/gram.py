@@ -19,6 +19,7 @@ class GramMatrix(NamedTuple):
     values: FloatArray  # (n, padded)
     sizes: FloatArray  # (n, padded), |G|; the same array where no entry is negative
     norms: FloatArray  # (n,), of the rows of G
+    upper: FloatArray  # (n, n), G above the diagonal, half of it there, zero below
 
     @classmethod
     def of(cls, X: FloatArray) -> GramMatrix:
@@ -27,7 +28,8 @@ class GramMatrix(NamedTuple):
         values = aligned_zeros((n, -(-n // LANES) * LANES), np.float64)
         values[:, :n] = X @ X.T
         norms = np.sqrt(np.einsum("ij,ij->i", values, values))
-        return cls(values, values if values.min() >= 0 else np.abs(values), norms)
+        upper = np.triu(values[:, :n], 1) + np.diag(0.5 * values.diagonal())
+        return cls(values, values if values.min() >= 0 else np.abs(values), norms, upper)
 
     def padded(self, rows: FloatArray) -> FloatArray:
         """Return vectors over the data, (..., n), with zeros behind n."""

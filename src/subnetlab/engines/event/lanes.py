@@ -1,7 +1,7 @@
 """Eight numbers and eight bits at a time: the masked sums and comparisons that the event engine lives on.
 
-Vectors are stretches of flat float64 arrays, a whole number of eights long; the bits that select from them are
-those of uint64 words, bit i % 64 of word i // 64 for lane i. Lanes that are not selected are never added, so what
+Vectors are stretches of float64 arrays read as flat, a whole number of eights long; the bits that select from them
+are those of uint64 words, bit i % 64 of word i // 64 for lane i. Lanes that are not selected are never added, so what
 stands there does not matter. Each function is Python for the reader and for tests, and LLVM vector code where
 compiled: on processors with masked instructions a term of eight costs about one cycle.
 """
@@ -31,7 +31,7 @@ _CHAINS = 4  # sums beside each other, to hide the time that an addition takes
 
 
 def _selected(words: WordArray, first_word: Any, eights: int) -> Any:
-    bits = np.unpackbits(words[first_word : first_word - (-eights // 8)].view(np.uint8), bitorder="little")
+    bits = np.unpackbits(words.reshape(-1)[first_word : first_word - (-eights // 8)].view(np.uint8), bitorder="little")
     return bits[: LANES * eights].astype(bool)
 
 
@@ -62,7 +62,7 @@ def masked_axpy(
     """Add factor x_i to y_i in the selected lanes."""
     selected = _selected(words, first_word, eights)
     size = LANES * eights
-    y[first_y : first_y + size][selected] += factor * x[first_x : first_x + size][selected]
+    y.reshape(-1)[first_y : first_y + size][selected] += factor * x.reshape(-1)[first_x : first_x + size][selected]
 
 
 def masked_shift(
@@ -77,7 +77,7 @@ def masked_shift(
 ) -> None:
     """Add the amount to y_i in the lanes that both words and more select."""
     selected = _selected(words, first_word, eights) & _selected(more, first_more, eights)
-    y[first_y : first_y + LANES * eights][selected] += amount
+    y.reshape(-1)[first_y : first_y + LANES * eights][selected] += amount
 
 
 def within_reach(x: FloatArray, first: Any, slopes: FloatArray, advance: FloatArray, reach: float) -> np.uint64:

@@ -18,6 +18,7 @@ Nothing is approximated: an entry that sleeps has not crossed.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,13 +26,13 @@ import numpy as np
 from ...kernels.compilation import compiled
 from ...kernels.patterns import popcount
 from ...kernels.vector_code import aligned_zeros
-from .candidates import do_not_predict, predict
+from .candidates import predict
 from .kernel import multiply, weighted_square, widen
 from .lanes import LANES, MODES, masked_axpy, masked_total, within_reach
 
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray
-    from .candidates import Candidates
+    from .candidates import Candidates, SlopeTables
     from .gram import GramMatrix
 
 # an event changes the slopes of all entries of its neuron: where they are more, that costs more than looks do
@@ -64,19 +65,27 @@ class PhaseVectors(NamedTuple):
         return cls(residual, driving, product, c, travel, rest, grown, reach, np.zeros(MODES))
 
 
-def _run_phase(
+def find_modes(driving: FloatArray) -> FloatArray:
+    """Return orthonormal bases of a few vectors each, both (..., MODES, padded); nothing depends on how exactly."""
+    with np.errstate(over="ignore", invalid="ignore"):  # a guess that diverges
+        basis = np.linalg.qr(driving.swapaxes(-2, -1)).Q
+    usable = np.isfinite(basis).all(axis=(-2, -1), keepdims=True)
+    return np.ascontiguousarray(np.where(usable, basis, 0.0).swapaxes(-2, -1))
+
+
+def run_phase(
     gram: GramMatrix,
     T: FloatArray,
     watched: Candidates,
     neurons: int,
     vectors: PhaseVectors,
+    tables: SlopeTables,
     seen: FloatArray,
     sample_weight: FloatArray,
     modes: FloatArray,
     step_size: float,
     m: int,
-    most_down: FloatArray,
-    most_up: FloatArray,
+    most: FloatArray,
     errors: FloatArray,
 ) -> int:
     """Run tau steps from vectors.residual; T, the watched entries and the vectors change as the steps go.
@@ -85,47 +94,83 @@ def _run_phase(
     ----------
     neurons : int
         The number of neurons that have watched entries.
+    most : ndarray, shape (n,)
+        How far entries of a row can move, both directions together.
 
     Returns
     -------
     int
         The number of entries whose pattern has changed at some time, the first ones of ``watched.changed``. All is
-        right if `kernel.bound_motion` of what c and travel have become is within most_down and most_up: entries that
-        are not watched cannot have moved through zero then.
+        right if `kernel.bound_motion` of what c and travel have become is within the bounds by which entries were
+        chosen: those that are not watched cannot have moved through zero then.
     """
-    n = len(gram.values)
-    rate = step_size / np.sqrt(m)
-    residual, driving, product, c = vectors.residual, vectors.driving, vectors.product, vectors.c
-    c[:] = 0.0
-    vectors.travel[:] = 0.0
-    vectors.grown[:] = 0.0
-    vectors.advance[:] = 0.0
-    changes, spread = np.int64(0), 0.0
-    predicted = watched.groups[n] <= _MOST_PREDICTED * neurons
+    for sums in (vectors.c, vectors.travel, vectors.grown, vectors.advance):
+        sums[:] = 0.0
+    predicted = bool(watched.groups[-1] <= _MOST_PREDICTED * neurons)
     if predicted:
-        predict(gram.values, modes, watched)
-    else:
-        do_not_predict(modes, watched)
+        predict(gram.values, modes, watched, tables)
+    else:  # all motion counts as the rest that is only bounded
+        modes = np.zeros_like(modes)
+        watched.slopes[: MODES * watched.groups[-1]] = 0.0
+    rounding = _ROUNDING * (len(most) + len(seen))
+    changes = take_steps(
+        gram.values,
+        gram.sizes,
+        T,
+        watched,
+        vectors,
+        seen,
+        sample_weight,
+        modes,
+        predicted,
+        step_size,
+        m,
+        rounding * gram.norms,
+        rounding * most,
+        errors,
+    )
+    return int(changes)
+
+
+def _take_steps(
+    G: FloatArray,
+    sizes: FloatArray,
+    T: FloatArray,
+    watched: Candidates,
+    vectors: PhaseVectors,
+    seen: FloatArray,
+    sample_weight: FloatArray,
+    modes: FloatArray,
+    predicted: bool,
+    step_size: float,
+    m: int,
+    rounding_of_modes: FloatArray,
+    rounding_of_rest: FloatArray,
+    errors: FloatArray,
+) -> np.int64:
+    """Take the steps of `run_phase`; return its result."""
+    rate = step_size / math.sqrt(m)
+    residual, driving, product = vectors.residual, vectors.driving, vectors.product
+    c, travel, rest = vectors.c, vectors.travel, vectors.rest
+    grown, reach, advance = vectors.grown, vectors.reach, vectors.advance
+    changes, spread = np.int64(0), 0.0
     for t in range(len(seen)):
         errors[t] = weighted_square(residual, sample_weight)
-        for i in range(n):
+        for i in range(len(residual)):
             driving[i] = seen[t, i] * residual[i]
             c[i] += driving[i]
-            vectors.travel[i] += abs(driving[i])
+            travel[i] += abs(driving[i])
         multiply(T, driving, product)
-        for i in range(n):
+        for i in range(len(residual)):
             residual[i] -= step_size * product[i]
-        spread += rate * split_off_modes(driving, modes, rate, vectors.advance, vectors.rest)
-        widen(gram.values, gram.sizes, vectors.rest, rate, vectors.grown)
-        rounding = _ROUNDING * (n + len(seen))
-        for j in range(n):
-            size = spread * gram.norms[j] + most_down[j] + most_up[j]
-            vectors.reach[j] = vectors.grown[j] + rounding * size
-        events = look_at_awake(gram.values, watched, vectors, rate)
-        changes = change_patterns(gram.values, T, watched, vectors, modes, predicted, rate, m, events, changes)
+        spread += rate * split_off_modes(driving, modes, rate, advance, rest)
+        widen(G, sizes, rest, rate, grown)
+        for j in range(len(reach)):
+            reach[j] = grown[j] + spread * rounding_of_modes[j] + rounding_of_rest[j]
+        events = look_at_awake(G, watched, reach, grown, advance, c, product, rate)
+        changes = change_patterns(G, T, watched, residual, c, advance, modes, predicted, rate, m, events, changes)
     errors[len(seen)] = weighted_square(residual, sample_weight)
-    note_coefficients(watched, changes, c)
-    return int(changes)
+    return changes
 
 
 def _split_off_modes(
@@ -136,137 +181,135 @@ def _split_off_modes(
     for i in range(len(driving)):
         rest[i] = driving[i]
         square += driving[i] * driving[i]
-    for k in range(MODES):
+    for k in range(len(modes)):  # MODES would have three copies of the loops compiled
         along = 0.0
         for i in range(len(driving)):
             along += modes[k, i] * driving[i]
         advance[k] += rate * along
         for i in range(len(driving)):
             rest[i] -= along * modes[k, i]
-    return np.sqrt(square)
+    return math.sqrt(square)
 
 
-def _look_at_awake(G: FloatArray, watched: Candidates, vectors: PhaseVectors, rate: float) -> int:
+def _look_at_awake(
+    G: FloatArray,
+    watched: Candidates,
+    reach: FloatArray,
+    grown: FloatArray,
+    advance: FloatArray,
+    c: FloatArray,
+    terms: FloatArray,
+    rate: float,
+) -> np.int64:
     """Compute the entries that may have crossed zero, put them to sleep again, list those that have; return how many.
 
     The listed entries stand in ``watched.crossed``, their q in ``watched.crossed_to``; no pattern changes yet.
+    ``terms`` is scratch.
     """
+    number, side, patterns, positive = watched.number, watched.side, watched.patterns, watched.positive
+    groups, distance, slopes, awake = watched.groups, watched.distance, watched.slopes, watched.awake
     n, padded = G.shape
-    n_words = len(watched.patterns) // len(watched.positive)
-    terms = vectors.product
-    crossed = 0
+    n_words = len(patterns) // len(positive)
+    found = np.int64(0)
     for j in range(n):
-        reach, grown = vectors.reach[j], vectors.grown[j]
-        awake = 0
-        for first in range(watched.groups[j], watched.groups[j + 1], LANES):
-            bits = within_reach(watched.distance, first, watched.slopes, vectors.advance, reach)
+        count = 0
+        for first in range(groups[j], groups[j + 1], LANES):
+            bits = within_reach(distance, first, slopes, advance, reach[j])
             if bits != np.uint64(0):
                 for lane in range(LANES):  # all eight are written, the next block overwrites those that are too many
-                    watched.awake[awake + lane] = first + _SET_BITS[bits, lane]
-                awake += popcount(bits)
-        if awake == 0:
+                    awake[count + lane] = first + _SET_BITS[bits, lane]
+                count += popcount(bits)
+        if count == 0:
             continue
         for i in range(padded):
-            terms[i] = rate * vectors.c[i] * G[j, i]
+            terms[i] = rate * c[i] * G[j, i]
         word, bit = j >> 6, np.uint64(j & 63)
-        for place in range(awake):  # without branches that depend on the numbers
-            k = watched.awake[place]
-            number = watched.number[k]
-            pattern = number * n_words
-            q = watched.base[k] - masked_total(watched.patterns, pattern, terms, 0, padded // LANES)
-            positive = watched.positive[number]
-            active = (positive & (q >= 0.0)) | ((not positive) & (q <= 0.0))
-            was_active = (watched.patterns[pattern + word] >> bit) & np.uint64(1) != np.uint64(0)
-            higher = active == positive
-            side = 1.0 if higher else -1.0
-            distance = side * q + grown
-            place = MODES * k - (MODES - 1) * (k & 7)
+        for place in range(count):  # without branches that depend on the numbers
+            k = awake[place]
+            pattern = number[k] * n_words
+            q = watched.base[k] - masked_total(patterns, pattern, terms, 0, padded // LANES)
+            upward = positive[number[k]]
+            active = (upward & (q >= 0.0)) | ((not upward) & (q <= 0.0))
+            was_active = (patterns[pattern + word] >> bit) & np.uint64(1) != np.uint64(0)
+            higher = active == upward
+            now = 1.0 if higher else -1.0
+            away = now * q + grown[j]
+            slope = MODES * k - (MODES - 1) * (k & 7)
             for mode in range(MODES):
-                watched.slopes[place] *= side * watched.side[k]
-                distance += vectors.advance[mode] * watched.slopes[place]
-                place += LANES
-            watched.side[k] = side
-            watched.distance[k] = distance
-            watched.crossed[crossed] = k
-            watched.crossed_to[crossed] = q
-            crossed += int(active != was_active)
-    return crossed
+                slopes[slope] *= now * side[k]
+                away += advance[mode] * slopes[slope]
+                slope += LANES
+            side[k] = now
+            distance[k] = away
+            watched.crossed[found] = k  # overwritten by the next one unless it counts
+            watched.crossed_to[found] = q
+            found += np.int64(active != was_active)
+    return found
 
 
 def _change_patterns(
     G: FloatArray,
     T: FloatArray,
     watched: Candidates,
-    vectors: PhaseVectors,
+    residual: FloatArray,
+    c: FloatArray,
+    advance: FloatArray,
     modes: FloatArray,
     predicted: bool,
     rate: float,
     m: int,
-    events: int,
-    changes: int,
-) -> int:
+    events: np.int64,
+    changes: np.int64,
+) -> np.int64:
     """Switch the crossed entries on or off, one after the other; return the count of entries ever touched.
 
     One call for all events of a step: a call with so many arrays costs more than an event.
     """
+    row, base, side, patterns = watched.row, watched.base, watched.side, watched.patterns
+    distance, slopes, first, entries = watched.distance, watched.slopes, watched.first, watched.entries
     padded = G.shape[1]
-    n_words = len(watched.patterns) // len(watched.positive)
-    flat_G, flat_T, c = G.reshape(-1), T.reshape(-1), vectors.c
-    per_root_m, per_m = 1.0 / np.sqrt(m), 1.0 / m
+    n_words = len(patterns) // len(watched.positive)
+    per_root_m, per_m = 1.0 / math.sqrt(m), 1.0 / m
     for event in range(events):
         k, q = watched.crossed[event], watched.crossed_to[event]
-        j, number = watched.row[k], watched.number[k]
+        j, number = row[k], watched.number[k]
         pattern = number * n_words
         word, bit = pattern + (j >> 6), np.uint64(1) << np.uint64(j & 63)
-        on = watched.patterns[word] & bit == np.uint64(0)
+        on = patterns[word] & bit == np.uint64(0)
         sign = 1.0 if on else -1.0
-        vectors.residual[j] += sign * q * per_root_m
+        residual[j] += sign * q * per_root_m
         # row j of K gains or loses the terms of this neuron with all its active rows, j itself among them
-        watched.patterns[word] |= bit
+        patterns[word] |= bit
         change = sign * per_m
-        masked_axpy(watched.patterns, pattern, change, flat_G, j * padded, flat_T, j * padded, padded // LANES)
+        masked_axpy(patterns, pattern, change, G, j * padded, T, j * padded, padded // LANES)
         T[j, j] -= 0.5 * change * G[j, j]  # T + T' holds the diagonal twice
         if not on:
-            watched.patterns[word] ^= bit
+            patterns[word] ^= bit
         watched.correction[k] -= sign * c[j]
+        watched.switched[k] += sign
         shift = rate * c[j]
         moved = 0.0  # by the modes so far, per G_ij
         for mode in range(MODES):
-            moved += vectors.advance[mode] * modes[mode, j]
-        for entry in range(watched.first[number], watched.first[number + 1]):
-            other = watched.entries[entry]
-            term = sign * G[j, watched.row[other]]
-            watched.base[other] += shift * term
+            moved += advance[mode] * modes[mode, j]
+        for place in range(first[number], first[number + 1]):
+            other = entries[place]
+            term = sign * G[j, row[other]]
+            base[other] += shift * term
             if not predicted:
                 continue
-            term *= watched.side[other]
-            watched.distance[other] += moved * term
-            place = MODES * other - (MODES - 1) * (other & 7)
+            term *= side[other]
+            distance[other] += moved * term
+            slope = MODES * other - (MODES - 1) * (other & 7)
             for mode in range(MODES):
-                watched.slopes[place] += modes[mode, j] * term
-                place += LANES
+                slopes[slope] += modes[mode, j] * term
+                slope += LANES
         watched.changed[changes] = k  # overwritten by the next one if it is not new
-        changes += int(not watched.touched[k])
+        changes += np.int64(not watched.touched[k])
         watched.touched[k] = True
     return changes
-
-
-def _note_coefficients(watched: Candidates, changes: int, c: FloatArray) -> None:
-    """Make ``correction`` of the touched entries their coefficient minus P_rj(0) c_j."""
-    n_words = len(watched.patterns) // len(watched.positive)
-    for place in range(changes):
-        k = watched.changed[place]
-        j = watched.row[k]
-        word = watched.patterns[watched.number[k] * n_words + (j >> 6)]
-        active = (word >> np.uint64(j & 63)) & np.uint64(1) == np.uint64(1)
-        if active and not watched.starts_active[k]:
-            watched.correction[k] += c[j]
-        elif watched.starts_active[k] and not active:
-            watched.correction[k] -= c[j]
 
 
 split_off_modes = compiled(_split_off_modes, fastmath=_FLAGS, inner=True)
 change_patterns = compiled(_change_patterns, inner=True)
 look_at_awake = compiled(_look_at_awake, inner=True)
-note_coefficients = compiled(_note_coefficients, inner=True)
-run_phase = compiled(_run_phase)
+take_steps = compiled(_take_steps)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...kernels.patterns import pack_mask
+from ...kernels.patterns import WORD_BITS, pack_mask
 from .blocks import (
     Layout,
     Patterns,
@@ -109,7 +109,7 @@ class BlockedNetwork:
         """Return (1 / sqrt m) sum_r m^l_r P_rj q_rj, the outputs (p, n) of masks (p, words)."""
         layout, by_row = self.layout, state.patterns.by_row
         Q, flat = state.Q.reshape(-1), masks.reshape(-1)
-        block_words = layout.width // 64
+        block_words = layout.width // WORD_BITS
 
         def block_sums(t: int) -> FloatArray:
             sums = np.empty((len(masks), layout.n))
@@ -154,7 +154,7 @@ class BlockedNetwork:
         changes, places = _by_blocks(changes, layout)
         scaled_gram = -rate * self._gram
         flat = masks.reshape(-1)
-        block_words = layout.width // 64
+        block_words = layout.width // WORD_BITS
 
         def change_block(t: int) -> None:
             B, moved = self._block_memory()
@@ -206,17 +206,17 @@ class BlockedNetwork:
         patterns.by_row[:] = arrays["by_row"]
         erased, C, Q = (arrays[name].copy() for name in ("erased", "C", "Q"))
         state = NetworkState(arrays["W0"], erased, C, Q, patterns)
-        transpose_patterns(patterns.by_row, 0, self.layout.words, patterns.by_neuron)
+        transpose_patterns(patterns, 0, self.layout.words)
         return state
 
     def _find_patterns(self, state: NetworkState, t: int) -> None:
         layout = self.layout
-        block_words = layout.width // 64
+        block_words = layout.width // WORD_BITS
         words = slice(t * block_words, (t + 1) * block_words)
         first = t * layout.n * layout.width
         by_row = state.patterns.by_row
         find_patterns(state.Q.reshape(-1), first, layout.n, self.positive[words], by_row, words.start)
-        transpose_patterns(by_row, words.start, block_words, state.patterns.by_neuron)
+        transpose_patterns(state.patterns, words.start, block_words)
 
 
 def _by_blocks(changes: Changes, layout: Layout) -> tuple[Changes, IntArray]:

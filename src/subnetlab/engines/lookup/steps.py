@@ -43,7 +43,6 @@ def _observe(
     """
     lines, m = Z.shape[:2]
     width = VECTOR_BYTES // Z.itemsize  # known to the compiler, unlike the shape
-    flat = Z.reshape(-1)
     per_word = WORD_BITS // width
     for w in range(first_word, last_word):
         first_line = w * per_word
@@ -55,7 +54,7 @@ def _observe(
                 now = np.uint64(0)
                 for b in range(first_line, last_line):
                     e = (b - first_line) * width
-                    now |= add_active(flat, (b * m + r) * width, a[r], block, e) << np.uint64(e)
+                    now |= add_active(Z, (b * m + r) * width, a[r], block, e) << np.uint64(e)
                 changed = np.uint64(0) if first_time else now ^ words[w, r]
                 words[w, r] = now
                 while changed != np.uint64(0):
@@ -87,14 +86,13 @@ def _step(
     """
     m, width = Z.shape[1], VECTOR_BYTES // Z.itemsize
     rows = G.shape[1]
-    flat, flat_G, flat_words = Z.reshape(-1), G.reshape(-1), words.reshape(-1)
     for b in range(first_line, last_line):
         for first_row in range(0, rows, WORD_BITS):
             pieces = min(rows - first_row, WORD_BITS) // PIECE
-            tabulate(flat_G, (b * rows + first_row) * width, driving, first_row, pieces * PIECE // GROUP, tables)
+            tabulate(G, (b * rows + first_row) * width, driving, first_row, pieces * PIECE // GROUP, tables)
             word = first_row // WORD_BITS * m
             for r in range(count):
-                add_looked_up(flat, (b * m + r) * width, factors[r], flat_words, word + r, pieces, tables)
+                add_looked_up(Z, (b * m + r) * width, factors[r], words, word + r, pieces, tables)
 
 
 def _gather(Z: FloatArray, chosen: IntArray, Z_l: FloatArray, D: FloatArray, first_line: int, last_line: int) -> None:
