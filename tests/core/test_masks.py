@@ -204,7 +204,7 @@ def test_the_largest_share_bounds_the_mean_of_the_largest_subnetwork(law):
 
 
 def test_the_table_of_laws():
-    laws = [("all", AllNeurons), ("bernoulli", Bernoulli), ("categorical", Categorical), ("fixed", FixedMasks)]
+    laws = [("bernoulli", Bernoulli), ("categorical", Categorical), ("all", AllNeurons), ("fixed", FixedMasks)]
     assert list(LAWS.items()) == laws  # these names are in saved files
 
 

@@ -46,7 +46,7 @@ def test_the_record_is_plain_to_read():
 
 def test_records_refused(refused):
     record, arrays = scheme_to_record(sl.gradient_descent(3))
-    laws = "all, bernoulli, categorical, fixed"
+    laws = "bernoulli, categorical, all, fixed"
     with refused(ValueError, f"TrainingScheme: mask law must be one of {laws}, got 'odd'"):
         scheme_from_record({**record, "masks": {"law": "odd"}}, arrays)
     with refused(ValueError, "TrainingScheme: rounds must be at least 1, got 0"):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
+from ..core.masks.table import plain_laws
 from ..datasets import list_datasets
 from ..engines.table import ENGINES
 
@@ -110,6 +111,8 @@ def _words(name: str, kind: Any) -> tuple[str, ...]:
     """Return the words that an option takes, by its type or from the tables."""
     if name == "engine":
         return ("auto", *ENGINES)
+    if name == "masks":
+        return plain_laws()
     if name == "dataset":
         return tuple(entry["name"] for entry in list_datasets() if entry["name"].islower())
     if get_origin(kind) is Literal:

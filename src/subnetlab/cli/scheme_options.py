@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from ..core.masks.table import law_by_name
+from ..core.masks.table import law_by_name, plain_laws
 from ..core.scheme import TrainingScheme
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class SchemeOptions:
     """The network and the training scheme."""
 
-    masks: Literal["bernoulli", "categorical", "all"] = "bernoulli"
+    masks: Annotated[str, tyro.conf.arg(metavar=f"{{{','.join(plain_laws())}}}")] = "bernoulli"
     """Law of the masks: bernoulli, categorical (each neuron in one subnetwork), all (gradient descent, or local SGD
     with --shards)."""
     n_subnetworks: Annotated[int, tyro.conf.arg(aliases=["--p"])] = 10

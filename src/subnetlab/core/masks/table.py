@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
+from .. import checks
 from .all_neurons import AllNeurons
 from .bernoulli import Bernoulli
 from .categorical import Categorical
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from .law import MaskLaw
 
 LAWS: dict[str, type[MaskLaw]] = {
-    "all": AllNeurons,
     "bernoulli": Bernoulli,
     "categorical": Categorical,
+    "all": AllNeurons,
     "fixed": FixedMasks,
 }
 
@@ -26,13 +27,30 @@ def law_settings(name: str) -> set[str]:
     return {field.name for field in fields(cast("Any", LAWS[name]))}
 
 
+def plain_laws() -> tuple[str, ...]:
+    """Return the names of the laws that are made from plain settings: what a command, a page or a plan can say.
+
+    Examples
+    --------
+    >>> plain_laws()
+    ('bernoulli', 'categorical', 'all')
+    """
+    return tuple(name for name in LAWS if "masks" not in law_settings(name))
+
+
 def law_by_name(name: str, **settings: Any) -> MaskLaw:
     """Return the law of that name with those of the settings that it has.
+
+    Raises
+    ------
+    ValueError
+        If there is no such law, or it is made from arrays.
 
     Examples
     --------
     >>> law_by_name("categorical", n_subnetworks=4, selection_prob=0.5)
     Categorical(n_subnetworks=4, probabilities=None)
     """
+    checks.one_of("TrainingScheme", "masks", name, plain_laws())
     known = law_settings(name)
     return LAWS[name](**{setting: value for setting, value in settings.items() if setting in known})

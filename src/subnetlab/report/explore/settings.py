@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...core import checks
-from ...core.masks.table import law_by_name
+from ...core.masks.table import law_by_name, plain_laws
 from ...core.scheme import TrainingScheme
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Control:
 
 
 CONTROLS = (
-    Control("masks", "M", "mask law", ("bernoulli", "categorical", "all")),
+    Control("masks", "M", "mask law", plain_laws()),
     Control("n_subnetworks", "p", "subnetworks", (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 32)),
     Control("selection_prob", "ξ", "selection probability", tuple(k / 10 for k in range(1, 11))),
     Control("local_steps", "τ", "local steps", (1, 2, 3, 5, 8, 10, 15, 20, 30, 50)),
@@ -75,7 +75,7 @@ class ExploreSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        checks.one_of("explore", "masks", self.masks, ("bernoulli", "categorical", "all"))
+        checks.one_of("explore", "masks", self.masks, plain_laws())
         for name, most in MOST.items():
             if checks.whole_number("explore", name, getattr(self, name), least=1) > most:
                 raise ValueError(f"explore: {name} must be at most {most} here, got {getattr(self, name)}")
