@@ -59,10 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = keep(work, max_restarts=options.max_restarts, silence=options.timeout)
     if code in (0, FAILED):
         return code
-    failures = options.max_restarts + 1
-    return _conclude(
-        options.private, "failed", f"launch: a worker may fail max_restarts times, got {failures} failures"
+    message = (
+        f"launch: a worker may fail max_restarts = {options.max_restarts} times, got one more; its log tells why "
+        f"(a round that takes longer than timeout = {options.timeout:g} s is a failure, too)"
     )
+    return _conclude(options.private, "failed", message)
 
 
 def _work(meeting: Meeting, options: argparse.Namespace, attempt: int) -> int:
