@@ -18,12 +18,12 @@ def test_the_numbers_drawn_are_means_over_seeds_and_last_rounds(tmp_path):
         view=SimpleNamespace(shown="local"), settings=SimpleNamespace(final_rounds=2), folder=tmp_path
     )
     write_heatmaps(material, grid, stem="grid", column_label=r"selection probability $\xi$", title="")
-    rows = list(csv.DictReader((tmp_path / "grid.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "grid.csv").read_text().splitlines()))
     drawn = [float(row["training_error_after_local_training"]) for row in rows]
     mean = full[:, 0, :, -2:].mean(axis=(0, 2))
     assert drawn[:2] == pytest.approx(2 * mean[:2])
     assert np.isnan(drawn[2])
-    measures = list(csv.DictReader((tmp_path / "grid_measures.csv").open()))
+    measures = list(csv.DictReader((tmp_path / "grid_measures.csv").read_text().splitlines()))
     assert [float(measures[0][f"after_{name}"]) for name in ("sampling", "local_training", "aggregation")] == (
         pytest.approx([3 * mean[0], 2 * mean[0], mean[0]])
     )
