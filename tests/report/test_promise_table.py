@@ -1,0 +1,25 @@
+"""What the page says of a promise, kept in every case or broken in one."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import subnetlab as sl
+from subnetlab.report.promise_tables import promise_table
+
+NET = sl.ShallowReLU.initialize(width=500, n_features=3, seed=0)
+VERDICT = sl.train(NET, np.eye(3), np.ones(3), sl.dropout(0.5, rounds=5, step_size=0.5)).theory()
+
+
+@pytest.mark.parametrize(
+    ("rates", "says"),
+    [([0.5, 0.9], "KEPT"), ([0.5, 1.5], "BROKEN"), ([0.5, np.nan], "KEPT"), ([np.nan, np.nan], None)],
+)
+def test_hypothesis_1_is_kept_by_every_step_that_can_be_judged(rates, says):
+    table = promise_table(replace(VERDICT, local_rates=np.reshape(rates, (1, 2, 1))))
+    row = re.search(r'<th scope="row">Hypothesis 1</th>(.*)</tr>', table)
+    assert (row is None) == (says is None)
+    if row is not None and says is not None:
+        assert f">{says}</span>" in row[1]
