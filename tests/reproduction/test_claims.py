@@ -1,8 +1,11 @@
 """Claims on made-up errors for which the verdict is known."""
 
+import json
+
 import numpy as np
 import pytest
 
+from subnetlab.report.outcome_table import outcome_table
 from subnetlab.reproduction.claims import bernoulli_verdicts, categorical_verdicts, dynamics_verdicts
 from subnetlab.reproduction.grids import MEASURES, ErrorGrid
 from subnetlab.reproduction.text import verdicts_text
@@ -95,3 +98,9 @@ def test_of_one_round_nothing_is_sampled_again():
     assert outcomes(verdicts, "local training") == outcomes(verdicts, "aggregation") == {"HOLDS"}
     assert outcomes(verdicts, "re-sampling") == {"UNDECIDED"}
     assert "  UNDECIDED nothing to compare " in verdicts_text(verdicts)
+    assert (verdicts[-1].as_row()["effect_mean"], verdicts[-1].as_row()["agreement"]) == (None, None)
+    one_seed = dynamics_verdicts(2 * errors[:1], errors[:1, :, np.newaxis], np.column_stack([errors, errors / 2])[:1])
+    assert one_seed[0].as_row()["effect_low"] is None
+    json.dumps([verdict.as_row() for verdict in [*verdicts, *one_seed]], allow_nan=False)
+    table = outcome_table([verdict.as_row() for verdict in one_seed], "2a")
+    assert "(one seed: no interval)" in table and "nothing to compare" in table and "nan" not in table

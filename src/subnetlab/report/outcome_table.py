@@ -34,7 +34,7 @@ def outcome_table(verdicts: Sequence[Mapping[str, Any]], figure: str) -> Markup:
                     lettered(str(verdict["protocol"])),
                     outcome_mark(str(verdict["outcome"])),
                     _unbroken(_effect(verdict)),
-                    text(f"{verdict['agreement']:+.2f}"),
+                    text("" if math.isnan(_number(verdict["agreement"])) else f"{verdict['agreement']:+.2f}"),
                 ]
             )
     if not groups:
@@ -59,7 +59,14 @@ def _unbroken(words: str) -> Markup:
 
 
 def _effect(verdict: Mapping[str, Any]) -> str:
-    low, high = float(verdict["effect_low"]), float(verdict["effect_high"])
+    mean, low, high = (_number(verdict[f"effect_{name}"]) for name in ("mean", "low", "high"))
+    if math.isnan(mean):
+        return "nothing to compare"
     if not (math.isfinite(low) and math.isfinite(high)):
-        return f"{verdict['effect_mean']:+.2f} (one seed: no interval)"
-    return f"{verdict['effect_mean']:+.2f} [{low:+.2f}, {high:+.2f}]"
+        return f"{mean:+.2f} (one seed: no interval)"
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def _number(value: float | None) -> float:
+    """Return a number as it is written in JSON, which knows no NaN."""
+    return math.nan if value is None else float(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +55,11 @@ class Verdict:
     outcome: Outcome
 
     def as_row(self) -> dict[str, Any]:
-        """Return the verdict as a flat record."""
+        """Return the verdict as a flat record; a number that is not finite is None, since JSON has no such numbers."""
         row = asdict(self)
         effect = {f"effect_{name}": value for name, value in row.pop("effect").items() if name != "seeds"}
-        return {**row, **effect, "seeds": self.effect.seeds}
+        numbers = {"agreement": self.agreement, **effect}
+        return {**row, **{k: v if math.isfinite(v) else None for k, v in numbers.items()}, "seeds": self.effect.seeds}
 
 
 def dynamics_verdicts(sampled: FloatArray, local: FloatArray, full: FloatArray) -> list[Verdict]:
