@@ -281,3 +281,21 @@ def test_prediction_in_blocks_of_rows(monkeypatch):
     monkeypatch.setattr("subnetlab.estimators.base._ROWS_AT_ONCE", 7)
     np.testing.assert_allclose(model.predict(X), whole[0], rtol=1e-12)
     np.testing.assert_allclose(model.predict_std(X), whole[1], rtol=1e-10)
+
+
+def test_the_order_in_memory_changes_no_bit():
+    plain = sl.SubnetRegressor(**QUICK).fit(X, Y)
+    turned = sl.SubnetRegressor(**QUICK).fit(np.asfortranarray(X), Y)
+    np.testing.assert_array_equal(turned.network_.weights, plain.network_.weights)
+    np.testing.assert_array_equal(plain.predict(np.asfortranarray(X)), plain.predict(X))
+
+
+def test_values_whose_square_overflows_are_refused(refused):
+    with refused(
+        ValueError, "FeatureScaling: X must have a variance below the largest float64, got values up to 2e+200"
+    ):
+        sl.SubnetRegressor(**QUICK).fit([[1e200], [-2e200]], [0.0, 1.0])
+    with refused(
+        ValueError, "TargetScaling: y must have a variance below the largest float64, got values up to 1e+200"
+    ):
+        sl.SubnetRegressor(**QUICK).fit([[1.0], [2.0]], [0.0, 1e200])

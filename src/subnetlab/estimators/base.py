@@ -215,7 +215,7 @@ class SubnetEstimator(BaseEstimator):
     def _checked(self, X: Any) -> FloatArray:
         """Return features to predict from, as float64."""
         check_is_fitted(self)
-        return cast("FloatArray", validate_data(self, X, reset=False, dtype=np.float64))
+        return cast("FloatArray", validate_data(self, X, reset=False, dtype=np.float64, order="C"))
 
     def _output(self, X: FloatArray) -> FloatArray:
         """Return u(x) for each row, in the network's units, with the factor xi."""

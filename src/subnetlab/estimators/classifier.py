@@ -143,7 +143,7 @@ class SubnetClassifier(ClassifierMixin, SubnetEstimator):
         self, X: Any, y: Any, sample_weight: Any, *, classes: Any, fresh: bool, one_pass: bool = False
     ) -> Self:
         checks.one_of("SubnetClassifier", "loss", self.loss, tuple(LOSSES))
-        X, y = validate_data(self, X, y, reset=fresh, dtype=np.float64)
+        X, y = validate_data(self, X, y, reset=fresh, dtype=np.float64, order="C")
         check_classification_targets(y)
         seen = np.unique(y)
         known = np.unique(classes) if classes is not None else seen if fresh else self.classes_

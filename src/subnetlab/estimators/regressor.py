@@ -128,7 +128,9 @@ class SubnetRegressor(RegressorMixin, SubnetEstimator):
         return np.std(outputs, axis=0) * self.target_scaling_.scale
 
     def _fit_targets(self, X: Any, y: Any, sample_weight: Any, *, fresh: bool, one_pass: bool = False) -> Self:
-        X, y = validate_data(self, X, y, reset=fresh, dtype=np.float64, multi_output=True, y_numeric=True)
+        X, y = validate_data(
+            self, X, y, reset=fresh, dtype=np.float64, order="C", multi_output=True, y_numeric=True
+        )  # another order in memory gives other bits
         y, weights = y.astype(np.float64), checked_weights(sample_weight, X, "SubnetRegressor")
         scaling = TargetScaling.of(y, weights) if fresh else self.target_scaling_
         if not fresh and y.shape[1:] != self.network_.signs.shape[1:]:

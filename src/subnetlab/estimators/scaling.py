@@ -32,8 +32,8 @@ class FeatureScaling:
 
     @classmethod
     def of(cls, X: FloatArray, sample_weight: FloatArray | None) -> FeatureScaling:
-        """Return the scaling for these rows, shape (n, d), and weights, shape (n,)."""
-        centre, variance = _moments(X, sample_weight)
+        """Return the scaling for these rows, shape (n, d), and weights, shape (n,); ValueError if it overflows."""
+        centre, variance = _moments("FeatureScaling: X", X, sample_weight)
         return cls(centre, _positive(np.sqrt(variance.sum())))
 
     def transform(self, X: FloatArray) -> FloatArray:
@@ -59,8 +59,8 @@ class TargetScaling:
 
     @classmethod
     def of(cls, y: FloatArray, sample_weight: FloatArray | None) -> TargetScaling:
-        """Return the scaling for these targets, shape (n,) or (n, o)."""
-        centre, variance = _moments(y, sample_weight)
+        """Return the scaling for these targets, shape (n,) or (n, o); ValueError if it overflows."""
+        centre, variance = _moments("TargetScaling: y", y, sample_weight)
         return cls(centre, np.where(variance > 0, np.sqrt(variance), 1.0))
 
     def transform(self, y: FloatArray) -> FloatArray:
@@ -74,7 +74,8 @@ class TargetScaling:
 
 def warn_about_bad_scaling(X: FloatArray, owner: str) -> None:
     """Warn if half of the features hold next to nothing of the variance, so that they will not be learned."""
-    variance = np.sort(np.var(X, axis=0))
+    with np.errstate(over="ignore", invalid="ignore"):  # refused by `FeatureScaling.of`
+        variance = np.sort(np.var(X, axis=0))
     half = variance[: len(variance) // 2]
     if variance.sum() > 0 and half.any() and half.sum() < _DROWNED * variance.sum():
         warnings.warn(
@@ -85,9 +86,13 @@ def warn_about_bad_scaling(X: FloatArray, owner: str) -> None:
         )
 
 
-def _moments(values: FloatArray, sample_weight: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-    centre = np.asarray(np.average(values, axis=0, weights=sample_weight))
-    return centre, np.asarray(np.average((values - centre) ** 2, axis=0, weights=sample_weight))
+def _moments(name: str, values: FloatArray, sample_weight: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre = np.asarray(np.average(values, axis=0, weights=sample_weight))
+        variance = np.asarray(np.average((values - centre) ** 2, axis=0, weights=sample_weight))
+    if not np.isfinite(variance.sum()):
+        raise ValueError(f"{name} must have a variance below the largest float64, got values up to {abs(values).max()}")
+    return centre, variance
 
 
 def _positive(number: float) -> float:
