@@ -55,3 +55,10 @@ def test_rank_agreement_is_the_mean_kendall_tau_without_ties():
     errors = np.random.default_rng(0).random((3, 4, 5))
     taus = [kendalltau(np.arange(5), line).statistic for line in errors.reshape(-1, 5)]
     assert rank_agreement(errors, axis=2) == pytest.approx(np.mean(taus))
+
+
+def test_a_grid_of_one_cell_has_no_trend():
+    one = np.ones((3, 1, 1))
+    assert np.isnan(log_slope(one, axis=1)).all() and math.isnan(rank_agreement(one, axis=2))
+    half = np.exp([[[0.0, 1.0], [np.inf, 2.0]], [[np.inf, 1.0], [np.inf, 2.0]]])  # the second seed has no line of two
+    np.testing.assert_allclose(log_slope(half, axis=2), [1, np.nan])

@@ -62,7 +62,8 @@ def outcome(effect: Interval, agreement: float) -> Outcome:
 def log_slope(errors: FloatArray, axis: int) -> FloatArray:
     """Return the least-squares slope of log(error) per position along an axis, averaged over the other one.
 
-    Diverged cells (infinite errors) are left out; a line with fewer than two others has no slope.
+    Diverged cells (infinite errors) are left out; a line with fewer than two others has no slope; NaN
+    where no line has one.
 
     Parameters
     ----------
@@ -86,13 +87,15 @@ def log_slope(errors: FloatArray, axis: int) -> FloatArray:
         known = np.isfinite(along[line])
         if known.sum() > 1:
             slopes[line] = np.polyfit(position[known], np.log(along[line][known]), 1)[0]
-    return np.nanmean(slopes, axis=1)
+    lines = np.isfinite(slopes).sum(axis=1)
+    return np.divide(np.nansum(slopes, axis=1), lines, out=np.full(len(lines), np.nan), where=lines > 0)
 
 
 def rank_agreement(errors: FloatArray, axis: int) -> float:
     """Return Kendall's tau between the error and the position along an axis, averaged over everything else.
 
-    +1: the error rises at every step along the axis, -1: it falls. A tie (two diverged cells) counts as 0.
+    +1: the error rises at every step along the axis, -1: it falls. A tie (two diverged cells) counts as 0. NaN on an
+    axis of one place.
 
     Examples
     --------
@@ -100,6 +103,8 @@ def rank_agreement(errors: FloatArray, axis: int) -> float:
     1.0
     """
     along = np.moveaxis(errors, axis, -1)
+    if along.shape[-1] < 2:
+        return float("nan")
     first, second = np.triu_indices(along.shape[-1], k=1)
     rises = along[..., second] > along[..., first]
     falls = along[..., second] < along[..., first]
