@@ -53,3 +53,8 @@ def test_plan(capsys):
     assert "time against traffic" in capsys.readouterr().out
     assert main(["plan", "--target-error", "1e-9", *small]) == 1
     assert "nothing tried" in capsys.readouterr().out
+
+
+def test_plan_prints_at_least_one(capsys):
+    assert main(["plan", "--target-error", "3", "--best", "0"]) == 2
+    assert capsys.readouterr() == ("", "subnetlab plan: best must be at least 1, got 0\n")

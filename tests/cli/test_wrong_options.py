@@ -19,6 +19,7 @@ from subnetlab.cli.main import main
         ("train --nonsense", "no such option or argument: --nonsense"),
         ("plan", "--target-error must be given"),
         ("plan --target-error 1 --p 1 x", "--p must be INT ..., got '1', 'x'"),
+        ("plan --target-error 1 --latency -1", "Costs: latency must be at least 0, got -1.0"),
         ("study --n-samples x", "--n-samples must be INT|{all} ..., got 'x'"),
         ("report", "PATH must be given"),
     ],

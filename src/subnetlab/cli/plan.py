@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from ..core import checks
 from ..core.masks import Categorical
 from ..theory.planner import Costs, plan, trade_off
 from .data_options import DataOptions
@@ -44,6 +45,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Plan and print; exit code 1 if nothing reaches the target."""
+    checks.whole_number("plan", "best", options.best, least=1)
     data = options.data.load()
     plans = plan(
         data.X,

@@ -17,6 +17,7 @@ _SAYINGS = (
     (r"Error parsing (\S+): could not convert string to float: (.*?) ─.*", r"\1 must be a number, got \2"),
     (r"Error parsing (\S+): no type matching (.*?) could be .*? from \[(.*?)\]\. .*", r"\1 must be \2, got \3"),
     (r"Error parsing (\S+): Could not .* arguments: \[(.*?)\] ─ .*?(\[.*?\]\]).*", r"\1 must be \3, got \2"),
+    (r"Error parsing [\w.-]+: (\w+: .*?) ─ .*", r"\1"),  # a rule of the options' own
     (r"invalid choice (.*) for argument '(.*)'\. Expected one of \((.*?),?\)\..*", r"\2 must be one of \3, got \1"),
     (r"Missing value for argument '(.*?)'\..*", r"\1 must have a value"),
     (r"Missing from [^:]*: (\S+).*", r"\1 must be given"),
