@@ -205,9 +205,9 @@ def _gather(options: Options, job: Job, checkpoints: Checkpoints, data: Dataset)
         "bytes_per_round": float(manifest.history["costs"][:, 1].mean()),
         "out": str(folder),
     }
+    write_json(folder / "summary.json", summary)
     if options.json:
         print(json.dumps(summary, sort_keys=True))
         return
     for name, value in summary.items():
         print(f"{name:<16}{value:.6g}" if isinstance(value, float) else f"{name:<16}{value}")
-    write_json(folder / "summary.json", summary)

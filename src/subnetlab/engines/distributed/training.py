@@ -79,8 +79,8 @@ class DistributedTraining:
         self._log("begin", attempt=self._attempt, pids=pids)
         status = self._rounds()
         self._log("end", status=status)
-        if status == "stopped" and transport.rank == 0:
-            (self._folder / STOP_FILE).unlink(missing_ok=True)  # the request is met
+        if transport.rank == 0:
+            (self._folder / STOP_FILE).unlink(missing_ok=True)  # the request, if there was one, is met
         return status
 
     def _agree_on_folder(self) -> None:
