@@ -49,7 +49,7 @@ def test_code_is_compiled_again_when_another_file_has_changed(tmp_path, monkeypa
 def test_the_event_engine_needs_no_cache_folder(tmp_path):
     """Under a file there can be no folder, not even for root: __pycache__, the cache folders and HOME are such places.
 
-    The process compiles everything, about 8 s of processor time.
+    The process compiles everything, about 4 s of processor time.
     """
     package = tmp_path / "subnetlab"
     shutil.copytree(Path(sl.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
