@@ -131,3 +131,9 @@ def inline_table(tmp_path_factory, monkeypatch):
         return sl.open_study(folder).table()
 
     return table
+
+
+@pytest.mark.parametrize("address", ["foo", "", "tcp://10.0.0.1", "10.0.0.1:port"])
+def test_an_address_without_a_port_is_refused_at_once(address, refused):
+    with refused(ValueError, f"execute: cluster must be an address such as tcp://10.0.0.1:8786, got {address!r}"):
+        ClusterPool(address)

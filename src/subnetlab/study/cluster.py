@@ -28,6 +28,8 @@ class ClusterPool:
     ------
     ImportError
         If the extra is not installed.
+    ValueError
+        If the address has no port.
     OSError
         If there is no scheduler, or it has no worker within half a minute.
     """
@@ -40,6 +42,8 @@ class ClusterPool:
         except ImportError as error:
             raise ImportError("execute: cluster needs dask: pip install 'subnetlab[cluster]'") from error
         self._own = isinstance(address, str)
+        if self._own and not address.rpartition(":")[2].isdigit():  # the client would wait a minute to say so
+            raise ValueError(f"execute: cluster must be an address such as tcp://10.0.0.1:8786, got {address!r}")
         self._client: Any = Client(address, timeout=_PATIENCE, set_as_default=False) if self._own else address
         try:
             self._client.wait_for_workers(1, timeout=_PATIENCE)
