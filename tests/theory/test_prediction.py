@@ -184,3 +184,11 @@ def test_a_step_size_given_beside_the_scheme_obeys_its_rule(refused):
     model = sl.lazy_model(sl.ShallowReLU.initialize(50, 8, seed=0), X, Y)
     with refused(ValueError, "predict: step_size must be above 0, got -0.1"):
         sl.predict(model, sl.dropout(0.5, rounds=2, step_size=0.1), -0.1)
+
+
+def test_arguments_of_another_kind_are_refused(refused):
+    model = sl.lazy_model(sl.ShallowReLU.initialize(50, 8, seed=0), X, Y)
+    with refused(TypeError, "predict: model must be a LazyModel, got ndarray"):
+        sl.predict(X, sl.gradient_descent(1, 0.1))
+    with refused(TypeError, "predict: scheme must be a TrainingScheme, got Bernoulli"):
+        sl.predict(model, sl.Bernoulli(2, 0.5))

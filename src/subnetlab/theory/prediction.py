@@ -9,6 +9,8 @@ import numpy as np
 
 from ..core import checks
 from ..core.masks import Categorical
+from ..core.scheme import TrainingScheme
+from .lazy import LazyModel
 from .moments import mask_moments
 from .moving_patterns import moving_mean_and_spread
 from .neuron_noise import categorical_noise
@@ -16,8 +18,6 @@ from .setting import PAPER_SCHEME
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray, IntArray
-    from ..core.scheme import TrainingScheme
-    from .lazy import LazyModel
 
 Patterns: TypeAlias = Literal["frozen", "moving"]
 
@@ -92,8 +92,9 @@ def predict(
 
     Raises
     ------
-    ValueError
-        If the prediction is not about the scheme, or moving patterns are asked of an average over initial networks.
+    TypeError, ValueError
+        If an argument is of another kind, the prediction is not about the scheme, or moving patterns are asked of an
+        average over initial networks.
 
     Examples
     --------
@@ -105,6 +106,8 @@ def predict(
     >>> bool(np.isclose(prediction.full_error[0], np.sum((y - net.output(np.eye(3), 0.5)) ** 2)))
     True
     """
+    checks.instance("predict", "model", model, LazyModel)
+    checks.instance("predict", "scheme", scheme, TrainingScheme)
     eta = _step_size(scheme, step_size)
     checks.one_of("predict", "patterns", patterns, ("frozen", "moving"))
     moments = mask_moments(scheme.masks)
