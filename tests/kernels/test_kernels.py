@@ -175,3 +175,58 @@ def test_bad_rows_are_refused():
         sl.masked_ntk(NET, X[:, :3], MASKS)
     with pytest.raises(ValueError, match="finite"):
         sl.masked_ntk(NET, np.full((2, 4), np.nan), MASKS)
+
+
+@pytest.mark.parametrize(
+    ("features", "error", "message"),
+    [
+        (np.full((2, 4), np.nan), ValueError, "X must be finite"),
+        (np.zeros((2, 4)), ValueError, "rows of zeros"),
+        (np.ones(4), ValueError, r"X must have shape \(n_samples, n_features\)"),
+        ([["a"] * 4], TypeError, "X must hold real numbers"),
+        (np.eye(4) * 1j, TypeError, "X must hold real numbers"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("owner", "kernel"),
+    [
+        ("infinite_ntk", sl.infinite_ntk),
+        ("finite_ntk", lambda rows: sl.finite_ntk(NET, rows)),
+        ("deep_infinite_ntk", lambda rows: deep_infinite_ntk(rows, 2)),
+    ],
+)
+def test_kernels_refuse_rows_that_have_none(owner, kernel, features, error, message):
+    with pytest.raises(error, match=f"{owner}: .*{message}|{owner}: {message}"):
+        kernel(features)
+
+
+@pytest.mark.parametrize("xi", [0, 1.5, np.nan])
+def test_kernels_refuse_what_is_no_probability(xi):
+    for kernel in (sl.infinite_ntk, lambda rows, xi: sl.finite_ntk(NET, rows, xi)):
+        with pytest.raises(ValueError, match="_ntk: selection_prob must be"):
+            kernel(X, xi)
+
+
+def test_the_finite_kernel_refuses_other_features():
+    with pytest.raises(ValueError, match="finite_ntk: X must have the network's 4 features, got 3"):
+        sl.finite_ntk(NET, X[:, :3])
+
+
+@pytest.mark.parametrize(
+    ("H", "message"),
+    [
+        (np.array([[np.nan, 0.0], [0.0, 1.0]]), "H must be finite"),  # LAPACK answers 0.0
+        (np.ones((2, 3)), "shape"),
+        (np.empty((0, 0)), "shape"),
+        (np.array([[1.0, 2.0], [0.0, 1.0]]), "symmetric"),
+    ],
+)
+def test_the_smallest_eigenvalue_refuses_what_is_no_symmetric_matrix(H, message):
+    with pytest.raises(ValueError, match=f"smallest_eigenvalue: .*{message}"):
+        sl.smallest_eigenvalue(H)
+
+
+def test_the_smallest_eigenvalue_takes_a_matrix_that_is_symmetric_to_rounding():
+    H = sl.infinite_ntk(X)
+    H[0, 1] *= 1 + 1e-14
+    assert sl.smallest_eigenvalue(H) == pytest.approx(sl.smallest_eigenvalue(H.T), rel=1e-10)

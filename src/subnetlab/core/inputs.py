@@ -21,21 +21,24 @@ class ParallelRows(NamedTuple):
     antipodal: bool
 
 
-def check_features(X: Any, *, owner: str, name: str = "X") -> FloatArray:
-    """Return X as a C-contiguous float64 array of shape (n, d).
+def check_features(X: Any, *, owner: str, name: str = "X", n_features: int | None = None) -> FloatArray:
+    """Return X as a C-contiguous float64 array of shape (n, d), with d = ``n_features`` where a network has so many.
 
     Raises
     ------
     TypeError
         If X cannot be read as real numbers.
     ValueError
-        If it is no matrix, is empty, holds a value that is not finite or above `LARGEST`, or a row of zeros.
+        If it is no matrix, is empty, has another number of features, holds a value that is not finite or above
+        `LARGEST`, or a row of zeros.
     """
     array = _as_floats(X, owner, name)
     if array.ndim != 2:
         raise ValueError(f"{owner}: {name} must have shape (n_samples, n_features), got {array.shape}")
     if 0 in array.shape:
         raise ValueError(f"{owner}: {name} must not be empty, got shape {array.shape}")
+    if n_features not in (None, array.shape[1]):
+        raise ValueError(f"{owner}: {name} must have the network's {n_features} features, got {array.shape[1]}")
     _check_finite(array, owner, name)
     zero_rows = np.flatnonzero(~array.any(axis=1))
     if zero_rows.size:
@@ -73,6 +76,24 @@ def check_sample_weight(sample_weight: Any, n_samples: int, *, owner: str) -> Fl
     _check_finite(array, owner, "sample_weight")
     if array.min() < 0 or not array.any():
         raise ValueError(f"{owner}: sample_weight must be non-negative and not all zero, got minimum {array.min()}")
+    return array
+
+
+def check_symmetric(H: Any, *, owner: str, name: str = "H", tolerance: float = 0.0) -> FloatArray:
+    """Return H as a float64 array of shape (n, n) with |H - H'| at most ``tolerance`` times its largest entry.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If H is no square matrix of finite real numbers, or not symmetric.
+    """
+    array = _as_floats(H, owner, name)
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or not array.size:
+        raise ValueError(f"{owner}: {name} must have shape (n, n), got {array.shape}")
+    _check_finite(array, owner, name, limit=np.inf)
+    apart = np.max(np.abs(array - array.T))
+    if apart > tolerance * np.max(np.abs(array)):
+        raise ValueError(f"{owner}: {name} must be symmetric, got |{name} - {name}'| up to {apart:.3g}")
     return array
 
 
@@ -123,11 +144,11 @@ def _as_floats(values: Any, owner: str, name: str) -> FloatArray:
     return np.asarray(array, dtype=np.float64, order="C")
 
 
-def _check_finite(array: FloatArray, owner: str, name: str) -> None:
+def _check_finite(array: FloatArray, owner: str, name: str, limit: float = LARGEST) -> None:
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         place = tuple(int(i) for i in bad[0])
         raise ValueError(f"{owner}: {name} must be finite, got {array[place]} at {place} ({len(bad)} such values)")
     largest = array.flat[np.argmax(np.abs(array))]
-    if abs(largest) > LARGEST:
-        raise ValueError(f"{owner}: {name} must be at most {LARGEST:g} in size, got {largest}")
+    if abs(largest) > limit:
+        raise ValueError(f"{owner}: {name} must be at most {limit:g} in size, got {largest}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.inputs import check_symmetric
 from .eigenvalues import smallest_eigenvalue
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def certified_smallest_eigenvalue(H: FloatArray, entry_error: float | FloatArray
 
     Raises
     ------
-    ValueError
-        If H is no symmetric finite matrix, or an entry error is negative.
+    TypeError, ValueError
+        If H is no symmetric matrix of finite real numbers, or an entry error is negative.
 
     Examples
     --------
@@ -54,7 +55,7 @@ def certified_smallest_eigenvalue(H: FloatArray, entry_error: float | FloatArray
     >>> bool(1 - 1e-13 < bound < 1)
     True
     """
-    H = _checked(H)
+    H = check_symmetric(H, owner="certified_smallest_eigenvalue")
     widening = _norm_bound(entry_error, len(H))
     shift = smallest_eigenvalue(H)  # no proof yet
     step = max(float(np.max(np.abs(H))) * len(H) ** 2 * _UNIT_ROUNDOFF, _SMALLEST_SUBNORMAL)
@@ -67,18 +68,6 @@ def certified_smallest_eigenvalue(H: FloatArray, entry_error: float | FloatArray
             return math.nextafter(shift - math.nextafter(error + widening, math.inf), -math.inf)
         step *= 4
     raise ValueError("certified_smallest_eigenvalue: no shift made H positive definite; are its entries too large?")
-
-
-def _checked(H: FloatArray) -> FloatArray:
-    owner = "certified_smallest_eigenvalue"
-    H = np.asarray(H, dtype=np.float64)
-    if H.ndim != 2 or H.shape[0] != H.shape[1] or not H.size:
-        raise ValueError(f"{owner}: H must have shape (n, n), got {H.shape}")
-    if not np.isfinite(H).all():
-        raise ValueError(f"{owner}: H must be finite, got a value that is not")
-    if not np.array_equal(H, H.T):
-        raise ValueError(f"{owner}: H must be symmetric, got |H - H'| up to {np.max(np.abs(H - H.T)):.3g}")
-    return H
 
 
 def _norm_bound(entry_error: float | FloatArray, n: int) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import checks
+from ..core.inputs import check_features
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -40,6 +41,11 @@ def deep_infinite_ntk(X: FloatArray, n_hidden: int) -> FloatArray:
     -------
     ndarray, shape (n, n)
 
+    Raises
+    ------
+    TypeError, ValueError
+        If X is no matrix of finite real numbers or has a row of zeros, or ``n_hidden`` is no such number.
+
     Examples
     --------
     >>> deep_infinite_ntk(np.eye(2), 1).round(4)
@@ -49,7 +55,7 @@ def deep_infinite_ntk(X: FloatArray, n_hidden: int) -> FloatArray:
     from .angles import pair_angles
 
     checks.whole_number("deep_infinite_ntk", "n_hidden", n_hidden, least=0)
-    X = np.asarray(X, dtype=np.float64)
+    X = check_features(X, owner="deep_infinite_ntk")
     lengths = np.linalg.norm(X, axis=1)
     scale = np.outer(lengths, lengths)
     angle = pair_angles(X)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import checks
+from ..core.inputs import check_features
 from .eigenvalues import largest_eigenvalue
 
 if TYPE_CHECKING:
@@ -26,17 +28,36 @@ def finite_ntk(network: ShallowReLU, X: FloatArray, selection_prob: float = 1.0)
     ----------
     network : ShallowReLU
     X : ndarray, shape (n, d)
+        No row may be zero.
     selection_prob : float, default 1.0
         xi.
 
     Returns
     -------
     ndarray, shape (n, n)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X does not fit the network, or xi is outside (0, 1].
+
+    Examples
+    --------
+    >>> from subnetlab import ShallowReLU
+    >>> net = ShallowReLU(np.array([[1.0, 0.0], [-1.0, 1.0]]), np.ones(2))
+    >>> finite_ntk(net, np.eye(2))  # <w_0, x_1> = 0 counts as active
+    array([[0.5, 0. ],
+           [0. , 1. ]])
     """
+    X = check_features(X, owner="finite_ntk", n_features=network.n_features)
+    return _kernel(network, X, checks.probability("finite_ntk", "selection_prob", selection_prob))
+
+
+def _kernel(network: ShallowReLU, X: FloatArray, xi: float) -> FloatArray:
     from .patterns import network_patterns, pair_counts
 
     H = X @ X.T
-    H *= selection_prob / network.width
+    H *= xi / network.width
     H *= pair_counts(network_patterns(network.weights, X))
     return H
 
@@ -51,10 +72,11 @@ def largest_ntk_eigenvalue(network: ShallowReLU, X: FloatArray) -> float:
     ----------
     network : ShallowReLU
     X : ndarray, shape (n, d)
+        Rows may be zero: those of samples without weight are.
     """
     n = len(X)
     if n <= _DENSE_ROWS:
-        return largest_eigenvalue(finite_ntk(network, X))
+        return largest_eigenvalue(_kernel(network, X, 1.0))
     weights = network.weights
     block = max(1, _BLOCK_ENTRIES // n)
 

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import checks
+from ..core.inputs import check_features
+
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
 
@@ -28,6 +31,11 @@ def infinite_ntk(X: FloatArray, selection_prob: float = 1.0) -> FloatArray:
     -------
     ndarray, shape (n, n)
 
+    Raises
+    ------
+    TypeError, ValueError
+        If X is no matrix of finite real numbers or has a row of zeros, or xi is outside (0, 1].
+
     Examples
     --------
     >>> infinite_ntk(np.eye(2))
@@ -36,7 +44,8 @@ def infinite_ntk(X: FloatArray, selection_prob: float = 1.0) -> FloatArray:
     """
     from .angles import pair_angles
 
-    X = np.asarray(X, dtype=np.float64)
+    X = check_features(X, owner="infinite_ntk")
+    selection_prob = checks.probability("infinite_ntk", "selection_prob", selection_prob)
     H = pair_angles(X)  # angles, turned into the kernel in place
     np.subtract(np.pi, H, out=H)
     H *= selection_prob / (2 * np.pi)

@@ -45,9 +45,7 @@ def masked_ntk(network: ShallowReLU, X: FloatArray, mask: BoolArray) -> FloatArr
     """
     from .patterns import network_patterns, pack_mask, pair_counts
 
-    X = check_features(X, owner="masked_ntk")
-    if X.shape[1] != network.n_features:
-        raise ValueError(f"masked_ntk: X must have the network's {network.n_features} features, got {X.shape[1]}")
+    X = check_features(X, owner="masked_ntk", n_features=network.n_features)
     masks = np.asarray(mask)
     if masks.dtype != bool or masks.ndim not in (1, 2) or masks.shape[-1] != network.width or 0 in masks.shape:
         raise ValueError(

@@ -48,12 +48,8 @@ def checked_data(
     """
 
     def pair(X: Any, y: Any, suffix: str) -> tuple[Any, Any]:
-        X = check_features(X, owner="train", name="X" + suffix)
+        X = check_features(X, owner="train", name="X" + suffix, n_features=network.n_features)
         y = check_targets(y, len(X), owner="train", name="y" + suffix)
-        if X.shape[1] != network.n_features:
-            raise ValueError(
-                f"train: X{suffix} must have the network's {network.n_features} features, got {X.shape[1]}"
-            )
         if y.shape[1:] != network.signs.shape[1:]:
             raise ValueError(
                 f"train: y{suffix} must fit the network's signs {network.signs.shape}, got shape {y.shape}"
