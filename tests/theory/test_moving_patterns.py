@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.theory.moving_patterns import _intervals
+from subnetlab.theory.moving_patterns import _next_stop
 
 
 def rows(n, d, seed=0):
@@ -75,14 +75,24 @@ def test_the_noise_of_a_narrow_network_wears_off():
 
 
 def test_intervals_are_rounds_at_first_and_cover_all():
-    ends = list(_intervals(1000))
-    assert ends[:10] == [(k, k + 1) for k in range(10)]
-    assert [stop for _, stop in ends[:-1]] == [start for start, _ in ends[1:]]
-    assert ends[-1][1] == 1000
+    ends = [0]
+    while ends[-1] < 1000:
+        ends.append(_next_stop(ends[-1], 1000, np.inf))
+    assert ends[:11] == list(range(11))
+    assert ends[-1] == 1000
     assert len(ends) < 70
-    short = list(_intervals(1000, longest=7.5))
-    assert max(stop - start for start, stop in short) == 7
-    assert short[-1][1] == 1000
+    assert _next_stop(900, 1000, longest=7.5) == 907
+    assert _next_stop(900, 1000, longest=0.5) == 901
+
+
+def test_long_runs_stay_stable():
+    """With few neurons and intervals of hundreds of rounds: each is followed twice, and old pushes are forgotten."""
+    data = sl.load_dataset("diabetes", n_samples=40, seed=0)
+    network = sl.ShallowReLU.initialize(2000, data.X.shape[1], seed=0)
+    scheme = sl.TrainingScheme(sl.Bernoulli(10, 0.5), rounds=8000, local_steps=5, step_size=0.4)
+    predicted = sl.predict(sl.lazy_model(network, data.X, data.y, n_neurons=500), scheme, patterns="moving")
+    assert predicted.full_error[8000] < predicted.full_error[1000] < predicted.full_error[100]
+    assert np.all(predicted.mean_part[500:] < 0.02 * predicted.mean_part[0])
 
 
 def test_same_question_same_answer():

@@ -2,12 +2,12 @@
 
 While patterns are frozen, the mean error obeys e_{k+1} = e_k - theta (1 - (1 - eta H)^tau) e_k. A neuron that crosses
 the kink of a row forgets what it had learned about that row, and answers to other rows from then on; both change the
-output at order 1/sqrt m. This module adds the difference, estimated from a sample of the given neurons; docs/theory.md
-derives it.
+output at order 1/sqrt m. Here a sample of the given neurons is followed instead; docs/theory.md derives it.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +15,6 @@ import numpy as np
 from .neuron_noise import matrix_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..core.arrays import FloatArray, IntArray
     from .lazy import LazyModel
 
@@ -39,7 +37,9 @@ def moving_mean_and_spread(
     where S = eta sum_t (I - eta H)^t, w is 1 with probability theta (whether it is selected), g is what it contributes
     itself (its subnetworks hold it, others may not: the penalty of Lemma 2), and d is normal, the fluctuation of its
     subnetworks' outputs that other neurons do not share. What all share is taken back by the following rounds.
-    Rounds go in growing intervals, in which the error decays as while patterns are frozen.
+    Rounds go in growing intervals. Inside one the error answers to the force by the patterns of its start,
+    e_{k+1} = e_k - G e_k + s, where G = theta K S, K is the NTK by now and s is what G misses. At its end the neurons say
+    where the error is. What the sample misses of the initial NTK counts as far as patterns still agree with the first.
 
     Parameters
     ----------
@@ -77,27 +77,40 @@ def moving_mean_and_spread(
     neurons = _Neurons(model, (1 - xi) * pull_matrix / np.sqrt(model.width))
 
     errors, spreads = np.empty((rounds + 1, len(V))), np.empty((rounds + 1, len(V)))
-    errors[0] = linear = xi * model.output - model.targets
+    errors[0] = xi * model.output - model.targets
     spreads[0], first = model.spread, neurons.spread(V)
-    correction, slope = np.zeros(len(V)), np.zeros(len(V))
-    for start, stop in _intervals(rounds, longest=xi * model.width / (8 * (1 - xi)) if xi < 1 else np.inf):
+    slope, pushed = np.zeros(len(V)), np.zeros(len(V))
+    missing = np.diag(model.eigenvalues) - V.T @ neurons.kernel() @ V
+    longest = xi * model.width / (8 * (1 - xi)) if xi < 1 else np.inf  # a neuron's own push is to be a small step
+    start = 0
+    while start < rounds:
+        stop, share = _next_stop(start, rounds, longest), neurons.agreement()
+        G = theta * xi * (V.T @ neurons.kernel() @ V + share * missing) * pull
         length = stop - start
-        total = np.zeros(len(V))  # of the errors that push
-        for k in range(start, stop):
-            total += errors[k]
-            errors[k + 1] = (1 - gain) * errors[k] + slope
         selected = rng.binomial(length, theta, size=(neurons.count, 1))  # how often
-        noise = np.sqrt(length) * rng.standard_normal((neurons.count, len(V))) @ noise_root
-        neurons.move(V @ (pull * total) / length, selected, noise)
-        linear = linear - gain * total
-        before, correction = correction, xi * V.T @ neurons.output_change()
-        slope = (correction - before) / length
-        missed = linear + correction - errors[stop]
+        neurons.drift(selected, np.sqrt(length) * rng.standard_normal((neurons.count, len(V))) @ noise_root)
+        total, reached = np.zeros(len(V)), errors[start]  # total: of the errors that have pushed
+        for _ in range(1 if length == 1 else 2):  # the second time with what the first has shown of s
+            more = _follow(errors[start : stop + 1], G, slope) - total
+            neurons.push(V @ (pull * more) / length, selected)
+            total, pushed = total + more, pushed + more
+            share = neurons.agreement()
+            reached = errors[0] - share * gain * pushed + xi * V.T @ neurons.output_change(share)
+            slope = (reached - errors[start] + G @ total) / length
+        missed = reached - errors[stop]
         part = np.linspace(0, 1, length + 1)[1:, np.newaxis]
         errors[start + 1 : stop + 1] += part * missed
         spread = model.spread * neurons.spread(V) / first
         spreads[start + 1 : stop + 1] = (1 - part) * spreads[start] + part * spread
+        start = stop
     return errors, spreads
+
+
+def _follow(errors: FloatArray, G: FloatArray, s: FloatArray) -> FloatArray:
+    """Fill in e_{k+1} = e_k - G e_k + s after the first row; return the sum of all rows but the last."""
+    for before, after in pairwise(errors):
+        after[:] = before - G @ before + s
+    return errors[:-1].sum(axis=0)
 
 
 class _Neurons:
@@ -107,24 +120,40 @@ class _Neurons:
         z = model.neurons.T
         self.count = len(z)
         self._width = model.width
-        self._step = model.X @ model.X.T / np.sqrt(model.width)
+        self._inner = model.X @ model.X.T
+        self._step = self._inner / np.sqrt(model.width)
         self._own_pull = own_pull
         self._active = z >= 0
         self._twins = {1: z.copy(), -1: z.copy()}  # by a
         self._push = np.zeros_like(z)
 
-    def move(self, force: FloatArray, selected: IntArray, noise: FloatArray) -> None:
-        """Move by -(1 / sqrt m) sum_i P_ri (a force_i + own_ri + noise_ri) <x_i, x_j>; the noise has any sign."""
+    def push(self, force: FloatArray, selected: IntArray) -> None:
+        """Move by -(1 / sqrt m) sum_i P_ri a force_i <x_i, x_j> as often as selected."""
         self._push += selected * force
         for a, z in self._twins.items():
-            own = np.maximum(z, 0) @ self._own_pull
-            z -= ((z >= 0) * (selected * (a * force + own) + noise)) @ self._step
+            z -= ((z >= 0) * (selected * (a * force))) @ self._step
 
-    def output_change(self) -> FloatArray:
-        """Return how far the output of all m neurons is from what it were with frozen patterns, for xi = 1."""
+    def drift(self, selected: IntArray, noise: FloatArray) -> None:
+        """Move by -(1 / sqrt m) sum_i P_ri (own_ri + noise_ri) <x_i, x_j>, whatever the sign a."""
+        for z in self._twins.values():
+            own = np.maximum(z, 0) @ self._own_pull
+            z -= ((z >= 0) * (selected * own + noise)) @ self._step
+
+    def output_change(self, share: float) -> FloatArray:
+        """Return the change of the sample's output less a share of what it were with frozen patterns, for xi = 1."""
         moved = (np.maximum(self._twins[1], 0) - np.maximum(self._twins[-1], 0)).sum(axis=0)
         frozen = -2 * (self._active * ((self._active * self._push) @ self._step)).sum(axis=0)
-        return np.sqrt(self._width) / (2 * self.count) * (moved - frozen)
+        return np.sqrt(self._width) / (2 * self.count) * (moved - share * frozen)
+
+    def agreement(self) -> float:
+        """Return how much the patterns have in common with those of the start: 1 if all, 0 if no more than chance."""
+        same = np.mean([np.mean((z >= 0) == self._active) for z in self._twins.values()])
+        return max(0.0, 2 * float(same) - 1)
+
+    def kernel(self) -> FloatArray:
+        """Return the sample's NTK by now, for xi = 1."""
+        counts = sum(active.T @ active for active in ((z >= 0).astype(float) for z in self._twins.values()))
+        return self._inner * counts / (2 * self.count)
 
     def spread(self, V: FloatArray) -> FloatArray:
         """Return the sample's diagonal of V' C V."""
@@ -133,10 +162,6 @@ class _Neurons:
         return np.einsum("ij,ij->j", V, C @ V)
 
 
-def _intervals(rounds: int, longest: float = np.inf) -> Iterator[tuple[int, int]]:
-    """Yield (start, stop); no interval lasts so long that a neuron's own push is no small step."""
-    start = 0
-    while start < rounds:
-        stop = max(start + 1, int(min(rounds, _GROWTH * start, start + longest)))
-        yield start, stop
-        start = stop
+def _next_stop(start: int, rounds: int, longest: float) -> int:
+    """Return where the interval ends that begins at ``start``."""
+    return max(start + 1, int(min(rounds, _GROWTH * start, start + longest)))
