@@ -38,8 +38,8 @@ def moving_mean_and_spread(
     itself (its subnetworks hold it, others may not: the penalty of Lemma 2), and d is normal, the fluctuation of its
     subnetworks' outputs that other neurons do not share. What all share is taken back by the following rounds.
     Rounds go in growing intervals. Inside one the error answers to the force by the patterns of its start,
-    e_{k+1} = e_k - G e_k + s, where G = theta K S, K is the NTK by now and s is what G misses. At its end the neurons say
-    where the error is. What the sample misses of the initial NTK counts as far as patterns still agree with the first.
+    e_{k+1} = e_k - G e_k + s, where G = theta K S, K is the NTK by now and s is what G misses. At its end the neurons
+    say where the error is. What the sample misses of the initial NTK counts as far as patterns agree with the first.
 
     Parameters
     ----------
