@@ -5,7 +5,8 @@
     python benchmarks/distributed.py --wide          m = 1,000,000, d = 100 on 4 processes: memory against m d / q
 
 Every worker is a machine of its own: a network namespace whose uplink a token bucket limits (needs root). Bytes are
-counted at the network card, headers included. Each method takes half of its largest stable step size. DDP and
+counted at the network card, headers included. Each method takes the step with which it needs the fewest rounds, of the
+given factors times half of its largest stable one; that is tried first, without a limit on the network. DDP and
 local SGD hold the whole network and a shard of the rows; local SGD averages after tau steps; a round of DDP
 is tau steps. "Error" is |y - u|^2 of the whole network on all rows; looking at it is not on the clock.
 """
@@ -47,12 +48,17 @@ class Setting:
     width: int
     rounds: int
     local_steps: int
+    step_factor: float  # times half of the largest stable step
     target: float
     features: int | None
     folder: str
     delay: float  # mean of this worker's random delay in a round, seconds
     close_share: float
     seed: int
+
+
+class WorkerError(Exception):
+    """A worker ended with an error, after saying why."""
 
 
 def data(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +88,7 @@ def train_ist(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     from subnetlab.engines.distributed.training import DistributedTraining
 
     law = sl.Categorical(setting.workers)
-    eta = auto_step(X, y, sl.TrainingScheme(law, 1, setting.local_steps))
+    eta = setting.step_factor * auto_step(X, y, sl.TrainingScheme(law, 1, setting.local_steps))
     scheme = sl.TrainingScheme(law, setting.rounds, setting.local_steps, eta)
     job = Job(X, y, scheme, setting.width, 1.0, 0, "float32", 1, setting.close_share)
     if setting.delay:
@@ -155,7 +161,7 @@ def train_peer(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]
     os.environ["GLOO_SOCKET_IFNAME"] = setting.interface
     own = np.arange(setting.rank, len(X), setting.workers)
     shard, targets = (torch.tensor(array[own], dtype=torch.float32) for array in (X, y))
-    eta = auto_step(X, y, sl.gradient_descent(1))
+    eta = setting.step_factor * auto_step(X, y, sl.gradient_descent(1))
     baseline = peak_memory()
     network = make_network(setting.width, X.shape[1])
     everything = torch.tensor(X, dtype=torch.float32)
@@ -217,6 +223,7 @@ def run(method: str, places: list[Any], options: argparse.Namespace, **changes: 
                     "width": options.width,
                     "rounds": options.rounds,
                     "local_steps": options.local_steps,
+                    "step_factor": 1.0,
                     "target": options.target,
                     "features": None,
                     "delay": 0.0,
@@ -229,11 +236,29 @@ def run(method: str, places: list[Any], options: argparse.Namespace, **changes: 
             environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
             processes.append(subprocess.Popen(place.command(*command) if place else command, env=environment))
         if sum(process.wait() for process in processes):
-            raise SystemExit(f"{method}: a worker failed")
+            raise WorkerError(method)
         results = [json.loads(Path(folder, f"result-{rank}.json").read_text()) for rank in range(len(places))]
     for result, place, sent in zip(results, places, before, strict=True):
         result["sent"] = place.bytes_sent() - sent if place else 0
     return results
+
+
+def rounds_to_target(results: list[dict[str, Any]], options: argparse.Namespace) -> int | None:
+    goal = options.target * results[0]["energy"]
+    return next((i + 1 for i, error in enumerate(results[0]["errors"]) if error <= goal), None)
+
+
+def best_factor(method: str, places: list[Any], options: argparse.Namespace) -> float:
+    """Return the factor of the step with the fewest rounds to the target; a tie goes to the smaller one."""
+    rounds = {}
+    for factor in sorted(options.step_factors):
+        try:
+            results = run(method, places, options, step_factor=factor)
+            rounds[factor] = rounds_to_target(results, options) or float("inf")
+        except WorkerError:  # IST says that it diverges
+            rounds[factor] = float("inf")
+    print(f"{method:<10} rounds by factor of the step: " + ", ".join(f"{f:g}: {n:g}" for f, n in rounds.items()))
+    return min(rounds, key=lambda factor: rounds[factor])
 
 
 def time_to_error(options: argparse.Namespace) -> None:
@@ -243,22 +268,20 @@ def time_to_error(options: argparse.Namespace) -> None:
         raise SystemExit("needs root, to make network namespaces")
     p, tau = options.workers, options.local_steps
     print(f"{p} workers, m = {options.width}, tau = {tau}, float32, uplinks of {options.megabits} Mbit/s")
-    print(f"{'method':<10} {'rounds':>6} {'s/round':>9} {'to error':>9} {'error':>8} {'MB/worker/round':>16}")
-    reached, sent = {}, {}
     with machines(p) as made:
+        factors = {method: best_factor(method, made, options) for method in METHODS}
         for machine in made:
             machine.limit(options.megabits)
+        print(f"{'method':<10} {'step':>5} {'rounds':>6} {'s/round':>9} {'to error':>9} {'MB/worker/round':>16}")
+        reached, sent = {}, {}
         for method in METHODS:
-            results = run(method, made, options)
-            first = results[0]
-            goal = options.target * first["energy"]
-            done = next((i + 1 for i, error in enumerate(first["errors"]) if error <= goal), None)
-            reached[method] = sum(first["seconds"][:done]) if done else float("inf")
-            sent[method] = float(np.mean([result["sent"] for result in results])) / len(first["errors"])
-            error = first["errors"][(done or 0) - 1]
+            results = run(method, made, options, step_factor=factors[method])
+            seconds, done = results[0]["seconds"], rounds_to_target(results, options)
+            reached[method] = sum(seconds[:done]) if done else float("inf")
+            sent[method] = float(np.mean([result["sent"] for result in results])) / len(seconds)
             print(
-                f"{method:<10} {done or 'never':>6} {median(first['seconds']):9.3f} {reached[method]:8.1f}s "
-                f"{error:8.3f} {sent[method] / 1e6:16.3f}"
+                f"{method:<10} {factors[method]:5g} {done or 'never':>6} {median(seconds):9.3f} "
+                f"{reached[method]:8.1f}s {sent[method] / 1e6:16.3f}"
             )
     payload = (1 - 1 / p) / p * options.width * first_features() * 4
     print(f"bytes of IST by the formula (1 - 1/p) m d / p: {payload / 1e6:.3f} MB per worker and round")
@@ -294,6 +317,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--local-steps", type=int, default=10)
     parser.add_argument("--megabits", type=float, default=100.0)
+    parser.add_argument("--step-factors", type=float, nargs="+", default=[0.5, 1, 1.5, 2, 3, 4])
     parser.add_argument("--target", type=float, default=0.1, help="of |y|^2")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--wide", action="store_true")
