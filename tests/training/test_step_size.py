@@ -1,5 +1,7 @@
 """step_size="auto" and "theory", against numbers computed another way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,22 @@ def test_theory_refuses_parallel_rows():
     for rows in (np.vstack([half, -half]), np.vstack([half, half])):
         with pytest.raises(ValueError, match=r"^train: step_size='theory' needs lambda_0 > 0, got .*parallel\?$"):
             sl.train(network, rows, np.ones(6), sl.gradient_descent(1, "theory"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shards": 2}, "train: step_size='theory' does not cover shards=2"),
+        ({"batch_size": 3}, "train: step_size='theory' does not cover batch_size=3"),
+        ({"unselected": "zero"}, "train: step_size='theory' does not cover unselected=zero"),
+        ({"masks": sl.FixedMasks(np.ones((1, 2, 20), bool), 0.5)}, "theory: masks must follow one of the laws"),
+        ({"masks": sl.Categorical(2, (0.3, 0.7))}, "theory: categorical masks must be uniform"),
+    ],
+)
+def test_theory_refuses_schemes_that_no_theorem_covers(changes, message):
+    scheme = replace(sl.TrainingScheme(sl.Bernoulli(2, 0.5), rounds=1, step_size="theory"), **changes)
+    with pytest.raises(ValueError, match=message):
+        sl.train(sl.ShallowReLU.initialize(20, X.shape[1]), X, Y, scheme)
 
 
 def test_the_largest_eigenvalue_dense_and_by_lanczos(monkeypatch):

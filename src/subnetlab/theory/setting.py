@@ -165,7 +165,7 @@ def theory_setting(
         initial_error=initial_error,
         complexity=float(y @ np.linalg.solve(H, y)) if proven > 0 else np.inf,
         parallel=tuple(parallel_rows(X)),
-        other_features=_other_features(scheme),
+        other_features=beyond_the_paper(scheme),
     )
 
 
@@ -178,6 +178,7 @@ def _step_size(scheme: TrainingScheme, step_size: float | None, lambda_0: float,
     return checks.positive_number("theory", "step_size", eta)
 
 
-def _other_features(scheme: TrainingScheme) -> tuple[str, ...]:
+def beyond_the_paper(scheme: TrainingScheme) -> tuple[str, ...]:
+    """Return what the scheme has that the paper's has not, as "name=value"."""
     values = ((name, getattr(scheme, name)) for name in PAPER_SCHEME)
     return tuple(f"{name}={value}" for name, value in values if value != PAPER_SCHEME[name])

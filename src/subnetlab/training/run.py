@@ -13,7 +13,7 @@ import numpy as np
 
 from ..archive import read_archive, write_archive
 from ..core.network import ShallowReLU
-from ..core.records import scheme_from_record, scheme_to_record
+from ..core.scheme_record import scheme_from_record, scheme_to_record
 from ..history import History
 from .comparison import Comparison
 from .data import TrainingData

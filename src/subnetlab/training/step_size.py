@@ -11,6 +11,8 @@ from ..core.losses import LOSSES
 from ..kernels.eigenvalues import largest_eigenvalue, smallest_eigenvalue
 from ..kernels.finite import largest_ntk_eigenvalue, largest_outputs_ntk_eigenvalue
 from ..kernels.infinite import infinite_ntk
+from ..theory.moments import mask_moments
+from ..theory.setting import beyond_the_paper
 from ..theory.step_size import step_size_limit
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ def resolve_step_size(
     ------
     ValueError
         For "theory", if lambda_0 is zero up to rounding, so that no step size is covered, or if the loss is not
-        squared, the signs are learned, or rows have another norm than 1, which the paper does not cover. For "auto", if
+        squared, the signs are learned, rows have another norm than 1, or masks or scheme are others than the
+        paper's, which it does not cover. For "auto", if
         lambda_max is zero: no neuron is active on any row, and no step changes anything.
     """
     if not isinstance(scheme.step_size, str):
@@ -63,6 +66,9 @@ def resolve_step_size(
         raise ValueError("train: step_size='theory' covers the squared loss and fixed signs only")
     if not has_unit_rows(data.X):
         raise ValueError("train: step_size='theory' needs rows of norm 1: divide each row of X by its norm")
+    if beyond := beyond_the_paper(scheme):
+        raise ValueError(f"train: step_size='theory' does not cover {', '.join(beyond)}")
+    mask_moments(scheme.masks)  # refuses laws that no theorem covers
     H = infinite_ntk(data.X, scheme.masks.selection_prob)
     lambda_0 = smallest_eigenvalue(H)
     if lambda_0 <= len(H) * np.finfo(float).eps * np.trace(H):  # no more than rounding

@@ -12,7 +12,7 @@ import numpy as np
 from ...archive import read_archive, write_archive
 from ...core import checks
 from ...core.network import initial_neurons
-from ...core.records import scheme_from_record, scheme_to_record
+from ...core.scheme_record import scheme_from_record, scheme_to_record
 from ..base import Problem
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.core.records import scheme_from_record, scheme_to_record
+from subnetlab.core.scheme_record import scheme_from_record, scheme_to_record
 
 MASKS = np.random.default_rng(0).random((3, 2, 5)) < 0.5
 
@@ -44,7 +44,7 @@ def test_the_record_is_plain_to_read():
     np.testing.assert_array_equal(arrays["masks"], MASKS)
 
 
-def test_records_refused(refused):
+def test_scheme_record_refused(refused):
     record, arrays = scheme_to_record(sl.gradient_descent(3))
     laws = "bernoulli, categorical, all, fixed"
     with refused(ValueError, f"TrainingScheme: mask law must be one of {laws}, got 'odd'"):
