@@ -33,7 +33,7 @@ docs: $(VENV)/installed-docs
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(if $(findstring torch,$(EXTRAS)),$(BIN)/basedpyright --pythonpath $(BIN)/python,@echo "types are not checked without torch")
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "subnetlab needs Python 3.11 or newer: make PYTHON=...")'
