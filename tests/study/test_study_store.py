@@ -97,6 +97,21 @@ def test_files_that_are_no_study(tmp_path):
             attempt(tmp_path)
 
 
+def test_a_refused_file_is_closed_again(tmp_path, monkeypatch):
+    (tmp_path / DATABASE).write_bytes(b"no database, but long enough to look at it" * 100)
+    opened, connect = [], sqlite3.connect
+
+    def noting(*arguments, **options):
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noting)
+    with pytest.raises(StudyFileError):
+        sl.open_study(tmp_path)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
+
+
 def test_a_newer_schema_is_refused_and_not_set_aside(tmp_path):
     Store(tmp_path).close()
     connection = sqlite3.connect(tmp_path / DATABASE)

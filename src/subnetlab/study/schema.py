@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,24 +60,28 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
         raise FileNotFoundError(f"{path}: there is no study here")
     mode = "rwc" if write else "rw"  # SQLite itself falls back to reading where it may not write
     try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_PATIENCE, isolation_level=None
-        )
-        connection.text_factory = _text
-        version = _version(connection)
-        if version is None and write:
-            _create(connection)
-        elif version is None or version < 1:
-            raise StudyFileError(f"{path}: must be a study, got another SQLite database or an empty file")
-        elif version > SCHEMA_VERSION:
-            raise StudyFileError(
-                f"{path}: schema version must be at most {SCHEMA_VERSION}, got {version}: written by a newer subnetlab"
+        with ExitStack() as stack:
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_PATIENCE, isolation_level=None
             )
-        connection.execute("PRAGMA journal_mode = DELETE" if write else "PRAGMA query_only = ON")
-        connection.execute("PRAGMA synchronous = EXTRA")
+            stack.callback(connection.close)
+            connection.text_factory = _text
+            version = _version(connection)
+            if version is None and write:
+                _create(connection)
+            elif version is None or version < 1:
+                raise StudyFileError(f"{path}: must be a study, got another SQLite database or an empty file")
+            elif version > SCHEMA_VERSION:
+                raise StudyFileError(
+                    f"{path}: schema version must be at most {SCHEMA_VERSION}, got {version}: "
+                    "written by a newer subnetlab"
+                )
+            connection.execute("PRAGMA journal_mode = DELETE" if write else "PRAGMA query_only = ON")
+            connection.execute("PRAGMA synchronous = EXTRA")
+            stack.pop_all()  # it is open, and the caller's
+            return connection
     except sqlite3.Error as error:
         raise explained(path, error) from error
-    return connection
 
 
 def explained(path: Path, error: sqlite3.Error) -> StudyFileError:
