@@ -82,9 +82,9 @@ def moving_mean_and_spread(
     slope, pushed = np.zeros(len(V)), np.zeros(len(V))
     missing = np.diag(model.eigenvalues) - V.T @ neurons.kernel() @ V
     longest = xi * model.width / (8 * (1 - xi)) if xi < 1 else np.inf  # a neuron's own push is to be a small step
-    start = 0
+    start, share = 0, 1.0
     while start < rounds:
-        stop, share = _next_stop(start, rounds, longest), neurons.agreement()
+        stop = _next_stop(start, rounds, longest)
         G = theta * xi * (V.T @ neurons.kernel() @ V + share * missing) * pull
         length = stop - start
         selected = rng.binomial(length, theta, size=(neurons.count, 1))  # how often

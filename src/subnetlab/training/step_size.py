@@ -49,8 +49,8 @@ def resolve_step_size(
     ValueError
         For "theory", if lambda_0 is zero up to rounding, so that no step size is covered, or if the loss is not
         squared, the signs are learned, rows have another norm than 1, or masks or scheme are others than the
-        paper's, which it does not cover. For "auto", if
-        lambda_max is zero: no neuron is active on any row, and no step changes anything.
+        paper's, which it does not cover. For "auto", if lambda_max is zero: no neuron is active on any row, and no
+        step changes anything.
     """
     if not isinstance(scheme.step_size, str):
         return float(scheme.step_size)
