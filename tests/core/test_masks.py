@@ -81,7 +81,7 @@ def test_owners_are_the_uniform_numbers_cut_into_intervals():
 def test_the_largest_word_still_has_an_owner(monkeypatch):
     """If (1 - 2**-53) p ever rounded up to p, the neuron would belong to nobody."""
     all_ones = np.full((1, 4), 2**64 - 1, dtype=np.uint64)
-    monkeypatch.setattr("subnetlab.core.masks.categorical.rows_of_words", lambda *args: all_ones)
+    monkeypatch.setattr("subnetlab.core.masks.categorical.rows_of_words", lambda *args, **kwargs: all_ones)
     for p in [*range(1, 2000), 2**31 - 1, 2**40 + 1]:
         assert Categorical(p).owners(0, 0, 4).tolist() == [p - 1] * 4
     assert Categorical(10, (0.1,) * 10).owners(0, 0, 4).tolist() == [9] * 4
@@ -89,7 +89,7 @@ def test_the_largest_word_still_has_an_owner(monkeypatch):
 
 def test_a_number_on_a_boundary_belongs_to_the_next_subnetwork(monkeypatch):
     half = np.full((1, 2), 2**63, dtype=np.uint64)
-    monkeypatch.setattr("subnetlab.core.masks.categorical.rows_of_words", lambda *args: half)
+    monkeypatch.setattr("subnetlab.core.masks.categorical.rows_of_words", lambda *args, **kwargs: half)
     assert Categorical(2).owners(0, 0, 2).tolist() == [1, 1]
     assert Categorical(2, (0.5, 0.5)).owners(0, 0, 2).tolist() == [1, 1]
 

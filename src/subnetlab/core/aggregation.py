@@ -18,11 +18,11 @@ def selection_counts(masks: BoolArray) -> IntArray:
 
     Parameters
     ----------
-    masks : ndarray of bool, shape (p, m)
+    masks : ndarray of bool, shape (p, ...)
 
     Returns
     -------
-    ndarray of int, shape (m,)
+    ndarray of int, shape (...)
     """
     return masks.sum(axis=0)
 
@@ -34,11 +34,11 @@ def aggregation_step(masks: BoolArray) -> FloatArray:
 
     Parameters
     ----------
-    masks : ndarray of bool, shape (p, m)
+    masks : ndarray of bool, shape (p, ...)
 
     Returns
     -------
-    ndarray, shape (m,)
+    ndarray, shape (...)
 
     Examples
     --------
@@ -54,7 +54,7 @@ def aggregation_step(masks: BoolArray) -> FloatArray:
 def aggregate(
     weights: FloatArray, updates: FloatArray, masks: BoolArray, unselected: Unselected = "keep"
 ) -> FloatArray:
-    """Return W_{k+1}, row r being w_{k,r} + eta_{k,r} sum_l Delta^l_r.
+    """Return W_{k+1}, row r being w_{k,r} + eta_{k,r} sum_l Delta^l_r; in general entry by entry, by its holders.
 
     The sum runs in the order l = 0, ..., p - 1, in every engine.
 
@@ -65,6 +65,8 @@ def aggregate(
     updates : ndarray, shape (p, m, d)
         Delta^l = W^l_tau - W_k, zero where the mask is.
     masks : ndarray of bool, shape (p, m)
+        Which subnetworks hold each row. Networks with several groups give one dimension for each of ``weights``, of
+        its length or 1 (`subnetlab.core.units.Units.holders`): then a mean is taken over the holders of each entry.
     unselected : {"keep", "zero"}
         What becomes of a neuron that nobody holds. "keep" is the paper: its bits stay as they are. "zero"
         is what the authors' released code does: the neuron is erased. Under Bernoulli masks a neuron meets
@@ -78,8 +80,7 @@ def aggregate(
     total = np.zeros_like(weights)
     for update in updates:
         total += update
-    eta = aggregation_step(masks).astype(weights.dtype)
-    aggregated = weights + eta.reshape(-1, *[1] * (weights.ndim - 1)) * total
-    nobody = selection_counts(masks) == 0
-    aggregated[nobody] = weights[nobody] if unselected == "keep" else 0
-    return aggregated
+    held = masks.reshape(*masks.shape, *[1] * (weights.ndim + 1 - masks.ndim))  # trailing dimensions are held by all
+    eta = aggregation_step(held).astype(weights.dtype)
+    nobody = selection_counts(held) == 0
+    return np.where(nobody, weights if unselected == "keep" else weights.dtype.type(0), weights + eta * total)

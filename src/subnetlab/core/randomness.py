@@ -1,7 +1,7 @@
 """Every random draw of the package, as a pure function of (seed, purpose, round, position).
 
 Draws come from Philox4x64-10, a counter-based generator: the key is (seed, purpose), the counter of a block
-is (block + 1, lane, round, 0) (NumPy counts up before it draws), and each block holds four 64-bit words. Any
+is (block + 1, lane, round, group) (NumPy counts up before it draws), and each block holds four 64-bit words. Any
 block can be computed alone, so any round, subnetwork or neuron can be drawn on any machine, in any order,
 with the same bits.
 """
@@ -40,7 +40,7 @@ def blocks_for(words: int) -> int:
 
 
 def random_words(
-    seed: int, purpose: Purpose, round: int, first_block: int, n_blocks: int, *, lane: int = 0
+    seed: int, purpose: Purpose, round: int, first_block: int, n_blocks: int, *, lane: int = 0, group: int = 0
 ) -> WordArray:
     """Return the words of ``n_blocks`` consecutive blocks.
 
@@ -56,6 +56,8 @@ def random_words(
         Which blocks of the stream.
     lane : int, default 0
         Lanes are streams beside each other, for draws whose lengths differ.
+    group : int, default 0
+        The number of the group of units that the words are for; the shallow network is group 0.
 
     Returns
     -------
@@ -68,11 +70,13 @@ def random_words(
     True
     """
     key = np.array([seed, int(purpose)], dtype=np.uint64)
-    counter = np.array([first_block, lane, round, 0], dtype=np.uint64)
+    counter = np.array([first_block, lane, round, group], dtype=np.uint64)
     return np.random.Philox(key=key, counter=counter).random_raw(WORDS_PER_BLOCK * n_blocks)
 
 
-def rows_of_words(seed: int, purpose: Purpose, round: int, first_row: int, n_rows: int, columns: int) -> WordArray:
+def rows_of_words(
+    seed: int, purpose: Purpose, round: int, first_row: int, n_rows: int, columns: int, *, group: int = 0
+) -> WordArray:
     """Return rows of words, each row starting at a block of its own.
 
     Row i of the stream is the same whether it is drawn alone or among others.
@@ -82,7 +86,7 @@ def rows_of_words(seed: int, purpose: Purpose, round: int, first_row: int, n_row
     ndarray of uint64, shape (n_rows, columns)
     """
     blocks = blocks_for(columns)
-    words = random_words(seed, purpose, round, first_row * blocks, n_rows * blocks)
+    words = random_words(seed, purpose, round, first_row * blocks, n_rows * blocks, group=group)
     return words.reshape(n_rows, blocks * WORDS_PER_BLOCK)[:, :columns]
 
 

@@ -43,14 +43,14 @@ class AllNeurons:
     def check(self, width: int, rounds: int) -> None:
         """Accept every width and number of rounds."""
 
-    def sample(self, seed: int, round: int, width: int) -> BoolArray:
+    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
         """Return all-true masks, shape (p, m)."""
-        check_draw(self, seed, round, width)
+        check_draw(self, seed, round, width, group=group)
         return np.ones((self.n_subnetworks, width), dtype=bool)
 
-    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int) -> BoolArray:
+    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
         """Return an all-true mask, shape (m,)."""
-        check_draw(self, seed, round, width, subnetwork)
+        check_draw(self, seed, round, width, subnetwork, group=group)
         return np.ones(width, dtype=bool)
 
     def largest_share(self, width: int) -> float:

@@ -51,15 +51,15 @@ class Bernoulli:
     def check(self, width: int, rounds: int) -> None:
         """Accept every width and number of rounds."""
 
-    def sample(self, seed: int, round: int, width: int) -> BoolArray:
+    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
         """Return the masks of one round, shape (p, m)."""
-        check_draw(self, seed, round, width)
-        return self._rows(seed, round, width, 0, self.n_subnetworks)
+        check_draw(self, seed, round, width, group=group)
+        return self._rows(seed, round, width, 0, self.n_subnetworks, group)
 
-    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int) -> BoolArray:
+    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
         """Return the mask of one subnetwork, shape (m,)."""
-        check_draw(self, seed, round, width, subnetwork)
-        return self._rows(seed, round, width, subnetwork, 1)[0]
+        check_draw(self, seed, round, width, subnetwork, group=group)
+        return self._rows(seed, round, width, subnetwork, 1, group)[0]
 
     def largest_share(self, width: int) -> float:
         """Return xi plus the expected excess of the largest of p binomial counts, at most 1.
@@ -70,7 +70,7 @@ class Bernoulli:
         deviation = math.sqrt(xi * (1 - xi) / width)
         return min(1.0, xi + deviation * math.sqrt(2 * math.log(self.n_subnetworks)))
 
-    def _rows(self, seed: int, round: int, width: int, first: int, count: int) -> BoolArray:
-        words = rows_of_words(seed, Purpose.MASKS, round, first, count, width)
+    def _rows(self, seed: int, round: int, width: int, first: int, count: int, group: int) -> BoolArray:
+        words = rows_of_words(seed, Purpose.MASKS, round, first, count, width, group=group)
         threshold = np.uint64(math.ceil(self.selection_prob * 2**53))
         return (words >> np.uint64(11)) < threshold

@@ -64,20 +64,20 @@ class Categorical:
     def check(self, width: int, rounds: int) -> None:
         """Accept every width and number of rounds."""
 
-    def sample(self, seed: int, round: int, width: int) -> BoolArray:
+    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
         """Return the masks of one round, shape (p, m); each column holds one True."""
-        check_draw(self, seed, round, width)
+        check_draw(self, seed, round, width, group=group)
         subnetworks = np.arange(self.n_subnetworks)[:, np.newaxis]
-        return self.owners(seed, round, width) == subnetworks
+        return self.owners(seed, round, width, group=group) == subnetworks
 
-    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int) -> BoolArray:
+    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
         """Return the mask of one subnetwork, shape (m,)."""
-        check_draw(self, seed, round, width, subnetwork)
-        return self.owners(seed, round, width) == subnetwork
+        check_draw(self, seed, round, width, subnetwork, group=group)
+        return self.owners(seed, round, width, group=group) == subnetwork
 
-    def owners(self, seed: int, round: int, width: int) -> IntArray:
+    def owners(self, seed: int, round: int, width: int, *, group: int = 0) -> IntArray:
         """Return the subnetwork that each neuron belongs to, shape (m,)."""
-        u = uniforms(rows_of_words(seed, Purpose.MASKS, round, 0, 1, width)[0])
+        u = uniforms(rows_of_words(seed, Purpose.MASKS, round, 0, 1, width, group=group)[0])
         if self.probabilities is None:
             return (u * self.n_subnetworks).astype(np.int64)  # below p: (1 - 2**-53) p never rounds up to p
         boundaries = np.cumsum(self.probabilities)[:-1]

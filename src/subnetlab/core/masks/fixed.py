@@ -72,14 +72,14 @@ class FixedMasks:
         if given_rounds < rounds:
             raise ValueError(f"FixedMasks: masks must cover {rounds} rounds, got {given_rounds}")
 
-    def sample(self, seed: int, round: int, width: int) -> BoolArray:
+    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
         """Return the masks given for one round, shape (p, m)."""
-        check_draw(self, seed, round, width)
+        check_draw(self, seed, round, width, group=group)
         return self.masks[round]
 
-    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int) -> BoolArray:
+    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
         """Return the mask given for one subnetwork, shape (m,)."""
-        check_draw(self, seed, round, width, subnetwork)
+        check_draw(self, seed, round, width, subnetwork, group=group)
         return self.masks[round, subnetwork]
 
     def largest_share(self, width: int) -> float:

@@ -30,11 +30,14 @@ class MaskLaw(Protocol):
         """Raise ValueError if the law cannot serve ``rounds`` rounds of a network of ``width`` neurons."""
         ...
 
-    def sample(self, seed: int, round: int, width: int) -> BoolArray:
-        """Return the masks of one round, shape (p, m)."""
+    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
+        """Return the masks of one round, shape (p, m).
+
+        A network with several groups of units asks for each by its number; the shallow network is group 0.
+        """
         ...
 
-    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int) -> BoolArray:
+    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
         """Return one row of `sample`, shape (m,), without drawing the others where the law allows it."""
         ...
 
@@ -43,12 +46,13 @@ class MaskLaw(Protocol):
         ...
 
 
-def check_draw(law: MaskLaw, seed: int, round: int, width: int, subnetwork: int = 0) -> None:
+def check_draw(law: MaskLaw, seed: int, round: int, width: int, subnetwork: int = 0, *, group: int = 0) -> None:
     """Raise TypeError or ValueError unless there is such a draw of the law."""
     owner = type(law).__name__
     checks.seed_number(owner, seed)
     checks.whole_number(owner, "round", round, least=0)
     checks.whole_number(owner, "width", width, least=1)
+    checks.whole_number(owner, "group", group, least=0)
     if checks.whole_number(owner, "subnetwork", subnetwork, least=0) >= law.n_subnetworks:
         raise ValueError(f"{owner}: subnetwork must be below {law.n_subnetworks}, got {subnetwork}")
     law.check(width, round + 1)
