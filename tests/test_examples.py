@@ -1,7 +1,11 @@
 """The examples run, are short, and stand on their own."""
 
 import ast
+import importlib.util
+import math
 import os
+import pathlib
+import runpy
 import subprocess
 import sys
 
@@ -9,22 +13,26 @@ import numpy as np
 import pytest
 
 
-def test_algorithm1_is_short_and_imports_numpy_alone(repository):
-    source = (repository / "examples" / "algorithm1.py").read_text()
-    assert len(source.splitlines()) < 60
-    imported = [
-        alias.name
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    ]
-    assert imported == ["numpy"]
+@pytest.mark.parametrize(("name", "lines", "library"), [("algorithm1", 60, "numpy"), ("algorithm1_deep", 90, "torch")])
+def test_algorithm1_is_short_and_imports_one_library_alone(repository, name, lines, library):
+    source = (repository / "examples" / f"{name}.py").read_text()
+    assert len(source.splitlines()) < lines
+    imported = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module.split(".")[0])
+    assert imported == {library}
 
 
 def test_every_example_runs(repository, tmp_path):
     examples = sorted((repository / "examples").glob("*.py"))
     assert examples
+    torch_is_here = importlib.util.find_spec("torch") is not None
     for example in examples:
+        if "import torch" in example.read_text() and not torch_is_here:
+            continue
         environment = {**os.environ, "MPLBACKEND": "agg"}
         subprocess.run([sys.executable, example], cwd=tmp_path, env=environment, check=True, capture_output=True)
 
@@ -52,3 +60,33 @@ def test_the_gradient_of_algorithm1_is_the_slope_of_its_loss(algorithm1):
         step = np.zeros((4, 3))
         step[place] = 1e-6
         assert gradient[place] == pytest.approx((loss(W + step) - loss(W - step)) / 2e-6, rel=1e-6, abs=1e-8)
+
+
+def test_algorithm1_deep_prints_falling_losses(repository):
+    pytest.importorskip("torch")
+    command = [sys.executable, repository / "examples" / "algorithm1_deep.py"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert [line.split(":")[0] for line in printed] == ["perceptron", "CNN"]
+    for line in printed:
+        before, after = (float(word) for word in line.split()[-3::2])
+        assert after < before / 2
+
+
+def test_algorithm1_deep_by_hand():
+    """One hidden layer of two units, one linear step each: every entry moves by the mean over its holders."""
+    torch = pytest.importorskip("torch")
+    deep = runpy.run_path(str(pathlib.Path(__file__).parents[1] / "examples" / "algorithm1_deep.py"))
+    axes = {"v": [("h", 1)], "b": [None]}
+    theta = {"v": torch.tensor([1.0, 2.0]), "b": torch.tensor([0.5])}
+
+    def network(theta, x, unit):  # the logits of two classes; the gradient of the loss is softmax minus one-hot
+        logit = (theta["v"] * unit["h"] * x).sum(dim=1) + theta["b"]
+        return torch.stack([logit, torch.zeros_like(logit)], dim=1)
+
+    x = torch.tensor([[1.0, 1.0]])
+    batches = [[(x, torch.tensor([0]))], [(x, torch.tensor([0]))]]
+    masks = {"h": torch.tensor([[True, False], [True, False]])}
+    after = deep["train_round"](network, axes, theta, masks, batches, eta=1.0, xi=0.5)
+    slope = 1 / (1 + math.exp(-(2 * 1.0 + 0.5))) - 1  # unit 0 alone, its output doubled by 1 / xi
+    assert after["v"].tolist() == pytest.approx([1.0 - 2 * slope, 2.0])  # nobody holds unit 1
+    assert after["b"].item() == pytest.approx(0.5 - slope)
