@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .atomic import atomic_file
+from .input_file import FileContentError, open_input
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _META = "meta"
 _ZIP = b"PK"
 
 
-class ArchiveError(ValueError):
+class ArchiveError(FileContentError):
     """A file that is no archive of the wanted kind, is damaged, or comes from a newer version."""
 
 
@@ -41,31 +42,31 @@ def write_archive(
         np.savez(file, allow_pickle=False, **entries)
 
 
-def read_archive(path: str | Path, kind: str, newest_version: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_archive(
+    path: str | Path, kind: str, newest_version: int, *, owner: str = "read_archive"
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the settings and the arrays of an archive.
 
     Raises
     ------
     OSError
-        If there is no such file, or it may not be read.
+        If there is no such file, or it may not be read; the message begins with ``owner``.
     ArchiveError
         If it is damaged, of another kind, or written by a newer version.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as raw:
+    with open_input(path, owner=owner) as raw:
+        try:
             if raw.read(2) != _ZIP:  # NumPy would take it for a pickle, and say how to trust it
                 raise ValueError("it is no ZIP archive")
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # NumPy leaves bad files open
-            arrays = {name: file[name] for name in file.files}
-        if _META not in arrays:
-            raise ValueError(f"it has no entry {_META!r}")
-        meta = dict(json.loads(arrays.pop(_META).tobytes()))
-        found_kind, version, names = meta.pop("kind"), int(meta.pop("version")), meta.pop("arrays", None)
-    except (FileNotFoundError, PermissionError):
-        raise
-    except Exception as error:  # damage makes zipfile and NumPy raise a dozen types
-        raise ArchiveError(f"{path}: not a readable {kind} file ({error})") from error
+            raw.seek(0)
+            with np.load(raw, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            if _META not in arrays:
+                raise ValueError(f"it has no entry {_META!r}")
+            meta = dict(json.loads(arrays.pop(_META).tobytes()))
+            found_kind, version, names = meta.pop("kind"), int(meta.pop("version")), meta.pop("arrays", None)
+        except Exception as error:  # damage makes zipfile and NumPy raise a dozen types
+            raise ArchiveError(f"{path}: not a readable {kind} file ({error})") from error
     if found_kind != kind:
         raise ArchiveError(f"{path}: must be a {kind} file, got kind {found_kind!r}")
     if version > newest_version:

@@ -36,17 +36,20 @@ def test_a_message_names_its_command_once(capsys):
     assert capsys.readouterr().err == "subnetlab reproduce: --quick and --full must not be given together\n"
 
 
+RULE = "must be the path of a file"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["trian"], 2, "subnetlab: no command 'trian'; did you mean 'train'?"),
         (["--verison"], 2, "subnetlab: no command '--verison'; did you mean '--version'?"),
         (["xyz"], 2, f"subnetlab: no command 'xyz'; there are: {', '.join(COMMANDS)}"),
-        (["train", "--config", "no.toml"], 1, "subnetlab train: no.toml: no such file or directory"),
-        (["theory", "no"], 1, "subnetlab theory: no: no such file or directory"),
-        (["theory", "a_file"], 2, "subnetlab theory: a_file: not a readable subnetlab-run file (it is no ZIP archive)"),
+        (["train", "--config", "no.toml"], 1, f"subnetlab train: --config {RULE}, got 'no.toml': nothing there"),
+        (["theory", "no"], 1, f"subnetlab theory: load_run: path {RULE}, got 'no': nothing there"),
+        (["theory", "a_file"], 1, "subnetlab theory: a_file: not a readable subnetlab-run file (it is no ZIP archive)"),
         (["study", "stats", "dir"], 2, "subnetlab study: no file 'stats'; did you mean 'subnetlab study status'?"),
-        (["study", "no.toml"], 1, "subnetlab study: no.toml: no such file or directory"),
+        (["study", "no.toml"], 1, f"subnetlab study: Plan.from_toml: path {RULE}, got 'no.toml': nothing there"),
         (["study", "status", "no"], 1, "subnetlab study status: no/study.sqlite: there is no study here"),
     ],
 )
@@ -110,4 +113,4 @@ def test_help_in_a_narrow_terminal(monkeypatch, capsys):
 def test_a_file_and_a_list_of_the_environment_do_not_mix(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SUBNETLAB_P", "1 2")
     assert main(["study", str(tmp_path / "plan.toml")]) == 1
-    assert capsys.readouterr().err.endswith("plan.toml: no such file or directory\n")
+    assert capsys.readouterr().err.endswith("plan.toml': nothing there\n")

@@ -65,17 +65,18 @@ def test_nothing_of_ours(tmp_path, said):
         f"subnetlab report: {tmp_path}: must hold run.npz, got history.csv alone: launch writes no run.npz of "
         f"a network above 1 GiB\n",
     )
-    assert said(tmp_path / "nowhere") == (1, f"subnetlab report: {tmp_path / 'nowhere'}: there is no such folder\n")
+    rule = "folder must be a folder of results or the file of a run"
+    assert said(tmp_path / "nowhere") == (1, f"subnetlab report: {rule}, got '{tmp_path / 'nowhere'}': nothing there\n")
 
 
 def test_unreadable_files(run_folder, reproduction_folder, tmp_path, said):
     (tmp_path / "run.npz").write_bytes(b"not an archive")
     code, message = said(tmp_path)
-    assert code == 2 and f"{tmp_path / 'run.npz'}: " in message and "Traceback" not in message
+    assert code == 1 and f"{tmp_path / 'run.npz'}: " in message and "Traceback" not in message
     shutil.copy(run_folder / "run.npz", tmp_path)
     (tmp_path / "settings.json").write_text("{")
     code, message = said(tmp_path)
-    assert code == 2 and message.startswith(f"subnetlab report: {tmp_path / 'settings.json'}: not readable")
+    assert code == 1 and message.startswith(f"subnetlab report: {tmp_path / 'settings.json'}: not readable")
     (tmp_path / "settings.json").write_text("[]")
     assert said(tmp_path)[1] == (f"subnetlab report: {tmp_path / 'settings.json'}: must hold a JSON dict, got list\n")
     (tmp_path / "study.sqlite").write_bytes(b"no database, but long enough to look at it" * 100)
@@ -86,7 +87,7 @@ def test_unreadable_files(run_folder, reproduction_folder, tmp_path, said):
     settings["settings"]["seeds"] = 0
     (folder / "settings.json").write_text(json.dumps(settings))
     code, message = said(folder)
-    assert code == 2 and "not the settings of a reproduction (reproduce: seeds must be at least 1" in message
+    assert code == 1 and "not the settings of a reproduction (reproduce: seeds must be at least 1" in message
 
 
 def a_study(folder, results):

@@ -16,6 +16,7 @@ from importlib import import_module
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from ..input_file import FileContentError
 from .sources import earlier_arguments, split_config
 from .wrong_options import in_one_line
 
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name, rest = " ".join(arguments[:words]), arguments[words:]
 
     def fail(error: BaseException, code: int) -> int:
-        print(f"subnetlab {name}: {_message(error).removeprefix(f'{name}: ')}", file=sys.stderr)
+        message = _message(error).removeprefix("subnetlab: ").removeprefix(f"{name}: ")
+        print(f"subnetlab {name}: {message}", file=sys.stderr)
         return code
 
     try:
@@ -75,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(RuntimeError(str(interrupt) or "interrupted"), INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, which is its right
         return 0
+    except FileContentError as error:  # the command was right, the file is not
+        return fail(error, 1)
     except (TypeError, ValueError) as error:
         return fail(error, 2)
     except (OSError, ImportError, ArithmeticError, MemoryError) as error:

@@ -12,6 +12,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from ..input_file import read_input_text
+
 _PREFIX = "SUBNETLAB_"
 _SWITCHES = {"1": True, "true": True, "0": False, "false": False}
 
@@ -44,8 +46,8 @@ def earlier_arguments(options: type[Any], config: Path | None) -> list[str]:
 
     Raises
     ------
-    FileNotFoundError
-        If the file is not there.
+    OSError
+        If the file is not there, or cannot be read.
     ValueError
         If it is no TOML, or one of the two sets something that is no option, or to what it cannot be.
     """
@@ -53,8 +55,8 @@ def earlier_arguments(options: type[Any], config: Path | None) -> list[str]:
     arguments: list[str] = []
     if config is not None:
         try:
-            settings = tomllib.loads(config.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            settings = tomllib.loads(read_input_text(config, owner="subnetlab", argument="--config"))
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ValueError(f"{config}: not a TOML file ({error})") from error
         for key, value in settings.items():
             name = key.replace("-", "_")

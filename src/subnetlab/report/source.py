@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..input_file import FileContentError, check_input, read_input_text
 from ..reproduction.settings import ReproductionSettings
 from ..study.data import DatasetSpec
 from ..study.store import DATABASE
@@ -76,17 +77,14 @@ def open_source(path: Path) -> Source:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such folder.
     ValueError
         If it holds nothing of subnetlab's, or nothing to show.
-    ArchiveError, StudyFileError, DamagedResultError, OSError
-        If what it holds cannot be read.
+    OSError, FileContentError
+        If there is no such folder, or what it holds cannot be read.
     """
-    if path.is_file():
+    if not path.is_dir():
+        check_input(path, owner="report", argument="folder", wanted="a folder of results or the file of a run")
         return RunSource(load_run(path), "", {}, {})
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such folder")
     if (path / DATABASE).is_file():
         return _open_cells(path)
     if (path / _RUN).is_file():
@@ -150,7 +148,7 @@ def _settings(path: Path, kept: Mapping[str, Any], spec: DatasetSpec) -> Reprodu
     try:
         return ReproductionSettings(dataset=spec, **values)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path / 'settings.json'}: not the settings of a reproduction ({error})") from error
+        raise FileContentError(f"{path / 'settings.json'}: not the settings of a reproduction ({error})") from error
 
 
 def _read_json(path: Path, empty: Any) -> Any:
@@ -158,17 +156,17 @@ def _read_json(path: Path, empty: Any) -> Any:
 
     Raises
     ------
-    ValueError
+    FileContentError
         If it is no JSON of the kind of ``empty``.
     """
     if not path.exists():
         return empty
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not readable ({error})") from error
+        content = json.loads(read_input_text(path, owner="report", argument="folder"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise FileContentError(f"{path}: not readable ({error})") from error
     if not isinstance(content, type(empty)):
-        raise ValueError(f"{path}: must hold a JSON {type(empty).__name__}, got {type(content).__name__}")
+        raise FileContentError(f"{path}: must hold a JSON {type(empty).__name__}, got {type(content).__name__}")
     return content
 
 

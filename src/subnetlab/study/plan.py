@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..input_file import read_input_text
 from .plan_tables import PlanError, cells_of, check_keys, check_settings, datasets_of, tables_of
 
 if TYPE_CHECKING:
@@ -71,15 +72,17 @@ class Plan:
 
         Raises
         ------
-        FileNotFoundError
-            If there is no such file.
+        OSError
+            If there is no such file, or it cannot be read.
+        FileContentError
+            If it is no text.
         PlanError
             If it is no TOML (with the line), or breaks a rule.
         """
         path = Path(path)
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            content = tomllib.loads(read_input_text(path, owner="Plan.from_toml"))
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise PlanError(f"{path}: must be a TOML file: {error}") from error
         return cls.from_dict(
             content, settings=settings, dataset=dataset, source=str(path), folder=path.parent, name=path.stem

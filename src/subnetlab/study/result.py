@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from ..input_file import FileContentError
+
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
 
@@ -23,7 +25,7 @@ _HEADER_LENGTH = 4  # bytes
 _COMPRESSION = 6
 
 
-class DamagedResultError(ValueError):
+class DamagedResultError(FileContentError):
     """Stored bytes that are not the ones that were written."""
 
 

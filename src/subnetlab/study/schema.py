@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
+
+from ..input_file import check_input
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +59,9 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     StudyFileError
         If it cannot be used for another reason; the message says which.
     """
-    if not write and not path.exists():
+    if os.path.lexists(path):
+        check_input(path, owner="study")
+    elif not write:
         raise FileNotFoundError(f"{path}: there is no study here")
     mode = "rwc" if write else "rw"  # SQLite itself falls back to reading where it may not write
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ def open_study(path: str | Path) -> Study:
         If it cannot be read.
     """
     path = Path(path)
-    file = path if path.is_file() else path / DATABASE
+    file = path if os.path.lexists(path) and not path.is_dir() else path / DATABASE
     return Study(file, [cell._replace(settings=cell.settings | _missing(cell.settings)) for cell in read_cells(file)])
 
 

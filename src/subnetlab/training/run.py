@@ -177,8 +177,8 @@ def load_run(path: str | Path) -> TrainingRun:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    OSError
+        If there is no such file, or it cannot be read.
     ArchiveError
         If it is no run, is damaged, or comes from a newer version.
 
@@ -190,7 +190,7 @@ def load_run(path: str | Path) -> TrainingRun:
     >>> load_run("run.npz").history.rounds
     3
     """
-    meta, arrays = read_archive(path, _KIND, _VERSION)
+    meta, arrays = read_archive(path, _KIND, _VERSION, owner="load_run")
 
     def group(name: str) -> dict[str, np.ndarray]:
         prefix = name + "."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...input_file import check_input
 from ..errors import DatasetNotFoundError
 from ..raw import RawTable, content_sha256
 from .table import READERS
@@ -24,9 +25,12 @@ def load_file(*, file: Path, target: str | int | None = None) -> RawTable:
     ImportError
         If its format needs a package that is not installed.
     """
-    if not file.is_file():
-        problem = "a folder" if file.is_dir() else "nothing there"
-        raise DatasetNotFoundError(f"load_dataset: name must be the path of a file, got {str(file)!r}: {problem}")
+    try:
+        check_input(file, owner="load_dataset", argument="name")
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise DatasetNotFoundError(str(error)) from None
     contents = READERS[file.suffix.lower()](file, target, f"load_dataset: {file}")
     return RawTable(
         name=file.name,
