@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from ..study.lock import holder
+from ..locks import holder
 from ..study.store import LOCK
 from ..study.study import open_study
 from .study_report import counts_line, duration, failures_text

@@ -1,10 +1,10 @@
 """Grids of runs: planned, parallel, resumable, inspectable."""
 
+from ..locks import FolderBusyError as StudyBusyError
 from .cell import Cell
 from .data import DatasetSpec
 from .execution import Counts, StudyInterrupted, execute
 from .identity import StudyConflictError, claim_folder
-from .lock import StudyBusyError
 from .plan import Plan
 from .plan_tables import PlanError
 from .result import CellResult

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from .lock import locked
+from ..locks import locked
 from .result import DamagedResultError
 from .salvage import salvage, set_aside
 from .schema import TABLES, DamagedFileError, check_integrity, connect, explained, row_digest
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DATABASE = "study.sqlite"
 LOCK = "study.lock"
+_HINT = " (`subnetlab study status` may look on)"
 
 
 class Outcome(NamedTuple):
@@ -63,7 +64,7 @@ class Store:
         self.path = self.folder / DATABASE
         self.notices: list[str] = []
         with ExitStack() as stack:
-            stack.enter_context(locked(self.folder / LOCK))
+            stack.enter_context(locked(self.folder / LOCK, "run a study", hint=_HINT))
             self._connection = self._open()
             stack.callback(self._connection.close)
             self._drop_damaged()

@@ -1,4 +1,4 @@
-"""One parent per study: a lock that the system releases when its holder dies."""
+"""One process at a time: a lock file that the system releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -13,17 +13,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class StudyBusyError(OSError):
-    """Another process is working on the study."""
+class FolderBusyError(OSError):
+    """Another process is at work in the folder."""
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path``; its content names the holder.
+def locked(path: Path, work: str, *, hint: str = "") -> Iterator[int]:
+    """Hold the lock file ``path``, whose content names the holder, and give its descriptor.
+
+    A child process that inherits the descriptor holds the lock, too, for as long as it lives.
+
+    Parameters
+    ----------
+    path : Path
+    work : str
+        What one process at a time may do, for the message: "run a study".
+    hint : str
+        What else one may do, at the end of the message.
 
     Raises
     ------
-    StudyBusyError
+    FolderBusyError
         If somebody holds it, naming process and machine.
     OSError
         If the file cannot be made.
@@ -33,13 +43,13 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StudyBusyError(
-                f"{path.parent}: one process at a time may run a study, and {_read(descriptor)} is at it; "
-                "wait for it, stop it, or choose another folder (`subnetlab study status` may look on)"
+            raise FolderBusyError(
+                f"{path.parent}: one process at a time may {work}, and {_read(descriptor)} is at it; "
+                f"wait for it, stop it, or choose another folder{hint}"
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)  # releases the lock; the file stays, for removing it would race with a newcomer
 
