@@ -28,11 +28,17 @@ def split(parameters):
     return parameters[:star], parameters[star + 1 :]
 
 
+ROWS = ["*", ("batch_size", None), ("shards", None)]
+WORKERS = ["n_subnetworks", "rounds", "local_steps", ("step_size", "auto")]
 SIGNATURES = {
     "AllNeurons": [("n_subnetworks", 1)],
+    "Balanced": ["n_subnetworks"],
     "Bernoulli": ["n_subnetworks", "selection_prob"],
     "Categorical": ["n_subnetworks", ("probabilities", None)],
     "FixedMasks": ["masks", "selection_prob"],
+    "Ordered": ["n_subnetworks", ("shares", 0.5), ("drawn", False)],
+    "OuterSGD": [("step_size", 0.7), ("momentum", 0.9), ("nesterov", True)],
+    "Rolling": ["n_subnetworks", ("shares", 0.5)],
     "ShallowReLU": ["weights", "signs"],
     "TrainingScheme": [
         "masks",
@@ -42,11 +48,19 @@ SIGNATURES = {
         ("unselected", "keep"),
         ("shards", None),
         ("batch_size", None),
+        ("cut_groups", "all"),
+        ("outer", None),
     ],
-    "gradient_descent": ["rounds", ("step_size", "auto")],
-    "dropout": ["selection_prob", "rounds", ("step_size", "auto")],
-    "multi_sample_dropout": ["n_subnetworks", "selection_prob", "rounds", ("step_size", "auto")],
-    "independent_subnets": ["n_subnetworks", "rounds", "local_steps", ("step_size", "auto")],
+    "gradient_descent": ["rounds", ("step_size", "auto"), *ROWS],
+    "dropout": ["selection_prob", "rounds", ("step_size", "auto"), *ROWS],
+    "multi_sample_dropout": ["n_subnetworks", "selection_prob", "rounds", ("step_size", "auto"), *ROWS],
+    "independent_subnets": [*WORKERS, "*", ("balanced", False), ("cut_groups", "all"), *ROWS[1:]],
+    "local_sgd": [*WORKERS, *ROWS],
+    "diloco": [*WORKERS, "*", ("outer", None), *ROWS[1:]],
+    "resist": [*WORKERS, *ROWS],
+    "heterofl": [*WORKERS, "*", ("shares", (1.0, 0.5, 0.25)), *ROWS[1:]],
+    "fedrolex": [*WORKERS, "*", ("shares", (1.0, 0.5, 0.25)), *ROWS[1:]],
+    "fjord": [*WORKERS, "*", ("shares", (0.25, 0.5, 0.75, 1.0)), *ROWS[1:]],
     "train": [
         "network",
         "X",

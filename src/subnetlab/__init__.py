@@ -12,11 +12,15 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "AllNeurons": ".core.masks",
+    "Balanced": ".core.masks",
     "Bernoulli": ".core.masks",
     "Categorical": ".core.masks",
     "DivergenceError": ".training",
     "FixedMasks": ".core.masks",
     "History": ".history",
+    "Ordered": ".core.masks",
+    "OuterSGD": ".core.scheme",
+    "Rolling": ".core.masks",
     "ShallowReLU": ".core.network",
     "SubnetClassifier": ".estimators",
     "SubnetRegressor": ".estimators",
@@ -27,19 +31,25 @@ _PUBLIC = {
     "average_lazy_model": ".theory.lazy",
     "certified_smallest_eigenvalue": ".kernels.certified",
     "deep_infinite_ntk": ".kernels.deep",
-    "dropout": ".core.scheme",
+    "diloco": ".core.presets",
+    "dropout": ".core.presets",
+    "fedrolex": ".core.presets",
     "finite_ntk": ".kernels.finite",
-    "gradient_descent": ".core.scheme",
-    "independent_subnets": ".core.scheme",
+    "fjord": ".core.presets",
+    "gradient_descent": ".core.presets",
+    "heterofl": ".core.presets",
+    "independent_subnets": ".core.presets",
     "infinite_ntk": ".kernels.infinite",
     "lazy_model": ".theory.lazy",
     "load_dataset": ".datasets",
     "load_run": ".training",
+    "local_sgd": ".core.presets",
     "masked_ntk": ".kernels.masked",
-    "multi_sample_dropout": ".core.scheme",
+    "multi_sample_dropout": ".core.presets",
     "open_study": ".study",
     "plan": ".theory.planner",
     "predict": ".theory.prediction",
+    "resist": ".core.presets",
     "resume": ".training",
     "smallest_eigenvalue": ".kernels.eigenvalues",
     "theory_setting": ".theory.setting",
@@ -64,15 +74,25 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from .core.masks import AllNeurons as AllNeurons
+    from .core.masks import Balanced as Balanced
     from .core.masks import Bernoulli as Bernoulli
     from .core.masks import Categorical as Categorical
     from .core.masks import FixedMasks as FixedMasks
+    from .core.masks import Ordered as Ordered
+    from .core.masks import Rolling as Rolling
     from .core.network import ShallowReLU as ShallowReLU
+    from .core.presets import diloco as diloco
+    from .core.presets import dropout as dropout
+    from .core.presets import fedrolex as fedrolex
+    from .core.presets import fjord as fjord
+    from .core.presets import gradient_descent as gradient_descent
+    from .core.presets import heterofl as heterofl
+    from .core.presets import independent_subnets as independent_subnets
+    from .core.presets import local_sgd as local_sgd
+    from .core.presets import multi_sample_dropout as multi_sample_dropout
+    from .core.presets import resist as resist
+    from .core.scheme import OuterSGD as OuterSGD
     from .core.scheme import TrainingScheme as TrainingScheme
-    from .core.scheme import dropout as dropout
-    from .core.scheme import gradient_descent as gradient_descent
-    from .core.scheme import independent_subnets as independent_subnets
-    from .core.scheme import multi_sample_dropout as multi_sample_dropout
     from .datasets import load_dataset as load_dataset
     from .estimators import SubnetClassifier as SubnetClassifier
     from .estimators import SubnetRegressor as SubnetRegressor

@@ -15,7 +15,7 @@ ASKED = [
     (["train", "--mas"], {"--masks"}),
     (["train", "--x"], {"--xi"}),
     (["train", "--no-q"], {"--no-quiet"}),
-    (["train", "--masks", ""], {"bernoulli", "categorical", "all"}),
+    (["train", "--masks", ""], {"bernoulli", "categorical", "balanced", "ordered", "rolling", "all"}),
     (["train", "--engine", "ev"], {"event"}),
     (["train", "--dataset", "dia"], {"diabetes"}),
     (["train", "--p", "4", "--unselected", "z"], {"zero"}),

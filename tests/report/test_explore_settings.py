@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 
+from subnetlab.core.masks.table import plain_laws
 from subnetlab.report.explore.settings import CONTROLS, ExploreSettings, read_settings
 
 
@@ -44,7 +45,10 @@ def test_the_laws():
         ("step_size=fast", "explore: step_size must be a number, got 'fast'"),
         ("step_size=-1", "TrainingScheme: step_size must be above 0, got -1.0"),
         ("width=1000000", "explore: width must be at most 100000 here, got 1000000"),
-        ("masks=fixed", "explore: masks must be one of 'bernoulli', 'categorical', 'all', got 'fixed'"),
+        (
+            "masks=fixed",
+            "explore: masks must be one of " + ", ".join(map(repr, plain_laws())) + ", got 'fixed'",
+        ),
         ("seed=1&seed=2", "explore: seed must be given once, got 2 values"),
         ("file=/etc/passwd", "explore: 'file' is no setting; there are: masks, n_subnetworks, "),
         ("local_steps=auto", "explore: local_steps must be a whole number, got 'auto'"),

@@ -1,18 +1,49 @@
-"""Training schemes: which masks, how many rounds and local steps, what step size (Section 3)."""
+"""What a run of Algorithm 1 leaves open: which masks, how many rounds and local steps, what step size (Section 3)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from . import checks
 from .aggregation import UNSELECTED, Unselected
-from .masks import AllNeurons, Bernoulli, Categorical
+from .masks.groups import ByGroup
 
 if TYPE_CHECKING:
     from .masks import MaskLaw
+    from .masks.groups import CutGroups
 
 StepSize: TypeAlias = float | Literal["auto", "theory"]
+
+
+@dataclass(frozen=True)
+class OuterSGD:
+    """What is done with the mean update of a round, taken as a negative gradient; the defaults are DiLoCo's.
+
+    Parameters
+    ----------
+    step_size : float, default 0.7
+        Above 0; 1 without momentum adds the mean update as it is, which is Algorithm 1.
+    momentum : float, default 0.9
+        In [0, 1).
+    nesterov : bool, default True
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter breaks its rule.
+    """
+
+    step_size: float = 0.7
+    momentum: float = 0.9
+    nesterov: bool = True
+
+    def __post_init__(self) -> None:
+        checks.positive_number("OuterSGD", "step_size", self.step_size)
+        if not 0 <= checks.finite_number("OuterSGD", "momentum", self.momentum) < 1:
+            raise ValueError(f"OuterSGD: momentum must be in [0, 1), got {self.momentum}")
+        checks.instance("OuterSGD", "nesterov", self.nesterov, bool)
 
 
 @dataclass(frozen=True)
@@ -21,8 +52,9 @@ class TrainingScheme:
 
     Parameters
     ----------
-    masks : MaskLaw
-        The law of the masks; it fixes p and xi.
+    masks : MaskLaw or mapping from group to MaskLaw
+        The law of the masks; it fixes p and xi. One law serves every group of units of a network; a mapping gives
+        groups laws of their own, with one p, and leaves the groups that it does not name whole.
     rounds, local_steps : int
         K and tau, at least 1.
     step_size : float or {"auto", "theory"}
@@ -36,6 +68,11 @@ class TrainingScheme:
         Split the rows into this many fixed shards; subnetwork l sees shard l modulo ``shards`` only.
     batch_size : int, optional
         Rows per local step, drawn without replacement; the gradient is scaled to stay unbiased.
+    cut_groups : {"all", "alternate"} or tuple of str, default "all"
+        Which groups of units are cut in a round. "alternate" never cuts both ends of an entry: every second layer, the
+        others in the next round. Networks with one group know no difference.
+    outer : OuterSGD, optional
+        Take the mean update of each round through an outer optimiser (DiLoCo); networks of torch alone.
 
     Raises
     ------
@@ -57,11 +94,22 @@ class TrainingScheme:
     unselected: Unselected = "keep"
     shards: int | None = None
     batch_size: int | None = None
+    cut_groups: CutGroups = "all"
+    outer: OuterSGD | None = None
 
     def __post_init__(self) -> None:
         owner = "TrainingScheme"
-        if isinstance(self.masks, type) or not hasattr(self.masks, "sample"):
-            raise TypeError(f"{owner}: masks must be a mask law such as Bernoulli(10, 0.5), got {self.masks!r}")
+        for law in self.masks.values() if isinstance(self.masks, Mapping) else (self.masks,):
+            if isinstance(law, type) or not hasattr(law, "sample"):
+                raise TypeError(f"{owner}: masks must be a mask law such as Bernoulli(10, 0.5), got {law!r}")
+        if isinstance(self.masks, Mapping):
+            object.__setattr__(self, "masks", ByGroup(self.masks))
+        if isinstance(self.cut_groups, str):
+            checks.one_of(owner, "cut_groups", self.cut_groups, ("all", "alternate"))
+        else:
+            object.__setattr__(self, "cut_groups", tuple(self.cut_groups))
+        if self.outer is not None:
+            checks.instance(owner, "outer", self.outer, OuterSGD)
         checks.one_of(owner, "unselected", self.unselected, UNSELECTED)
         for name in ("rounds", "local_steps", "shards", "batch_size"):
             value = getattr(self, name)
@@ -73,58 +121,21 @@ class TrainingScheme:
             object.__setattr__(self, "step_size", checks.positive_number(owner, "step_size", self.step_size))
 
     def check(self, width: int, n_samples: int) -> None:
-        """Raise ValueError unless the scheme can train ``width`` neurons on ``n_samples`` rows."""
+        """Raise ValueError unless the scheme can train a shallow network of ``width`` neurons on ``n_samples`` rows."""
+        owner = "TrainingScheme"
+        if isinstance(self.masks, Mapping):
+            raise ValueError(
+                f"{owner}: masks must be one law for a shallow network, got groups {', '.join(self.masks)}"
+            )
+        if not isinstance(self.cut_groups, str):
+            raise ValueError(f"{owner}: cut_groups must be 'all' for a shallow network, got {self.cut_groups!r}")
+        if self.outer is not None:
+            raise ValueError(f"{owner}: outer must be None for a shallow network, got {self.outer!r}")
         self.masks.check(width, self.rounds)
+        self.check_rows(n_samples)
+
+    def check_rows(self, n_samples: int) -> None:
+        """Raise ValueError unless there are rows for every shard and every batch."""
         for name, value in (("shards", self.shards), ("batch_size", self.batch_size)):
             if value is not None and value > n_samples:
                 raise ValueError(f"TrainingScheme: {name} must be at most the number of rows {n_samples}, got {value}")
-
-
-def gradient_descent(rounds: int, step_size: StepSize = "auto") -> TrainingScheme:
-    """Return gradient descent on the whole network: p = 1, xi = 1, tau = 1.
-
-    Examples
-    --------
-    >>> gradient_descent(rounds=200).masks
-    AllNeurons(n_subnetworks=1)
-    """
-    return TrainingScheme(AllNeurons(), rounds=rounds, step_size=step_size)
-
-
-def dropout(selection_prob: float, rounds: int, step_size: StepSize = "auto") -> TrainingScheme:
-    """Return dropout: one Bernoulli subnetwork, one step per round (Corollary 1).
-
-    ``selection_prob`` is the chance to KEEP a neuron, one minus what is usually called the dropout rate.
-
-    Examples
-    --------
-    >>> dropout(0.8, rounds=200).masks
-    Bernoulli(n_subnetworks=1, selection_prob=0.8)
-    """
-    return multi_sample_dropout(1, selection_prob, rounds, step_size)
-
-
-def multi_sample_dropout(
-    n_subnetworks: int, selection_prob: float, rounds: int, step_size: StepSize = "auto"
-) -> TrainingScheme:
-    """Return multi-sample dropout: p Bernoulli subnetworks, one step per round (Corollary 2).
-
-    Examples
-    --------
-    >>> multi_sample_dropout(10, 0.5, rounds=200).local_steps
-    1
-    """
-    return TrainingScheme(Bernoulli(n_subnetworks, selection_prob), rounds=rounds, step_size=step_size)
-
-
-def independent_subnets(
-    n_subnetworks: int, rounds: int, local_steps: int, step_size: StepSize = "auto"
-) -> TrainingScheme:
-    """Return Independent Subnet Training: categorical masks, tau steps per round (Theorem 4).
-
-    Examples
-    --------
-    >>> independent_subnets(4, rounds=200, local_steps=5).masks.selection_prob
-    0.25
-    """
-    return TrainingScheme(Categorical(n_subnetworks), rounds=rounds, local_steps=local_steps, step_size=step_size)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .. import checks
 from .all_neurons import AllNeurons
+from .balanced import Balanced
 from .bernoulli import Bernoulli
 from .categorical import Categorical
 from .fixed import FixedMasks
+from .shares import Ordered, Rolling
 
 if TYPE_CHECKING:
     from .law import MaskLaw
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 LAWS: dict[str, type[MaskLaw]] = {
     "bernoulli": Bernoulli,
     "categorical": Categorical,
+    "balanced": Balanced,
+    "ordered": Ordered,
+    "rolling": Rolling,
     "all": AllNeurons,
     "fixed": FixedMasks,
 }
@@ -33,7 +38,7 @@ def plain_laws() -> tuple[str, ...]:
     Examples
     --------
     >>> plain_laws()
-    ('bernoulli', 'categorical', 'all')
+    ('bernoulli', 'categorical', 'balanced', 'ordered', 'rolling', 'all')
     """
     return tuple(name for name in LAWS if "masks" not in law_settings(name))
 

@@ -1,0 +1,86 @@
+"""Equal parts: every neuron belongs to exactly one subnetwork, and all subnetworks have the same size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import checks
+from ..randomness import Purpose, blocks_for, random_words
+from .law import check_draw
+
+if TYPE_CHECKING:
+    from ..arrays import BoolArray, IntArray
+
+
+@dataclass(frozen=True)
+class Balanced:
+    """The neurons are dealt out anew in each round, as evenly as possible (what IST's authors' code does).
+
+    Like `Categorical`, but the sizes of the subnetworks are known beforehand and differ by at most one, so that a
+    smaller module can be made once and refilled in every round.
+
+    Parameters
+    ----------
+    n_subnetworks : int
+        p, at least 1 and at most the number of neurons.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter breaks its rule.
+
+    Examples
+    --------
+    >>> Balanced(n_subnetworks=4).sample(seed=0, round=0, width=10).sum(axis=1)
+    array([3, 3, 2, 2])
+    """
+
+    n_subnetworks: int
+
+    def __post_init__(self) -> None:
+        p = checks.whole_number("Balanced", "n_subnetworks", self.n_subnetworks, least=1)
+        object.__setattr__(self, "n_subnetworks", p)
+
+    @property
+    def selection_prob(self) -> float:
+        """The factor xi = 1/p of the full model."""
+        return 1.0 / self.n_subnetworks
+
+    @property
+    def partitions(self) -> bool:
+        """True: every neuron belongs to exactly one subnetwork."""
+        return True
+
+    def describe(self) -> str:
+        """Return what the law is called in a sentence."""
+        return f"{self.n_subnetworks} equal parts"
+
+    def check(self, width: int, rounds: int) -> None:
+        """Raise ValueError if some subnetwork would have no neuron."""
+        if width < self.n_subnetworks:
+            raise ValueError(f"Balanced: n_subnetworks must be at most the width {width}, got {self.n_subnetworks}")
+
+    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
+        """Return the masks of one round, shape (p, m); each column holds one True."""
+        check_draw(self, seed, round, width, group=group)
+        return self.owners(seed, round, width, group=group) == np.arange(self.n_subnetworks)[:, np.newaxis]
+
+    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
+        """Return the mask of one subnetwork, shape (m,)."""
+        check_draw(self, seed, round, width, subnetwork, group=group)
+        return self.owners(seed, round, width, group=group) == subnetwork
+
+    def owners(self, seed: int, round: int, width: int, *, group: int = 0) -> IntArray:
+        """Return the subnetwork that each neuron belongs to, shape (m,): a random order, cut into p stretches."""
+        words = random_words(seed, Purpose.MASKS, round, 0, blocks_for(width), group=group)[:width]
+        owners = np.empty(width, dtype=np.int64)
+        for subnetwork, part in enumerate(np.array_split(np.argsort(words, kind="stable"), self.n_subnetworks)):
+            owners[part] = subnetwork
+        return owners
+
+    def largest_share(self, width: int) -> float:
+        """Return the share of the first subnetwork, which is the largest."""
+        return -(-width // self.n_subnetworks) / width
