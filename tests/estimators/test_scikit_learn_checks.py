@@ -13,8 +13,21 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import subnetlab as sl
 
+WITH_OPTIONS = [
+    sl.SubnetRegressor(),
+    sl.SubnetClassifier(),
+    sl.SubnetRegressor(early_stopping=True),
+    sl.SubnetClassifier(early_stopping=True),
+    sl.SubnetRegressor(scheme="gradient_descent", learn_output_weights=True),
+    sl.SubnetRegressor(scheme=sl.TrainingScheme(sl.Bernoulli(2, 0.5), rounds=20), init_scale=1.0),
+    sl.SubnetRegressor(engine="dual", dtype="float64", width=40, step_size=0.01, rounds=20),
+    sl.SubnetClassifier(scheme="dropout", loss="squared"),
+    sl.SubnetClassifier(scheme="multi_sample_dropout", warm_start=True, n_jobs=2),
+    sl.SubnetClassifier(learn_output_weights=True, batch_size=8),
+]
 
-@parametrize_with_checks([sl.SubnetRegressor(), sl.SubnetClassifier()])
+
+@parametrize_with_checks(WITH_OPTIONS)
 def test_scikit_learn(estimator, check):
     check(estimator)
 

@@ -232,6 +232,53 @@ def test_a_step_that_diverges_says_so_and_an_earlier_fit_stays():
     np.testing.assert_array_equal(model.predict(X), before)
 
 
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_a_divergence_is_one_with_early_stopping_too(early_stopping):
+    model = sl.SubnetRegressor(random_state=0, step_size=1000.0, rounds=300, early_stopping=early_stopping)
+    with pytest.raises(sl.DivergenceError, match="step_size = 1000 is too large"):
+        model.fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"width": 512}, "width must be 128 as in the first fit while training goes on, got 512"),
+        ({"init_scale": 1.0}, "init_scale must be 0.05 as in the first fit while training goes on, got 1.0"),
+        ({"random_state": 7}, "random_state must be 0 as in the first fit while training goes on, got 7"),
+    ],
+)
+def test_going_on_refuses_another_start(change, said, refused):
+    model = sl.SubnetRegressor(width=128, warm_start=True, **QUICK).fit(X, Y)
+    before = model.predict(X)
+    for go_on in (model.fit, model.partial_fit):
+        model.set_params(**change)
+        with refused(ValueError, f"SubnetRegressor: {said}; fit with warm_start=False begins anew"):
+            go_on(X, Y)
+    np.testing.assert_array_equal(model.predict(X), before)
+    model.set_params(warm_start=False).fit(X, Y)
+
+
+def test_going_on_takes_every_other_parameter():
+    model = sl.SubnetRegressor(warm_start=True, early_stopping=True, **QUICK).fit(X, Y)
+    assert len(model.validation_errors_) > 0
+    change = {"scheme": "multi_sample_dropout", "n_subnetworks": 5, "selection_prob": 0.3, "step_size": 0.01}
+    model.set_params(rounds=9, early_stopping=False, **change).fit(X, Y)
+    assert model.masks_ == sl.Bernoulli(5, 0.3)
+    assert model.step_size_ == 0.01
+    assert model.n_iter_ == 14
+    assert not hasattr(model, "validation_errors_")  # those of the first fit said nothing about this one
+
+
+@pytest.mark.parametrize("parameter", ["early_stopping", "learn_output_weights", "warm_start", "verbose"])
+def test_numpy_bools_are_bools(parameter):
+    plain = sl.SubnetRegressor(**{parameter: True}, **QUICK).fit(X, Y)
+    assert sl.SubnetRegressor(**{parameter: np.True_}, **QUICK).fit(X, Y).predict(X).tobytes() == (
+        plain.predict(X).tobytes()
+    )
+    run = sl.train(sl.ShallowReLU.initialize(9, 10), X, Y, sl.gradient_descent(2), learn_signs=np.True_)
+    assert run.settings.learn_signs is True
+
+
 def test_other_outputs_in_a_later_call_are_refused(refused):
     model = sl.SubnetRegressor(**QUICK).partial_fit(X, Y)
     with refused(ValueError, "SubnetRegressor: y must have the outputs () of the first fit, got (2,)"):

@@ -6,6 +6,8 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 
 def whole_number(owner: str, name: str, value: Any, *, least: int) -> int:
     """Return ``value`` as an int of at least ``least``.
@@ -55,6 +57,13 @@ def probability(owner: str, name: str, value: Any) -> float:
     if not 0 < number <= 1:
         raise ValueError(f"{owner}: {name} must be in (0, 1], got {value}")
     return number
+
+
+def flag(owner: str, name: str, value: Any) -> bool:
+    """Return ``value``, a bool of Python or of NumPy, as a bool."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{owner}: {name} must be a bool, got {type(value).__name__}")
+    return bool(value)
 
 
 def instance(owner: str, name: str, value: Any, kind: Any) -> None:

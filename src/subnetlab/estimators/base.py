@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -18,6 +18,7 @@ from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
 from ..core.randomness import Purpose, random_words
 from ..training import TrainingSession
+from .hold_out import distinct_rows, hold_out
 from .scaling import FeatureScaling, warn_about_bad_scaling
 from .schemes import FEW_ROWS, build_scheme
 from .stopping import EarlyStopping, run_rounds
@@ -25,13 +26,16 @@ from .stopping import EarlyStopping, run_rounds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..core.arrays import FloatArray
+    from ..core.arrays import FloatArray, IntArray
     from ..core.losses import LossName
     from ..core.masks import MaskLaw
     from ..core.scheme import TrainingScheme
+    from .hold_out import Targets
     from .schemes import SchemeName
 
 _ROWS_AT_ONCE = 4096
+_PER_OUTPUT, _FEW_OUTPUTS, _WIDTH = 20, 10, 128  # neurons; see `SubnetRegressor`
+_FIXED_BY_START = ("width", "init_scale", "random_state")
 _TOL = 1e-4  # of the validation error, whose scale is that of targets with variance one
 
 
@@ -44,12 +48,13 @@ class SubnetEstimator(BaseEstimator):
     masks_: MaskLaw
     n_iter_: int
     _seed: int
+    _start: dict[str, Any]  # the parameters that it began with
     _sessions: int  # trained so far: each has masks of its own
 
     def __init__(
         self,
         *,
-        width: int = 128,
+        width: int | str = "auto",
         init_scale: float = 0.05,
         scheme: SchemeName | TrainingScheme = "ist",
         n_subnetworks: int = 2,
@@ -109,7 +114,7 @@ class SubnetEstimator(BaseEstimator):
         *,
         fresh: bool,
         one_pass: bool = False,
-        strata: Any = None,
+        classes: IntArray | None = None,
     ) -> None:
         """Train on checked features and on targets in the network's units.
 
@@ -119,16 +124,19 @@ class SubnetEstimator(BaseEstimator):
             Start from a new network, or else go on with the present one.
         one_pass : bool
             One pass over the rows instead of all rounds, without early stopping.
-        strata : array, shape (n,), optional
-            Classes that validation rows shall hold in the shares of all rows.
+        classes : ndarray of int, shape (n,), optional
+            The number of each row's class: validation rows shall hold them in the shares of all rows.
         """
         if fresh:
-            warn_about_bad_scaling(X, type(self).__name__)
+            warn_about_bad_scaling(X, sample_weight, type(self).__name__)
             self._begin(X, y, sample_weight)
+        else:
+            self._refuse_another_start()
+        vars(self).pop("validation_errors_", None)  # of an earlier fit
         features = self.feature_scaling_.transform(X)
         stopping = None
         if not one_pass and self._stops_early(len(X)):
-            features, y, sample_weight, stopping = self._hold_out(features, y, sample_weight, loss, strata)
+            features, y, sample_weight, stopping = self._hold_out(features, y, sample_weight, loss, classes)
         scheme = self._scheme(len(features))
         if one_pass:
             rows = scheme.batch_size or len(X)
@@ -143,7 +151,7 @@ class SubnetEstimator(BaseEstimator):
             dtype=self._dtype(scheme),
             threads=_threads(self.n_jobs, type(self).__name__),
             record="none",
-            sample_weight=sample_weight,
+            sample_weight=sample_weight if isinstance(scheme.step_size, float) else _in_range(sample_weight),
             loss=loss,
             learn_signs=self.learn_output_weights,
         )
@@ -161,13 +169,29 @@ class SubnetEstimator(BaseEstimator):
         name = type(self).__name__
         self._seed, self._sessions, self.n_iter_ = int(check_random_state(self.random_state).randint(2**31)), 0, 0
         self.feature_scaling_ = FeatureScaling.of(X, sample_weight)
+        outputs = None if y.ndim == 1 else y.shape[1]
+        width = self.width
+        if isinstance(width, str):
+            checks.one_of(name, "width", width, ("auto",))
+            width = _WIDTH if outputs is None or outputs <= _FEW_OUTPUTS else _PER_OUTPUT * outputs
         self.network_ = ShallowReLU.initialize(
-            checks.whole_number(name, "width", self.width, least=1),
+            checks.whole_number(name, "width", width, least=1),
             X.shape[1] + 1,
             checks.positive_number(name, "init_scale", self.init_scale),
             self._seed,
-            n_outputs=None if y.ndim == 1 else y.shape[1],
+            n_outputs=outputs,
         )
+        self._start = {parameter: getattr(self, parameter) for parameter in _FIXED_BY_START}
+
+    def _refuse_another_start(self) -> None:
+        """Raise ValueError if a parameter that decided how the present network began has changed since."""
+        for name, value in getattr(self, "_start", {}).items():  # estimators pickled before have none
+            now = getattr(self, name)
+            if now is not value and now != value:
+                raise ValueError(
+                    f"{type(self).__name__}: {name} must be {value!r} as in the first fit while training goes on, "
+                    f"got {now!r}; fit with warm_start=False begins anew"
+                )
 
     def _scheme(self, n_samples: int) -> TrainingScheme:
         return build_scheme(
@@ -190,8 +214,16 @@ class SubnetEstimator(BaseEstimator):
     def _stops_early(self, n_samples: int) -> bool:
         if self.early_stopping == "auto":
             return n_samples > FEW_ROWS
-        checks.instance(type(self).__name__, "early_stopping", self.early_stopping, bool)
-        return bool(self.early_stopping)
+        return checks.flag(type(self).__name__, "early_stopping", self.early_stopping)
+
+    def _rows(
+        self, X: FloatArray, y: Targets, sample_weight: FloatArray | None
+    ) -> tuple[FloatArray, Targets, FloatArray | None]:
+        """Return the rows to work on: where the fit draws from them, equal ones are one (`distinct_rows`)."""
+        scheme = self._scheme(len(X))
+        if scheme.batch_size is None and scheme.shards is None and not self._stops_early(len(X)):
+            return X, y, sample_weight
+        return distinct_rows(X, y, sample_weight)
 
     def _hold_out(
         self,
@@ -199,15 +231,20 @@ class SubnetEstimator(BaseEstimator):
         y: FloatArray,
         sample_weight: FloatArray | None,
         loss: LossName,
-        strata: Any,
-    ) -> tuple[FloatArray, FloatArray, FloatArray | None, EarlyStopping]:
-        """Take the validation rows out of the training rows."""
+        classes: IntArray | None,
+    ) -> tuple[FloatArray, FloatArray, FloatArray | None, EarlyStopping | None]:
+        """Take the validation rows out of the training rows, if there are enough."""
         name = type(self).__name__
         fraction = checks.probability(name, "validation_fraction", self.validation_fraction)
         patience = checks.whole_number(name, "n_rounds_no_change", self.n_rounds_no_change, least=1)
-        train, held_out = train_test_split(
-            np.arange(len(y)), test_size=fraction, random_state=self._seed, stratify=strata
-        )
+        train, held_out = hold_out(len(y), fraction, self._seed, classes)
+        if len(held_out) == 0:
+            warnings.warn(
+                f"{name}: no row can be held out of {len(y)} distinct ones, so training does not stop early",
+                UserWarning,
+                stacklevel=5,
+            )
+            return features, y, sample_weight, None
         s = (None, None) if sample_weight is None else (sample_weight[train], sample_weight[held_out])
         stopping = EarlyStopping(features[held_out], y[held_out], s[1], LOSSES[loss], patience, _TOL)
         return features[train], y[train], s[0], stopping
@@ -256,6 +293,14 @@ def checked_weights(sample_weight: Any, X: FloatArray, owner: str) -> FloatArray
     if not weights.any():
         raise ValueError(f"{owner}: sample_weight must not be zero for all rows")
     return weights
+
+
+def _in_range(sample_weight: FloatArray | None) -> FloatArray | None:
+    """Return weights times a power of four where their size alone would overflow the step size "auto"."""
+    if sample_weight is None or 1e-100 < sample_weight.max() < 1e100:
+        return sample_weight
+    exponent = int(np.frexp(sample_weight.max())[1])
+    return np.ldexp(sample_weight, -(exponent - exponent % 2))
 
 
 def _threads(n_jobs: int | None, owner: str) -> int:

@@ -59,7 +59,7 @@ class SubnetClassifier(ClassifierMixin, SubnetEstimator):
         self,
         *,
         loss: LossName = "logistic",
-        width: int = 128,
+        width: int | str = "auto",
         init_scale: float = 0.05,
         scheme: SchemeName | TrainingScheme = "ist",
         n_subnetworks: int = 2,
@@ -154,13 +154,13 @@ class SubnetClassifier(ClassifierMixin, SubnetEstimator):
             raise ValueError(f"SubnetClassifier: y must hold the classes {known}, got {unknown} too")
         if len(known) < 2:
             raise ValueError(f"SubnetClassifier: y must hold at least two classes, got the one class {known[0]}")
-        one_hot = (y[:, np.newaxis] == known).astype(np.float64)
+        weights = checked_weights(sample_weight, X, "SubnetClassifier")
+        X, numbers, weights = self._rows(X, np.searchsorted(known, y), weights)
+        one_hot = (numbers[:, np.newaxis] == np.arange(len(known))).astype(np.float64)
         targets = one_hot[:, 1] if len(known) == 2 else one_hot
         if self.loss == "squared":
             targets = 2 * targets - 1
-        strata = y if np.unique(y, return_counts=True)[1].min() > 1 else None
-        weights = checked_weights(sample_weight, X, "SubnetClassifier")
-        self._fit(X, targets, weights, self.loss, fresh=fresh, one_pass=one_pass, strata=strata)
+        self._fit(X, targets, weights, self.loss, fresh=fresh, one_pass=one_pass, classes=numbers)
         self.classes_ = known
         return self
 

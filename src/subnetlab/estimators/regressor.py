@@ -26,8 +26,8 @@ class SubnetRegressor(RegressorMixin, SubnetEstimator):
 
     Parameters
     ----------
-    width : int, default 128
-        m, hidden neurons.
+    width : int or "auto", default "auto"
+        m, hidden neurons. "auto" is 128 for up to ten outputs and 20 for each output of more, which share the neurons.
     init_scale : float, default 0.05
         kappa. Small values let the weights move far from their start, so that features are learned; with 1 the
         network stays close to kernel regression with the NTK.
@@ -49,9 +49,11 @@ class SubnetRegressor(RegressorMixin, SubnetEstimator):
     learn_output_weights : bool, default False
         The paper keeps them fixed at -1 and +1.
     warm_start : bool, default False
-        Whether `fit` goes on with the present network and scalings.
+        Whether `fit` goes on with the present network and scalings. It refuses another ``width``, ``init_scale`` or
+        ``random_state`` then; every other parameter may change.
     early_stopping : bool or "auto", default "auto"
         Hold rows out, stop when their error no longer falls, and keep the best network. "auto" means above 500 rows.
+        Rows of weight zero do not count, and equal rows are held out together.
     validation_fraction : float, default 0.1
         Share of the rows held out.
     n_rounds_no_change : int, default 10
@@ -132,12 +134,13 @@ class SubnetRegressor(RegressorMixin, SubnetEstimator):
             self, X, y, reset=fresh, dtype=np.float64, order="C", multi_output=True, y_numeric=True
         )  # another order in memory gives other bits
         y, weights = y.astype(np.float64), checked_weights(sample_weight, X, "SubnetRegressor")
-        scaling = TargetScaling.of(y, weights) if fresh else self.target_scaling_
+        X, y, weights = self._rows(X, y, weights)
         if not fresh and y.shape[1:] != self.network_.signs.shape[1:]:
             raise ValueError(
                 f"SubnetRegressor: y must have the outputs {self.network_.signs.shape[1:]} of the first fit, "
                 f"got {y.shape[1:]}"
             )
+        scaling = TargetScaling.of(y, weights) if fresh else self.target_scaling_.widened(y, weights)
         self._fit(X, scaling.transform(y), weights, "squared", fresh=fresh, one_pass=one_pass)
         self.target_scaling_ = scaling
         return self

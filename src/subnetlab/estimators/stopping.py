@@ -76,7 +76,7 @@ def run_rounds(session: TrainingSession, stopping: EarlyStopping | None, *, prog
             session.advance()
             text = ""
             if stopping is not None and (done % between == 0 or done == scheme.rounds):
-                stop = stopping.check(session.network, scheme.masks.selection_prob, done)
+                stop = stopping.check(_finite_network(session), scheme.masks.selection_prob, done)
                 text = f"validation error {stopping.errors[-1]:.4g}"
                 if stop:
                     break
@@ -86,3 +86,11 @@ def run_rounds(session: TrainingSession, stopping: EarlyStopping | None, *, prog
                 break
     session.measure()
     return session.network if stopping is None or stopping.best is None else stopping.best
+
+
+def _finite_network(session: TrainingSession) -> ShallowReLU:
+    try:
+        return session.network
+    except ValueError:  # it has weights that are not finite
+        session.measure()  # says so as a divergence
+        raise

@@ -131,7 +131,7 @@ class Cell:
         for diagnostic in self.diagnostics:
             checks.one_of("Cell", "diagnostics", diagnostic, DIAGNOSTICS)
         checks.one_of("Cell", "loss", self.loss, tuple(LOSSES))
-        checks.instance("Cell", "learn_signs", self.learn_signs, bool)
+        object.__setattr__(self, "learn_signs", checks.flag("Cell", "learn_signs", self.learn_signs))
         if self.compare is not None:
             checks.one_of("Cell", "compare", self.compare, COMPARISONS)
         checks.one_of("Cell", "device", self.device, DEVICES)

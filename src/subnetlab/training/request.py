@@ -55,7 +55,7 @@ def resolved(
     checks.instance("train", "network", network, ShallowReLU)
     checks.instance("train", "scheme", scheme, TrainingScheme)
     checks.one_of("train", "loss", loss, tuple(LOSSES))
-    checks.instance("train", "learn_signs", learn_signs, bool)
+    learn_signs = checks.flag("train", "learn_signs", learn_signs)
     data = checked_data(network, X, y, validation, sample_weight, loss)
     scheme.check(network.width, len(data.X))
     checks.one_of("train", "record", record, ("mean", "subnetworks", "rounds", "none"))
