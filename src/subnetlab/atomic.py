@@ -45,6 +45,15 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def remove_leftovers(folder: Path, name: str) -> None:
+    """Remove the temporary files that killed writers of ``name``, a pattern, left in a folder.
+
+    Only who is sure to be the one writer may do so: a living one would lose its file.
+    """
+    for leftover in folder.glob(f".{name}.*.part"):
+        leftover.unlink(missing_ok=True)
+
+
 def _named(error: OSError, path: Path) -> OSError:
     """Return the error with the name of the file that was wanted in place of the temporary one's, or of none."""
     return OSError(error.errno, error.strerror, str(path))

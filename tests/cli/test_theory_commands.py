@@ -44,7 +44,7 @@ def test_theory_of_a_run(tmp_path, capsys):
 
 
 def test_plan(capsys):
-    small = [*DATA, "--p", "1", "2", "--xi", "0.5", "--tau", "2", "--width", "1000", "--max-rounds", "500"]
+    small = [*DATA, "--p", "1", "2", "--xi", "0.5", "--tau", "2", "--m", "1000", "--max-rounds", "500"]
     assert main(["plan", "--target-error", "3", *small, "--best", "2", "--json"]) == 0
     plans = json.loads(capsys.readouterr().out)["plans"]
     assert len(plans) == 2

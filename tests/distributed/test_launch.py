@@ -64,12 +64,16 @@ def test_a_killed_worker_costs_time_only(torch, tmp_path, capsys):
     assert begins[1]["rounds"] >= 5
     assert begins[1]["rounds"] % 5 == 0
     assert "a worker was lost; going on after round" in capsys.readouterr().err
-    assert_same_as_train(folder)
+    run = assert_same_as_train(folder)
+    origin = json.loads((folder / "provenance.json").read_text())
+    assert origin["name"] == "diabetes"
+    assert origin["versions"] == run.provenance
+    assert origin["run"]["scheme"]["step_size"] == run.settings.step_size  # "auto" was asked for
 
     more = [*RUN[:3], "70", *RUN[4:]]
     assert main(["launch", "--out", str(folder), "--workers", "2", *DATA, *more, "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
-    assert (summary["workers"], summary["rounds"]) == (2, 70)
+    assert (summary["n_samples"], summary["workers"], summary["rounds"]) == (40, 2, 70)
     assert json.loads((folder / "summary.json").read_text()) == summary
     run = assert_same_as_train(folder)
     header, *lines = (folder / "history.csv").read_text().splitlines()
@@ -127,7 +131,7 @@ def test_force_takes_a_folder_over(torch, tmp_path, capsys):
     others.complete(Manifest(3, -1, [others.write_slot(3, 0, np.zeros((5, 4)))], {}))
     run = ["launch", "--out", str(folder), "--workers", "1", *DATA, "--p", "2", "--rounds", "2", "--width", "50"]
     assert main(run) == 2
-    assert "complete.npz must be of this run" in capsys.readouterr().err
+    assert f"{folder} holds checkpoints, but no settings.json that tells what made it" in capsys.readouterr().err
     assert main([*run, "--force"]) == 0
     assert sl.load_run(folder / "run.npz").history.rounds == 2
 
@@ -185,9 +189,22 @@ def test_a_folder_in_use_is_refused(torch, tmp_path, capsys):
     with open(folder / "lock-0", "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert main(["launch", "--out", str(folder), *DATA]) == 1
-    message = f"subnetlab launch: no workers may be at work in the folder, got {folder}\n"
-    assert capsys.readouterr().err == message
-    assert not (folder / "job-0.npz").exists()  # the workers of the other launch would read it when they begin again
+    assert f"{folder}: one process at a time may run launch, and another process is at it" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["lock-0"]  # workers that begin again would read what it wrote
+
+
+def test_force_on_a_running_job_changes_nothing(torch, tmp_path, capsys):
+    folder = tmp_path / "run"
+    command = ["launch", "--out", str(folder), "--workers", "1", *DATA, "--p", "2", "--rounds", "2", "--width", "50"]
+    assert main(command) == 0
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with open(folder / "lock-0", "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main([*command, "--seed", "1", "--force"]) == 1
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert main([*command, "--seed", "1", "--force"]) == 0
+    assert sl.load_run(folder / "run.npz").settings.seed == 1
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["round-00000002"]
 
 
 def test_a_log_that_was_cut_short_is_read_on(tmp_path):

@@ -1,69 +1,189 @@
-"""The output folder: it remembers the settings that filled it, and refuses others."""
+"""The one door to output folders: whose results a folder holds, which settings made them, and who is at work in it.
+
+A folder holds the results of one command under one set of settings. Every command that fills a folder comes through
+here before it works, so that nothing is ever written beside what does not belong to it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import atomic_file
+from ..atomic import atomic_file, remove_leftovers
+from ..locks import locked
+from ..study.store import DATABASE
+from ..training.run import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_SETTINGS = "settings.json"
+_SETTINGS, _PROVENANCE = "settings.json", "provenance.json"
+_LOCK = "folder.lock"
+_DERIVED = ("report.html", *(f"theory.{ending}" for ending in ("csv", "pdf", "svg", "png")))
+_JOBS = "job-*.npz"  # one per machine
+_RUN = ("run.npz", "network.npz", "history.csv", "summary.json")
+
+# What each command writes, besides settings and provenance: gone when other settings take the folder over.
+_RESULTS: dict[str, tuple[str, ...]] = {
+    "train": (*_RUN, *_DERIVED),
+    "launch": ("checkpoints", _JOBS, "log.jsonl", "torchrun.log", "stop", *_RUN, *_DERIVED),
+    "reproduce": ("verdicts.csv", "verdicts.json", "view.json", "figure_2[abc]*.*", *_DERIVED),
+    "theory": _DERIVED,
+    "study": (),
+}
+_TEMPORARY = {"launch": (".seen-*", ".network-*")}  # what else a killed process may leave
 
 
 class FolderConflictError(ValueError):
-    """The folder holds results of other settings."""
+    """The folder holds results of another command, or of other settings."""
 
 
-def open_folder(path: Path, settings: Mapping[str, Any], *, force: bool = False) -> Path:
-    """Make the folder, or find it filled by the same settings, and note the settings in it.
+@contextmanager
+def output_folder(
+    path: Path,
+    command: str,
+    settings: Mapping[str, Any],
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    force: bool = False,
+    lock: str = _LOCK,
+    owner: bool = True,
+) -> Iterator[int]:
+    """Take a folder for a command's results: alone in it, with its settings noted, and no others' beside them.
+
+    The folder is made, or found filled by the same command with the same settings. What a killed process left
+    half-written in it is removed.
 
     Parameters
     ----------
     path : Path
+    command : str
     settings : mapping
         Everything that decides the results, JSON-able.
+    provenance : mapping, optional
+        Where the data come from; kept in ``provenance.json`` with the versions of program and libraries.
     force : bool
-        Take the folder over from other settings.
+        Take the folder over from other settings of the same command: their results are removed.
+    lock : str
+        The file that is locked for as long as the block runs; its descriptor is what one gets.
+    owner : bool
+        Whether this process may write settings; one that joins a job in a shared folder only compares.
 
     Raises
     ------
     FolderConflictError
-        If it holds results of other settings; the message lists the differences.
+        If it holds results of another command, or of other settings; the message lists the differences.
+    FolderBusyError
+        If another process is at work in it.
     OSError
         If it cannot be made or written.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise type(error)(f"{path}: the output folder cannot be made ({error.strerror})") from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise PermissionError(f"{path}: the output folder must be writable")
-    file = path / _SETTINGS
-    wanted = json.loads(json.dumps(settings))
-    if file.exists() and not force:
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-        except (ValueError, UnicodeDecodeError) as error:
-            raise FolderConflictError(f"{file}: not readable ({error}); use another --out or --force") from error
-        differences = list(_differences(found, wanted))
-        if differences:
-            listing = "\n  ".join(differences)
-            raise FolderConflictError(
-                f"{path} holds results of other settings; use another --out or --force\n  {listing}"
-            )
-    write_json(file, wanted)
-    return path
+    refuse_other_commands(path, command)
+    _make(path)
+    with locked(path / lock, f"run {command}") as descriptor:
+        refuse_other_commands(path, command)  # again: now nobody else can begin
+        wanted = {"command": command, **json.loads(json.dumps(settings))}
+        problem = _conflict(path, command, wanted)
+        if problem and not force:
+            raise FolderConflictError(f"{problem}; use another --out or --force")
+        if owner:
+            clear_leftovers(path, command)
+            if problem:
+                _remove(path, _RESULTS[command])
+            write_json(path / _SETTINGS, wanted)
+            if provenance is not None:
+                write_json(path / _PROVENANCE, {**provenance, "versions": versions()})
+        yield descriptor
+
+
+def refuse_other_commands(path: Path, command: str) -> None:
+    """Raise if a folder holds the results of another command.
+
+    Raises
+    ------
+    FolderConflictError
+        Naming the command.
+    """
+    found = command_of(path)
+    if found not in (None, command):
+        raise FolderConflictError(f"{path}: holds results of `subnetlab {found}`; use another --out for {command}")
+
+
+def command_of(path: Path) -> str | None:
+    """Return the command whose results a folder holds, or None if it holds none.
+
+    Folders of earlier versions do not say it, but can be told by what is in them.
+    """
+    settings = _read(path / _SETTINGS)
+    if isinstance(settings, dict):
+        if settings.get("command") in _RESULTS:
+            return settings["command"]
+        for command, names in (("launch", {"close_share"}), ("reproduce", {"settings", "data"})):
+            if names <= settings.keys():
+                return command
+    if (path / "checkpoints").is_dir() and any(path.glob(_JOBS)):
+        return "launch"
+    if (path / DATABASE).exists():
+        return "study"
+    return "train" if (path / "run.npz").exists() else None
+
+
+def clear_leftovers(path: Path, command: str) -> None:
+    """Remove what a killed process left half-written; only for the process that holds the folder's lock."""
+    for name in (_SETTINGS, _PROVENANCE, "plan.json", *_RESULTS[command]):
+        if name != _JOBS:  # another machine may be writing its own now
+            remove_leftovers(path, name)
+    _remove(path, _TEMPORARY.get(command, ()))
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically, sorted, so that the same content gives the same bytes."""
     with atomic_file(path) as file:
         file.write((json.dumps(content, indent=2, sort_keys=True) + "\n").encode())
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"{path}: the output folder cannot be made ({error.strerror})") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PermissionError(f"{path}: the output folder must be writable")
+
+
+def _conflict(path: Path, command: str, wanted: Mapping[str, Any]) -> str:
+    """Return why a folder's content does not belong to the settings, or nothing."""
+    file = path / _SETTINGS
+    if not file.exists():
+        names = (found.name for pattern in _RESULTS[command] for found in path.glob(pattern))
+        result = next(names, None)
+        return f"{path} holds {result}, but no {_SETTINGS} that tells what made it" if result else ""
+    found = _read(file)
+    if not isinstance(found, dict):
+        return f"{file}: not readable"
+    differences = _differences({**found, "command": command}, wanted)
+    return "\n  ".join([f"{path} holds results of other settings", *differences]) if differences else ""
+
+
+def _read(file: Path) -> Any:
+    """Return the content of a JSON file, None if it is not there or damaged."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        return None
+
+
+def _remove(path: Path, patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        for found in path.glob(pattern):
+            if found.is_dir() and not found.is_symlink():
+                shutil.rmtree(found)
+            else:
+                found.unlink()
 
 
 def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:

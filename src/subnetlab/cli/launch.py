@@ -9,20 +9,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..atomic import remove_leftovers
 from ..core import checks
 from ..core.network import ShallowReLU
 from ..datasets import headline
 from ..engines.distributed.assembly import export_network, newest_manifest
 from ..engines.distributed.checkpoint import Checkpoints
 from ..engines.distributed.job import Job
-from ..engines.distributed.launcher import Launch, only_launcher, run_workers
+from ..engines.distributed.launcher import Launch, run_workers
 from ..engines.distributed.meeting import listen, parse_address
 from ..engines.distributed.process import job_file
 from ..progress import progress_bar
 from ..training.data import TrainingData
 from ..training.step_size import resolve_step_size
 from .data_options import DataOptions
-from .folder import open_folder, write_json
+from .folder import output_folder, write_json
 from .launch_results import save_results
 from .scheme_options import SchemeOptions
 
@@ -80,12 +81,21 @@ def run(options: Options) -> int:
     data = options.data.load()
     job = _job(options, data)
     print(headline(data), file=sys.stderr if options.json else sys.stdout)
-    folder = open_folder(options.out, _settings(options, data), force=options.force)
+    folder, file = options.out, job_file(options.out, options.machine)
     checkpoints = Checkpoints(folder, job.digest())
-    with only_launcher(folder, options.machine) as lock:
-        if options.force:
+    with output_folder(
+        folder,
+        "launch",
+        _settings(options, data),
+        provenance={**data.provenance, "run": job.settings()},
+        force=options.force,
+        lock=f"lock-{options.machine}",
+        owner=options.machine == 0,
+    ) as lock:
+        if options.force and options.machine == 0:
             checkpoints.drop_those_of_other_runs()
-        job.save(job_file(folder, options.machine))
+        remove_leftovers(folder, file.name)
+        job.save(file)
         found = newest_manifest(checkpoints)
         done = 0 if found is None else found.round
         if done > options.scheme.rounds:
@@ -197,6 +207,8 @@ def _gather(options: Options, job: Job, checkpoints: Checkpoints, data: Dataset)
     errors = save_results(job, checkpoints, manifest, folder, whole_run=small)
     summary = {
         "dataset": data.name,
+        "n_samples": len(data.X),
+        "n_features": data.X.shape[1],
         "workers": options.workers,
         "rounds": manifest.round,
         "step_size": job.step_size,

@@ -31,7 +31,7 @@ class Options:
     """Selection probabilities to try with Bernoulli masks."""
     tau: tuple[int, ...] = (1, 2, 5, 10, 20)
     """Local steps to try."""
-    width: tuple[int, ...] = (4000, 16_000)
+    width: Annotated[tuple[int, ...], tyro.conf.arg(aliases=["--m"])] = (4000, 16_000)
     """Widths to try."""
     init_scale: Annotated[float, tyro.conf.arg(aliases=["--kappa"])] = 1.0
     """kappa."""

@@ -23,13 +23,14 @@ from ..study.data import DatasetSpec
 from ..study.execution import execute
 from ..study.store import Store
 from .data_options import DataOptions
-from .folder import open_folder, write_json
+from .folder import output_folder, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ..datasets import Dataset
     from ..reproduction.claims import Verdict
+    from ..study.plan import Plan
 
 FAILED_CELLS = 3
 
@@ -144,8 +145,21 @@ def run(options: Options) -> int:
     settings = resolved(settings)
     print(settings_text(settings, options.view), file=out, flush=True)
     plans = {figure: figure_plan(figure, settings) for figure in options.figures}
-    folder = open_folder(options.out, _kept(settings, data), force=options.force)
-    write_json(folder / "provenance.json", data.provenance)
+    kept = _kept(settings, data)
+    with output_folder(options.out, "reproduce", kept, provenance=data.provenance, force=options.force):
+        verdicts, code = _reproduce(options, settings, plans)
+    if options.json:
+        print(json.dumps([verdict.as_row() for verdict in verdicts], sort_keys=True))
+    else:
+        print(f"\n{verdicts_text(verdicts)}\n\nfigures, verdicts and runs: {options.out}")
+    return code
+
+
+def _reproduce(
+    options: Options, settings: ReproductionSettings, plans: Mapping[str, Plan]
+) -> tuple[list[Verdict], int]:
+    """Train what is missing, draw and judge; return the verdicts and the exit code."""
+    folder = options.out
     write_json(folder / "view.json", asdict(options.view))
     with Store(folder) as store:
         for notice in store.notices:
@@ -166,14 +180,10 @@ def run(options: Options) -> int:
             code = FAILED_CELLS
     if verdicts:
         rows = [verdict.as_row() for verdict in verdicts]
-        every = rows if options.force else _with_earlier(rows, folder / "verdicts.json", plans)
+        every = _with_earlier(rows, folder / "verdicts.json", plans)
         write_verdicts(folder / "verdicts.csv", every)
         write_json(folder / "verdicts.json", every)
-    if options.json:
-        print(json.dumps([verdict.as_row() for verdict in verdicts], sort_keys=True))
-    else:
-        print(f"\n{verdicts_text(verdicts)}\n\nfigures, verdicts and runs: {folder}")
-    return code
+    return verdicts, code
 
 
 def _with_earlier(rows: list[dict[str, Any]], file: Path, drawn: Iterable[str]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from ..study.identity import claim_folder
 from ..study.plan import Plan
 from ..study.store import DATABASE, Store, read_cells
 from ..study.study import open_study
-from .folder import write_json
+from .folder import clear_leftovers, command_of, refuse_other_commands, write_json
 from .study_report import counts_line, duration, failures_text, size
 
 
@@ -103,9 +103,15 @@ def run(options: Options) -> int:
     if options.dry_run:
         return _dry_run(options, plan, jobs)
     plan.check()
+    reproduced = command_of(options.out) == "reproduce"
+    if not reproduced:
+        refuse_other_commands(options.out, "study")
     with Store(options.out) as store:
         for notice in store.notices:
             print(f"{options.out}: {notice}", file=sys.stderr)
+        if reproduced and not {cell.key() for cell in plan.cells} <= store.finished().keys():
+            refuse_other_commands(options.out, "study")  # its own cells, or a part of them, are welcome
+        clear_leftovers(options.out, "study")
         claim_folder(store, plan.cells, force=options.force)
         write_json(options.out / "plan.json", {"name": plan.name, **plan.content})
         counts = execute(plan.cells, store, jobs, progress=not options.quiet, cluster=options.cluster)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..training import load_run
+from .folder import output_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..theory.record import Promise
     from ..theory.verdict import Verdict
 
@@ -31,15 +36,33 @@ class Options:
     """The folder for the figure (theory.pdf, .svg, .png and its numbers, .csv); the folder of the run if not given."""
     json: bool = False
     """Print JSON."""
+    force: bool = False
+    """Take over a folder that holds the figure of another run."""
 
 
 def run(options: Options) -> int:
     """Judge, print and draw."""
     file = options.run / "run.npz" if options.run.is_dir() else options.run
-    verdict = load_run(file).theory(failure_prob=options.failure_prob, init_scale=options.init_scale)
-    print(json.dumps(verdict_record(verdict)) if options.json else verdict)
-    print(f"figure: {draw_verdict(verdict, options.out or file.parent)[0]}", file=sys.stderr)
+    run = load_run(file)
+    with _figure_folder(options, file) as folder:
+        verdict = run.theory(failure_prob=options.failure_prob, init_scale=options.init_scale)
+        print(json.dumps(verdict_record(verdict)) if options.json else verdict)
+        print(f"figure: {draw_verdict(verdict, folder)[0]}", file=sys.stderr)
     return 0
+
+
+@contextmanager
+def _figure_folder(options: Options, file: Path) -> Iterator[Path]:
+    """Give the folder of the figure: beside the run, or one of its own that remembers which run it shows."""
+    beside = file.parent
+    if options.out is None or options.out.resolve() == beside.resolve():
+        yield beside
+        return
+    with file.open("rb") as content:
+        run = {"file": file.name, "sha256": hashlib.file_digest(content, "sha256").hexdigest()}
+    settings = {"run": run, "failure_prob": options.failure_prob, "init_scale": options.init_scale}
+    with output_folder(options.out, "theory", settings, force=options.force):
+        yield options.out
 
 
 def draw_verdict(verdict: Verdict, folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ from ..training import DivergenceError, TrainingInterrupted, load_run
 from ..training.loop import complete
 from ..training.session import TrainingSession
 from .data_options import DataOptions
-from .folder import open_folder, write_json
+from .folder import output_folder, write_json
 from .scheme_options import SchemeOptions
 
 if TYPE_CHECKING:
@@ -68,9 +68,15 @@ def run(options: Options) -> int:
     for note in notes(data):
         print(f"note: {note}", file=sys.stderr)
     session = _new_session(options, data, scheme)
-    folder = open_folder(options.out, _settings(options, data), force=options.force)
-    write_json(folder / "provenance.json", data.provenance)
-    file = folder / "run.npz"
+    settings = _settings(options, data)
+    with output_folder(options.out, "train", settings, provenance=data.provenance, force=options.force):
+        _train(options, session, data)
+    return 0
+
+
+def _train(options: Options, session: TrainingSession, data: Dataset) -> None:
+    """Go on from what the folder holds, or from the start; keep what is done now and then."""
+    folder, file = options.out, options.out / "run.npz"
     if file.exists() and not options.force:
         saved = load_run(file)
         _check_rounds(saved, options.scheme.rounds, folder)
@@ -90,7 +96,6 @@ def run(options: Options) -> int:
         raise
     _save(result, folder)
     _print(result, data, folder, as_json=options.json)
-    return 0
 
 
 def _check_rounds(saved: TrainingRun, rounds: int, folder: Path) -> None:

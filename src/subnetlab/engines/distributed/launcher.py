@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -104,7 +103,7 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
     ----------
     launch : Launch
     lock : int
-        Of `only_launcher`.
+        Descriptor of the lock file; torchrun holds the lock, too, while it lives.
     on_event : callable
         Gets each line that rank 0 appends to the log.
 
@@ -146,23 +145,6 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
             _terminate(process)
         _follow(log, position, on_event)
         return _outcome(outcome_file(private), launch, process.returncode)
-
-
-@contextmanager
-def only_launcher(folder: Path, machine: int) -> Iterator[int]:
-    """Hold a machine's lock of a folder, and give its file descriptor.
-
-    Raises
-    ------
-    BlockingIOError
-        If workers of another launch are at work in the folder.
-    """
-    with open(folder / f"lock-{machine}", "ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BlockingIOError(f"launch: no workers may be at work in the folder, got {folder}") from error
-        yield file.fileno()
 
 
 def _environment(launch: Launch, private: Path) -> dict[str, str]:
