@@ -9,18 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
+import math
 import os
 import re
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from secrets import token_hex
+from typing import Any, NoReturn
 
+import numpy as np
+
+from .agreement import JobError
+from .store import Store, StoreLostError, within
 from .transport import PeerLostError, Transport
 
 _LAST_PORT = 65535
 _POLL = 0.02  # seconds
+_NOTICED = 2.0  # times the time limit: by then the loss of a worker has been noticed
 _SUPERVISOR = 40.0  # seconds that torchrun may need to start the workers of machine 0 again
 
 
@@ -50,6 +59,8 @@ class Meeting:
         Host and port on machine 0.
     listener : socket, optional
         The socket that listens there, for the worker that serves the store.
+    origin : str, optional
+        Who starts this worker again when it is lost; any one of its own by default.
     """
 
     workers: int
@@ -59,6 +70,7 @@ class Meeting:
     patience: float
     address: tuple[str, int]
     listener: socket.socket | None = None
+    origin: str = field(default_factory=partial(token_hex, 8))
 
     def join(self) -> Transport:
         """Meet the others.
@@ -69,6 +81,8 @@ class Meeting:
             If machine 0 cannot be reached.
         PeerLostError
             If somebody is lost while they meet, or the others began without this worker.
+        JobError
+            If all workers are there without this one.
         """
         import torch.distributed
 
@@ -76,58 +90,103 @@ class Meeting:
         store = self._store(dist)
         try:
             rank, size = self._take_place(store)
-            options = dist.ProcessGroupGloo._Options()
-            options._timeout = timedelta(seconds=self.timeout)
-            options._devices = [dist.ProcessGroupGloo.create_device(hostname=self._own_address())]
-            group = dist.ProcessGroupGloo(dist.PrefixStore("gloo", store), rank, size, options)
-        except RuntimeError as error:
-            raise PeerLostError(f"a worker was lost in the meeting: {str(error).splitlines()[0]}") from error
-        return Transport(group, rank, size, store)
+            group = within(self.patience + self.timeout, lambda: self._connect(dist, store, rank, size))
+        except StoreLostError as error:
+            raise PeerLostError(f"a worker was lost in the meeting: {error}") from error
+        transport = Transport(group, rank, size, store)
+        transport.tell_all(np.zeros(1))  # nobody leaves, and takes the store along, while others still connect
+        return transport
 
-    def _store(self, dist: Any) -> Any:
+    def _store(self, dist: Any) -> Store:
         host, port = self.address
+        answer = timedelta(seconds=self.patience + self.timeout)  # the owner has decided by then
         if self.listener is not None:
-            return dist.TCPStore(
-                host,
-                port,
-                is_master=True,
-                wait_for_workers=False,
-                timeout=timedelta(seconds=self.patience + self.timeout),
-                master_listen_fd=os.dup(self.listener.fileno()),
+            descriptor = os.dup(self.listener.fileno())
+            raw = dist.TCPStore(
+                host, port, is_master=True, wait_for_workers=False, timeout=answer, master_listen_fd=descriptor
             )
+            return Store(raw, self.timeout, self.patience + self.timeout)
         wait = self.patience + self.timeout + _SUPERVISOR
+        options = {"is_master": False, "timeout": timedelta(seconds=wait)}
         try:
-            return dist.TCPStore(host, port, is_master=False, timeout=timedelta(seconds=wait))
-        except RuntimeError as error:  # DistNetworkError in newer versions
+            raw = within(wait, lambda: dist.TCPStore(host, port, **options))
+        except StoreLostError as error:
             raise UnreachableError(
                 f"launch: machine 0 must answer at {host}:{port}, got no answer for {wait:.0f} s; "
                 "start it again and give the same command on every machine to go on from the last checkpoint"
             ) from error
+        raw.set_timeout(answer)
+        return Store(raw, self.timeout, self.patience + self.timeout)
 
-    def _take_place(self, store: Any) -> tuple[int, int]:
-        """Return rank and size among those that came in time; the store's owner decides when to begin."""
-        ticket = store.add("tickets", 1) - 1
-        store.set(f"name/{ticket}", f"{self.machine:06d}/{self.local_rank:06d}")
+    def _connect(self, dist: Any, store: Store, rank: int, size: int) -> Any:
+        options = dist.ProcessGroupGloo._Options()
+        options._timeout = timedelta(seconds=self.timeout)
+        options._devices = [dist.ProcessGroupGloo.create_device(hostname=self._own_address())]
+        return dist.ProcessGroupGloo(dist.PrefixStore("gloo", store.raw), rank, size, options)
+
+    def _take_place(self, store: Store) -> tuple[int, int]:
+        """Return rank and size among those that came in time; the store's owner decides who did."""
+        me = self._arrive(store)
         if self.listener is not None:
-            deadline = time.monotonic() + self.patience
-            while store.add("tickets", 0) < self.workers and time.monotonic() < deadline:
-                time.sleep(_POLL)
-            store.set("size", str(store.add("tickets", 0)))
-        size = int(store.get("size"))
-        if ticket >= size:
-            self._wait_for_the_next_meeting(store)
-            raise PeerLostError(f"the {size} workers that were in time have begun without this one")
-        names = [store.get(f"name/{i}").decode() for i in range(size)]
-        if len(set(names)) < size:  # one was lost in the meeting and came again, or two machines have the same number
-            raise PeerLostError(f"every worker must come once, got machine/worker {sorted(names)}")
-        return sorted(names).index(names[ticket]), size
+            store.set("members", json.dumps(self._members(store)))
+        members = json.loads(store.get("members"))
+        store.add("told", 1)
+        numbers = [member[0] for member in members]
+        if len(set(numbers)) < len(numbers):
+            if self.listener is not None:
+                self._wait_until_told(store, len(members))
+            raise PeerLostError(f"every worker must come once, got machine/worker {numbers}")
+        if me not in members:
+            self._wait_for_the_next_meeting(store, me, members)
+        return members.index(me), len(members)
 
-    def _wait_for_the_next_meeting(self, store: Any) -> None:
-        """Wait until the store is gone: the others see the ticket, and meet again after the round at work."""
-        with contextlib.suppress(RuntimeError):
-            while True:
-                store.add("tickets", 0)
+    def _arrive(self, store: Store) -> list[str]:
+        """Say who has come, and return it: number, origin, and a word that is new every time."""
+        me = [f"{self.machine:06d}/{self.local_rank:06d}", self.origin, token_hex(8)]
+        store.append("arrivals", json.dumps(me) + "\n")
+        return me
+
+    def _members(self, store: Store) -> list[list[str]]:
+        """Return those that came in time, in the order of their ranks; asked by the store's owner.
+
+        A second arrival from the same origin is the successor of a worker that was lost in the meeting; one from
+        another origin means that two machines have the same number.
+        """
+        deadline = time.monotonic() + self.patience
+        while True:
+            arrivals = [json.loads(line) for line in store.get("arrivals").splitlines()]
+            living = {(number, origin): token for number, origin, token in arrivals}
+            if len(living) >= self.workers or time.monotonic() >= deadline:
+                members = [[number, origin, token] for (number, origin), token in living.items()]
+                return sorted(members[: self.workers])
+            time.sleep(_POLL)
+
+    def _wait_until_told(self, store: Store, size: int) -> None:
+        """Keep the store until everybody has read what is in it; a worker that died is not waited for any longer."""
+        deadline = time.monotonic() + self.timeout
+        while store.add("told", 0) < size and time.monotonic() < deadline:
+            time.sleep(_POLL)
+
+    def _wait_for_the_next_meeting(self, store: Store, me: list[str], members: list[list[str]]) -> NoReturn:
+        """Wait until the store is gone: the others see who is late, and meet again after the round at work.
+
+        If nobody was missing they are not disturbed by one whom they do not know: its number is wrong, or it takes
+        the place of a machine whose loss they are about to notice.
+        """
+        number, origin, _ = me
+        numbers = [member[0] for member in members]
+        known = len(members) < self.workers or [number, origin] in [member[:2] for member in members]
+        if known:
+            store.add("late", 1)
+        leave = time.monotonic() + (math.inf if known else _NOTICED * self.timeout if number in numbers else 0)
+        with contextlib.suppress(StoreLostError):
+            while time.monotonic() < leave:
+                store.add("late", 0)
                 time.sleep(_POLL)
+            raise JobError(
+                f"launch: all {self.workers} workers are at work, {numbers}; got machine/worker {number}, too"
+            )
+        raise PeerLostError(f"the {len(members)} workers that were in time have begun without this one")
 
     def _own_address(self) -> str:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import socket
 import sys
 import time
 from importlib import import_module
@@ -28,7 +29,6 @@ from .training import LOG_FILE, DistributedTraining
 from .transport import PeerLostError
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Sequence
 
 _LATE = 10.0  # seconds that clocks may differ, and that a worker may have been on its way
@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (*_FINAL, ValueError) as error:
         return _conclude(options.private, "failed", str(error))
     import_module("torch.distributed")  # once, before the forks
+    origin = f"{socket.gethostname()}/{os.getppid()}"  # torchrun, which starts keepers again
 
     def work(attempt: int) -> int:
         meeting = Meeting(
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             patience=options.patience,
             address=address,
             listener=listener,
+            origin=origin,
         )
         return _work(meeting, options, attempt)
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from .store import StoreLostError
 from .worker import Exchange
 
 if TYPE_CHECKING:
+    from .store import Store
     from .worker import Parcels, Steps
 
 _T = TypeVar("_T")
@@ -26,7 +28,7 @@ class Transport:
     ----------
     group : torch.distributed.ProcessGroupGloo
     rank, size : int
-    store : torch.distributed.Store
+    store : Store
         In which the group met.
 
     Attributes
@@ -37,7 +39,7 @@ class Transport:
         Time spent in sending and receiving so far.
     """
 
-    def __init__(self, group: Any, rank: int, size: int, store: Any) -> None:
+    def __init__(self, group: Any, rank: int, size: int, store: Store) -> None:
         self._group = group
         self._store = store
         self.rank = rank
@@ -70,12 +72,12 @@ class Transport:
         """
         try:
             return self._store.add(name, more)
-        except RuntimeError as error:
-            raise PeerLostError(f"worker {self.rank}: the store is lost: {str(error).splitlines()[0]}") from error
+        except StoreLostError as error:
+            raise PeerLostError(f"worker {self.rank}: the store is lost: {error}") from error
 
     def latecomers(self) -> bool:
         """Return whether workers wait that came after the group had begun."""
-        return self.count("tickets") > self.size
+        return self.count("late") > 0
 
     def tell_all(self, array: np.ndarray) -> list[np.ndarray]:
         """Give every process this one's array, of the same shape and dtype everywhere; return theirs."""
