@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 ARGS ?=
 EXTRAS ?= test,docs,report,torch,cluster
 
-.PHONY: reproduce test lint stress bench docs clean
+.PHONY: reproduce test lint flaky stress bench docs clean
 .DELETE_ON_ERROR:
 
 reproduce: $(VENV)/installed
@@ -16,6 +16,10 @@ reproduce: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+# the tests again and again, each time under another condition: make flaky ARGS="--runs 50 -n 0 tests/distributed"
+flaky: $(VENV)/installed-test
+	$(BIN)/python stress/flaky.py $(ARGS)
 
 stress: $(VENV)/installed-test
 	$(BIN)/python stress/studies.py $(ARGS)
