@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # what flock says where there are none
 
 
 class FolderBusyError(OSError):
@@ -18,7 +23,7 @@ class FolderBusyError(OSError):
 
 
 @contextmanager
-def locked(path: Path, work: str, *, hint: str = "") -> Iterator[int]:
+def locked(path: Path, work: str, *, hint: str = "", tell: Callable[[str], None] = warnings.warn) -> Iterator[int]:
     """Hold the lock file ``path``, whose content names the holder, and give its descriptor.
 
     A child process that inherits the descriptor holds the lock, too, for as long as it lives.
@@ -30,6 +35,8 @@ def locked(path: Path, work: str, *, hint: str = "") -> Iterator[int]:
         What one process at a time may do, for the message: "run a study".
     hint : str
         What else one may do, at the end of the message.
+    tell : callable
+        What is called with a sentence for the user on a file system without locks: the work goes on unguarded there.
 
     Raises
     ------
@@ -47,6 +54,10 @@ def locked(path: Path, work: str, *, hint: str = "") -> Iterator[int]:
                 f"{path.parent}: one process at a time may {work}, and {_read(descriptor)} is at it; "
                 f"wait for it, stop it, or choose another folder{hint}"
             ) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            tell(f"this file system has no locks: see to it that no second process tries to {work} in {path.parent}")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield descriptor
@@ -55,7 +66,7 @@ def locked(path: Path, work: str, *, hint: str = "") -> Iterator[int]:
 
 
 def holder(path: Path) -> str | None:
-    """Return who holds the lock file, or None."""
+    """Return who holds the lock file, or None where nobody does or nobody can know."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -64,6 +75,8 @@ def holder(path: Path) -> str | None:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _read(descriptor)
+    except OSError:  # no locks on this file system
+        return None
     finally:
         os.close(descriptor)
     return None

@@ -1,5 +1,7 @@
 """The store: nothing acknowledged is lost, nothing damaged is believed."""
 
+import errno
+import fcntl
 import random
 import shutil
 import sqlite3
@@ -10,9 +12,10 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
+from subnetlab.locks import holder
 from subnetlab.study import Cell, CellResult, DatasetSpec, Store, StudyBusyError, StudyFileError, execute
 from subnetlab.study.result import DamagedResultError, decode, encode
-from subnetlab.study.store import DATABASE, Outcome
+from subnetlab.study.store import DATABASE, LOCK, Outcome
 
 FIXTURE = Path(__file__).parent / "data" / "study-schema-1.sqlite"
 
@@ -240,3 +243,44 @@ def test_other_words_for_the_same_cell_take_the_place_of_the_old_ones(tmp_path, 
         execute([cell], store, run=made_up)
         assert execute([replace(cell, network_seed="seed")], store, run=made_up).reused == 1
     assert [row["network_seed"] for row in sl.open_study(tmp_path).records()] == ["seed"]
+
+
+def test_results_of_other_versions_are_used_and_said_to_be(tmp_path, inline, made_up, monkeypatch, small_plan):
+    """By what each result says of itself; those of the first release say nothing."""
+    monkeypatch.setattr("subnetlab.study.result.__version__", "0.0.9")
+    with Store(tmp_path) as store:
+        execute(small_plan.cells[:5], store, run=made_up)
+    monkeypatch.undo()
+    monkeypatch.setattr("subnetlab.study.execution._pool", lambda *_: inline)
+    for _ in range(2):
+        told = []
+        with Store(tmp_path, tell=told.append) as store:
+            execute(small_plan.cells, store, run=made_up)
+        assert told == store.notices
+        assert "have not changed: 5 by 0.0.9 (this is" in told[0]
+    versions = [row["version"] for row in sl.open_study(tmp_path).records()]
+    assert versions == 5 * ["0.0.9"] + 7 * [sl.__version__]
+
+
+def test_results_of_the_first_release_are_used_and_said_to_be(tmp_path, inline, made_up):
+    shutil.copy(FIXTURE, tmp_path / DATABASE)
+    old = [Cell.from_settings(cell.settings) for cell in sl.open_study(tmp_path).cells]
+    for reused in (6, 8):
+        with Store(tmp_path) as store:
+            assert execute(old, store, run=made_up).reused == reused
+            assert "have not changed: 6 by an earlier version (this is" in store.notices[0]
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with Store(tmp_path) as store:
+        store.write([outcome(1)])
+        assert "this file system has no locks" in store.notices[0]
+        assert holder(tmp_path / LOCK) is None
+    monkeypatch.undo()
+    with Store(tmp_path) as store:
+        assert store.finished() == {outcome(1).key: "ok"}
+        assert store.notices == []

@@ -1,13 +1,15 @@
 """A study as a table: names, places, files."""
 
 import csv
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
 
 import subnetlab as sl
-from subnetlab.study import Plan, SparseGridError, Store, execute
+from subnetlab.study import Cell, Plan, SparseGridError, Store, execute
 from subnetlab.study.table import coordinate
 
 
@@ -158,3 +160,172 @@ def test_other_endings_are_refused(study, tmp_path):
 )
 def test_coordinates(values, expected):
     np.testing.assert_array_equal(coordinate(values), np.array(expected))
+
+
+def run_plan(folder, run, *grids, **settings):
+    """Run grids over settings, as a plan has them, on six synthetic rows; returns the study."""
+    common = {"width": 10, "rounds": 2, "selection_prob": 0.5} | settings
+    content = {"dataset": {"name": "synthetic", "n_samples": 6}, "settings": common, "grid": list(grids or [{}])}
+    with Store(folder) as store:
+        execute(Plan.from_dict(content).cells, store, run=run)
+    return sl.open_study(folder)
+
+
+@pytest.fixture
+def by_parity(monkeypatch):
+    """Let "auto" choose by p alone, as its costs may: `dual` for odd numbers and `event` for even ones."""
+    monkeypatch.setattr("subnetlab.study.cell.choose_engine", lambda _, work: "dual" if work.p % 2 else "event")
+
+
+def test_an_engine_that_nobody_varied_is_no_dimension(tmp_path, inline, made_up, by_parity):
+    table = run_plan(tmp_path, made_up, n_subnetworks=[1, 2, 3], seed=[0, 1]).table()
+    assert dict(table.final_full_error.sizes) == {"n_subnetworks": 3, "seed": 2}
+    assert not np.isnan(table.final_full_error).any()
+    np.testing.assert_array_equal(table.final_full_error.mean("n_subnetworks"), [2, 3])  # the seed and 2, in `made_up`
+    assert table.engine_used.sel(seed=0).values.tolist() == ["dual", "event", "dual"]
+    assert table.attrs["engine"] == "auto"
+
+
+def test_an_engine_that_was_varied_is_a_dimension_in_the_plans_words(tmp_path, inline, made_up, by_parity):
+    """Where "auto" chose an engine that was named too, one run stands in both places."""
+    study = run_plan(tmp_path, made_up, n_subnetworks=[1, 2], engine=["auto", "dual", "reference"])
+    table = study.table()
+    assert dict(table.final_full_error.sizes) == {"n_subnetworks": 2, "engine": 3}
+    assert (table.status == "ok").all()
+    assert table.engine_used.sel(engine="auto").values.tolist() == ["dual", "event"]
+    assert study.counts()["ok"] == 5
+    assert dict(study.select(engine="auto").table().status.sizes) == {"n_subnetworks": 2}
+    assert len(study.select(engine="event").cells) == 1
+
+
+def test_cells_of_two_plans_each_stand_where_their_plan_asked_for_them(tmp_path, inline, made_up, by_parity):
+    run_plan(tmp_path, made_up, n_subnetworks=[1, 2])
+    table = run_plan(tmp_path, made_up, n_subnetworks=[1, 2], engine="reference").table()
+    assert dict(table.status.sizes) == {"n_subnetworks": 2, "engine": 2}
+    assert table.engine.values.tolist() == ["auto", "reference"]
+    assert (table.status == "ok").all()
+
+
+def test_studies_that_kept_only_the_engines_that_were_chosen(tmp_path, inline, made_up, by_parity):
+    """As version 0.1.0 stored them: the engine is a dimension where cells differ in nothing else."""
+    content = {"dataset": {"name": "synthetic", "n_samples": 6}}
+    common = {"width": 10, "rounds": 2, "selection_prob": 0.5, "n_subnetworks": [1, 2]}
+    for engines, sizes in ((["auto"], {"n_subnetworks": 2}), (["dual", "event"], {"n_subnetworks": 2, "engine": 2})):
+        cells = [
+            cell.identified() for cell in Plan.from_dict(content | {"settings": common | {"engine": engines}}).cells
+        ]
+        with Store(tmp_path / engines[0]) as store:
+            store.set_plan((key, cell.stored_settings()) for key, cell in cells)
+        table = sl.open_study(tmp_path / engines[0]).table()
+        assert dict(table.status.sizes) == sizes
+        assert (table.status == "pending").all()
+
+
+def test_one_run_in_two_of_the_plans_words_stands_in_both_places(tmp_path, inline, made_up):
+    table = run_plan(tmp_path, made_up, seed=[0, 1], network_seed=[0, "seed"]).table()
+    assert dict(table.status.sizes) == {"seed": 2, "network_seed": 2}
+    assert (table.status == "ok").all()
+
+
+def test_two_laws_leave_a_full_table_each(tmp_path, inline, made_up, by_parity):
+    study = run_plan(
+        tmp_path,
+        made_up,
+        {"selection_prob": [0.25, 0.5], "n_subnetworks": [1, 2]},
+        {"masks": "categorical", "selection_prob": None, "n_subnetworks": [2, 3], "local_steps": [1, 5]},
+    )
+    both = study.table()
+    assert set(both.status.dims) == {"masks", "selection_prob", "n_subnetworks", "local_steps"}
+    laws = {
+        "bernoulli": {"n_subnetworks": 2, "selection_prob": 2},
+        "categorical": {"n_subnetworks": 2, "local_steps": 2},
+    }
+    for law, sizes in laws.items():
+        own = study.select(masks=law).table()
+        assert dict(own.status.sizes) == sizes
+        assert (own.status == "ok").all()
+        assert float(both.final_full_error.sel(masks=law).count()) == 4
+
+
+def test_a_retry_keeps_the_plans_words(tmp_path, inline, made_up, by_parity):
+    run_plan(tmp_path, made_up, n_subnetworks=[1, 2])
+    with Store(tmp_path) as store:
+        cells = [Cell.from_settings(settings) for settings in store.planned()]
+        assert [cell.engine for cell in cells] == ["auto", "auto"]
+        assert execute(cells, store, run=made_up).reused == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "cells"),
+    [
+        (3, 12),
+        ([3, 4], 12),
+        (range(3, 5), 12),
+        ({3, 2**40}, 24),
+        (np.array([3, 2**40]), 24),
+        (np.int64(3), 12),
+        (np.array(3), 12),
+        ({3: "a"}.keys(), 12),
+        ((seed for seed in (3,)), 12),
+        (frozenset({2**40}), 12),
+    ],
+)
+def test_select_takes_any_collection(study, wanted, cells):
+    assert len(study.select(seed=wanted).cells) == cells
+
+
+@pytest.mark.parametrize("wanted", [77, "3", [], 0.1 + 0.2, None])
+def test_a_selection_of_nothing_is_refused(study, wanted):
+    with pytest.raises(ValueError, match="seed must be among 3, 1099511627776, got "):
+        study.select(seed=wanted)
+
+
+def test_select_by_a_setting_that_is_a_list(tmp_path, inline, made_up):
+    study = run_plan(tmp_path, made_up, {}, {"diagnostics": ["movement", "patterns"]})
+    assert len(study.select(diagnostics=["movement", "patterns"]).cells) == 1
+    assert len(study.select(diagnostics=[]).cells) == 1
+
+
+SEEDS = [[0, 2**53 + 1, 2**62 + 1], [2**63 + 1, 2**63 + 2], [0, 2**63 + 1, 2**63 + 2], [5, 2**64 - 1]]
+
+
+@pytest.mark.parametrize("seeds", SEEDS)
+def test_seeds_of_64_bits_stay_apart_everywhere(tmp_path, inline, made_up, seeds):
+    pq = pytest.importorskip("pyarrow.parquet")
+    study = run_plan(tmp_path, lambda cell: made_up(replace(cell, seed=seeds.index(cell.seed))), seed=seeds)
+    table = study.table()
+    assert [int(seed) for seed in table.seed.values] == seeds
+    for i, seed in enumerate(seeds):
+        assert float(table.final_full_error.sel(seed=seed)) == 2 + i
+    for ending in ("nc", "csv", "parquet"):
+        study.export(tmp_path / f"t.{ending}")
+    with xr.open_dataset(tmp_path / "t.nc") as read:
+        assert [int(seed) for seed in read.seed.values] == seeds
+    with open(tmp_path / "t.csv", newline="") as file:
+        assert [int(row["seed"]) for row in csv.DictReader(file)] == seeds
+    assert [row["seed"] for row in pq.read_table(tmp_path / "t.parquet").to_pylist()] == seeds
+
+
+def test_large_numbers_beside_none_are_text():
+    assert coordinate([None, 2**53 + 1, 2**53 + 2]).tolist() == ["none", str(2**53 + 1), str(2**53 + 2)]
+
+
+def test_a_file_name_that_is_no_utf8_is_escaped_in_every_export(tmp_path, inline, made_up):
+    pq = pytest.importorskip("pyarrow.parquet")
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/lat\xffin.csv")
+    with open(name, "w") as file:
+        file.write("a,b,y\n1,2,3\n2,1,4\n0,1,5\n3,3,1\n")
+    plan = Plan.from_dict(
+        {"dataset": {"name": name, "target": "y"}, "settings": {"width": 9, "rounds": 2, "selection_prob": 0.5}}
+    )
+    with Store(tmp_path / "out") as store:
+        execute(plan.cells, store, run=made_up)
+    study = sl.open_study(tmp_path / "out")
+    escaped = f"{tmp_path}/lat\\udcffin.csv"
+    for ending in ("nc", "csv", "parquet"):
+        study.export(tmp_path / f"t.{ending}")
+    with xr.open_dataset(tmp_path / "t.nc") as read:
+        assert read.attrs["dataset"] == escaped
+    with open(tmp_path / "t.csv", newline="") as file:
+        assert [row["dataset"] for row in csv.DictReader(file)] == [escaped]
+    assert [row["dataset"] for row in pq.read_table(tmp_path / "t.parquet").to_pylist()] == [escaped]

@@ -24,6 +24,7 @@ from ..study.execution import execute
 from ..study.store import Store
 from .data_options import DataOptions
 from .folder import output_folder, write_json
+from .study_report import telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -161,9 +162,7 @@ def _reproduce(
     """Train what is missing, draw and judge; return the verdicts and the exit code."""
     folder = options.out
     write_json(folder / "view.json", asdict(options.view))
-    with Store(folder) as store:
-        for notice in store.notices:
-            print(f"{folder}: {notice}", file=sys.stderr)
+    with Store(folder, tell=telling(folder)) as store:
         every = [cell for plan in plans.values() for cell in plan.cells]
         execute(every, store, jobs=options.jobs, progress=not options.quiet)
         results = read_results(store.path)

@@ -15,10 +15,11 @@ from ..study.estimate import estimate
 from ..study.execution import execute, processors
 from ..study.identity import claim_folder
 from ..study.plan import Plan
-from ..study.store import DATABASE, Store, read_cells
+from ..study.reading import read_cells
+from ..study.store import DATABASE, Store
 from ..study.study import open_study
 from .folder import clear_leftovers, command_of, refuse_other_commands, write_json
-from .study_report import counts_line, duration, failures_text, size
+from .study_report import counts_line, duration, failures_text, size, telling
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,7 @@ def run(options: Options) -> int:
     reproduced = command_of(options.out) == "reproduce"
     if not reproduced:
         refuse_other_commands(options.out, "study")
-    with Store(options.out) as store:
-        for notice in store.notices:
-            print(f"{options.out}: {notice}", file=sys.stderr)
+    with Store(options.out, tell=telling(options.out)) as store:
         if reproduced and not {cell.key() for cell in plan.cells} <= store.finished().keys():
             refuse_other_commands(options.out, "study")  # its own cells, or a part of them, are welcome
         clear_leftovers(options.out, "study")

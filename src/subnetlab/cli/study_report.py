@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from ..study.study import Study
 
 _SHOWN = 10
+
+
+def telling(folder: Path) -> Callable[[str], None]:
+    """Return what shows the user a store's notices about the folder."""
+    return lambda text: print(f"{folder}: {text}", file=sys.stderr)
 
 
 def counts_line(counts: Mapping[str, Any]) -> str:

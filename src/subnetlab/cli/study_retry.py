@@ -13,7 +13,7 @@ from ..study.cell import Cell
 from ..study.execution import execute
 from ..study.store import Store
 from ..study.study import open_study
-from .study_report import counts_line, failures_text
+from .study_report import counts_line, failures_text, telling
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,7 @@ class Options:
 def run(options: Options) -> int:
     """Forget the failures, run, print."""
     open_study(options.folder)  # refuses a folder without a study, which the store would make
-    with Store(options.folder) as store:
-        for notice in store.notices:
-            print(f"{options.folder}: {notice}", file=sys.stderr)
+    with Store(options.folder, tell=telling(options.folder)) as store:
         forgotten = store.forget_failures()
         cells = [Cell.from_settings(settings) for settings in store.planned()]
         counts = execute(cells, store, options.jobs, progress=not options.quiet, cluster=options.cluster)

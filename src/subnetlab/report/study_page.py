@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..study.result import decode
 from ..study.table import varying
 from .cell_tables import record_table
 from .cell_theory import GridTheory
@@ -42,10 +41,7 @@ def study_page(source: StudySource) -> Page:
 
 def entries_of(study: Study) -> list[Entry]:
     """Return the cells of a study with their results decoded."""
-    return [
-        Entry(c.key, c.settings, c.status, None if c.payload is None else decode(c.payload, c.seconds or 0.0))
-        for c in study.cells
-    ]
+    return [Entry(cell.key, cell.settings, cell.status, cell.result()) for cell in study.cells]
 
 
 def _lede(counts: dict[str, int], axes: Sequence[str]) -> Markup:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..study.result import CellResult, decode
-from ..study.store import read_cells
+from ..study.reading import read_cells
 from .grids import ErrorGrid
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..core.arrays import FloatArray
     from ..study.cell import Cell
+    from ..study.result import CellResult
 
 
 class CellsMissingError(RuntimeError):
@@ -37,7 +37,7 @@ def read_results(study: Path) -> dict[str, CellResult]:
     FileNotFoundError, StudyFileError, DamagedResultError
         If the store cannot be read.
     """
-    return {cell.key: decode(cell.payload) for cell in read_cells(study) if cell.payload is not None}
+    return {cell.key: result for cell in read_cells(study) if (result := cell.result()) is not None}
 
 
 def dynamics(cells: np.ndarray, results: Mapping[str, CellResult]) -> Dynamics:

@@ -9,17 +9,19 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .. import __version__
 from ..core import checks
 from ..progress import progress_bar
 from ..training.interrupts import deferred_interrupt
 from ..training.run import versions
 from .log import log, logging_to
+from .reading import ASKED
 from .result import CellResult, encode
 from .running import Trouble, run_cell, run_chunk
 from .store import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from .cell import Cell
@@ -32,6 +34,8 @@ _LARGEST_CHUNK = 256
 _GIVEN_BYTES = 20e6  # of data that a worker is handed at its start
 _LOOK_EVERY = 0.2  # seconds between looks whether Ctrl-C was pressed
 _LOG_EVERY = 10.0  # seconds between lines about progress
+
+_MADE_BY = "made_by"  # the note of the version that made those results that do not say so
 
 Task: TypeAlias = "tuple[str, Cell]"
 
@@ -95,15 +99,21 @@ def execute(
         If results cannot be stored.
     """
     jobs = checks.whole_number("execute", "jobs", processors() if jobs is None else jobs, least=1)
-    tasks = dict(cell.identified() for cell in cells)
+    cells = list(cells)
+    identified = [cell.identified() for cell in cells]
+    tasks = dict(identified)
     with logging_to(store.folder):
-        for notice in store.notices:
+        for notice in store.notices:  # from before there was a log
             log.warning("%s", notice)
-        store.set_plan((key, cell.stored_settings()) for key, cell in tasks.items())
+        earlier = store.noted(_MADE_BY) or (store.noted("versions") or {}).get("subnetlab", "an earlier version")
+        store.set_plan(_in_the_plans_words(cells, identified, tasks))
         store.note("versions", versions())
         finished = store.finished()
         todo = [(key, cell) for key, cell in tasks.items() if key not in finished]
         reused = len(tasks) - len(todo)
+        if reused:
+            store.note(_MADE_BY, earlier)
+            _tell_of_other_versions(store, tasks, earlier)
         log.info("%d cells, %d with a result", len(tasks), reused)
         if todo:
             with progress_bar(len(tasks), "cell", done=reused, quiet=not progress) as advance:
@@ -118,6 +128,29 @@ def execute(
 def processors() -> int:
     """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _tell_of_other_versions(store: Store, keys: Iterable[str], earlier: str) -> None:
+    """Say so if results that are used again were made by other versions."""
+    others = store.other_versions(keys, earlier)
+    if others:
+        made = ", ".join(f"{count} by {version}" for version, count in sorted(others.items()))
+        store.notice(
+            f"results of other versions are used, for their engines have not changed: {made} (this is {__version__}); "
+            "another folder computes all of them anew"
+        )
+
+
+def _in_the_plans_words(
+    cells: Sequence[Cell], identified: Sequence[Task], tasks: Mapping[str, Cell]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the key and the settings of each task, and how the plan asked for it where its words are others."""
+    asked: dict[str, list[dict[str, Any]]] = {}
+    for cell, (key, _) in zip(cells, identified, strict=True):
+        used = tasks[key].settings()
+        asked.setdefault(key, []).append({n: value for n, value in cell.settings().items() if value != used[n]})
+    for key, cell in tasks.items():
+        yield key, cell.stored_settings() | ({} if asked[key] == [{}] else {ASKED: asked[key]})
 
 
 def _pool(jobs: int, todo: Sequence[Task], cluster: Any) -> Pool:

@@ -7,6 +7,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..atomic import atomic_file
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from .study import Study
 
 _LARGEST_INT = 2**31 - 1
+_LARGEST_INT64 = 2**63 - 1
 
 
 def export(study: Study, path: Path, *, curves: bool) -> None:
@@ -38,13 +41,20 @@ def _sources(study: Study) -> list[Path]:
 def _netcdf(study: Study, curves: bool) -> bytes:
     table = study.table(curves=curves)
     for name, values in table.coords.items():
-        if values.dtype.kind in "iu" and abs(values).max() > _LARGEST_INT:  # netCDF 3 knows 32 bits
-            table = table.assign_coords({name: values.astype(str)})
-    table.attrs = {
-        name: str(value) if isinstance(value, int) and abs(value) > _LARGEST_INT else value
-        for name, value in table.attrs.items()
-    }
+        if values.dtype.kind in "iu" and any(abs(value) > _LARGEST_INT for value in values.values.tolist()):
+            table = table.assign_coords({name: values.astype(str)})  # netCDF 3 knows 32 bits
+    for name, values in list(table.variables.items()):
+        if values.dtype.kind == "U" and values.size:
+            texts = [_readable(text) for text in values.values.flat]
+            table[name] = values.copy(data=np.array(texts).reshape(values.shape))
+    table.attrs = {name: _attribute(value) for name, value in table.attrs.items()}
     return bytes(table.to_netcdf(engine="scipy"))
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, str) or (isinstance(value, int) and abs(value) > _LARGEST_INT):
+        return _readable(str(value))
+    return value
 
 
 def _csv(study: Study, curves: bool) -> bytes:
@@ -54,7 +64,7 @@ def _csv(study: Study, curves: bool) -> bytes:
     writer = csv.DictWriter(text, _columns(rows), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="backslashreplace")
 
 
 def _parquet(study: Study, curves: bool) -> bytes:
@@ -64,8 +74,8 @@ def _parquet(study: Study, curves: bool) -> bytes:
     except ImportError as error:
         raise ImportError("Study.export: Parquet needs pyarrow: pip install 'subnetlab[parquet]'") from error
     rows = study.records()
-    columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in _columns(rows)}
-    columns |= {name: _one_type(values) for name, values in columns.items()}
+    columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in _columns(rows)}
+    columns = {name: _column(values) for name, values in columns.items()}
     if curves:
         found = {id(row): {} for row in rows}
         for row, result in zip((row for row in rows if row["status"] != "pending"), study.results(), strict=True):
@@ -84,11 +94,21 @@ def _columns(rows: list[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def _one_type(values: list[Any]) -> list[Any]:
-    """Return the values as they are, or as text where numbers and words mix (step_size = 0.1 and "auto")."""
+def _column(values: list[Any]) -> Any:
+    """Return the values as a column: as text where numbers and words mix (step_size = 0.1 and "auto")."""
+    import pyarrow as pa
+
     if any(isinstance(value, str) for value in values):
-        return [None if value is None else str(value) for value in values]
-    return values
+        return pa.array([None if value is None else _readable(str(value)) for value in values], pa.string())
+    numbers = [value for value in values if isinstance(value, int)]
+    if len(numbers) + values.count(None) == len(values) and max(numbers, default=0) > _LARGEST_INT64:
+        return pa.array(values, pa.uint64())
+    return pa.array(values)
+
+
+def _readable(text: str) -> str:
+    """Return a text that every program can read: what is no UTF-8 in the name of a file is escaped."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _nested(curve: Any) -> list[Any] | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 LOG = "study.log"
 log = logging.getLogger("subnetlab.study")
+log.addHandler(logging.NullHandler())  # or Python itself would print what nobody asked for
 
 
 class _QuietFile(logging.FileHandler):
@@ -26,7 +27,7 @@ def logging_to(folder: Path) -> Iterator[logging.Logger]:
     """Write the study's messages to its log file, too, while the block runs."""
     handler: logging.Handler = logging.NullHandler()
     with suppress(OSError):
-        handler = _QuietFile(folder / LOG, encoding="utf-8")
+        handler = _QuietFile(folder / LOG, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = log.level
     log.addHandler(handler)

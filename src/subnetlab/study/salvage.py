@@ -9,10 +9,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .schema import TABLES, row_digest
+from .schema import TABLES, has_tables, row_digest, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_HEADER = 100  # bytes at the front of a SQLite file
+_AT_ONCE = 1024  # rows
+_LAST_ROW = 2**63 - 1
 
 
 def set_aside(path: Path) -> Path:
@@ -27,11 +31,20 @@ def set_aside(path: Path) -> Path:
 
 
 def salvage(aside: Path, connection: sqlite3.Connection) -> int:
-    """Copy the sound rows of a damaged database into a new one; return the number of results among them."""
+    """Copy the sound rows of a damaged database into a new one; return the number of results among them.
+
+    Every row is believed on its digest alone, wherever it was found. So the file is read several times, in memory: as
+    it is, and with the header or the whole first page of the new database in place of its own, which says where the
+    tables begin and is the same in every study.
+    """
     results = 0
+    content, fresh = aside.read_bytes(), connection.serialize()
+    size = _page_size(fresh)
+    copies = [(_page_size(content), content)] if _page_size(content) else []
+    copies += [(size, fresh[:kept] + content[kept:]) for kept in (_HEADER, size)]
     connection.execute("BEGIN IMMEDIATE")
     for table, columns in TABLES.items():
-        for values in _sound_rows(aside, table, columns):
+        for values in itertools.chain.from_iterable(_sound_rows(*copy, table, columns) for copy in copies):
             names, given = f"{columns}, digest", [*values, row_digest(*values)]
             if table == "cells":
                 names, given = names + ", planned", [*given, 0]
@@ -42,16 +55,46 @@ def salvage(aside: Path, connection: sqlite3.Connection) -> int:
     return results
 
 
-def _sound_rows(path: Path, table: str, columns: str) -> Iterator[list[Any]]:
-    """Yield what can be read from the front up to the damage, and from the back down to it."""
-    for order in ("ASC", "DESC"):
+def _page_size(content: bytes) -> int:
+    """Return the page size that the header states, 0 where that is none."""
+    size = int.from_bytes(content[16:18], "big")
+    size = 65536 if size == 1 else size
+    return size if size >= 512 and size & (size - 1) == 0 else 0
+
+
+def _sound_rows(page_size: int, content: bytes, table: str, columns: str) -> Iterator[list[Any]]:
+    """Yield the rows between the damaged pages, if the file says at all where the table begins."""
+    content += bytes(-len(content) % page_size)  # of a page that was cut
+    pages = (len(content) // page_size).to_bytes(4, "big")
+    content = content[:28] + pages + content[32:92] + content[24:28] + content[96:]  # a count, and that it is valid
+    with closing(sqlite3.connect(":memory:")) as damaged:
+        damaged.deserialize(content)
+        damaged.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, len(content))  # a damaged row may claim any length
+        damaged.text_factory = text
         try:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as damaged:
-                damaged.text_factory = lambda data: data.decode(errors="replace")
-                for stored, *values in damaged.execute(
-                    f"SELECT digest, {columns} FROM {table} NOT INDEXED ORDER BY rowid {order}"
-                ):
-                    if row_digest(*values) == stored:
-                        yield values
+            if not has_tables(damaged):
+                return
         except sqlite3.Error:
+            return
+        query = f"SELECT rowid, digest, {columns} FROM {table} NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT ?"
+        for _, stored, *values in _rows_around_damage(damaged, query):
+            if row_digest(*values) == stored:
+                yield values
+
+
+def _rows_around_damage(damaged: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Yield rows by number, hopping over those that cannot be read by steps that grow with the gap."""
+    first, limit, hop = 0, _AT_ONCE, 0
+    while first <= _LAST_ROW:
+        try:
+            rows = damaged.execute(query, (first, limit)).fetchall()
+        except sqlite3.Error:
+            if limit == 1:
+                hop = max(hop + 1, hop * 9 // 8)
+                first += hop
+            limit = 1  # the rows before the damage, one by one
             continue
+        if not rows:
+            return
+        yield from rows
+        first, limit, hop = max(first, rows[-1][0]) + 1, min(2 * limit, _AT_ONCE), 0

@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 _APPLICATION = 0x5B4E7AB1 & 0x7FFFFFFF  # marks the file as ours
 _PATIENCE = 30.0  # seconds to wait for a commit of the writer
+_BEFORE_TELLING = 5000  # milliseconds that the writer waits for a reader before it says so and tries again
+_LONGEST_UNCHECKED = 1_000_000  # bytes of a value that SQLite may hold before the file is known to be sound
 
-_TABLES = """
-CREATE TABLE study (name TEXT PRIMARY KEY, value TEXT NOT NULL, digest BLOB NOT NULL);
-CREATE TABLE cells (
+_CREATED = {
+    "study": "CREATE TABLE study (name TEXT PRIMARY KEY, value TEXT NOT NULL, digest BLOB NOT NULL)",
+    "cells": """CREATE TABLE cells (
     position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, settings TEXT NOT NULL, digest BLOB NOT NULL,
     planned INTEGER NOT NULL
-);
-CREATE TABLE results (
+)""",
+    "results": """CREATE TABLE results (
     key TEXT NOT NULL UNIQUE, status TEXT NOT NULL, seconds REAL NOT NULL, digest BLOB NOT NULL, payload BLOB NOT NULL
-);
-CREATE TABLE attempts (key TEXT NOT NULL, message TEXT NOT NULL);
-"""
-
+)""",
+    "attempts": "CREATE TABLE attempts (key TEXT NOT NULL, message TEXT NOT NULL)",
+}  # in this order and word for word in every released version, so that each table begins on the same page of the file
 
 TABLES = {"study": "name, value", "cells": "key, settings", "results": "key, status, seconds, payload"}
 """The tables with a digest, and the columns that it covers."""
@@ -50,12 +51,16 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     The journal is a file that is deleted at each commit, and each commit reaches the disk (synchronous EXTRA)
     before it counts. Readers wait for a commit under way, and roll back what a killed writer left half done.
 
+    Reader and writer see to it that every page is sound before they ask for a row: SQLite takes a row that it cannot
+    find through a damaged index for one that is not there. Before even that, the tables must be a study's own, for a
+    view in their place could keep SQLite busy for ever.
+
     Raises
     ------
     FileNotFoundError
         If there is none and ``write`` is false.
     DamagedFileError
-        If it is damaged so much that SQLite cannot read its first page.
+        If its pages are not sound, or its tables are not those of a study.
     StudyFileError
         If it cannot be used for another reason; the message says which.
     """
@@ -70,56 +75,59 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
                 f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_PATIENCE, isolation_level=None
             )
             stack.callback(connection.close)
-            connection.text_factory = _text
-            version = _version(connection)
-            if version is None and write:
-                _create(connection)
-            elif version is None or version < 1:
-                raise StudyFileError(f"{path}: must be a study, got another SQLite database or an empty file")
-            elif version > SCHEMA_VERSION:
-                raise StudyFileError(
-                    f"{path}: schema version must be at most {SCHEMA_VERSION}, got {version}: "
-                    "written by a newer subnetlab"
-                )
+            connection.text_factory = text
+            usual = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_UNCHECKED)
+            _check_tables(path, connection, create=write)
+            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if found != "ok":
+                raise DamagedFileError(f"{path}: the database is damaged ({' '.join(found.split())})")
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
             connection.execute("PRAGMA journal_mode = DELETE" if write else "PRAGMA query_only = ON")
             connection.execute("PRAGMA synchronous = EXTRA")
+            if write:
+                connection.execute(f"PRAGMA busy_timeout = {_BEFORE_TELLING}")
             stack.pop_all()  # it is open, and the caller's
             return connection
     except sqlite3.Error as error:
         raise explained(path, error) from error
 
 
+def _check_tables(path: Path, connection: sqlite3.Connection, *, create: bool) -> None:
+    """See that the file is a study of a known version; create the tables of an empty one if ``create``."""
+    marked = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if marked and version > SCHEMA_VERSION:
+        raise StudyFileError(
+            f"{path}: schema version must be at most {SCHEMA_VERSION}, got {version}: written by a newer subnetlab"
+        )
+    whole = has_tables(connection)
+    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if empty and not marked and create:
+        statements = "; ".join(_CREATED.values())
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {statements}; PRAGMA application_id = {_APPLICATION}; "
+            f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+    elif not whole and not marked:
+        raise StudyFileError(f"{path}: must be a study, got another SQLite database or an empty file")
+    elif not whole or not marked or version < 1:
+        raise DamagedFileError(f"{path}: its {'header' if whole else 'tables'} must be those of a study")
+
+
+def has_tables(connection: sqlite3.Connection) -> bool:
+    """Return whether the database holds a study's tables, real ones with our columns, and nothing else."""
+    found = connection.execute("SELECT name, type, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'")
+    return sorted(found) == sorted((name, "table", sql) for name, sql in _CREATED.items())
+
+
 def explained(path: Path, error: sqlite3.Error) -> StudyFileError:
     """Return the error as one that names the file."""
-    damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
-    return (DamagedFileError if damaged else StudyFileError)(f"{path}: {error}")
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        return DamagedFileError(f"{path}: the database is damaged ({error})")
+    return StudyFileError(f"{path}: {error}")
 
 
-def check_integrity(connection: sqlite3.Connection) -> str | None:
-    """Return what SQLite finds wrong with the file, or None."""
-    try:
-        found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    return None if found == "ok" else str(found)
-
-
-def _version(connection: sqlite3.Connection) -> int | None:
-    """Return the schema version, None for a database that is still empty."""
-    if connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION:
-        return int(connection.execute("PRAGMA user_version").fetchone()[0])
-    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    return None if empty else -1
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    connection.executescript(
-        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id = {_APPLICATION}; "
-        f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-    )
-
-
-def _text(data: bytes) -> str:
+def text(data: bytes) -> str:
     """Decode text; a damaged byte gives other text, which the row's digest then shows."""
     return data.decode(errors="replace")
 

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from .. import __version__
 from ..locks import locked
-from .result import DamagedResultError
+from .log import log
+from .reading import settings_of
+from .result import decode
 from .salvage import salvage, set_aside
-from .schema import TABLES, DamagedFileError, check_integrity, connect, explained, row_digest
+from .schema import TABLES, DamagedFileError, connect, explained, row_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 DATABASE = "study.sqlite"
 LOCK = "study.lock"
@@ -42,6 +46,8 @@ class Store:
     ----------
     folder : str or Path
         Made if need be.
+    tell : callable, optional
+        What is called with each of the `notices` as it comes, to show it to somebody.
 
     Raises
     ------
@@ -55,16 +61,18 @@ class Store:
     Attributes
     ----------
     notices : list of str
-        What was found and put right on opening: damaged results dropped, a damaged file set aside.
+        What the user should know: damaged results dropped, a damaged file set aside, no locks on this file system,
+        a reader that holds up the writing, results that another version made.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, tell: Callable[[str], None] | None = None) -> None:
         self.folder = Path(folder)
+        self._tell = tell
         self.folder.mkdir(parents=True, exist_ok=True)
         self.path = self.folder / DATABASE
         self.notices: list[str] = []
         with ExitStack() as stack:
-            stack.enter_context(locked(self.folder / LOCK, "run a study", hint=_HINT))
+            stack.enter_context(locked(self.folder / LOCK, "run a study", hint=_HINT, tell=self.notice))
             self._connection = self._open()
             stack.callback(self._connection.close)
             self._drop_damaged()
@@ -80,13 +88,20 @@ class Store:
         """Close the file and let go of the folder."""
         self._release.close()
 
+    def notice(self, text: str) -> None:
+        """Keep what the user should know, log it, and show it where somebody wants to be told."""
+        self.notices.append(text)
+        log.warning("%s", text)
+        if self._tell is not None:
+            self._tell(text)
+
     def set_plan(self, cells: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Note which cells (key and settings) are wanted now, in their order; results of others stay.
 
         One key may have been planned in other words before, say with a number for ``network_seed = "seed"``: the
-        new ones hold.
+        new ones hold. Settings may hold, under `ASKED`, the plan's own words as `StoredCell` has them.
         """
-        rows = [(key, text, row_digest(key, text)) for key, settings in cells if (text := json.dumps(settings))]
+        rows = [(key, text, row_digest(key, text)) for key, settings in cells if (text := _compact(settings))]
         with self._transaction() as run:
             run.execute("UPDATE cells SET planned = 0")
             run.executemany(
@@ -96,9 +111,10 @@ class Store:
             )
 
     def planned(self) -> list[dict[str, Any]]:
-        """Return the settings of the wanted cells, in their order."""
+        """Return the settings of the wanted cells in the plan's own words, in their order."""
         rows = self._connection.execute("SELECT settings FROM cells WHERE planned ORDER BY position")
-        return [json.loads(settings) for (settings,) in rows]
+        stored = [settings_of(text) for (text,) in rows]
+        return [settings | words for settings, asked in stored for words in asked or [{}]]
 
     def note(self, name: str, value: Any) -> None:
         """Keep a JSON-able fact about the study under a name."""
@@ -114,6 +130,23 @@ class Store:
     def finished(self) -> dict[str, str]:
         """Return the status of each cell that has a result, by its key."""
         return dict(self._connection.execute("SELECT key, status FROM results"))
+
+    def other_versions(self, keys: Iterable[str], earlier: str) -> Counter[str]:
+        """Return how many of the results were made by which other version of subnetlab.
+
+        Parameters
+        ----------
+        keys : iterable of str
+        earlier : str
+            The version that made those that do not say so.
+        """
+        made: Counter[str] = Counter()
+        for key in keys:
+            row = self._connection.execute("SELECT payload FROM results WHERE key = ?", (key,)).fetchone()
+            if row is not None:
+                made[decode(row[0], curves=False).version or earlier] += 1
+        del made[__version__]
+        return made
 
     def write(self, outcomes: Iterable[Outcome]) -> None:
         """Store results; a later one for the same cell takes the place of an earlier one.
@@ -145,9 +178,9 @@ class Store:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         connection = self._connection
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            self._patiently("BEGIN IMMEDIATE")
             yield connection
-            connection.execute("COMMIT")
+            self._patiently("COMMIT")
         except BaseException as error:
             with suppress(sqlite3.Error):  # a failed COMMIT may have rolled back already
                 connection.execute("ROLLBACK")
@@ -155,21 +188,36 @@ class Store:
                 raise explained(self.path, error) from error
             raise
 
+    def _patiently(self, statement: str) -> None:
+        """Run a statement however long another program holds the file: no result is given up for that.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C, twice while a study runs.
+        """
+        told = False
+        while True:
+            try:
+                self._connection.execute(statement)
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+            if not told:
+                self.notice(f"another program holds {self.path.name}; results wait until it lets go")
+                told = True
+
     def _open(self) -> sqlite3.Connection:
         """Open the database; one that is damaged is set aside, and its sound rows are carried over."""
-        problem = None
         try:
-            connection = connect(self.path, write=True)
-            problem = check_integrity(connection)
-            if problem is None:
-                return connection
-            connection.close()
+            return connect(self.path, write=True)
         except DamagedFileError as error:
-            problem = str(error)
+            problem = str(error).removeprefix(f"{self.path}: ").removeprefix("the database is damaged ").strip("()")
         aside = set_aside(self.path)
         connection = connect(self.path, write=True)
         carried = salvage(aside, connection)
-        self.notices.append(
+        self.notice(
             f"{self.path.name} was damaged ({problem}); it is kept as {aside.name}, and {carried} sound results were "
             "taken over; what is missing will be run again"
         )
@@ -186,46 +234,8 @@ class Store:
                 dropped[table] = len(damaged)
         for table, count in dropped.items():
             if count:
-                self.notices.append(
-                    f"{count} rows of {table} were damaged and are dropped; their cells will be run again"
-                )
+                self.notice(f"{count} rows of {table} were damaged and are dropped; their cells will be run again")
 
 
-class StoredCell(NamedTuple):
-    """A cell as the store holds it; status "pending" and no payload where there is no result."""
-
-    key: str
-    settings: dict[str, Any]
-    status: str
-    seconds: float | None
-    payload: bytes | None
-
-
-def read_cells(path: Path) -> Iterator[StoredCell]:
-    """Yield the wanted cells and all with a result, in the order in which they were planned.
-
-    Raises
-    ------
-    FileNotFoundError, StudyFileError
-        If there is no study or it cannot be read.
-    DamagedResultError
-        If bytes are not the ones that were written.
-    """
-    connection = connect(path)
-    try:
-        rows = connection.execute(
-            "SELECT key, settings, cells.digest, status, seconds, payload, results.digest "
-            "FROM cells LEFT JOIN results USING (key) WHERE planned OR payload IS NOT NULL ORDER BY position"
-        ).fetchall()  # at once: an open query would hold up the writer
-    except sqlite3.Error as error:
-        raise explained(path, error) from error
-    finally:
-        connection.close()
-    for key, settings, cell_digest, status, seconds, payload, result_digest in rows:
-        sound = row_digest(key, settings) == cell_digest
-        if sound and payload is None:
-            yield StoredCell(key, json.loads(settings), "pending", None, None)
-        elif sound and row_digest(key, status, seconds, payload) == result_digest:
-            yield StoredCell(key, json.loads(settings), status, seconds, payload)
-        else:
-            raise DamagedResultError(f"{path}: the row of cell {key[:12]} is damaged; run the study again to mend it")
+def _compact(settings: dict[str, Any]) -> str:
+    return json.dumps(settings, separators=(",", ":"))

@@ -7,16 +7,20 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .cell import ADDED
 from .export import export
-from .result import CellResult, decode
-from .store import DATABASE, StoredCell, read_cells
+from .reading import StoredCell, read_cells
+from .store import DATABASE
 from .table import build_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import xarray as xr
+
+    from .result import CellResult
 
 
 def open_study(path: str | Path) -> Study:
@@ -60,9 +64,10 @@ class Study:
         for cell in self._cells:
             row = {"key": cell.key, **cell.settings, "status": cell.status, "message": ""}
             row["diagnostics"] = " ".join(cell.settings["diagnostics"])
-            if cell.payload is not None:
-                result = decode(cell.payload)
+            result = cell.result(curves=False)
+            if result is not None:
                 row |= {"message": result.message, "step_size_used": result.step_size, "rounds_done": result.rounds}
+                row |= {"version": result.version or ""}
                 row |= result.finals
             rows.append(row)
         return rows
@@ -98,16 +103,19 @@ class Study:
     def results(self) -> Iterator[tuple[dict[str, Any], CellResult]]:
         """Yield the settings and the result of each cell that has one."""
         for cell in self._cells:
-            if cell.payload is not None:
-                yield cell.settings, decode(cell.payload, cell.seconds or 0.0)
+            result = cell.result()
+            if result is not None:
+                yield cell.settings, result
 
     def select(self, **where: Any) -> Study:
-        """Return the part of the study with these settings, a value or a list of values each.
+        """Return the part of the study with these settings: for each a value, or any collection of values.
+
+        An engine that ``"auto"`` chose is found by either name.
 
         Raises
         ------
         ValueError
-            If a name is no setting.
+            If a name is no setting, or no cell of the study has any of the values.
 
         Examples
         --------
@@ -117,18 +125,22 @@ class Study:
         for name, wanted in where.items():
             if cells and name not in cells[0].settings:
                 raise ValueError(f"Study.select: {name!r} is no setting; there are: {', '.join(cells[0].settings)}")
-            values = wanted if isinstance(wanted, (list, tuple)) else [wanted]
-            cells = [cell for cell in cells if cell.settings[name] in values]
+            values = _wanted(wanted)
+            if self._cells and not any(_among(values, cell, name) for cell in self._cells):
+                there = ", ".join(dict.fromkeys(repr(cell.settings[name]) for cell in self._cells))
+                raise ValueError(f"Study.select: {name} must be among {there}, got {wanted!r}")
+            cells = [found for cell in cells if (found := _among(values, cell, name))]
         return Study(self.path, cells)
 
     def table(self, *, curves: bool | Sequence[str] = True) -> xr.Dataset:
         """Return the results as an xarray Dataset.
 
-        Its dimensions are the settings that vary, by their names in `Cell` (and ``dataset``, ``n_samples``,
-        ``data_seed`` ... of the data); what does not vary is in ``.attrs``. Variables: ``status``,
-        ``step_size_used``, ``rounds_done``, the final values in float64, and the curves with dimensions of
-        their own behind: ``round``; ``step`` (local steps, the first is index 0); ``state`` (before round 0 and
-        after each aggregation); ``substep`` and ``subnetwork``.
+        Its dimensions are the settings that the plan varied, by their names in `Cell` (and ``dataset``, ``n_samples``,
+        ``data_seed`` ... of the data); what it did not vary is in ``.attrs``. An engine left to "auto" is no
+        dimension, whichever was chosen. Variables: ``status``, ``engine_used``, ``step_size_used``, ``rounds_done``,
+        the final values in float64, and the curves with dimensions of their own behind: ``round``; ``step`` (local
+        steps, the first is index 0); ``state`` (before round 0 and after each aggregation); ``substep`` and
+        ``subnetwork``.
 
         Parameters
         ----------
@@ -146,3 +158,21 @@ class Study:
 def _missing(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that the store leaves out at their old values."""
     return {name: value for name, value in ADDED.items() if name not in settings}
+
+
+def _wanted(given: Any) -> list[Any]:
+    """Return one value, or the values of a list, range, set, array or any other collection, as plain values."""
+    try:
+        values = [given] if isinstance(given, (str, bytes)) else list(given)
+    except TypeError:
+        values = [given]
+    values = [value.item() if isinstance(value, (np.generic, np.ndarray)) else value for value in values]
+    return [*values, list(values)]  # a setting that is a list itself, diagnostics, may be meant
+
+
+def _among(values: list[Any], cell: StoredCell, name: str) -> StoredCell | None:
+    """Return the cell, as far as it was asked for with one of the values, or None."""
+    words = tuple(words for words in cell.asked if (cell.settings | words).get(name) in values)
+    if words:
+        return cell._replace(asked=words)
+    return cell if cell.settings.get(name) in values else None

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .result import decode
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import xarray as xr
 
+    from .reading import StoredCell
     from .result import CellResult
-    from .store import StoredCell
 
 # The dimensions of each curve behind those of the grid; "state" counts aggregations from 0, before round 0.
 _DIMENSIONS: dict[str, tuple[str, ...]] = {
@@ -26,6 +24,8 @@ _DIMENSIONS: dict[str, tuple[str, ...]] = {
 _STATE = ("state",)
 _DENSE = 64  # a grid may have this many times more places than there are cells
 _NOT_AXES = ("path",)
+_LARGEST_INT64 = 2**63 - 1
+_LARGEST_EXACT = 2**53  # of whole numbers as floats
 
 
 class SparseGridError(ValueError):
@@ -36,15 +36,23 @@ def build_table(cells: Sequence[StoredCell], *, curves: bool | Sequence[str] = T
     """Return the results on the grid of the settings that vary; see `Study.table`."""
     import xarray as xr
 
-    results = [None if cell.payload is None else decode(cell.payload) for cell in cells]
-    axes = varying([cell.settings for cell in cells])
+    placed = [(settings, cell) for cell in cells for settings in cell.as_asked()]
+    asked = [settings for settings, _ in placed]
+    used = [cell.settings for _, cell in placed]
+    axes = varying(asked)
+    if "engine" in axes and not any(cell.asked for cell in cells):  # by a version that did not keep the plan's words
+        by_auto = [settings | {"engine": "auto"} for settings in asked]
+        if len(set(_places(by_auto, varying(by_auto)))) == len(placed):
+            asked, axes = by_auto, varying(by_auto)
     shape = tuple(len(values) for values in axes.values())
-    if math.prod(shape) > max(_DENSE * len(cells), 1000):
+    if math.prod(shape) > max(_DENSE * len(placed), 1000):
         raise SparseGridError(
             f"Study.table: {len(cells)} cells span a grid of {' x '.join(map(str, shape))} places "
             f"({', '.join(axes)}): use Study.select(...) or Study.records()"
         )
-    places = _places([cell.settings for cell in cells], axes)
+    places = _places(asked, axes)
+    unpacked = {cell.key: cell.result(curves=bool(curves)) for cell in cells}
+    results = [unpacked[cell.key] for _, cell in placed]
     grid = tuple(axes)
 
     def variable(kind: Any, empty: Any, value: Callable[[CellResult], Any]) -> tuple[tuple[str, ...], np.ndarray]:
@@ -55,8 +63,10 @@ def build_table(cells: Sequence[StoredCell], *, curves: bool | Sequence[str] = T
         return grid, array
 
     done = [result for result in results if result is not None]
-    variables: dict[str, Any] = {"status": _statuses(results, places, shape, grid)}
+    statuses = ["pending" if result is None else result.status for result in results]
+    variables: dict[str, Any] = {"status": _texts(statuses, "absent", places, shape, grid)}
     variables["step_size_used"] = variable(float, np.nan, lambda r: math.nan if r.step_size is None else r.step_size)
+    variables["engine_used"] = _texts([settings["engine"] for settings in used], "", places, shape, grid)
     variables["rounds_done"] = variable(np.int32, 0, lambda r: r.rounds)
     for name in _names(result.finals for result in done):
         variables[name] = variable(float, np.nan, lambda r, name=name: r.finals.get(name, math.nan))
@@ -64,8 +74,9 @@ def build_table(cells: Sequence[StoredCell], *, curves: bool | Sequence[str] = T
     for name in wanted:
         variables[name] = _curve(name, results, places, shape, grid)
     coordinates: dict[str, Any] = {name: coordinate(values) for name, values in axes.items()}
-    first = cells[0].settings if cells else {}
-    fixed = {name: value for name, value in first.items() if name not in axes}
+    mixed = {*axes, *varying(used)}
+    first, words = (used[0], asked[0]) if placed else ({}, {})
+    fixed = {name: words.get(name) if name in mixed else value for name, value in first.items() if name not in axes}
     return xr.Dataset(variables, coords=coordinates, attrs=_attributes(fixed))
 
 
@@ -86,11 +97,18 @@ def varying(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def coordinate(values: Sequence[Any]) -> np.ndarray:
-    """Return the values as one array: numbers as they are (None as NaN), anything else as text."""
-    if all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values):
-        if all(isinstance(value, int) for value in values):
-            return np.array(values)
-        return np.array([math.nan if value is None else value for value in values], dtype=float)
+    """Return the values as one array: numbers as they are (None as NaN), anything else as text.
+
+    Numbers that would not keep apart as floats, such as seeds beyond 2**53 beside None, are text, too.
+    """
+    numbers = [value for value in values if value is not None]
+    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in numbers):
+        whole = all(isinstance(value, int) for value in numbers)
+        if whole and len(numbers) == len(values):
+            unsigned = min(numbers, default=0) >= 0 and max(numbers, default=0) > _LARGEST_INT64
+            return np.array(values, dtype=np.uint64 if unsigned else np.int64)
+        if max((abs(value) for value in numbers if isinstance(value, int)), default=0) <= _LARGEST_EXACT:
+            return np.array([math.nan if value is None else value for value in values], dtype=float)
     return np.array(["none" if value is None else str(value) for value in values])
 
 
@@ -100,14 +118,14 @@ def _places(settings: Sequence[Mapping[str, Any]], axes: Mapping[str, list[Any]]
     return list(zip(*columns, strict=True)) if columns else [()] * len(settings)
 
 
-def _statuses(
-    results: Sequence[CellResult | None], places: Sequence[tuple[int, ...]], shape: tuple[int, ...], grid: Any
+def _texts(
+    values: Sequence[str], empty: str, places: Sequence[tuple[int, ...]], shape: tuple[int, ...], grid: Any
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the statuses; "absent" where no cell was planned, "pending" where there is no result."""
-    statuses = np.full(shape, "absent", dtype="U8")
-    for place, result in zip(places, results, strict=True):
-        statuses[place] = "pending" if result is None else result.status
-    return grid, statuses
+    """Return a word per cell, such as its status, and another where no cell was planned."""
+    texts = np.full(shape, empty, dtype=f"U{max(map(len, (*values, empty, ' ')))}")
+    for place, value in zip(places, values, strict=True):
+        texts[place] = value
+    return grid, texts
 
 
 def _curve(
