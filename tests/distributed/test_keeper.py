@@ -10,14 +10,20 @@ import pytest
 
 SCRIPT = """
 import os, signal, sys, time
-from subnetlab.engines.distributed.keeper import keep
+from subnetlab.engines.distributed import keeper
 
-def work(attempt):
+keeper._PAUSE = 0.0
+
+def work(attempt, progress):
     print(attempt, os.getpid(), flush=True)
     return {work}
 
-sys.exit(keep(work, max_restarts=3, silence=0.6))
+sys.exit(keeper.keep(work, max_restarts=3, silence={silence}, stop=lambda: print("stop", flush=True)))
 """
+
+
+def script(work):
+    return SCRIPT.format(work=work, silence=0.6 if "STOP" in work or "1.5" in work else 60.0)
 
 
 @pytest.mark.parametrize(
@@ -31,20 +37,42 @@ sys.exit(keep(work, max_restarts=3, silence=0.6))
         ("os.kill(os.getpid(), signal.SIGKILL) if attempt < 1 else 0", 2, 0),
         ("os.kill(os.getpid(), signal.SIGSTOP) if attempt < 1 else 0", 2, 0),
         ("time.sleep(1.5) or 0", 1, 0),  # slow is not silent
+        ("3 if attempt < 20 else 0", 21, 0),  # the loss of others is no failure of this one
+        ("3", 101, 3),  # but for ever it is
+        ("progress() or (1 if attempt < 9 else 0)", 10, 0),  # failures with something completed in between
+        ("(progress() or 1) if attempt < 2 else 1", 5, 1),
     ],
 )
 def test_lives(work, lives, code):
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(work=work)], capture_output=True, text=True, timeout=30, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script(work)], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == code
     assert [line.split()[0] for line in done.stdout.splitlines()] == [str(i) for i in range(lives)]
     assert ("ZeroDivisionError" in done.stderr) == ("/" in work)
 
 
+@pytest.mark.parametrize("by_parent", [True, False], ids=["of the parent", "of a batch system"])
+def test_a_request_to_terminate(by_parent):
+    """The parent is torchrun, which ends its keepers to begin again; anybody else asks the job to end in good order."""
+    command = [sys.executable, "-c", script("time.sleep(60)")]
+    keeper = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    worker = int(keeper.stdout.readline().split()[1])
+    if by_parent:
+        keeper.terminate()
+        assert keeper.wait(30) == 1
+    else:
+        for pid in (worker, keeper.pid):
+            subprocess.run(["sh", "-c", f"kill -TERM {pid}"], check=True)
+        assert keeper.stdout.readline() == "stop\n"
+        assert is_alive(worker)
+        keeper.kill()
+        keeper.wait()
+    keeper.stdout.close()
+    wait_until_dead(worker)
+
+
 def test_a_log_on_a_full_disk_changes_nothing():
     with open("/dev/full", "w") as full:
-        command = [sys.executable, "-c", SCRIPT.format(work="1 / attempt and 0")]
+        command = [sys.executable, "-c", script("1 / attempt and 0")]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, timeout=30, check=False)
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["0", "1"]
@@ -57,14 +85,16 @@ def test_who_comes_after_the_death_of_its_parent_ends():
 
 
 def test_a_worker_dies_with_its_keeper():
-    keeper = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(work="time.sleep(60)")], stdout=subprocess.PIPE, text=True
-    )
+    keeper = subprocess.Popen([sys.executable, "-c", script("time.sleep(60)")], stdout=subprocess.PIPE, text=True)
     worker = int(keeper.stdout.readline().split()[1])
     keeper.kill()
     keeper.wait()
     keeper.stdout.close()
-    deadline = time.monotonic() + 10
+    wait_until_dead(worker)
+
+
+def wait_until_dead(worker):
+    deadline = time.monotonic() + 60
     while is_alive(worker) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not is_alive(worker)

@@ -18,8 +18,9 @@ import subnetlab as sl
 from subnetlab.cli import launch
 from subnetlab.cli.main import main
 from subnetlab.engines.distributed.checkpoint import Checkpoints, Manifest
-from subnetlab.engines.distributed.launcher import _follow
-from subnetlab.engines.distributed.process import _ended_without
+from subnetlab.engines.distributed.log import append_event, events_after, log_end
+from subnetlab.engines.distributed.meeting import listen
+from subnetlab.engines.distributed.process import ended_without
 
 DATA = ["--dataset", "diabetes", "--n-samples", "40"]
 RUN = ["--p", "6", "--rounds", "60", "--tau", "3", "--width", "300", "--checkpoint-every", "5", "--timeout", "15"]
@@ -93,6 +94,10 @@ def test_a_killed_worker_costs_time_only(torch, tmp_path, capsys):
             ["--local-workers", "1"],
             "address must be HOST:PORT of machine 0 for workers on several machines, got none",
         ),
+        (
+            ["--local-workers", "1", "--machine", "2", "--address", "127.0.0.1:1"],
+            "machine must be a number from 0 to 1, for machines before this one have workers, too, got 2",
+        ),
         (["--address", "here"], "address must be HOST:PORT, a name or IPv4 address, got 'here'"),
         (["--address", ":29500"], "address must be HOST:PORT, a name or IPv4 address, got ':29500'"),
         (["--address", "127.0.0.1:65536"], "address must be HOST:PORT, a name or IPv4 address, got '127.0.0.1:65536'"),
@@ -137,11 +142,10 @@ def test_force_takes_a_folder_over(torch, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("signum", "code"),
-    [(signal.SIGTERM, 130), (signal.SIGKILL, -9)],  # SIGTERM goes the way of Ctrl-C
-    ids=["SIGTERM", "kill -9"],
+    ("kind", "code"),
+    [("SIGTERM", 130), ("SIGTERM to every process", 130), ("SIGKILL", -9)],  # SIGTERM goes the way of Ctrl-C
 )
-def test_no_worker_outlives_the_launcher(torch, tmp_path, signum, code):
+def test_no_worker_outlives_the_launcher(torch, tmp_path, kind, code):
     folder = tmp_path / "run"
     endless = [*RUN[:3], "1000000", *RUN[4:], "--step-size", "0.01"]
     command = [sys.executable, "-m", "subnetlab.cli.main", "launch", "--out", str(folder), "--workers", "2"]
@@ -149,16 +153,57 @@ def test_no_worker_outlives_the_launcher(torch, tmp_path, signum, code):
         launcher = subprocess.Popen([*command, *DATA, *endless], stdout=subprocess.DEVNULL, stderr=stderr)
     try:
         wait_for(lambda: len(events(folder, "round")) > 3)
-        launcher.send_signal(signum)
+        for pid in at_work(folder) if "every" in kind else [launcher.pid]:
+            os.kill(pid, signal.SIGKILL if kind == "SIGKILL" else signal.SIGTERM)
         assert launcher.wait(60) == code
         wait_for(lambda: not at_work(folder))
     finally:
         launcher.kill()
         launcher.wait()
     if code == 130:
+        assert len(events(folder, "begin")) == 1
         assert "stopped after a checkpoint" in (tmp_path / "stderr").read_text()
         assert list(folder.glob("checkpoints/*/complete.npz"))
         assert not (folder / "stop").exists()
+
+
+def test_nothing_outside_reaches_the_workers(torch, tmp_path):
+    """Neither an outer launcher's variables nor files of the current folder nor torchrun's macros in names."""
+    here, folder = tmp_path / "here", "-a$$b${local_rank}"
+    here.mkdir()
+    for module in ("random", "torch", "numpy", "subnetlab"):
+        (here / f"{module}.py").write_text("open('executed', 'w')\n")
+    outer = {
+        **{
+            "PET_NNODES": "4",
+            "PET_NO_PYTHON": "1",
+            "PET_RUN_PATH": "1",
+            "PET_STANDALONE": "1",
+            "PET_LOG_DIR": "/proc/none",
+        },
+        **{"MASTER_ADDR": "192.0.2.1", "MASTER_PORT": "1", "WORLD_SIZE": "32", "RANK": "16", "LOCAL_RANK": "1"},
+        **{"TORCHELASTIC_RESTART_COUNT": "3", "TORCHELASTIC_USE_AGENT_STORE": "True", "GLOO_SOCKET_IFNAME": "none0"},
+    }
+    program = "import sys; from subnetlab.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-P", "-c", program, "launch", f"--out=./{folder}", "--workers", "2", *DATA, *RUN]
+    done = subprocess.run(
+        command, cwd=here, env={**os.environ, **outer}, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (here / "executed").exists()
+    assert_same_as_train(here / folder)
+
+
+def test_workers_that_never_came_are_not_counted(torch, tmp_path, capsys):
+    folder = tmp_path / "run"
+    free = listen("127.0.0.1", 0)
+    address = "{}:{}".format(*free.getsockname())
+    free.close()
+    alone = ["--workers", "2", "--local-workers", "1", "--address", address, "--patience", "0.1", "--json"]
+    assert main(["launch", "--out", str(folder), *DATA, *RUN, *alone]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["workers"] == 1
+    assert "1 of 2 workers came; going on without the others" in told.err
 
 
 def wait_for(condition, seconds=60):
@@ -169,7 +214,7 @@ def wait_for(condition, seconds=60):
 
 
 def at_work(folder):
-    """Return the commands of the processes that have this folder among their arguments."""
+    """Return the processes that have this folder among their arguments."""
     found = []
     for process in os.listdir("/proc"):
         if process.isdigit():
@@ -179,7 +224,7 @@ def at_work(folder):
             except (FileNotFoundError, ProcessLookupError):
                 continue
             if os.fsencode(folder) in words:
-                found.append(words)
+                found.append(int(process))
     return found
 
 
@@ -207,11 +252,22 @@ def test_force_on_a_running_job_changes_nothing(torch, tmp_path, capsys):
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["round-00000002"]
 
 
-def test_a_log_that_was_cut_short_is_read_on(tmp_path):
-    log, told = tmp_path / "log.jsonl", []
-    log.write_text('{"event": "begin"}\n{"ev{"event": "round"}\n{"event": "end"}\n{"eve')
-    assert _follow(log, 0, told.append) == len(log.read_text()) - 5
-    assert [event["event"] for event in told] == ["begin", "end"]
+def test_lines_of_the_log_that_are_no_events_are_passed_over(tmp_path):
+    """Cut short by a full disk, or somebody else's."""
+    append_event(tmp_path, "begin", 0, attempt=0, pids=[1, 2])
+    append_event(tmp_path, "round", 1, full_error=0.5)
+    with open(tmp_path / "log.jsonl", "a") as log:
+        log.write('{"ev{"event": "round"}\n5\n[]\nnull\n{}\n{"event": []}\n{"event": "round", "rounds": "2"}\n')
+        log.write('{"event": "noon", "rounds": 3}\n' + "[" * 100_000 + "\n\xff\n")
+    append_event(tmp_path, "end", 2, status="finished")
+    whole = log_end(tmp_path)
+    with open(tmp_path / "log.jsonl", "a") as log:
+        log.write('{"eve')
+    found, position = events_after(tmp_path, 0)
+    assert [event["event"] for event in found] == ["begin", "round", "end"]
+    assert position == whole
+    assert events_after(tmp_path, position) == ([], position)
+    assert events_after(tmp_path / "nowhere", 7) == ([], 7)
 
 
 def test_without_torch(tmp_path, capsys, monkeypatch):
@@ -222,11 +278,14 @@ def test_without_torch(tmp_path, capsys, monkeypatch):
 
 
 def test_who_was_away_when_the_others_ended_reads_how(tmp_path):
-    now = time.time()
-    assert _ended_without(tmp_path, now) == ""
-    log = tmp_path / "log.jsonl"
-    log.write_text(json.dumps({"event": "end", "time": now + 1, "rounds": 5, "status": "finished"}) + "\n")
-    assert _ended_without(tmp_path, now) == "finished"
-    assert _ended_without(tmp_path, now + 100) == ""  # that was another launch
-    log.write_text(json.dumps({"event": "round", "time": now + 1, "rounds": 5}) + "\n")
-    assert _ended_without(tmp_path, now) == ""
+    assert ended_without(tmp_path, 0, rounds=5) == ""
+    append_event(tmp_path, "end", 4, status="stopped")
+    assert ended_without(tmp_path, 0, rounds=5) == "stopped"
+    assert ended_without(tmp_path, log_end(tmp_path), rounds=5) == ""  # that was another launch
+    started = log_end(tmp_path)
+    append_event(tmp_path, "round", 5, full_error=0.1)
+    assert ended_without(tmp_path, started, rounds=5) == ""
+    append_event(tmp_path, "end", 5, status="finished")
+    assert ended_without(tmp_path, started, rounds=5) == "finished"
+    assert ended_without(tmp_path, log_end(tmp_path), rounds=5) == "finished"  # for good
+    assert ended_without(tmp_path, log_end(tmp_path), rounds=6) == ""

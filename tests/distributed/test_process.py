@@ -47,8 +47,8 @@ def test_a_worker_that_fails_too_often_says_so(torch, tmp_path):
     assert code == 2
     assert outcome == {
         "status": "failed",
-        "message": "launch: a worker may fail max_restarts = 1 times, got one more; its log tells why "
-        "(a round that takes longer than timeout = 30 s is a failure, too)",
+        "message": "launch: a worker may fail max_restarts = 1 times without a checkpoint in between, got one more; "
+        "its log tells why (a round that takes longer than timeout = 30 s is a failure, too)",
     }
 
 

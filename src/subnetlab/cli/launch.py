@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from ..engines.distributed.job import Job
 from ..engines.distributed.launcher import Launch, run_workers
 from ..engines.distributed.meeting import listen, parse_address
 from ..engines.distributed.process import job_file
+from ..engines.distributed.termination import on_termination
 from ..progress import progress_bar
 from ..training.data import TrainingData
 from ..training.step_size import resolve_step_size
@@ -55,7 +57,7 @@ class Options:
     patience: float = 60.0
     """Seconds to wait for missing workers at the start and after a failure, before going on without them."""
     max_restarts: int = 100
-    """Failures of a worker after which it gives up."""
+    """Failures of a worker, without a checkpoint in between, after which it gives up; the loss of others is none."""
     scheme: SchemeOptions = field(default_factory=lambda: SchemeOptions(masks="categorical", n_subnetworks=4))
     seed: int = 0
     """Seed of initial network and masks."""
@@ -74,6 +76,12 @@ class Options:
 
 
 def run(options: Options) -> int:
+    """Train; SIGTERM is a request to end like Ctrl-C, at any time."""
+    with on_termination(signal.default_int_handler):
+        return _run(options)
+
+
+def _run(options: Options) -> int:
     """Prepare the job, run the workers, gather the results."""
     launch = _launch(options)
     if find_spec("torch") is None:
@@ -125,6 +133,11 @@ def _launch(options: Options) -> Launch:
     if local > workers:
         raise ValueError(f"launch: local_workers must be at most workers {workers}, got {local}")
     checks.whole_number(owner, "machine", options.machine, least=0)
+    if options.machine > workers - local:
+        raise ValueError(
+            f"launch: machine must be a number from 0 to {workers - local}, for machines before this one have workers, "
+            f"too, got {options.machine}"
+        )
     if options.address is None and (local < workers or options.machine):
         raise ValueError("launch: address must be HOST:PORT of machine 0 for workers on several machines, got none")
     if options.address is not None:
@@ -190,6 +203,9 @@ def _train(launch: Launch, options: Options, lock: int, done: int) -> tuple[str,
             nonlocal best
             if event["event"] == "begin" and event["attempt"]:
                 print(f"a worker was lost; going on after round {event['rounds']}", file=sys.stderr)
+            if event["event"] == "begin" and len(event["pids"]) < launch.workers:
+                came = len(event["pids"])
+                print(f"{came} of {launch.workers} workers came; going on without the others", file=sys.stderr)
             if event["event"] == "round" and event["rounds"] > best:
                 best = event["rounds"]
                 advance(f"error {event['full_error']:.4g}")
@@ -203,18 +219,19 @@ def _gather(options: Options, job: Job, checkpoints: Checkpoints, data: Dataset)
     if manifest is None:
         return
     export_network(job, checkpoints, manifest, folder / "network.npz")
+    costs = manifest.history["costs"]
     small = 8 * job.width * job.X.shape[1] <= _WHOLE_NETWORK
     errors = save_results(job, checkpoints, manifest, folder, whole_run=small)
     summary = {
         "dataset": data.name,
         "n_samples": len(data.X),
         "n_features": data.X.shape[1],
-        "workers": options.workers,
+        "workers": int(costs[-1, 0]) if len(costs) else 0,  # in the last round; not all that were asked may have come
         "rounds": manifest.round,
         "step_size": job.step_size,
         "error_before": float(errors[0]),
         "error_after": float(errors[-1]),
-        "bytes_per_round": float(manifest.history["costs"][:, 1].mean()),
+        "bytes_per_round": float(costs[:, 1].mean()),
         "out": str(folder),
     }
     write_json(folder / "summary.json", summary)

@@ -18,39 +18,64 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
+from .termination import sender_of_termination, termination_held_back
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PARENT = "SUBNETLAB_PARENT"  # in the environment: who started this process
 FAILED = 2  # exit code of work that another attempt would not help
+LOST = 3  # exit code of work that ended because of others
 
 _PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _BEAT = 0.25  # seconds
+_PROGRESS = b"+"
+_MOST_LOSSES = 100  # in a row without anything completed: others that never work together with this one
 _PAUSE = 0.3  # before the next attempt: time for the others to notice, so that nobody comes to a meeting that is over
 
 
-def keep(work: Callable[[int], int], *, max_restarts: int, silence: float) -> int:
-    """Fork ``work(attempt)`` until it returns 0 or `FAILED`.
+def keep(
+    work: Callable[[int, Callable[[], None]], int],
+    *,
+    max_restarts: int,
+    silence: float,
+    stop: Callable[[], None] = lambda: None,
+) -> int:
+    """Fork ``work(attempt, progress)`` until it returns 0 or `FAILED`.
 
     Parameters
     ----------
     work : callable
-        Its result is the exit code of the process; an exception counts as 1.
+        Its result is the exit code of the process; an exception counts as 1. It calls ``progress()`` when something
+        was completed that the next attempt will not do again: failures are counted from there.
     max_restarts : int
+        How often work may fail in a row. The loss of others, `LOST`, does not count: they have counts of their own.
     silence : float
         A worker that gives no sign of life for so many seconds (SIGSTOP, a machine out of memory) is killed.
+    stop : callable
+        Is called when somebody but the parent sends SIGTERM. The parent's own ends the process.
 
     Returns
     -------
     int
-        What it returned, or 1 after the last restart failed too.
+        What it returned: after the last restart failed too, 1 or `LOST`.
     """
-    for attempt in range(max_restarts + 1):
-        if (code := _one_life(work, attempt, silence)) in (0, FAILED):
-            return code
-        time.sleep(_PAUSE)
-    return 1
+    failures, attempt = {1: 0, LOST: 0}, 0
+    most = {1: max_restarts, LOST: max(max_restarts, _MOST_LOSSES)}
+    with termination_held_back():
+        while True:
+            code, progressed = _one_life(work, attempt, silence, stop)
+            if code in (0, FAILED):
+                return code
+            if progressed:
+                failures = dict.fromkeys(failures, 0)
+            kind = code if code == LOST else 1
+            failures[kind] += 1
+            if failures[kind] > most[kind]:
+                return kind
+            attempt += 1
+            time.sleep(_PAUSE)
 
 
 def die_with_parent(parent: int) -> None:
@@ -61,7 +86,10 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def _one_life(work: Callable[[int], int], attempt: int, silence: float) -> int:
+def _one_life(
+    work: Callable[[int, Callable[[], None]], int], attempt: int, silence: float, stop: Callable[[], None]
+) -> tuple[int, bool]:
+    """Return the exit code of one attempt, and whether it completed anything."""
     reader, writer = os.pipe()
     keeper = os.getpid()
     pid = os.fork()
@@ -69,22 +97,30 @@ def _one_life(work: Callable[[int], int], attempt: int, silence: float) -> int:
         os.close(reader)
         _live(work, attempt, writer, keeper)
     os.close(writer)
+    progressed = False
     while True:
         if not select.select([reader], [], [], silence)[0]:
             os.kill(pid, signal.SIGKILL)
-        elif not os.read(reader, 1 << 12):  # the other end is closed: it is dead
+        elif said := os.read(reader, 1 << 12):
+            progressed |= _PROGRESS in said
+        else:  # the other end is closed: it is dead
             break
+        if (sender := sender_of_termination()) == os.getppid():
+            os.kill(pid, signal.SIGKILL)  # torchrun begins again with all keepers
+            os._exit(1)
+        elif sender is not None:
+            stop()
     os.close(reader)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), progressed
 
 
-def _live(work: Callable[[int], int], attempt: int, writer: int, keeper: int) -> None:
+def _live(work: Callable[[int, Callable[[], None]], int], attempt: int, writer: int, keeper: int) -> None:
     """Be the worker; never returns."""
     code = 1
     try:
         die_with_parent(keeper)
         threading.Thread(target=_beat, args=(writer,), daemon=True).start()
-        code = work(attempt)
+        code = work(attempt, lambda: _progress(writer))
     except BaseException:  # a defect, or a signal: worth another attempt
         with contextlib.suppress(OSError):  # the log may be on a full disk
             traceback.print_exc()
@@ -99,3 +135,7 @@ def _beat(writer: int) -> None:
     while True:
         os.write(writer, b".")
         time.sleep(_BEAT)
+
+
+def _progress(writer: int) -> None:
+    os.write(writer, _PROGRESS)

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .keeper import PARENT
+from .log import events_after, log_end
 from .process import outcome_file
-from .training import LOG_FILE, STOP_FILE
+from .termination import on_termination, termination_held_back
+from .training import STOP_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _POLL = 0.1  # seconds
 _PARTING = 3.0  # seconds that workers have to end by themselves after one has told the outcome
-_GRACE = 40.0  # torchrun waits 30 s for a stopped child before it kills it
-_KEEPER_RESTARTS = 10  # torchrun's, which deals with the loss of keepers only
+_KEEPER_RESTARTS = 100  # torchrun's, which deals with the loss of keepers only
+_OF_A_LAUNCHER = re.compile(
+    r"(PET|MASTER|TORCHELASTIC|TORCH_ELASTIC|GLOO|TORCH_GLOO)_|((LOCAL_|GROUP_|ROLE_)?(RANK|WORLD_SIZE)|ROLE_NAME)$"
+)
 TORCHRUN_LOG = "torchrun.log"
 
 
@@ -86,18 +88,19 @@ class Launch:
             "--address": self.address,
             "--private": private,
         }
+        worker = [str(self.folder.absolute()), *(f"{name}={value}" for name, value in own.items())]
         return [
             *(sys.executable, "-m", "subnetlab.engines.distributed.supervisor"),
             *(f"{name}={value}" for name, value in options.items()),
-            *("-m", "subnetlab.engines.distributed.process", str(self.folder)),
-            *(f"{name}={value}" for name, value in own.items()),
+            *("-m", "subnetlab.engines.distributed.process"),
+            *(word.replace("$", "$$") for word in worker),  # torchrun replaces what looks like its macros
         ]
 
 
 def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], None]) -> tuple[str, str]:
     """Run the workers until the job is finished, stopped or failed.
 
-    Ctrl-C and SIGTERM stop them after the round at work, with a checkpoint; a second one at once.
+    Ctrl-C and SIGTERM stop them after the round at work, with a checkpoint; a second Ctrl-C at once.
 
     Parameters
     ----------
@@ -105,36 +108,38 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
     lock : int
         Descriptor of the lock file; torchrun holds the lock, too, while it lives.
     on_event : callable
-        Gets each line that rank 0 appends to the log.
+        Gets each event of the log.
 
     Returns
     -------
     (status, message)
         Status "finished", "stopped" or "failed".
     """
-    stop, log = launch.folder / STOP_FILE, launch.folder / LOG_FILE
+    stop = launch.folder / STOP_FILE
     asked_to_stop = False
     with (
-        _terminated_is_interrupted(),
-        tempfile.TemporaryDirectory(prefix="subnetlab-") as folder,
+        on_termination(lambda *_: stop.touch()),
+        tempfile.TemporaryDirectory(prefix="subnetlab-", ignore_cleanup_errors=True) as folder,
         open(launch.folder / TORCHRUN_LOG, "ab") as output,
     ):
         private = Path(folder)
-        stop.unlink(missing_ok=True)
-        position = log.stat().st_size if log.exists() else 0
-        process = subprocess.Popen(
-            launch.command(private),
-            stdout=output,
-            stderr=output,
-            env=_environment(launch, private),
-            start_new_session=True,  # Ctrl-C is ours to handle
-            pass_fds=(lock,),  # held while torchrun lives
-        )
+        if launch.machine == 0:
+            stop.unlink(missing_ok=True)
+        position = log_end(launch.folder)
+        with termination_held_back():
+            process = subprocess.Popen(
+                launch.command(private),
+                stdout=output,
+                stderr=output,
+                env=_environment(launch, private),
+                start_new_session=True,  # Ctrl-C is ours to handle
+                pass_fds=(lock,),  # held while torchrun lives
+            )
         try:
             while process.poll() is None and not outcome_file(private).exists():
                 try:
                     time.sleep(_POLL)
-                    position = _follow(log, position, on_event)
+                    position = _follow(launch.folder, position, on_event)
                 except KeyboardInterrupt:
                     if asked_to_stop:
                         raise
@@ -142,50 +147,30 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
                     stop.touch()
             _wait(process)
         finally:
-            _terminate(process)
-        _follow(log, position, on_event)
+            _end(process)
+        _follow(launch.folder, position, on_event)
         return _outcome(outcome_file(private), launch, process.returncode)
 
 
 def _environment(launch: Launch, private: Path) -> dict[str, str]:
+    """Return the variables of the workers: ours without those by which another launcher would speak to torchrun."""
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not _OF_A_LAUNCHER.match(name)},
         PARENT: str(os.getpid()),
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
         "OMP_NUM_THREADS": str(launch.threads),
+        "PYTHONSAFEPATH": "1",  # no file of the current folder takes the place of a module
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # workers find what the launcher found
         "TMPDIR": str(private),
     }
 
 
-@contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """Let SIGTERM (a batch system, ``kill``) do what Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # which alone may say what signals do
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _follow(log: Path, position: int, on_event: Callable[[dict[str, Any]], None]) -> int:
-    """Hand over the whole lines behind a position of the log; return the position behind them."""
-    if not log.exists():
-        return position
-    with open(log, "rb") as file:
-        file.seek(position)
-        text = file.read()
-    whole = text[: text.rfind(b"\n") + 1]
-    for line in whole.splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:  # cut short by a full disk
-            continue
+def _follow(folder: Path, position: int, on_event: Callable[[dict[str, Any]], None]) -> int:
+    """Hand over the events behind a position of the log; return the position behind them."""
+    events, position = events_after(folder, position)
+    for event in events:
         on_event(event)
-    return position + len(whole)
+    return position
 
 
 def _outcome(file: Path, launch: Launch, code: int) -> tuple[str, str]:
@@ -206,11 +191,8 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
         return
 
 
-def _terminate(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End torchrun at once, with whom its keepers die, and with them the workers."""
     if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(timeout=_GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()

@@ -23,15 +23,15 @@ from ...archive import ArchiveError
 from ...atomic import atomic_file
 from .agreement import JobError
 from .job import Job
-from .keeper import FAILED, PARENT, die_with_parent, keep
+from .keeper import FAILED, LOST, PARENT, die_with_parent, keep
+from .log import events_after, log_end
 from .meeting import AddressError, Meeting, UnreachableError, listen, parse_address
-from .training import LOG_FILE, DistributedTraining
+from .training import STOP_FILE, DistributedTraining
 from .transport import PeerLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-_LATE = 10.0  # seconds that clocks may differ, and that a worker may have been on its way
 _FINAL = (JobError, AddressError, UnreachableError, ArchiveError, FileNotFoundError)  # another attempt would not help
 
 
@@ -45,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import_module("torch.distributed")  # once, before the forks
     origin = f"{socket.gethostname()}/{os.getppid()}"  # torchrun, which starts keepers again
 
-    def work(attempt: int) -> int:
+    heard = log_end(options.folder)
+
+    def work(attempt: int, progress: Callable[[], None]) -> int:
         meeting = Meeting(
             options.workers,
             options.machine,
@@ -56,43 +58,69 @@ def main(arguments: Sequence[str] | None = None) -> int:
             listener=listener,
             origin=origin,
         )
-        return _work(meeting, options, attempt)
+        return _work(meeting, options, attempt, heard, progress)
 
-    code = keep(work, max_restarts=options.max_restarts, silence=options.timeout)
+    stop = (options.folder / STOP_FILE).touch
+    code = keep(work, max_restarts=options.max_restarts, silence=options.timeout, stop=stop)
     if code in (0, FAILED):
         return code
-    message = (
-        f"launch: a worker may fail max_restarts = {options.max_restarts} times, got one more; its log tells why "
-        f"(a round that takes longer than timeout = {options.timeout:g} s is a failure, too)"
-    )
+    if code == LOST:
+        message = (
+            "launch: the workers must be able to work together, got one that lost the others too often without a "
+            "checkpoint in between; its log tells why"
+        )
+    else:
+        message = (
+            f"launch: a worker may fail max_restarts = {options.max_restarts} times without a checkpoint in between, "
+            "got one more; its log tells why (a round that takes longer than "
+            f"timeout = {options.timeout:g} s is a failure, too)"
+        )
     return _conclude(options.private, "failed", message)
 
 
-def _work(meeting: Meeting, options: argparse.Namespace, attempt: int) -> int:
+def _work(meeting: Meeting, options: argparse.Namespace, attempt: int, heard: int, progress: Callable[[], None]) -> int:
     """Take part in one attempt."""
-    began = time.time()
+    folder = options.folder
     try:
-        job = Job.load(job_file(options.folder, options.machine))
+        job = Job.load(job_file(folder, options.machine))
+    except _FINAL as error:
+        return _conclude(options.private, "failed", str(error))
+    if attempt and (ended := ended_without(folder, heard, job.scheme.rounds)):
+        return _conclude(options.private, ended)
+    try:
         with threadpool_limits(limits=job.threads):
-            training = DistributedTraining(job, meeting.join(), options.folder, every=options.every, attempt=attempt)
+            transport = meeting.join()
+            training = DistributedTraining(
+                job, transport, folder, every=options.every, attempt=attempt, progress=progress
+            )
             return _conclude(options.private, training.run())
     except PeerLostError as error:
         print(error, file=sys.stderr)
-        return 1
+        return LOST
     except UnreachableError as error:
-        ended = _ended_without(options.folder, began)  # perhaps this worker was away when the others came to the end
+        ended = ended_without(folder, heard, job.scheme.rounds)
         return _conclude(options.private, ended or "failed", "" if ended else str(error))
     except _FINAL as error:
         return _conclude(options.private, "failed", str(error))
 
 
-def _ended_without(folder: Path, began: float) -> str:
-    """Return how the others ended while this worker looked for them, or nothing."""
-    try:
-        last = json.loads((folder / LOG_FILE).read_text(encoding="utf-8").splitlines()[-1])
-    except (OSError, ValueError, IndexError):
+def ended_without(folder: Path, heard: int, rounds: int) -> str:
+    """Return how the others came to the end while this worker was away, or nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the job.
+    heard : int
+        The end of its log when this worker was started.
+    rounds : int
+        Of the job: one that has had them all is finished, whoever comes.
+    """
+    since, _ = events_after(folder, heard)
+    last = (since or events_after(folder, 0)[0] or [{"event": ""}])[-1]
+    if last["event"] != "end":
         return ""
-    return last["status"] if last["event"] == "end" and last["time"] > began - _LATE else ""
+    return last["status"] if since or (last["status"] == "finished" and last["rounds"] >= rounds) else ""
 
 
 def job_file(folder: Path, machine: int) -> Path:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +13,13 @@ from .assembly import placement_of
 from .checkpoint import Checkpoints, Manifest
 from .deadline import ShareDeadline
 from .ledger import Ledger
+from .log import append_event
 from .placement import Placement
 from .transport import PeerLostError
 from .worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .deadline import Deadline
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 STOP_FILE = "stop"  # its appearance asks for an orderly end
-LOG_FILE = "log.jsonl"
 
 
 class DistributedTraining:
@@ -43,14 +42,26 @@ class DistributedTraining:
         R, the rounds between checkpoints.
     attempt : int
         Told in the log.
+    progress : callable
+        Is called after each checkpoint.
     """
 
-    def __init__(self, job: Job, transport: Transport, folder: Path, *, every: int, attempt: int = 0) -> None:
+    def __init__(
+        self,
+        job: Job,
+        transport: Transport,
+        folder: Path,
+        *,
+        every: int,
+        attempt: int = 0,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
         self._job = job
         self._transport = transport
         self._folder = folder
         self._every = every
         self._attempt = attempt
+        self._progress = progress
         self._energy = float(np.sum(job.y**2))
         self._placed_by = -1
 
@@ -160,6 +171,7 @@ class DistributedTraining:
                 names = [row.tobytes().decode() for row in everybody]
                 self._checkpoints.complete(Manifest(k, self._placed_by, names, self._ledger.arrays()))
         agree(transport, caught.error)
+        self._progress()
 
     def _restore(self) -> None:
         """Go on from the newest checkpoint that is whole on every worker, or start."""
@@ -202,11 +214,9 @@ class DistributedTraining:
         self._ledger.begin(self._transport.drive(worker.measure()))
 
     def _log(self, event: str, **facts: Any) -> None:
-        """Append a line to the log, on rank 0; a full disk is for the next checkpoint to report."""
+        """Tell it, on rank 0."""
         if self._transport.rank == 0:
-            line = {"event": event, "time": time.time(), "rounds": self._ledger.rounds, **facts}
-            with suppress(OSError), open(self._folder / LOG_FILE, "a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            append_event(self._folder, event, self._ledger.rounds, **facts)
 
 
 class _caught:  # noqa: N801
