@@ -20,6 +20,7 @@ ROOMS = [
     "history",
     "theory",
     "engines",
+    "modules",
     "training",
     "audit",
     "study",
@@ -37,7 +38,7 @@ ROOT = {"__init__", "__main__"}  # the public names; the entry point
 # third-party packages that are slow to load or not always there, and the rooms that may import them
 GUESTS = {
     "numba": {"engines", "kernels"},
-    "torch": {"engines"},
+    "torch": {"engines", "modules"},
     "matplotlib": {"figures"},
     "sklearn": {"estimators", "datasets"},
     "altair": {"report"},

@@ -15,6 +15,8 @@ _PUBLIC = {
     "Balanced": ".core.masks",
     "Bernoulli": ".core.masks",
     "Categorical": ".core.masks",
+    "Cut": ".modules",
+    "CutError": ".modules",
     "DivergenceError": ".training",
     "FixedMasks": ".core.masks",
     "History": ".history",
@@ -30,6 +32,7 @@ _PUBLIC = {
     "TrainingSession": ".training",
     "average_lazy_model": ".theory.lazy",
     "certified_smallest_eigenvalue": ".kernels.certified",
+    "cut": ".modules",
     "deep_infinite_ntk": ".kernels.deep",
     "diloco": ".core.presets",
     "dropout": ".core.presets",
@@ -49,6 +52,7 @@ _PUBLIC = {
     "open_study": ".study",
     "plan": ".theory.planner",
     "predict": ".theory.prediction",
+    "register_rule": ".modules",
     "resist": ".core.presets",
     "resume": ".training",
     "smallest_eigenvalue": ".kernels.eigenvalues",
@@ -103,6 +107,10 @@ if TYPE_CHECKING:
     from .kernels.finite import finite_ntk as finite_ntk
     from .kernels.infinite import infinite_ntk as infinite_ntk
     from .kernels.masked import masked_ntk as masked_ntk
+    from .modules import Cut as Cut
+    from .modules import CutError as CutError
+    from .modules import cut as cut
+    from .modules import register_rule as register_rule
     from .report import write_report as write_report
     from .study import open_study as open_study
     from .theory.lazy import average_lazy_model as average_lazy_model

@@ -1,0 +1,242 @@
+"""Cut any network: find the units of its groups, and compute its subnetworks."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.units import Units, axis_groups, axis_length, held_on_axis
+from .atoms import axis_of, expand, leaves
+from .errors import CutError
+from .graph import CONSTANT, export, stored
+from .groups import EMBEDDING, STREAM, chosen_by, classes_of, described, module_name, units_axis
+from .labels import Labels
+from .masked import MaskedNetwork
+from .sliced import Subnetwork, Template, sliced
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, fx, nn
+
+    from ..core.arrays import BoolArray, IntArray
+    from ..core.units import Axis as UnitsAxis
+    from .atoms import Atom, Axis
+    from .groups import Class, Group
+
+
+class Cut:
+    """A network, its groups of units, and the axes of everything that it stores. Made by `cut`.
+
+    Attributes
+    ----------
+    model : nn.Module
+        The user's own module.
+    groups : dict from name to Group
+    streams : dict from name to Group
+        Residual streams and embeddings: left whole, cut if ``units`` names them.
+    frozen : dict from name to str
+        What is left whole, and why.
+    units : Units
+        The axes of every parameter and buffer, under all of their names.
+    """
+
+    def __init__(self, model: nn.Module, labels: Labels, units: object) -> None:
+        self.model = model
+        self.labels = labels
+        self.graph = labels.graph
+        classes = classes_of(labels)
+        chosen = chosen_by(units, classes)
+        self.names: dict[Atom, str] = {c.atom: c.name for c in chosen}
+        sizes = {c.name: c.atom.size for c in chosen}
+        self.stored = Units(sizes, self._axes(self.names))
+        self.units = Units(sizes, {n: a for n, a in self.stored.axes.items() if not n.startswith(CONSTANT)})
+        self.groups: dict[str, Group] = {c.name: described(c, self.units.axes, labels) for c in chosen}
+        whole = [c for c in classes.values() if c.producers and c.atom not in self.names]
+        joined = [c for c in whole if c.can_be_cut and c.kind != "units"]
+        axes = self._axes({c.atom: c.name for c in joined})
+        self.streams: dict[str, Group] = {c.name: described(c, axes, labels) for c in joined}
+        self.frozen = self._reasons(whole)
+        self._templates: dict[Any, Template] = {}
+
+    def length(self, axis: Axis, masks: Mapping[str, BoolArray]) -> int:
+        """Return the number of entries along an axis of the graph that masks leave."""
+        left = {atom: int(np.count_nonzero(masks[name])) for atom, name in self.names.items()}
+        return sum(prod(left.get(atom, atom.size) for atom in part) for part in expand(axis))
+
+    def kept(self, value: Tensor, node: fx.Node, masks: Mapping[str, BoolArray]) -> Tensor:
+        """Return the entries of a tensor of the whole network's graph that masks leave."""
+        for dimension, axis in enumerate(self.labels.of(node)):
+            held = _held_entries(units_axis(axis, self.names), masks, value.shape[dimension])
+            value = sliced(value, (*[None] * dimension, held))
+        return value
+
+    def subnetwork(self, masks: Mapping[str, BoolArray], factors: Mapping[str, float] | None = None) -> Subnetwork:
+        """Return an ordinary, smaller module with the entries that the masks select.
+
+        Parameters
+        ----------
+        masks : mapping from group to array of bool, shape (m_g,)
+        factors : mapping from group to float, optional
+            What the units of a group are multiplied by where weights consume them (xi^-a); default 1.
+
+        Returns
+        -------
+        Subnetwork
+            In training mode, with copies of the user's parameters.
+
+        Raises
+        ------
+        CutError
+            If a group has no mask, or one of another length.
+        """
+        held, numbers = self._held(masks, factors)
+        key = tuple((int(held[g].sum()), float(numbers[g])) for g in self.units.groups)
+        if key not in self._templates:
+            self._templates[key] = Template(self, held, numbers)
+        return Subnetwork(self, self._templates[key], held)
+
+    def masked(self, masks: Mapping[str, BoolArray], factors: Mapping[str, float] | None = None) -> MaskedNetwork:
+        """Return the whole network with the units that the masks leave out times 0: the answer, slowly.
+
+        Parameters
+        ----------
+        masks, factors
+            As for `subnetwork`.
+        """
+        masks = self._checked(masks)
+        numbers = {g: np.where(mask, (factors or {}).get(g, 1.0), 0.0) for g, mask in masks.items()}
+        return MaskedNetwork(self, numbers)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the parameters and buffers of the user's module, each under its first name."""
+        return {name: tensor for name, tensor in stored(self.model) if name not in self.graph.aliases}
+
+    def verify(self, *, seed: int = 0, repeats: int = 2) -> dict[str, float]:
+        """Compare the sliced engine with the masked one in float64: outputs and gradients, for random masks.
+
+        Returns
+        -------
+        dict from str to float
+            The largest relative differences of the outputs, and of the gradients.
+
+        Raises
+        ------
+        VerificationError
+            If they differ, with the group and the operation.
+        """
+        from .verification import verify
+
+        return verify(self, seed=seed, repeats=repeats)
+
+    def _checked(self, masks: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
+        result = {}
+        for name, size in self.units.groups.items():
+            if name not in masks:
+                raise CutError(f"subnetwork: masks must have one for every group, got none for {name!r}")
+            mask = np.asarray(masks[name])
+            if mask.shape != (size,) or mask.dtype != bool:
+                raise CutError(
+                    f"subnetwork: the mask of {name!r} must be {size} booleans, got {mask.dtype} of shape {mask.shape}"
+                )
+            result[name] = mask
+        if unknown := [name for name in masks if name not in result]:
+            raise CutError(f"subnetwork: masks must be of groups {list(result)}, got {unknown}")
+        return result
+
+    def _held(
+        self, masks: Mapping[str, BoolArray], factors: Mapping[str, float] | None
+    ) -> tuple[dict[str, BoolArray], dict[str, float]]:
+        """Return masks with a unit in every group, and the groups' factors: 0 where the masks hold none."""
+        held = self._checked(masks)
+        numbers = {name: float((factors or {}).get(name, 1.0)) for name in held}
+        for name, mask in held.items():
+            if not mask.any():
+                held[name] = np.arange(len(mask)) == 0
+                numbers[name] = 0.0
+        return held, numbers
+
+    def same_sizes(self, before: Mapping[str, BoolArray], masks: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
+        """Return checked masks that select as many units of every group as others did."""
+        held, _ = self._held(masks, None)
+        for name, mask in held.items():
+            if mask.sum() != before[name].sum() or not np.asarray(masks[name]).any():
+                raise CutError(
+                    f"subnetwork: it holds {before[name].sum()} units of {name!r}, got a mask of {np.sum(masks[name])}"
+                )
+        return held
+
+    def _axes(self, names: Mapping[Atom, str]) -> dict[str, Any]:
+        """Return the axes of everything that is stored; what the graph does not read carries no group."""
+        axes = {}
+        for name, tensor in [*stored(self.model), *self.graph.tensors.items()]:
+            first = self.graph.aliases.get(name, name)
+            labels = self.labels.tensors.get(first)
+            axes[name] = tuple(units_axis(axis, names) for axis in (labels or [axis_of(size) for size in tensor.shape]))
+        return axes
+
+    def _reasons(self, whole: list[Class]) -> dict[str, str]:
+        reasons: dict[str, str] = {}
+        for c in whole:
+            if c.name not in self.groups:
+                text = {"stream": STREAM, "embedding": EMBEDDING}.get(c.kind, "units does not name it")
+                reasons.setdefault(c.name, text if c.can_be_cut else c.reason)
+        for name, _ in self.model.named_parameters():
+            module = module_name(name)
+            known = [leaf for axis in self.labels.tensors.get(name, ()) for leaf in leaves([axis])]
+            if module in reasons or module in self.groups or any(leaf in self.names for leaf in known):
+                continue
+            why = next((leaf.reason for leaf in known if leaf.reason), None)
+            if name not in self.labels.tensors:
+                why = "the network does not use it in training"
+            if why:
+                reasons[module] = why
+        return reasons
+
+
+def _held_entries(axis: UnitsAxis, masks: Mapping[str, BoolArray], length: int) -> IntArray | None:
+    """Return the indices that masks leave of an axis; outermost factors of a size that varies may have any."""
+    if not axis_groups(axis):
+        return None
+    if len(axis) == 1 and axis_length(axis) != length:
+        axis = (axis[0][1:],)
+    held = held_on_axis(axis, masks)
+    return np.flatnonzero(np.tile(held, length // len(held)))
+
+
+def cut(model: nn.Module, example_input: Any, units: object = None, *, second_example: Any = None) -> Cut:
+    """Find the units of a network, so that it can be trained as many smaller ones.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Any module that torch.export can read; left as it was.
+    example_input : Tensor, tuple or dict
+        What forward takes: a tensor, positional arguments, or keyword arguments. The first dimension of every tensor
+        is the batch, and may vary.
+    units : list of str, or dict from str to int, optional
+        Which groups to cut, by group, module or parameter name; residual streams, too. A number makes that many units
+        of consecutive entries. Default: all groups but residual streams and embeddings.
+    second_example : optional
+        Inputs in which whatever may vary besides the batch (a sequence's length) has another size.
+
+    Returns
+    -------
+    Cut
+
+    Raises
+    ------
+    CutError
+        If the network cannot be exported, or ``units`` names what cannot be cut, with the reason.
+
+    Examples
+    --------
+    >>> import torch, subnetlab as sl
+    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    >>> cut = sl.cut(model, torch.zeros(3, 4))
+    >>> cut.groups["0"].size, cut.frozen["2"]
+    (8, 'output of the network (2)')
+    """
+    return Cut(model, Labels(export(model, example_input, second_example)), units)

@@ -1,0 +1,262 @@
+"""The network as a list of operations: torch.export in training mode, with the user's names for what it stores."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.export import Dim
+
+from .errors import CutError
+from .inlining import inlined, without_dead_code
+from .structure import input_leaves, like, taken_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from .structure import Rebuild
+
+CONSTANT = "_constant_"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the network takes: positional and keyword arguments, and the shapes that they may have.
+
+    Parameters
+    ----------
+    signature : inspect.Signature
+        Of the network's forward.
+    args : tuple
+    kwargs : dict
+        The example.
+    shapes : list
+        For every leaf the shape of a tensor, with symbols for the dimensions that vary, or the value of what is none.
+    guards : sequence of (str, callable)
+        Rules for the shapes that the network's own code relies on.
+    """
+
+    signature: inspect.Signature
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    shapes: list[Any]
+    guards: list[tuple[str, Any]]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An exported network.
+
+    Parameters
+    ----------
+    graph : fx.Graph
+        Placeholders are the leaves of the inputs; what the network stores is read by ``get_attr``.
+    tensors : mapping from name to Tensor
+        Parameters, buffers and constants that are read, each once.
+    aliases : mapping from name to name
+        Further names of a tensor that is stored under several.
+    inputs : Inputs
+    rebuild : callable
+        Puts an output together from the graph's results.
+    """
+
+    graph: fx.Graph
+    tensors: Mapping[str, Tensor]
+    aliases: Mapping[str, str]
+    inputs: Inputs
+    rebuild: Rebuild
+
+
+class _Flat(nn.Module):
+    """The network with results as a flat tuple, so that any type of output can be exported."""
+
+    def __init__(self, model: nn.Module, found: list[Rebuild]) -> None:
+        super().__init__()
+        self.model = model
+        self._found = found
+
+    def forward(self, args: Any, kwargs: Any) -> Any:
+        results: list[Any] = []
+        self._found.append(taken_apart(self.model(*args, **kwargs), results))
+        return tuple(results)
+
+
+def as_call(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return an example input as positional and keyword arguments."""
+    if isinstance(example_input, Tensor):
+        return (example_input,), {}
+    if isinstance(example_input, tuple | list):
+        return tuple(example_input), {}
+    if hasattr(example_input, "keys"):
+        return (), {str(key): example_input[key] for key in example_input.keys()}  # noqa: SIM118
+    raise CutError(
+        "cut: example_input must be a tensor, a tuple of arguments or a dict of keyword arguments, "
+        f"got {type(example_input).__name__}"
+    )
+
+
+def export(model: nn.Module, example_input: Any, second_example: Any = None) -> Graph:
+    """Return the network's graph in training mode.
+
+    The first dimension of every tensor is the batch and may vary; what else varies differs in a second example.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Left as it was: mode, buffers, gradients, attributes, random state.
+    example_input, second_example
+        A tensor, a tuple of arguments, or a dict of keyword arguments.
+
+    Raises
+    ------
+    CutError
+        If the network cannot be exported, with what to do about it.
+    """
+    if not isinstance(model, nn.Module):
+        raise CutError(f"cut: model must be a torch.nn.Module, got {type(model).__name__}")
+    args, kwargs = _batch_of_two(*as_call(example_input))
+    varying = _varying((args, kwargs), None if second_example is None else as_call(second_example))
+    found: list[Rebuild] = []
+    with as_it_was(model), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not model.training:
+            model.train()
+        program = _exported(_Flat(model, found), (args, kwargs), varying)
+    return _named(program, model, Inputs(inspect.signature(model.forward), args, kwargs, [], []), found[-1])
+
+
+def _exported(flat: _Flat, example: tuple[Any, ...], dynamic: Any) -> Any:
+    from torch.fx.experimental import _config
+
+    oblivious = {"backed_size_oblivious": True} if hasattr(_config, "backed_size_oblivious") else {}
+    try:
+        with _config.patch(**oblivious):  # a batch of one row is as good as any other  # pyright: ignore
+            return torch.export.export(flat, example, dynamic_shapes=dynamic, strict=False)
+    except Exception as error:  # whatever torch raises, of many types
+        raise CutError(_in_our_words(flat.model, error)) from error
+
+
+def _in_our_words(model: nn.Module, error: Exception) -> str:
+    kind, text = type(error).__name__, str(error)
+    name = type(model).__name__
+    if "DataDependent" in kind or "data-dependent" in text or "Could not guard" in text:
+        line = next((t.strip() for t in text.splitlines() if t.strip().startswith(("File", "if ", "while "))), "")
+        return (
+            f"cut: the forward of {name} decides by the values of a tensor, which a graph cannot hold "
+            f"{'(' + line + ') ' if line else ''}: use torch.where, or cut the part of the network that does not decide"
+        )
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
+    return f"cut: torch.export cannot read the forward of {name} ({kind}: {first[:300]}): cut a part that it can read"
+
+
+def _batch_of_two(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Repeat the rows of an example of one: torch takes a length of one for a fixed one."""
+    tensors = [leaf for leaf in input_leaves((args, kwargs)) if isinstance(leaf, Tensor) and leaf.ndim]
+    if not tensors:
+        raise CutError("cut: example_input must hold a tensor whose first dimension is the batch")
+    if any(len(t) == 0 for t in tensors):
+        raise CutError("cut: example_input must have at least one row")
+    if any(len(t) != 1 for t in tensors):
+        return args, kwargs
+
+    def twice(leaf: Any) -> Any:
+        return leaf.repeat(2, *[1] * (leaf.ndim - 1)) if isinstance(leaf, Tensor) and leaf.ndim else leaf
+
+    return like((args, kwargs), twice)
+
+
+def _varying(example: tuple[Any, Any], second: tuple[Any, Any] | None) -> Any:
+    """Return, in the structure of the example, the dimensions that may vary."""
+    others = iter(input_leaves(second) if second is not None else [])
+    if second is not None and len(input_leaves(second)) != len(input_leaves(example)):
+        raise CutError("cut: second_example must have the structure of example_input")
+
+    def dimensions(leaf: Any) -> Any:
+        other = next(others, None)
+        if not isinstance(leaf, Tensor):
+            return None
+        if other is not None and (not isinstance(other, Tensor) or other.ndim != leaf.ndim):
+            raise CutError("cut: second_example must have the structure of example_input")
+        differ = [d for d in range(leaf.ndim) if d == 0 or (other is not None and other.shape[d] != leaf.shape[d])]
+        return dict.fromkeys(differ, Dim.AUTO)
+
+    return like(example, dimensions)
+
+
+@contextmanager
+def as_it_was(model: nn.Module) -> Iterator[None]:
+    """Put back every attribute of every module, its mode and its gradients."""
+    before = [(module, dict(module.__dict__)) for module in model.modules()]
+    tables = [
+        (module, name, dict(module.__dict__[name]))
+        for module, _ in before
+        for name in ("_parameters", "_buffers", "_modules")
+        if name in module.__dict__
+    ]
+    gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
+    try:
+        yield
+    finally:
+        for module, attributes in before:
+            module.__dict__.clear()
+            module.__dict__.update(attributes)
+        for module, name, table in tables:
+            module.__dict__[name].clear()
+            module.__dict__[name].update(table)
+        for parameter, gradient in gradients:
+            parameter.grad = gradient
+
+
+def _named(program: Any, model: nn.Module, inputs: Inputs, rebuild: Rebuild) -> Graph:
+    """Read parameters and buffers by the user's names, each tensor by its first one."""
+    names = {}
+    aliases = {}
+    for name, tensor in stored(model):
+        first = names.setdefault(id(tensor), name)
+        if first != name:
+            aliases[name] = first
+    signature = program.graph_signature
+    held = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    constants = dict(signature.inputs_to_lifted_tensor_constants)
+    tensors: dict[str, Tensor] = {}
+    graph = fx.Graph()
+    copies: dict[fx.Node, Any] = {}
+    own = dict(stored(model))
+    for node in program.graph.nodes:
+        if node.op != "placeholder":
+            inlined(program.graph_module, node, graph, copies)
+            continue
+        if node.name in held:
+            name = held[node.name].removeprefix("model.")
+            name = aliases.get(name, name)
+            tensors[name] = own[name]
+        elif node.name in constants:
+            name = CONSTANT + constants[node.name].replace(".", "_")
+            tensors[name] = program.constants[constants[node.name]]
+        else:
+            copies[node] = graph.node_copy(node, copies.__getitem__)
+            inputs.shapes.append(node.meta["val"].shape if isinstance(node.meta["val"], Tensor) else node.meta["val"])
+            continue
+        copies[node] = graph.get_attr(name)
+        copies[node].meta = dict(node.meta)
+    inputs.guards.extend(_guards(program))
+    without_dead_code(graph)
+    return Graph(graph, tensors, aliases, inputs, rebuild)
+
+
+def stored(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield every parameter and buffer under all of its names."""
+    yield from model.named_parameters(remove_duplicate=False)
+    yield from model.named_buffers(remove_duplicate=False)
+
+
+def _guards(program: Any) -> Sequence[tuple[str, Any]]:
+    """Return what the network's code relied on, as conditions of (args, kwargs)."""
+    codes = getattr(program, "_guards_code", None) or []
+    scope = {"torch": torch, "__builtins__": {"max": max, "min": min, "len": len, "isinstance": isinstance}}
+    return [(code.replace("L['", "").replace("']", ""), eval(f"lambda L: ({code})", scope)) for code in codes]

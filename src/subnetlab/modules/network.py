@@ -1,0 +1,166 @@
+"""A module that computes a graph: the user's names for what it stores, the user's call, no other cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from .errors import CutError
+from .structure import input_leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Self
+
+    from .graph import Graph, Inputs
+
+
+def compiled(graph: fx.Graph) -> Callable[..., Any]:
+    """Return the graph as a Python function of the module that stores its tensors, and of its inputs."""
+    code = graph.python_code("self")
+    scope = dict(code.globals)
+    exec(compile(code.src, f"<graph of {id(graph)}>", "exec"), scope)
+    return scope["forward"]
+
+
+class Network(nn.Module):
+    """A module that computes a graph in training mode.
+
+    Parameters
+    ----------
+    owner : str
+        "subnetwork" or "masked network", for messages.
+    original : nn.Module
+        The user's module: its names, kinds of tensors and requires_grad are kept.
+    exported : Graph
+    graph : fx.Graph
+        What to compute; reads what is stored, and ``constants``, by ``get_attr``.
+    compute : callable
+        The graph as a function (`compiled`).
+    tensors : mapping from name to Tensor
+        Under first names; kept, not copied.
+    constants : mapping from name to Tensor
+        What is no parameter and no buffer.
+    """
+
+    def __init__(
+        self,
+        owner: str,
+        original: nn.Module,
+        exported: Graph,
+        graph: fx.Graph,
+        compute: Callable[..., Any],
+        tensors: Mapping[str, Tensor],
+        constants: Mapping[str, Tensor],
+    ) -> None:
+        super().__init__()
+        self._owner = owner
+        self._exported = exported
+        self.graph = graph
+        self._compute = compute
+        self._shapes_seen: set[Any] = set()
+        self._constants = dict(constants)
+        for name, value in self._constants.items():
+            object.__setattr__(self, name, value)
+        _store(self, original, exported.aliases, tensors)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the graph for a call as the user's module takes it."""
+        leaves = self._leaves(args, kwargs)
+        return self._exported.rebuild(self._compute(self, *leaves))
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in training mode: dropout and batch norm are fixed in the graph."""
+        if not mode:
+            raise CutError(f"{self._owner}: it computes in training mode only; evaluate the whole network")
+        return super().train(mode)
+
+    def _copy(self, state: Mapping[str, Tensor]) -> None:
+        """Copy numbers into parameters, buffers and constants of the same names."""
+        own = {**dict(self.named_parameters()), **dict(self.named_buffers()), **self._constants}
+        with torch.no_grad():
+            for name, tensor in own.items():
+                if name in state:
+                    tensor.copy_(state[name])
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        for name, value in self._constants.items():
+            self._constants[name] = fn(value)
+            object.__setattr__(self, name, self._constants[name])
+        return super()._apply(fn, recurse)
+
+    def _leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        inputs = self._exported.inputs
+        if len(args) != len(inputs.args) or list(kwargs) != list(inputs.kwargs):
+            args, kwargs = _as_in_the_example(self._owner, inputs, args, kwargs)
+        leaves = input_leaves((args, kwargs))
+        shapes = tuple(leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves)
+        if shapes not in self._shapes_seen:
+            _check(self._owner, inputs, shapes, {"args": args, "kwargs": kwargs})
+            self._shapes_seen.add(shapes)
+        return leaves
+
+
+def _as_in_the_example(owner: str, inputs: Inputs, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the call's arguments in the places that they have in the example."""
+    example = inputs.signature.bind(*inputs.args, **inputs.kwargs).arguments
+    given = inputs.signature.bind(*args, **kwargs).arguments
+    if "args" in example or "kwargs" in example or set(given) != set(example):
+        raise CutError(f"{owner}: it takes the arguments of the example, {list(example)}, got {list(given)}")
+    names = list(example)[: len(inputs.args)]
+    return tuple(given[name] for name in names), {name: given[name] for name in inputs.kwargs}
+
+
+def _check(owner: str, inputs: Inputs, shapes: tuple[Any, ...], call: dict[str, Any]) -> None:
+    """Raise if the inputs have shapes for which the graph was not made."""
+    if len(shapes) != len(inputs.shapes):
+        raise CutError(f"{owner}: inputs must have the structure of the example")
+    known: dict[str, int] = {}
+    for shape, expected in zip(shapes, inputs.shapes, strict=True):
+        if not isinstance(expected, torch.Size):
+            if isinstance(shape, torch.Size) or shape != expected:
+                raise CutError(f"{owner}: what is no tensor must be as in the example, {expected!r}, got {shape!r}")
+            continue
+        fits = isinstance(shape, torch.Size) and len(shape) == len(expected)
+        if not fits or any(not _is(size, want, known) for size, want in zip(shape, expected, strict=True)):
+            raise CutError(
+                f"{owner}: an input must have the shape ({', '.join(map(str, expected))}), where letters may vary, "
+                f"got {tuple(shape) if isinstance(shape, torch.Size) else shape}; cut takes a second_example"
+            )
+    for text, guard in inputs.guards:
+        if not guard(call):
+            raise CutError(f"{owner}: the network's code relies on {text}, which these inputs break")
+
+
+def _is(size: int, expected: Any, known: dict[str, int]) -> bool:
+    if isinstance(expected, int):
+        return size == expected
+    name = str(expected)
+    return known.setdefault(name, size) == size
+
+
+def _store(root: nn.Module, original: nn.Module, aliases: Mapping[str, str], tensors: Mapping[str, Tensor]) -> None:
+    """Give a module parameters and buffers under the user's names."""
+    parameters = dict(original.named_parameters(remove_duplicate=False))
+    made: dict[str, Tensor] = {}
+    for name in [*parameters, *(n for n, _ in original.named_buffers(remove_duplicate=False))]:
+        first = aliases.get(name, name)
+        path, _, last = name.rpartition(".")
+        owner = _module(root, path)
+        if name in parameters:
+            if first not in made:
+                made[first] = nn.Parameter(tensors[first], requires_grad=parameters[name].requires_grad)
+            owner.register_parameter(last, made[first])  # pyright: ignore[reportArgumentType]
+        else:
+            persistent = last not in original.get_submodule(path)._non_persistent_buffers_set
+            owner.register_buffer(last, made.setdefault(first, tensors[first]), persistent=persistent)
+
+
+def _module(root: nn.Module, path: str) -> nn.Module:
+    for name in path.split(".") if path else ():
+        if name not in root._modules:
+            root.add_module(name, nn.Module())
+        root = root._modules[name]  # pyright: ignore[reportAssignmentType]
+    return root

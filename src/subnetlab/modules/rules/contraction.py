@@ -1,0 +1,156 @@
+"""Sums over an axis of products: linear layers, matrix products, einsum.
+
+Every axis of every operand has a letter, as in einsum. Equal letters agree. A letter that is summed over, between an
+activation and weights, is consumed; a letter that only the weights have is produced.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..atoms import axis_size
+from .table import register_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..atoms import Axis
+    from ..operation import Argument, Axes, Labelled, Operation
+
+    Letters = Sequence[object]
+    Places = list[tuple[Argument, int]]
+
+
+def contract(op: Operation, operands: Sequence[tuple[Argument, Letters]], result: Letters) -> Axes:
+    """Label a product that is summed over the letters that the result lacks.
+
+    Parameters
+    ----------
+    op : Operation
+    operands : sequence of (argument, letters)
+    result : letters
+        None for an axis that no operand has.
+    """
+    places: dict[object, Places] = {}
+    for argument, letters in operands:
+        for dimension, letter in enumerate(letters):
+            places.setdefault(letter, []).append((argument, dimension))
+    for letter, where in places.items():
+        where[:] = [p for p in where if axis_size(op.axes(p[0])[p[1]]) != 1] or where[:1]  # others are broadcast
+        first, *others = [op.axes(argument)[d] for argument, d in where]
+        for other in others:
+            op.agree(first, other)
+        arguments = [argument for argument, _ in where]
+        fixed = [op.is_fixed(argument) for argument in arguments]
+        if letter in result:
+            if all(fixed) and not all(op.is_fixed(argument) for argument, _ in operands):
+                op.produce(first, arguments[0])
+        elif len(where) == 2 and sum(fixed) == 1 and arguments[0] != arguments[1]:
+            (data, dimension), (weight, weight_dimension) = where if not fixed[0] else where[::-1]
+            op.consume(data, dimension, first, weight, weight_dimension, first)
+        else:
+            op.freeze([first], "sums over it without weights of its own")
+    return tuple(_label(op, places, letter) for letter in result)
+
+
+def _label(op: Operation, places: dict[object, Places], letter: object) -> Axis:
+    argument, dimension = places[letter][0]
+    return op.axes(argument)[dimension]
+
+
+@register_rule("aten.linear")
+def linear(op: Operation) -> Labelled:
+    """Label ``input @ weight.T + bias``."""
+    *batch, _ = range(len(op.axes("input")))
+    out = contract(op, [("input", [*batch, "in"]), ("weight", ["out", "in"])], [*batch, "out"])
+    if op.is_tensor("bias"):
+        op.agree(op.axes("bias")[-1], out[-1])
+    return out
+
+
+def _matrix_letters(op: Operation, left: Argument, right: Argument) -> tuple[Letters, Letters, Letters]:
+    """Return the letters of ``left @ right``, batch dimensions counted from the right."""
+    n, k = len(op.axes(left)), len(op.axes(right))
+    batch = [-d for d in range(max(n, k) - 2, 0, -1)]
+    rows, columns = ["row"] if n > 1 else [], ["column"] if k > 1 else []
+    a = [*(batch[len(batch) - (n - 2) :] if n > 2 else []), *rows, "inner"]
+    b = [*(batch[len(batch) - (k - 2) :] if k > 2 else []), "inner", *columns]
+    return a, b, [*batch, *rows, *columns]
+
+
+def _product(op: Operation, left: Argument, right: Argument) -> Axes:
+    a, b, result = _matrix_letters(op, left, right)
+    return contract(op, [(left, a), (right, b)], result)
+
+
+@register_rule("aten.matmul", "aten.mm", "aten.bmm", "aten.mv", "aten.dot", "aten.inner", "aten.vdot")
+def matmul(op: Operation) -> Labelled:
+    """Label the product of two vectors, matrices or batches of them."""
+    left, right = op.tensors()
+    if op.name.startswith("aten.inner") and min(len(op.axes(left)), len(op.axes(right))) > 1:
+        return op.freeze_all("has no rule for matrices")
+    return _product(op, left, right)
+
+
+@register_rule("aten.addmm", "aten.baddbmm", "aten.addmv")
+def addmm(op: Operation) -> Labelled:
+    """Label ``self + left @ right``."""
+    bias, left, right = op.tensors()
+    out = _product(op, left, right)
+    op.add_product(bias, out)
+    for a, b in zip(reversed(op.axes(bias)), reversed(out), strict=False):
+        op.agree(a, b)
+    return out
+
+
+@register_rule("aten.outer", "aten.ger")
+def outer(op: Operation) -> Labelled:
+    """Label the outer product."""
+    a, b = op.tensors()
+    return contract(op, [(a, ["row"]), (b, ["column"])], ["row", "column"])
+
+
+@register_rule("aten.bilinear")
+def bilinear(op: Operation) -> Labelled:
+    """Label ``input1 @ weight[o] @ input2``."""
+    *batch, _ = range(len(op.axes("input1")))
+    operands = [("input1", [*batch, "i"]), ("weight", ["o", "i", "j"]), ("input2", [*batch, "j"])]
+    out = contract(op, operands, [*batch, "o"])
+    if op.is_tensor("bias"):
+        op.agree(op.axes("bias")[0], out[-1])
+    return out
+
+
+@register_rule("aten.einsum")
+def einsum(op: Operation) -> Labelled:
+    """Label an einsum by its own letters; dots are dimensions counted from the right."""
+    equation = op["equation"].replace(" ", "")
+    left, arrow, right = equation.partition("->")
+    arguments = op.tensors()
+    operands = []
+    dots: list[Any] = []
+    for argument, text in zip(arguments, left.split(","), strict=True):
+        before, ellipsis, after = text.partition("...")
+        n = len(op.axes(argument)) - len(before) - len(after)
+        middle = [-d for d in range(n, 0, -1)] if ellipsis else []
+        dots = max(dots, middle, key=len)
+        operands.append((argument, [*before, *middle, *after]))
+    letters = [letter for _, ls in operands for letter in ls]
+    if any(len(set(ls)) != len(ls) for _, ls in operands):
+        return op.freeze_all("takes a diagonal")
+    if arrow:
+        before, ellipsis, after = right.partition("...")
+        result = [*before, *(dots if ellipsis else []), *after]
+    else:
+        result = [*dots, *sorted(x for x in set(letters) - set(dots) if letters.count(x) == 1)]
+    return contract(op, operands, result)
+
+
+@register_rule("aten.tensordot")
+def tensordot(op: Operation) -> Labelled:
+    """Label a product that is summed over given dimensions."""
+    a, b = list(range(len(op.axes("self")))), [-1 - d for d in range(len(op.axes("other")))]
+    for i, j in zip(op.dims("dims_self", len(a)), op.dims("dims_other", len(b)), strict=True):
+        b[j] = a[i]
+    result = [letter for letter in a if letter not in b] + [letter for letter in b if letter < 0]
+    return contract(op, [("self", a), ("other", b)], result)

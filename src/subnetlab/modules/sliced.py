@@ -1,0 +1,147 @@
+"""The sliced engine: a subnetwork as an ordinary smaller module, the graph with its sizes rewritten."""
+
+from __future__ import annotations
+
+import operator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from .atoms import axis_size
+from .consumers import multiply_consumed
+from .graph import CONSTANT
+from .network import Network, compiled
+from .operation import named_arguments, with_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..core.arrays import BoolArray, IntArray
+    from .atoms import Axis
+    from .cutting import Cut
+    from .labels import Labels
+
+
+def resized(labels: Labels, length: Callable[[Axis], int]) -> tuple[fx.Graph, dict[fx.Node, Any]]:
+    """Return a copy of the graph for axes of other lengths, and the copy of every node.
+
+    Parameters
+    ----------
+    labels : Labels
+    length : callable
+        The number of entries that are left of an axis.
+    """
+    graph = fx.Graph()
+    copies: dict[fx.Node, Any] = {}
+    for node in labels.graph.graph.nodes:
+        if node in labels.replacements:
+            target, axes, arguments = labels.replacements[node]
+            if any(length(axis) != axis_size(axis) for axis in axes):
+                copies[node] = graph.call_function(target, fx.map_arg(arguments(length), copies.__getitem__))
+                copies[node].meta = dict(node.meta)
+                continue
+        copies[node] = new = graph.node_copy(node, copies.__getitem__)
+        for argument, axes in labels.resizes.get(node, {}).items():
+            _resize(graph, new, argument, axes, length)
+        if node.target is torch.ops.aten.sym_size.int:
+            axis = labels.of(node.args[0])[node.args[1]]
+            copies[node] = _times(graph, new, Fraction(axis_size(axis), length(axis)))
+    return graph, copies
+
+
+def _resize(
+    graph: fx.Graph, node: fx.Node, argument: str, axes: tuple[Axis | None, ...], length: Callable[[Axis], int]
+) -> None:
+    value = named_arguments(node)[argument]
+    several = isinstance(value, list | tuple)
+    sizes = list(value) if several else [value]
+    changed = False
+    for i, axis in enumerate(axes):
+        if axis is None or sizes[i] == -1 or length(axis) == axis_size(axis):
+            continue
+        changed = True
+        if isinstance(sizes[i], fx.Node):
+            with graph.inserting_before(node):
+                sizes[i] = _times(graph, sizes[i], Fraction(length(axis), axis_size(axis)))
+        else:
+            sizes[i] = length(axis)
+    if changed:
+        with_argument(node, argument, sizes if several else sizes[0])
+
+
+def _times(graph: fx.Graph, node: fx.Node, ratio: Fraction) -> fx.Node:
+    """Return a node for a size times a ratio that leaves it whole."""
+    if ratio == 1:
+        return node
+    node = graph.call_function(operator.mul, (node, ratio.numerator))
+    return graph.call_function(operator.floordiv, (node, ratio.denominator))
+
+
+class Template:
+    """What all subnetworks of the same sizes share: the code that computes them."""
+
+    def __init__(self, cut: Cut, masks: Mapping[str, BoolArray], factors: Mapping[str, float]) -> None:
+        lengths: dict[Axis, int] = {}
+
+        def length(axis: Axis) -> int:
+            if axis not in lengths:
+                lengths[axis] = cut.length(axis, masks)
+            return lengths[axis]
+
+        values = {name: np.full(np.count_nonzero(mask), factors[name]) for name, mask in masks.items()}
+        self.graph, copies = resized(cut.labels, length)
+        self.constants = multiply_consumed(cut, self.graph, copies, values, weights=True)
+        self.compute = compiled(self.graph)
+
+
+class Subnetwork(Network):
+    """An ordinary, smaller module: what one mask of every group leaves of a network. Made by `Cut.subnetwork`.
+
+    Attributes
+    ----------
+    masks : dict from group to ndarray of bool
+        The units that it holds. Of a group of which no unit was selected, unit 0 is there, and counts for nothing.
+    """
+
+    def __init__(self, cut: Cut, template: Template, masks: Mapping[str, BoolArray]) -> None:
+        held = cut.stored.held(masks)
+        whole = {**cut.graph.tensors, **cut.state()}
+        own = {name: sliced(tensor.detach(), held[name]).clone() for name, tensor in whole.items()}
+        constants = {name: own.pop(name) for name in list(own) if name.startswith(CONSTANT)}
+        super().__init__(
+            "subnetwork", cut.model, cut.graph, template.graph, template.compute, own, template.constants | constants
+        )
+        self.masks = dict(masks)
+        self._cut = cut
+
+    def fill(self, state: Mapping[str, Tensor], masks: Mapping[str, BoolArray] | None = None) -> None:
+        """Copy what the subnetwork holds of a whole network's state into its parameters and buffers.
+
+        Parameters
+        ----------
+        state : mapping from name to Tensor
+            Parameters and buffers of the whole network; names that are missing stay as they are.
+        masks : mapping from group to ndarray of bool, optional
+            Other units, as many of every group as before.
+
+        Raises
+        ------
+        CutError
+            If the masks select another number of units.
+        """
+        if masks is not None:
+            self.masks = self._cut.same_sizes(self.masks, masks)
+        held = self._cut.stored.held(self.masks)
+        constants = {name: tensor for name, tensor in self._cut.graph.tensors.items() if name.startswith(CONSTANT)}
+        self._copy({name: sliced(tensor.detach(), held[name]) for name, tensor in {**constants, **state}.items()})
+
+
+def sliced(tensor: Tensor, held: tuple[IntArray | None, ...]) -> Tensor:
+    """Return the entries with the given indices along every dimension; None for all of them."""
+    for dimension, indices in enumerate(held):
+        if indices is not None:
+            tensor = tensor.index_select(dimension, torch.from_numpy(indices).to(tensor.device))
+    return tensor

@@ -1,0 +1,274 @@
+"""The sliced engine held to the masked one, in float64: every result and every gradient, for random masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from .errors import VerificationError
+from .inlining import autocast_entered
+from .operation import module_of
+from .sliced import sliced
+from .structure import input_leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..core.arrays import BoolArray
+    from .cutting import Cut
+    from .network import Network
+
+TOLERANCE = 1e-8  # relative; rounding of float64 stays below 1e-10 in networks of hundreds of layers
+_DOUBLE = {
+    torch.float32: torch.float64,
+    torch.float16: torch.float64,
+    torch.bfloat16: torch.float64,
+    torch.complex64: torch.complex128,
+}
+_DROPOUTS = {"dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout"}
+
+
+def in_double(tensor: Tensor) -> Tensor:
+    """Return a tensor of real or complex numbers in the longer format, others as they are."""
+    return tensor.to(_DOUBLE.get(tensor.dtype, tensor.dtype))
+
+
+class _Run(fx.Interpreter):
+    """Runs a network's graph in float64; random numbers of the whole network serve both engines, dropout drops nothing.
+
+    Parameters
+    ----------
+    network : Network
+    cut : Cut
+    masks : mapping
+    drawn : dict from name to Tensor
+        What the masked engine drew; filled by it.
+    whole : bool
+        Whether this is the masked engine.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        cut: Cut,
+        masks: Mapping[str, BoolArray],
+        drawn: dict[str, Tensor],
+        whole: bool,
+    ) -> None:
+        super().__init__(network, garbage_collect_values=True, graph=network.graph)
+        self.extra_traceback = False
+        self.current: fx.Node | None = None
+        self.values: dict[str, Tensor] | None = None
+        self._cut, self._masks, self._drawn, self._whole = cut, masks, drawn, whole
+        self._origin = {node.name: node for node in cut.graph.graph.nodes}
+
+    def run_node(self, n: fx.Node) -> Any:
+        self.current = n
+        result = self._random(n) if _is_random(n) else super().run_node(n)
+        if self.values is not None and isinstance(result, Tensor):
+            self.values[n.name] = result.detach().clone()
+        return result
+
+    def fetch_args_kwargs_from_env(self, n: fx.Node) -> Any:
+        args, kwargs = super().fetch_args_kwargs_from_env(n)
+        return _with_types(args), _with_types(kwargs)
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        if target is autocast_entered:
+            args = (args[0], args[1], False, args[3])
+        return super().call_function(target, args, kwargs)
+
+    def _random(self, n: fx.Node) -> Any:
+        args, kwargs = self.fetch_args_kwargs_from_env(n)
+        name = str(n.target).split(".")[1].rstrip("_")
+        if name in _DROPOUTS:
+            return args[0] if name != "native_dropout" else (args[0], torch.ones_like(args[0]))
+        settings = {"dropout_p": 0.0, "dropout": 0.0, "training": False}
+        schema = [argument.name for argument in n.target._schema.arguments]  # pyright: ignore
+        if settings.keys() & set(schema):
+            args = tuple(settings.get(a, value) for a, value in zip(schema, args, strict=False))
+            return n.target(*args, **kwargs)  # pyright: ignore[reportCallIssue]
+        if self._whole:
+            result = n.target(*args, **kwargs)  # pyright: ignore[reportCallIssue]
+            self._drawn[n.name] = result.detach().clone()
+            return result
+        kept = self._cut.kept(self._drawn[n.name], self._origin[n.name], self._masks)
+        return args[0].copy_(kept) if str(n.target).split(".")[1].endswith("_") else kept
+
+
+def _is_random(n: fx.Node) -> bool:
+    return isinstance(n.target, torch._ops.OpOverload) and torch.Tag.nondeterministic_seeded in n.target.tags
+
+
+def _with_types(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return type(value)(map(_with_types, value))
+    if isinstance(value, dict):
+        return {key: _with_types(item) for key, item in value.items()}
+    return _DOUBLE.get(value, value) if isinstance(value, torch.dtype) else value
+
+
+class _Trial:
+    """One comparison: a state of random numbers near the network's own, inputs near the example, masks."""
+
+    def __init__(self, cut: Cut, masks: Mapping[str, BoolArray], generator: torch.Generator, noise: float) -> None:
+        self.cut, self.masks = cut, masks
+        state = {**cut.graph.tensors, **cut.state()}
+        parameters = dict(cut.model.named_parameters())
+        self.state = {
+            name: _near(in_double(value.detach()), generator, noise if name in parameters else 0.0)
+            for name, value in state.items()
+        }
+        example = input_leaves((cut.graph.inputs.args, cut.graph.inputs.kwargs))
+        self.inputs = [_near(in_double(v.detach()), generator, noise) if isinstance(v, Tensor) else v for v in example]
+        self.seed = int(torch.randint(2**31, (), generator=generator))
+        self.drawn: dict[str, Tensor] = {}
+
+    def run(self, *, whole: bool, keep: bool = False) -> tuple[list[Any], dict[str, Tensor], _Run]:
+        """Return one engine's results and, for what it stores, gradients or (for buffers) values afterwards."""
+        network = self.cut.masked(self.masks) if whole else self.cut.subnetwork(self.masks)
+        network._apply(in_double)
+        network.fill(self.state)
+        for parameter in network.parameters():
+            parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
+        run = _Run(network, self.cut, self.masks, self.drawn, whole)
+        run.values = {} if keep else None
+        torch.manual_seed(self.seed)
+        try:
+            results = list(run.run(*[v.clone() if isinstance(v, Tensor) else v for v in self.inputs]))
+        except Exception as error:
+            engine = "network itself" if whole else "sliced engine"
+            raise VerificationError(
+                f"verify: the {engine} fails at {_place(run.current)}: {type(error).__name__}: {error}"
+            ) from error
+        outputs = [r for r in results if isinstance(r, Tensor) and r.requires_grad]
+        if outputs and not keep:
+            generator = torch.Generator().manual_seed(self.seed)
+            total = sum(
+                (o * torch.randn(o.shape, generator=generator, dtype=torch.float64).to(o.device)).sum().real
+                for o in outputs
+            )
+            total.backward()  # pyright: ignore[reportAttributeAccessIssue]
+        stored = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in network.named_parameters()}
+        stored |= {name: b for name, b in network.named_buffers() if b.is_floating_point()}
+        return [r.detach() for r in results if isinstance(r, Tensor)], stored, run
+
+    def compare(self) -> dict[str, float]:
+        """Return the largest differences, or raise with the name of what differs."""
+        answers, wanted, _ = self.run(whole=True)
+        results, found, _ = self.run(whole=False)
+        difference = max((_difference(a, b) for a, b in zip(answers, results, strict=True)), default=0.0)
+        if difference > TOLERANCE:
+            raise VerificationError(
+                f"verify: sliced differs from masked by {difference:.1e} {self._first_difference()}"
+            )
+        held = self.cut.stored.held(self.masks)
+        top = max((float(w.abs().max()) for w in wanted.values() if w.numel()), default=0.0)
+        gradient = 0.0
+        parameters = dict(self.cut.model.named_parameters())
+        for name, want in wanted.items():
+            kept = sliced(want, held[name])
+            off = _difference(kept, found[name], floor=1e-3 * top)
+            rest = float(want.abs().sum() - kept.abs().sum()) if name in parameters else 0.0
+            if off > TOLERANCE or rest > TOLERANCE * max(top, 1e-300) * want.numel():
+                raise VerificationError(f"verify: the gradients of {name} differ by {max(off, rest):.1e}")
+            gradient = max(gradient, off)
+        return {"outputs": difference, "gradients": gradient}
+
+    def is_finite(self) -> bool:
+        """Return whether the masked engine gives numbers."""
+        results, _, _ = self.run(whole=True)
+        return all(bool(torch.isfinite(r).all()) for r in results)
+
+    def _first_difference(self) -> str:
+        with torch.no_grad():
+            whole, small = (self.run(whole=whole, keep=True)[2].values or {} for whole in (True, False))
+        for node, _ in self.cut.labels.tensor_nodes():
+            if node.name in whole and node.name in small and not _untouched(node):
+                kept = self.cut.kept(whole[node.name], node, self.masks)
+                if kept.shape != small[node.name].shape or _difference(kept, small[node.name]) > TOLERANCE:
+                    return f"from {_place(node)} on"
+        return "in the output"
+
+
+def _untouched(node: fx.Node) -> bool:
+    return node.op != "call_function"
+
+
+def _place(node: fx.Node | None) -> str:
+    return f"{node.name} ({module_of(node) or 'the network'})" if node is not None else "its inputs"
+
+
+def _near(value: Tensor, generator: torch.Generator, noise: float) -> Tensor:
+    """Return numbers near the given ones: an initial weight of zero would hide what depends on it."""
+    if not (value.is_floating_point() or value.is_complex()) or noise == 0:
+        return value.clone()
+    random = torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value.device)
+    return value * (1 + noise * random) + noise * random.roll(1)
+
+
+def _difference(a: Tensor, b: Tensor, floor: float = 0.0) -> float:
+    """Return the largest difference relative to the largest entry; infinite for other shapes."""
+    if a.shape != b.shape:
+        return float("inf")
+    if not a.numel():
+        return 0.0
+    if not (a.is_floating_point() or a.is_complex()):
+        return 0.0 if torch.equal(a, b) else float("inf")
+    finite = torch.isfinite(a)
+    if not torch.equal(finite, torch.isfinite(b)):
+        return float("inf")
+    a, b = a[finite], b[finite]
+    if not a.numel():
+        return 0.0
+    return float((a - b).abs().max()) / max(float(a.abs().max()), floor, 1e-300)
+
+
+def random_masks(cut: Cut, rng: np.random.Generator) -> dict[str, BoolArray]:
+    """Return a mask of every group: about half of the units, at least one, not all."""
+    masks = {}
+    for name, size in cut.units.groups.items():
+        mask = rng.random(size) < 0.6
+        mask[rng.integers(size)] = True
+        mask[(np.flatnonzero(mask)[0] + 1 + rng.integers(size - 1)) % size] = False
+        masks[name] = mask if mask.any() else np.arange(size) == 0
+    return masks
+
+
+def verify(cut: Cut, *, seed: int = 0, repeats: int = 2) -> dict[str, float]:
+    """Compare the engines for several random masks of all groups; where they differ, find the group.
+
+    Raises
+    ------
+    VerificationError
+    """
+    rng = np.random.default_rng(seed)
+    generator = torch.Generator().manual_seed(seed)
+    worst = {"outputs": 0.0, "gradients": 0.0}
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        for _ in range(repeats if cut.units.groups else 1):
+            masks = random_masks(cut, rng)
+            trial = _Trial(cut, masks, generator, 0.05)
+            if not trial.is_finite():
+                trial = _Trial(cut, masks, generator, 0.0)
+            try:
+                found = trial.compare()
+            except VerificationError as error:
+                raise VerificationError(f"{error}; {_guilty(cut, masks, generator)}") from error
+            worst = {key: max(value, found[key]) for key, value in worst.items()}
+    return worst
+
+
+def _guilty(cut: Cut, masks: Mapping[str, BoolArray], generator: torch.Generator) -> str:
+    """Return which groups differ when they are cut alone."""
+    wrong = []
+    for name in cut.units.groups:
+        alone = {g: mask if g == name else np.ones_like(mask) for g, mask in masks.items()}
+        try:
+            _Trial(cut, alone, generator, 0.05).compare()
+        except VerificationError:
+            wrong.append(name)
+    return f"group {', '.join(map(repr, wrong))}" if wrong else "only where groups are cut together"

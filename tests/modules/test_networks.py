@@ -1,0 +1,108 @@
+"""Every kind of network is cut right, by an oracle that knows nothing of graphs, or left whole with the reason."""
+
+import copy
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import subnetlab as sl
+
+
+def _networks():
+    spec = importlib.util.spec_from_file_location("networks", Path(__file__).parent / "networks.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["networks"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+networks = _networks()
+NETWORKS = networks.NETWORKS
+
+
+def tensors(value):
+    """The tensors of an output, in order."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else []
+    return [t for item in items for t in tensors(item)]
+
+
+def called(model, example):
+    if isinstance(example, dict):
+        return tensors(model(**example))
+    return tensors(model(*example) if isinstance(example, tuple) else model(example))
+
+
+def with_zeros(model, network, masks):
+    """The user's own module, with zeros where weights use a unit that is left out."""
+    model = copy.deepcopy(model)
+    stored = dict(model.named_parameters())
+    with torch.no_grad():
+        for group, consumers in network.consumers.items():
+            for name, dimension, *rest in consumers:
+                repeat, first = (*rest, *(1, 0)[len(rest) :])
+                entries = np.repeat(masks[group], repeat)
+                weight = stored[name].movedim(dimension, 0)
+                weight[first : first + len(entries)] *= torch.from_numpy(entries).view(-1, *[1] * (weight.ndim - 1))
+    return model.train()
+
+
+def masks_of(cut, seed):
+    rng = np.random.default_rng(seed)
+    masks = {}
+    for name, group in cut.groups.items():
+        masks[name] = rng.random(group.size) < 0.5
+        masks[name][rng.integers(group.size)] = True
+    return masks
+
+
+@pytest.fixture(scope="module")
+def cuts():
+    """Each network is cut once."""
+    known = {}
+
+    def of(name):
+        if name not in known:
+            torch.manual_seed(3)
+            network = NETWORKS[name]
+            model, example = network.make()
+            known[name] = network, example, sl.cut(model, example, network.units, second_example=network.other)
+        return known[name]
+
+    return of
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_groups_are_those_that_a_reader_finds(cuts, name):
+    network, _, cut = cuts(name)
+    assert {g: group.size for g, group in cut.groups.items()} == network.groups
+    assert {g: cut.streams[g].size for g in network.streams} == network.streams
+    for module, word in network.frozen.items():
+        assert word in cut.frozen[module]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_sliced_is_masked(cuts, name):
+    differences = cuts(name)[2].verify()
+    assert max(differences.values()) < 1e-10
+
+
+@pytest.mark.parametrize("name", [name for name, network in NETWORKS.items() if network.consumers])
+def test_sliced_is_the_users_module_with_zeros(cuts, name):
+    network, example, cut = cuts(name)
+    assert set(network.consumers) <= set(cut.groups)
+    for seed in range(3):
+        masks = {g: m if g in network.consumers else np.ones_like(m) for g, m in masks_of(cut, seed).items()}
+        torch.manual_seed(seed)
+        expected = called(with_zeros(cut.model, network, masks), example)
+        subnet = cut.subnetwork(masks)
+        torch.manual_seed(seed)
+        found = called(subnet, example)
+        assert len(found) == len(expected)
+        for a, b in zip(found, expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=2e-4, atol=2e-5)
