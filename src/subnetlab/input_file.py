@@ -65,9 +65,26 @@ def check_input(
         If the name holds a null byte.
     """
     with _explained(path, owner, argument, wanted):
-        _check_kind(os.stat(path).st_mode)
-        if not os.access(path, os.R_OK):
-            raise PermissionError(errno.EACCES, "")
+        _check(path)
+
+
+def why_unusable(path: str | os.PathLike[str]) -> str | None:
+    """Return in words why ``path`` is no file that may be read, None if it is one; opens nothing.
+
+    Parameters
+    ----------
+    path : path
+
+    Examples
+    --------
+    >>> why_unusable("data.csv"), why_unusable("/")
+    ('nothing there', 'a folder')
+    """
+    try:
+        _check(path)
+    except (OSError, ValueError) as error:
+        return _reason(error)
+    return None
 
 
 @contextmanager
@@ -141,8 +158,8 @@ def decode_text(content: bytes, owner: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-        problem = "the byte order mark of UTF-16" if marked else f"byte {error.start} that is not"
-        raise FileContentError(f"{owner}: must be text in UTF-8, got {problem}") from None
+        known = " (the byte order mark of UTF-16)" if marked else ""
+        raise FileContentError(f"{owner}: must be text in UTF-8, got byte {error.start} that is not{known}") from None
 
 
 def check_unpacked(unpacked: int, on_disk: int, owner: str) -> None:
@@ -192,6 +209,12 @@ def _open(path: str | os.PathLike[str], *, pipes: bool = False) -> IO[bytes]:
         raise
 
 
+def _check(path: str | os.PathLike[str]) -> None:
+    _check_kind(os.stat(path).st_mode)
+    if not os.access(path, os.R_OK):
+        raise PermissionError(errno.EACCES, "permission denied")
+
+
 def _check_kind(mode: int) -> None:
     if not stat.S_ISREG(mode):
         kind = stat.S_IFMT(mode)
@@ -208,9 +231,14 @@ def _explained(
     try:
         yield
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-        explained = type(error)(f"{rule}: {reason}")
+        explained = type(error)(f"{rule}: {_reason(error)}")
         explained.errno = error.errno
         raise explained from None
-    except ValueError:
-        raise ValueError(f"{rule}: a name with a null byte") from None
+    except ValueError as error:
+        raise ValueError(f"{rule}: {_reason(error)}") from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError):
+        return "a name with a null byte"  # the one thing that the system calls refuse so
+    return _REASONS.get(error.errno or 0) or error.strerror or str(error)

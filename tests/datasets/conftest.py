@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pytest
 
-from subnetlab.datasets.crime import content, download
+from subnetlab.datasets.crime import content, source
 from subnetlab.datasets.crime.columns import COLUMNS, MISSING, N_ROWS
 
 
@@ -65,7 +65,7 @@ def lookalike() -> Lookalike:
 def accepted(lookalike, monkeypatch, tmp_path) -> Lookalike:
     """The look-alike taken for the data, on a machine that has no file and no network."""
     monkeypatch.setattr(content, "SHA256", lookalike.sha256)
-    monkeypatch.setattr(download, "MIRRORS", ())
+    monkeypatch.setattr(source, "MIRRORS", ())
     monkeypatch.delenv("SUBNETLAB_DATA", raising=False)
     monkeypatch.setenv("SUBNETLAB_CACHE", str(tmp_path / "cache"))
     return lookalike

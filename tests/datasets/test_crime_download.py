@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from subnetlab.datasets import DatasetNotFoundError, load_dataset
-from subnetlab.datasets.crime import download
-from subnetlab.datasets.crime.download import download_crime
+from subnetlab.datasets import DatasetNotFoundError, fetch, load_dataset
+from subnetlab.datasets.crime import source
+from subnetlab.datasets.crime.content import parse_crime
 from subnetlab.datasets.errors import DownloadError
 
 
@@ -57,7 +57,7 @@ def zipped(content):
 
 def test_a_download_is_kept_in_the_cache(accepted, server, tmp_path, monkeypatch, capfd):
     server.files["/crime.zip"] = zipped(accepted.text(line_end="\r\n", missing=""))
-    monkeypatch.setattr(download, "MIRRORS", (f"{server.url}/crime.zip",))
+    monkeypatch.setattr(source, "MIRRORS", (f"{server.url}/crime.zip",))
     first = load_dataset("crime").provenance["source"]
     assert first["kind"] == "download"
     assert first["url"] == f"{server.url}/crime.zip"
@@ -71,7 +71,7 @@ def test_a_download_is_kept_in_the_cache(accepted, server, tmp_path, monkeypatch
 def test_the_next_mirror_serves_where_one_fails(accepted, server):
     server.files = {"/page": b"<html>sorry</html>", "/good": accepted.content}
     mirrors = [f"{server.url}/{name}" for name in ("missing", "page", "good", "unused")]
-    url, table = download_crime(mirrors)
+    url, table = fetch.fetch_first(mirrors, parse_crime)
     assert url == f"{server.url}/good"
     assert table.text == accepted.text()
     assert server.asked == ["/missing", "/page", "/good"]
@@ -79,7 +79,7 @@ def test_the_next_mirror_serves_where_one_fails(accepted, server):
 
 def test_a_failed_download_is_one_error_that_names_the_ways(accepted, server, dead_url, monkeypatch):
     server.files["/page"] = b"<html>sorry</html>"
-    monkeypatch.setattr(download, "MIRRORS", (f"{dead_url}/a", f"{server.url}/missing", f"{server.url}/page"))
+    monkeypatch.setattr(source, "MIRRORS", (f"{dead_url}/a", f"{server.url}/missing", f"{server.url}/page"))
     with pytest.raises(DatasetNotFoundError) as caught:
         load_dataset("crime")
     message = str(caught.value)
@@ -100,39 +100,39 @@ def test_a_failed_download_is_one_error_that_names_the_ways(accepted, server, de
 
 def test_a_silent_host_is_asked_once(dead_url, monkeypatch):
     asked = []
-    monkeypatch.setattr(download, "_fetch", lambda url, fetch=download._fetch: asked.append(url) or fetch(url))
+    monkeypatch.setattr(fetch, "_fetch", lambda url, fetch=fetch._fetch: asked.append(url) or fetch(url))
     with pytest.raises(DownloadError, match="cannot be reached"):
-        download_crime([f"{dead_url}/a", f"{dead_url}/b"])
+        fetch.fetch_first([f"{dead_url}/a", f"{dead_url}/b"], parse_crime)
     assert asked == [f"{dead_url}/a"]
 
 
 def test_a_broken_transfer_is_a_failure(accepted, server):
     server.files["/crime"], server.lost = accepted.content, 1000
     with pytest.raises(DownloadError, match=f"{server.url}/crime"):
-        download_crime([f"{server.url}/crime"])
+        fetch.fetch_first([f"{server.url}/crime"], parse_crime)
 
 
 def test_an_address_that_is_none_is_a_failure():
     with pytest.raises(DownloadError, match="nonsense"):
-        download_crime(["nonsense"])
+        fetch.fetch_first(["nonsense"], parse_crime)
 
 
 def test_a_cache_that_cannot_be_written_costs_only_the_cache(accepted, server, tmp_path, monkeypatch):
     server.files["/crime"] = accepted.content
-    monkeypatch.setattr(download, "MIRRORS", (f"{server.url}/crime",))
+    monkeypatch.setattr(source, "MIRRORS", (f"{server.url}/crime",))
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SUBNETLAB_CACHE", str(tmp_path / "file" / "cache"))
-    source = load_dataset("crime").provenance["source"]
-    assert "not_cached" in source
-    assert "path" not in source
+    facts = load_dataset("crime").provenance["source"]
+    assert "not_cached" in facts
+    assert "path" not in facts
 
 
 def test_no_download_where_it_is_not_allowed(accepted, server, monkeypatch):
-    monkeypatch.setattr(download, "MIRRORS", (f"{server.url}/crime",))
+    monkeypatch.setattr(source, "MIRRORS", (f"{server.url}/crime",))
     assert load_dataset("auto", download=False).name == "diabetes"
     assert server.asked == []
 
 
 def test_mirrors_are_uci_over_https():
-    assert download.MIRRORS
-    assert all(url.startswith("https://archive.ics.uci.edu/") for url in download.MIRRORS)
+    assert source.MIRRORS
+    assert all(url.startswith("https://archive.ics.uci.edu/") for url in source.MIRRORS)

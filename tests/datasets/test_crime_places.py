@@ -1,14 +1,18 @@
 """Where the crime file is looked for, in which order, and what is said when it is nowhere."""
 
+import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from subnetlab.datasets import DatasetNotFoundError, crime_places, load_dataset
-from subnetlab.datasets.crime import download
+from subnetlab.cli.main import main
+from subnetlab.datasets import DatasetNotFoundError, DatasetWarning, crime_places, fetch, load_dataset
+from subnetlab.datasets.crime import source
 from subnetlab.datasets.crime.content import parse_crime
-from subnetlab.datasets.crime.places import cache_folder
+from subnetlab.datasets.crime.source import load_crime
+from subnetlab.datasets.search import cache_folder
 
 
 def write(folder: Path, content: bytes, name="communities.data") -> Path:
@@ -40,11 +44,60 @@ def test_order_is_path_then_environment_then_cache(accepted, tmp_path, monkeypat
     assert kind() == "environment"
 
 
-def test_an_empty_place_is_passed_over(accepted, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ("", None),
+        (".", r"holds none of communities\.data, .*"),
+        ("nowhere", "does not exist"),
+        ("fifo", "cannot be used: a FIFO"),
+        ("loop", "cannot be used: a link that leads back to itself"),
+        ("n" * 300, "cannot be used: the name is too long"),
+    ],
+)
+def test_an_empty_place_is_passed_over_with_a_word(accepted, tmp_path, monkeypatch, place, problem):
     write(tmp_path / "cache", accepted.content)
-    for place in ("", str(tmp_path), str(tmp_path / "nowhere")):
-        monkeypatch.setenv("SUBNETLAB_DATA", place)
+    os.mkfifo(tmp_path / "fifo")
+    os.symlink("loop", tmp_path / "loop")
+    monkeypatch.setenv("SUBNETLAB_DATA", str(tmp_path / place) if place else "")
+    if problem is None:
         assert load_dataset("crime").provenance["source"]["kind"] == "cache"
+        return
+    said = f"SUBNETLAB_DATA='.*' {problem}; crime was sought elsewhere, the data come from the cache '.*'$"
+    with pytest.warns(DatasetWarning, match=said):
+        assert load_dataset("crime").provenance["source"]["kind"] == "cache"
+    with pytest.raises(DatasetNotFoundError, match=f"path='.*' {problem}$"):
+        load_dataset("crime", path=tmp_path / place)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_mistyped_folder_is_said_by_every_command(accepted, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SUBNETLAB_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("subnetlab.datasets.auto.load_crime", partial(load_crime, download=False))
+    for command in (["data"], ["train", "--m", "20", "--rounds", "1", "--quiet", "--out", str(tmp_path / "run")]):
+        assert main(command) == 0
+        note = f"subnetlab {command[0]}: note: load_dataset: SUBNETLAB_DATA='{tmp_path / 'nowhere'}' does not exist; "
+        assert capsys.readouterr().err.startswith(f"{note}crime was sought elsewhere, the data come from diabetes\n")
+
+
+def test_a_cache_that_cannot_be_searched_is_passed_over(accepted, tmp_path, monkeypatch):
+    monkeypatch.setenv("SUBNETLAB_CACHE", str(tmp_path / ("n" * 300)))
+    with pytest.raises(DatasetNotFoundError, match=r"the cache '.*' cannot be used: the name is too long"):
+        load_dataset("crime")
+    write(tmp_path / "cache", accepted.content)
+    monkeypatch.setenv("SUBNETLAB_CACHE", str(tmp_path / "cache"))
+
+    def refuse(path):  # root may search every folder
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for step in ("is_file", "open"):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                *((Path, "is_file", refuse) if step == "is_file" else (os, "open", lambda path, _: refuse(path)))
+            )
+            assert load_dataset("auto", download=False).name == "diabetes"
+            with pytest.raises(DatasetNotFoundError, match=r"the cache '.*' cannot be read \(.*ermission denied\)"):
+                load_dataset("crime", download=False)
 
 
 @pytest.mark.parametrize("name", ["crime", "auto"])
@@ -71,8 +124,8 @@ def test_a_damaged_cache_is_replaced_by_a_download(accepted, tmp_path, monkeypat
     cached = write(tmp_path / "cache", b"1,2,3\n")
     with pytest.raises(DatasetNotFoundError, match=r"the cache .* is damaged .*got 3 in line 1"):
         load_dataset("crime")
-    monkeypatch.setattr(download, "MIRRORS", ("https://somewhere/file",))
-    monkeypatch.setattr(download, "_fetch", lambda url: accepted.text(line_end="\r\n").encode())
+    monkeypatch.setattr(source, "MIRRORS", ("https://somewhere/file",))
+    monkeypatch.setattr(fetch, "_fetch", lambda url: accepted.text(line_end="\r\n").encode())
     assert load_dataset("crime").provenance["source"]["kind"] == "download"
     assert cached.read_bytes() == accepted.content  # kept in UCI's form
     assert load_dataset("crime", download=False).provenance["source"]["kind"] == "cache"

@@ -7,10 +7,12 @@ import pytest
 
 from subnetlab.datasets import Preprocessing, describe, headline, list_datasets, load_dataset
 
+IMAGES = ["fashion_mnist", "digits"]
+
 
 def test_the_list_is_json_with_a_line_each():
     listing = json.loads(json.dumps(list_datasets()))
-    assert [entry["name"] for entry in listing] == ["crime", "diabetes", "synthetic", "auto", "FILE"]
+    assert [entry["name"] for entry in listing] == ["crime", "diabetes", "synthetic", *IMAGES, "auto", "FILE"]
     assert all(entry["summary"] and "\n" not in entry["summary"] for entry in listing)
     assert listing[0]["default_rows"] == 100
     assert listing[-1]["default_rows"] == "all"

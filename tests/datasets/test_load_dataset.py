@@ -96,12 +96,16 @@ def test_provenance_is_json_and_makes_the_data_again():
         ({"n_validation": -1}, ValueError, "n_validation must be at least 0, got -1"),
         ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
         ({"seed": 2**64}, ValueError, "seed must be below"),
-        ({"path": "file"}, ValueError, "path is for crime and auto, got 'file' with 'diabetes'"),
+        ({"path": "file"}, ValueError, "path is for crime and fashion_mnist and auto, got 'file' with 'diabetes'"),
         ({"target": "y"}, ValueError, "target is for your own files .*, got 'y' with 'diabetes'"),
         ({"n_features": 3}, ValueError, "n_features is for synthetic, got 3 with 'diabetes'"),
         ({"smallest_eigenvalue": 0.1}, ValueError, "smallest_eigenvalue is for synthetic"),
         ({"name": "auto", "target": 0}, ValueError, "target is for your own files .* with 'auto'"),
-        ({"name": "my.csv", "path": "my.csv"}, ValueError, r"path is for crime and auto, got 'my.csv' with 'my\.csv'"),
+        (
+            {"name": "my.csv", "path": "my.csv"},
+            ValueError,
+            r"path is for crime and fashion_mnist and auto, got 'my.csv' with 'my\.csv'",
+        ),
         ({"preprocessing": {"scaling": "raw"}}, TypeError, "preprocessing must be a Preprocessing, got dict"),
     ],
 )

@@ -1,13 +1,19 @@
 """The user's own files: every format gives the same data, and what is wrong is said by name."""
 
+import csv
+import io
+import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
 
-from subnetlab.datasets import DatasetNotFoundError, Preprocessing, load_dataset
+from subnetlab.datasets import DatasetNotFoundError, DatasetWarning, Preprocessing, load_dataset
+from subnetlab.datasets.files.contents import loses_digits
+from subnetlab.input_file import FileContentError
 
 VALUES = np.array([[1.0, 2.5, 10.0], [-3.0, 0.125, 20.0], [0.5, 4.0, 30.0], [2.0, -1e-3, 40.0]])
 NAMES = ["height", "weight", "price"]
@@ -233,7 +239,7 @@ def test_npz_keys(tmp_path):
         (np.zeros((0, 3)), r"got \(0, 3\)"),
         (np.ones((2, 2), complex), "array of real numbers, got dtype complex128"),
         (np.array([["a", "b"]]), "array of real numbers, got dtype <U1"),
-        (np.array([[{}, 1]], object), "must be a whole file of plain arrays, got: Object arrays"),
+        (np.array([[{}, 1]], object), "array of real numbers, got dtype object"),
     ],
 )
 def test_bad_npy(tmp_path, array, message):
@@ -250,7 +256,7 @@ def test_broken_array_files(tmp_path):
             with pytest.raises(ValueError, match=rf"bad\{ending}: must be a whole file of plain arrays"):
                 load_dataset(tmp_path / f"bad{ending}", target=0)
     np.savez(tmp_path / "pickled.npz", X=np.array([[{}]]), y=np.ones(1))
-    with pytest.raises(ValueError, match="must hold plain arrays, got: Object arrays"):
+    with pytest.raises(ValueError, match="X must be an array of real numbers, got dtype object"):
         load_dataset(tmp_path / "pickled.npz")
     (tmp_path / "exchanged.npy").write_bytes(write(tmp_path, ".npz").read_bytes())
     with pytest.raises(ValueError, match="array of real numbers, got several arrays"):
@@ -258,3 +264,195 @@ def test_broken_array_files(tmp_path):
     (tmp_path / "exchanged.npz").write_bytes(write(tmp_path, ".npy").read_bytes())
     with pytest.raises(ValueError, match=r"must hold arrays by name .* got one array without"):
         load_dataset(tmp_path / "exchanged.npz")
+
+
+def csv_module(text, delimiter):
+    """What Python's own reader sees, given the separator."""
+    return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ('"price, EUR";y\n1;2\n3;4\n', ";"),
+        ('"size\n(a, b)";c;y\n1;2;3\n3;4;5\n', ";"),
+        ("price, EUR;y\n1;2\n3;4\n", ";"),
+        ('"price; EUR",y\n1,2\n3,4\n', ","),
+        ("price; EUR,y\n1,2\n3,4\n", ","),
+        ('"a";"y, EUR"\n"1";"2"\n', ";"),
+        ('"a, ""b""";"y;z"\n1;2\n', ";"),
+        ("a\ty\n1\t2\n3\t4\n", "\t"),
+        ("a, b\tc;d\n1\t2\n3\t4\n", "\t"),
+        ("a|y\n1|2\n", "|"),
+        ("P(a|b),y\n1,2\n", ","),
+        ("P(a;b|c)\td,y\n1,2\n3,4\n", ","),
+        ("a,b;c,d\n1,2,3\n4,5,6\n", ","),
+    ],
+)
+@pytest.mark.parametrize("ending", [".csv", ".tsv"])
+def test_the_separator_is_the_one_that_makes_a_table_of_numbers(tmp_path, text, delimiter, ending):
+    (tmp_path / f"f{ending}").write_text(text)
+    header, *rows = csv_module(text, delimiter)
+    data = load_dataset(tmp_path / f"f{ending}", target=-1)
+    assert [*data.provenance["columns"], data.provenance["target"]["name"]] == header
+    np.testing.assert_array_equal(data.y, [float(row[-1]) for row in rows])
+
+
+@pytest.mark.parametrize(
+    ("above", "table"),
+    [
+        ("sep=;\n", "a;b;y\n1;2;3\n4;5;6\n"),
+        ("\ufeffSEP=,\r\n", "a,b,y\n1,2,3\n4,5,6\n"),
+        ('"sep=|"\n', "a|b|y\n1|2|3\n4|5|6\n"),
+        ("sep=\t\n\n", "a\tb\ty\n1\t2\t3\n4\t5\t6\n"),
+        ("# made by a program\n", "a,b,y\n1,2,3\n4,5,6\n"),
+        ("# units: m, kg, EUR\n#\n\n", "a,b,y\n1,2,3\n4,5,6\n"),
+        ('# "an open quote\n', "a;b;y\n1;2;3\n4;5;6\n"),
+        ("\n\n", "a;b;y\n1;2;3\n4;5;6\n"),
+    ],
+)
+def test_what_programs_write_above_a_table(tmp_path, above, table):
+    (tmp_path / "f.csv").write_text(above + table, newline="")
+    data = load_dataset(tmp_path / "f.csv", target="y")
+    assert data.provenance["columns"] == ["a", "b"]
+    np.testing.assert_array_equal(data.y, [3, 6])
+
+
+def test_a_header_may_begin_like_a_comment(tmp_path):
+    (tmp_path / "f.csv").write_text("# written by numpy.savetxt\n# a,b,y\n1,2,3\n4,5,6\n")
+    data = load_dataset(tmp_path / "f.csv", target="y")
+    assert data.provenance["columns"] == ["# a", "b"]
+    assert len(data.y) == 2
+
+
+def test_numbers_beneath_a_separator_line_are_all_rows(tmp_path):
+    (tmp_path / "f.csv").write_text("sep=;\n1;2\n3;4\n")
+    np.testing.assert_array_equal(load_dataset(tmp_path / "f.csv", target=1).y, [2, 4])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "My table\na,b,y\n1,2,3\n",
+            r"the first line must be the header or a row \(remove titles\), got one cell above",
+        ),
+        ("My table\na;y\n1;2\n", "got one cell above 2"),
+        ("sep=x\na,b\n1,2\n", "the first line, 'sep=x', must name a tab, a semicolon, a bar or a comma"),
+        ("sep=;\na,b\n1,2\n", "must have two columns or more, features and a target, got 1"),
+        ("1,5;2,5\n3,5;4,5\n", r"column '1,5' must hold numbers \(.*decimal points\), got '3,5' in line 2"),
+        ("# note\n\na,b\n1,2\n3,x\n", "got 'x' in line 5"),
+        ("sep=;\na;b\n1;2\n3\n", "as many cells as the first, 2, got 1 in line 4"),
+        ("a,b\n1,2\n# end\n", "got 1 in line 3"),
+    ],
+)
+def test_text_that_is_no_table_is_said_with_its_line(tmp_path, text, message):
+    (tmp_path / "bad.csv").write_text(text)
+    with pytest.raises(FileContentError, match=rf"bad\.csv: .*{message}"):
+        load_dataset(tmp_path / "bad.csv", target=0)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".npz"])
+def test_identifiers_that_lose_digits_are_named(tmp_path, ending):
+    ids, exact = [2**53 + 1, 2**53 + 2], [2**53 + 2, -(2**60)]
+    file = tmp_path / f"data{ending}"
+    if ending == ".csv":
+        file.write_text(f"id,exact,half,y\n{ids[0]},{exact[0]},1.5,3\n{ids[1]},{exact[1]},2e100,4\n")
+    elif ending == ".parquet":
+        columns = {"id": [*ids, None], "exact": [*exact, 1], "half": [1.5, 2e100, 1.0], "y": [3, 4, 5]}
+        pyarrow.parquet.write_table(pyarrow.table(columns).slice(0, 2), file)
+    else:
+        np.savez(file, X=np.array([ids, exact]).T, y=[3, 4])
+    name = "0" if ending == ".npz" else "id"
+    with pytest.warns(DatasetWarning, match=f"{file}: column '{name}' holds whole numbers above 2\\^53") as caught:
+        load_dataset(file, target=None if ending == ".npz" else "y")
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("value", [2**64 - 1, 2**63 - 1, 2**63 + 1, -(2**63) + 1])
+def test_the_largest_whole_numbers_lose_digits_too(value):
+    dtype = np.uint64 if value > 2**63 else np.int64
+    assert loses_digits(np.array([1, value], dtype)) == (int(float(value)) != value)
+    assert not loses_digits(np.array([2**62, 0], dtype))
+
+
+def test_parquet_holds_the_columns_of_the_file_and_no_others(tmp_path):
+    folder = tmp_path / "year=2020" / "price=7"
+    folder.mkdir(parents=True)
+    pyarrow.parquet.write_table(parquet_table(), folder / "data.parquet")
+    assert load_dataset(folder / "data.parquet", target="price").provenance["columns"] == ["height", "weight"]
+    dotted = parquet_table().rename_columns(["a.b", "a", "price"])
+    pyarrow.parquet.write_table(dotted, folder / "data.parquet")
+    data = load_dataset(folder / "data.parquet", target="price")
+    assert data.provenance["columns"] == ["a.b", "a"]
+    np.testing.assert_allclose(data.X[:, 0] / data.X[:, 1], VALUES[:, 0] / VALUES[:, 1])
+
+
+def test_row_labels_of_pandas_are_no_features(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(VALUES, columns=NAMES)
+    labels = {
+        "named": frame.set_axis(pandas.Index([9, 4, 7, 1], name="id")),
+        "text": frame.set_axis(pandas.Index(list("uvwx"), name="name")),
+        "dates": frame.set_axis(pandas.date_range("2020", periods=4, name="day")),
+        "several": frame.assign(g=[1, 1, 2, 2], h=range(4)).set_index(["g", "h"]),
+        "like a column": frame.set_axis(pandas.Index(range(4), name="height")),
+        "every second": frame.iloc[::2],
+    }
+    for name, labelled in labels.items():
+        labelled.to_parquet(tmp_path / "data.parquet")
+        facts = load_dataset(tmp_path / "data.parquet", target="price").provenance
+        assert facts["columns"] == ["height", "weight"], name
+        left_out = {"named": ["id"], "several": ["g", "h"], "every second": []}
+        assert list(facts["left_out"]) == left_out.get(name, list(facts["left_out"]))
+
+
+def memory_of(code, *arguments):
+    """Peak memory in MiB of a program, and what it said."""
+    code += "\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    *said, memory = done.stdout.splitlines()
+    return int(memory), "".join(said)
+
+
+LOAD = """
+import sys, subnetlab as sl
+try: sl.load_dataset(sys.argv[1], target=sys.argv[2])
+except ValueError as error: print(error)
+"""
+
+
+def bomb(folder, ending):
+    """A small file that claims, and mostly holds, 2.4 GB of numbers."""
+    file, rows = folder / f"bomb{ending}", 10**8
+    if ending == ".parquet":
+        zeros = pyarrow.array(np.zeros(rows // 100))
+        part = pyarrow.table({"a": zeros, "b": zeros, "y": zeros})
+        with pyarrow.parquet.ParquetWriter(file, part.schema, compression="zstd") as writer:
+            for _ in range(100):
+                writer.write_table(part)
+    elif ending == ".npz":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, shape in (("X", (rows, 2)), ("y", (rows,))):
+                with archive.open(f"{name}.npy", "w") as member:
+                    header = {"descr": "|i1", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(member, header)
+                    for _ in range(int(np.prod(shape)) // 10**7):
+                        member.write(bytes(10**7))
+    else:
+        with open(file, "wb") as opened:
+            np.lib.format.write_array_header_1_0(opened, {"descr": "<f8", "fortran_order": False, "shape": (rows, 3)})
+            opened.write(bytes(1000))
+    return file
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".npz", ".npy"])
+def test_sizes_are_checked_before_memory_is_taken(tmp_path, ending):
+    file = bomb(tmp_path, ending)
+    assert file.stat().st_size < 10 * 2**20
+    memory, said = memory_of(LOAD, file, "y")
+    assert f"bomb{ending}: must " in said
+    assert memory < 500

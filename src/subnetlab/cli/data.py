@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from ..datasets import crime_places, describe, list_datasets
+from ..datasets import crime_places, describe, fashion_mnist_places, list_datasets
 from .data_options import DataOptions
 
 
@@ -15,7 +15,7 @@ class Options:
 
     data: DataOptions = field(default_factory=DataOptions)
     list: bool = False
-    """List the datasets and where the crime file was looked for, and load none."""
+    """List the datasets and where their files were looked for, and load none."""
     json: bool = False
     """Print JSON."""
 
@@ -23,16 +23,22 @@ class Options:
 def run(options: Options) -> int:
     """Print."""
     if options.list:
-        listing = {"datasets": list_datasets(), "crime_file": crime_places(options.data.path)}
+        images = options.data.dataset == "fashion_mnist"
+        listing = {
+            "datasets": list_datasets(),
+            "crime_file": crime_places(None if images else options.data.path),
+            "fashion_mnist_files": fashion_mnist_places(options.data.path if images else None),
+        }
         if options.json:
             print(json.dumps(listing, sort_keys=True))
             return 0
         for entry in listing["datasets"]:
-            print(f"{entry['name']:<12}{entry['summary']}")
-        print("\nthe crime file:")
-        for place in listing["crime_file"]:
-            print(f"  {place['kind']:<14}{place['file'] or ''}  {place['note']}")
+            print(f"{entry['name']:<15}{entry['summary']}")
+        for title, places in (("the crime file", "crime_file"), ("the files of fashion_mnist", "fashion_mnist_files")):
+            print(f"\n{title}:")
+            for place in listing[places]:
+                print(f"  {place['kind']:<14}{place['file'] or ''}  {place['note']}")
         return 0
-    data = options.data.load()
+    data = options.data.load_any()
     print(json.dumps(data.provenance, sort_keys=True) if options.json else describe(data))
     return 0

@@ -11,6 +11,8 @@ import io
 import os
 import shutil
 import sys
+import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import takewhile
@@ -21,7 +23,7 @@ from .sources import earlier_arguments, split_config
 from .wrong_options import in_one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         try:
-            return _run(name, rest)
+            with _own_warnings_in_words(name):
+                return _run(name, rest)
         finally:
             _flush()
     except KeyboardInterrupt as interrupt:
@@ -83,6 +86,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fail(error, 2)
     except (OSError, ImportError, ArithmeticError, MemoryError) as error:
         return fail(error, 1)
+
+
+@contextmanager
+def _own_warnings_in_words(name: str) -> Iterator[None]:
+    """Show our warnings as notes, without the lines of code that they come from; others as Python does."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_note(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+            if category.__module__.partition(".")[0] == "subnetlab":
+                print(f"subnetlab {name}: note: {message}", file=sys.stderr)
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = show_note
+        yield
 
 
 def _run(name: str, rest: list[str]) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .crime.source import load_crime
+from .crime.source import CRIME, load_crime
 from .diabetes import load_diabetes
 from .errors import DatasetNotFoundError
+from .search import environment_notice
 
 if TYPE_CHECKING:
     import os
@@ -25,5 +26,6 @@ def load_auto(*, path: str | os.PathLike[str] | None = None, impute: bool = Fals
     except DatasetNotFoundError as error:
         if path is not None:
             raise
-        return replace(load_diabetes(), why=f"auto: the paper's crime data could not be had: {error.reasons}")
+        why = f"auto: the paper's crime data could not be had: {error.reasons}"
+        return replace(load_diabetes(), why=why, notices=environment_notice(CRIME, "diabetes"))
     return replace(table, why=f"auto: the paper's data, found in {table.source['where']}")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from ..core.arrays import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,28 +16,36 @@ class Dataset:
     Parameters
     ----------
     X : ndarray of float64, shape (n, d)
-        Rows of Euclidean norm 1.
+        Rows of Euclidean norm 1. Images that no `Preprocessing` was asked for: float32 pixels in [0, 1].
     y : ndarray of float64, shape (n,) or, from an NPZ file with several targets, (n, o)
+        Or int64 labels, shape (n,), where there are ``classes``.
     name : str
         The dataset that it is: "crime" or "diabetes" where "auto" was asked for.
     provenance : dict
         Everything needed to make the same arrays again, as JSON can hold it; docs/data.md explains each key.
     X_validation, y_validation : ndarray, optional
         Other rows of the same data, treated with the statistics of the training rows.
+    test_X, test_y : ndarray, optional
+        The rows that the source keeps apart for testing, treated alike; all of them, however many rows were drawn.
+    classes : tuple of str
+        The names of the classes, in the order of the labels; empty if ``y`` holds numbers to predict.
     """
 
-    X: FloatArray
-    y: FloatArray
+    X: np.ndarray
+    y: np.ndarray
     name: str
     provenance: dict[str, Any]
-    X_validation: FloatArray | None = None
-    y_validation: FloatArray | None = None
+    X_validation: np.ndarray | None = None
+    y_validation: np.ndarray | None = None
+    test_X: np.ndarray | None = None  # noqa: N815  X as in the equations
+    test_y: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """SHA-256 of the shapes and bits of all arrays, 64 hexadecimal digits: equal data, wherever they came from."""
         content = hashlib.sha256()
-        for array in (self.X, self.y, self.X_validation, self.y_validation):
+        for array in (self.X, self.y, self.X_validation, self.y_validation, self.test_X, self.test_y):
             if array is not None:
                 content.update(repr(array.shape).encode())
                 content.update(np.ascontiguousarray(array, dtype="<f8").tobytes())

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..input_file import FileContentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MISSING_MARKS = frozenset({"", "?", "na", "n/a", "nan", "null", "none"})
 
@@ -16,27 +21,38 @@ class Line(NamedTuple):
     cells: list[str]
 
 
-def decode(content: bytes, owner: str) -> str:
-    """Return the bytes as text.
+class LineError(FileContentError):
+    """What is wrong with one line of a table.
 
-    Raises
-    ------
-    ValueError
-        If they are no UTF-8 (a byte order mark is dropped).
+    Parameters
+    ----------
+    message : str
+    line : int
+        Its number in the file, from 1.
     """
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{owner}: must be text in UTF-8, got byte {error.start} that is not") from None
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
 
 
-def read_lines(text: str, delimiter: str, owner: str) -> list[Line]:
-    r"""Return the lines that are not blank, their cells stripped of blanks and quotes.
+def read_lines(text: str, delimiter: str, owner: str, *, lines_above: int = 0) -> Iterator[Line]:
+    r"""Yield the lines that are not blank, their cells stripped of blanks and quotes.
+
+    Parameters
+    ----------
+    text : str
+    delimiter : str
+        Between the cells; inside quotes it is a character like any.
+    owner : str
+        The file, for messages.
+    lines_above : int, default 0
+        The lines of the file above the text, for the numbers of the lines.
 
     Raises
     ------
-    ValueError
-        If a quote does not end.
+    LineError
+        If a quote does not end, or does not end its cell.
 
     Examples
     --------
@@ -46,15 +62,15 @@ def read_lines(text: str, delimiter: str, owner: str) -> list[Line]:
     reader = csv.reader(
         io.StringIO(text, newline=None), delimiter=delimiter, skipinitialspace=delimiter != "\t", strict=True
     )
-    lines: list[Line] = []
     try:
         for row in reader:
             cells = [cell.strip() for cell in row]
             if cells not in ([], [""]):
-                lines.append(Line(reader.line_num, cells))
+                yield Line(lines_above + reader.line_num, cells)
     except csv.Error as error:
-        raise ValueError(f"{owner}: line {reader.line_num} must be a line of a delimited table, got: {error}") from None
-    return lines
+        number = lines_above + reader.line_num
+        message = f"{owner}: line {number} must be a line of a delimited table, got: {error}"
+        raise LineError(message, number) from None
 
 
 def is_missing(cell: str) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .crime.content import parse_crime
-from .crime.places import look_at_cache, look_at_environment, look_at_path
+from .crime.source import CRIME
+from .fashion_mnist import FASHION_MNIST
+from .search import look_at_environment, look_at_path, other_places
 from .table import DATASETS, OWN_FILE
 
 if TYPE_CHECKING:
     import os
 
     from .dataset import Dataset
+    from .search import Files
 
 
 def list_datasets() -> list[dict[str, Any]]:
@@ -20,7 +22,7 @@ def list_datasets() -> list[dict[str, Any]]:
     Examples
     --------
     >>> [entry["name"] for entry in list_datasets()]
-    ['crime', 'diabetes', 'synthetic', 'auto', 'FILE']
+    ['crime', 'diabetes', 'synthetic', 'fashion_mnist', 'digits', 'auto', 'FILE']
     """
     return [
         {"name": name, "default_rows": entry.default_rows or "all", "summary": entry.summary}
@@ -28,29 +30,46 @@ def list_datasets() -> list[dict[str, Any]]:
     ]
 
 
-def crime_places(path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
-    """Return where the crime file is looked for, in order, and what is there; downloads nothing.
+def dataset_places(files: Files[Any], path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
+    """Return where the files of a dataset are looked for, in order, and what is there; downloads nothing.
+
+    Parameters
+    ----------
+    files : Files
+        `CRIME` or `FASHION_MNIST`.
+    path : path, optional
+        What ``path=`` would name.
 
     Returns
     -------
     list of dict
         With keys "kind", "file" (a path or None), "usable" (bool) and "note": why not, or "verified".
     """
-    places = [look_at_environment(), look_at_cache()]
+    places = [look_at_environment(files), *other_places(files)]
     if path is not None:
-        places.insert(0, look_at_path(path))
+        places.insert(0, look_at_path(path, files))
     report: list[dict[str, Any]] = []
     for place in places:
         note = place.why_not
-        if place.file is not None:
+        if place.found is not None:
             try:
-                parse_crime(place.file.read_bytes(), str(place.file))
+                files.read(place.found)
                 note = "verified"
             except (OSError, ValueError) as error:
                 note = str(error)
-        file = None if place.file is None else str(place.file)
+        file = None if place.found is None else str(place.found)
         report.append({"kind": place.kind, "file": file, "usable": note == "verified", "note": note})
     return report
+
+
+def crime_places(path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
+    """Return `dataset_places` of the paper's data."""
+    return dataset_places(CRIME, path)
+
+
+def fashion_mnist_places(path: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
+    """Return `dataset_places` of Fashion-MNIST."""
+    return dataset_places(FASHION_MNIST, path)
 
 
 def headline(dataset: Dataset) -> str:
@@ -66,11 +85,13 @@ def describe(dataset: Dataset) -> str:
     """Return several lines: source, rows, features, treatment, and everything that deserves a note."""
     facts = dataset.provenance
     drawn = "all" if facts["rows"] == "all" else f"drawn with seed {facts['seed']}"
-    treatment = ", ".join(f"{key} {value}" for key, value in facts["preprocessing"].items())
+    treatment = "none; rows keep their norm"
+    if facts["preprocessing"] is not None:
+        treatment = ", ".join(f"{key} {value}" for key, value in facts["preprocessing"].items()) + "; rows to norm 1"
     lines = [
         headline(dataset),
         f"  target         {facts['target']['name']}, minus {facts['target']['subtracted']}",
-        f"  preprocessing  {treatment}; rows to norm 1",
+        f"  preprocessing  {treatment}",
         f"  content        sha256 {facts['source']['sha256']}",
         f"  rows           {drawn}; {len(facts['validation_rows'])} others for validation",
     ]
@@ -88,12 +109,12 @@ def notes(dataset: Dataset) -> list[str]:
         f"{len(item['rows'])} missing values of {item['column']} set to {item['value']:.6g}, {item['how']}"
         for item in facts["imputed"]
     ]
-    if facts["preprocessing"]["impute"] and not found:
+    if facts["preprocessing"] and facts["preprocessing"]["impute"] and not found:
         found.append("no row drawn lacks a value: nothing was imputed")
     if facts["constant_columns"]:
         found.append(f"columns with one value in all training rows: {', '.join(facts['constant_columns'])}")
     lines = facts["collinear_rows"]
-    if lines["n_groups"]:
+    if lines and lines["n_groups"]:
         first = lines["first_groups"][0]
         found.append(
             f"{lines['n_rows']} rows lie on {lines['n_groups']} shared lines ({lines['n_antipodal']} with "

@@ -13,5 +13,9 @@ class DatasetNotFoundError(FileNotFoundError):
     reasons: str = ""
 
 
+class DatasetWarning(UserWarning):
+    """Data that are not what the user may take them for; nothing else of a call is changed by it."""
+
+
 class DownloadError(OSError):
     """No mirror gave the file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ import numpy as np
 
 from ..core import checks
 from ..core.randomness import Purpose, permutation
+from .errors import DatasetWarning
 from .files.table import READERS
-from .prepare import prepare
+from .prepare import prepare, take_as_is
 from .preprocessing import Preprocessing
 from .table import DATASETS, OWN_FILE, DatasetEntry
 
@@ -41,25 +43,28 @@ def load_dataset(
     Parameters
     ----------
     name : str or path
-        "crime", "diabetes", "synthetic", "auto", or the path of your own CSV, TSV, Parquet, NPY or NPZ file.
+        "crime", "diabetes", "synthetic", "auto", "fashion_mnist", "digits", or the path of your own CSV, TSV, Parquet,
+        NPY or NPZ file.
     n_samples : int or "all", optional
-        n. None means 100, the paper's size, for the named datasets and "all" for your own file. With an
+        n. None means "all" for images and your own file, otherwise 100, the paper's size. With an
         integer, n rows are drawn without replacement as a pure function of ``seed``, in the order drawn: the
         first 50 of 100 are the 50 of the same seed. "all" keeps the order of the source.
     seed : int, default 0
     path : path, optional
-        Of the crime file, or of a folder that holds it; before SUBNETLAB_DATA, the cache and the download.
+        Of the crime file or the Fashion-MNIST files, or of a folder that holds them; before SUBNETLAB_DATA, the cache
+        and the download.
     target : str or int, optional
         Of your own file: the column's name or position (-1 for the last); in an NPZ file the key.
     n_validation : int, default 0
         Further rows for ``X_validation`` and ``y_validation``, disjoint from the training rows and treated
         with their statistics. With "all", these rows are drawn and the others are for training.
     preprocessing : Preprocessing, optional
-        How features and target are treated; by default they are taken as given.
+        How features and target are treated; by default they are taken as given, and rows are divided by their norm.
+        Images keep their norm (pixels in [0, 1], float32) unless a treatment is given.
     smallest_eigenvalue, n_features : optional
         Of "synthetic": lambda_0 (0.1 if None) and d (n if None).
     download : bool, default True
-        Whether the crime file may be downloaded.
+        Whether files may be downloaded.
 
     Returns
     -------
@@ -74,17 +79,24 @@ def load_dataset(
     ImportError
         If a file needs a package that is not installed.
 
+    Warns
+    -----
+    DatasetWarning
+        If a column holds whole numbers that float64 cannot tell apart, or the folder that SUBNETLAB_DATA names was of
+        no use.
+
     Examples
     --------
     >>> data = load_dataset("synthetic", n_samples=20, seed=1, smallest_eigenvalue=0.2)
     >>> data.X.shape, data.provenance["source"]["kind"]
     ((20, 20), 'generated')
     """
-    preprocessing = Preprocessing() if preprocessing is None else preprocessing
-    checks.instance(_OWNER, "preprocessing", preprocessing, Preprocessing)
+    checks.instance(_OWNER, "preprocessing", preprocessing or Preprocessing(), Preprocessing)
     seed = checks.seed_number(_OWNER, seed)
     n_validation = checks.whole_number(_OWNER, "n_validation", n_validation, least=0)
     entry, file = _entry(name)
+    if preprocessing is None and not entry.labels:
+        preprocessing = Preprocessing()
     n_wanted = _wanted(n_samples, entry)
     optional = {
         "path": path,
@@ -99,12 +111,17 @@ def load_dataset(
         "n_samples": n_wanted,
         "n_validation": n_validation,
         "seed": seed,
-        "impute": preprocessing.impute,
+        "impute": preprocessing is not None and preprocessing.impute,
         "download": download,
     }
     table = entry.load(**{argument: given[argument] for argument in entry.accepts})
+    for notice in table.notices:
+        warnings.warn(notice, DatasetWarning, stacklevel=2)
     rows, validation_rows = _draw(entry, len(table.target), n_wanted, n_validation, seed)
-    dataset, facts = prepare(table, rows, validation_rows, preprocessing)
+    if preprocessing is None:
+        dataset, facts = take_as_is(table, rows, validation_rows)
+    else:
+        dataset, facts = prepare(table, rows, validation_rows, preprocessing)
     provenance = {
         "name": table.name,
         "requested": os.fspath(name),
@@ -124,7 +141,7 @@ def _entry(name: str | os.PathLike[str]) -> tuple[DatasetEntry, Path | None]:
         raise TypeError(f"{_OWNER}: name must be a name or a path, got {name!r}")
     if isinstance(name, str) and name in DATASETS:
         return DATASETS[name], None
-    file = Path(name).expanduser()
+    file = Path(os.path.expanduser(name))
     if file.suffix.lower() in READERS:
         return OWN_FILE, file
     raise ValueError(
@@ -148,16 +165,21 @@ def _check_arguments(
     entry: DatasetEntry,
     optional: dict[str, Any],
     n_wanted: int | None,
-    preprocessing: Preprocessing,
+    preprocessing: Preprocessing | None,
 ) -> None:
     for argument, value in optional.items():
         if value is not None and argument not in entry.accepts:
             owners = [other for other, candidate in DATASETS.items() if argument in candidate.accepts]
             whose = " and ".join(owners) or "your own files (give the file as the name)"
             raise ValueError(f"{_OWNER}: {argument} is for {whose}, got {value!r} with {os.fspath(name)!r}")
+    if entry.labels and preprocessing is not None and preprocessing.centre_target:
+        raise ValueError(
+            f"{_OWNER}: preprocessing of {os.fspath(name)!r} must keep centre_target False, as its target is a class "
+            f"label, got {preprocessing}"
+        )
     if entry.generated and n_wanted is None:
         raise ValueError(f"{_OWNER}: n_samples must be a number for {os.fspath(name)!r}, got 'all'")
-    if entry.generated and (preprocessing.scaling != "raw" or preprocessing.intercept):
+    if entry.generated and preprocessing is not None and (preprocessing.scaling != "raw" or preprocessing.intercept):
         raise ValueError(
             f"{_OWNER}: preprocessing of {os.fspath(name)!r} must keep scaling 'raw' and no intercept, "
             f"or its lambda_0 would not be the one chosen, got {preprocessing}"

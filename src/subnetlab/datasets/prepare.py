@@ -39,11 +39,11 @@ def prepare(
     """
     chosen = np.concatenate([rows, validation_rows])
     _check_values(table, chosen, preprocessing)
-    statistics = fit(preprocessing, table.features[rows], table.target[rows])
+    statistics = fit(preprocessing, table.rows(rows), table.target[rows])
     imputed = _imputed(table, rows, chosen, statistics)
-    X = transform(preprocessing, statistics, table.features[chosen])
+    X = transform(preprocessing, statistics, table.rows(chosen))
     _check_zero_rows(table, X, chosen)
-    y = table.target[chosen] - statistics.target_shift
+    y = table.target[chosen] - statistics.target_shift if preprocessing.centre_target else table.target[chosen]
     n = len(rows)
     facts = {
         "columns": [*table.columns, *(["(intercept)"] if preprocessing.intercept else [])],
@@ -54,8 +54,46 @@ def prepare(
         "constant_columns": [c for c, k in zip(table.columns, statistics.constant, strict=True) if k],
         "collinear_rows": _collinear(X[:n], rows),
     }
-    validation = (X[n:], y[n:]) if len(validation_rows) else (None, None)
-    return Dataset(X[:n], y[:n], table.name, {}, *validation), facts
+    test_X = None if table.test_features is None else table.test_features / table.unit
+    if test_X is not None:
+        test_X = transform(preprocessing, statistics, test_X)
+    return _dataset(table, X, y, n, test_X), facts
+
+
+def take_as_is(table: RawTable, rows: IntArray, validation_rows: IntArray) -> tuple[Dataset, dict[str, Any]]:
+    """Return the dataset of the chosen rows in float32, divided by the table's unit and not otherwise treated.
+
+    For images that go to a module: its first layer has a bias and does not need rows of norm 1.
+
+    Parameters
+    ----------
+    table : RawTable
+        Of whole numbers, none missing.
+    rows, validation_rows : ndarray of int
+        Which rows of the table; the second may be empty.
+    """
+
+    def scaled(features: np.ndarray) -> np.ndarray:
+        return np.divide(features, np.float32(table.unit), dtype=np.float32)
+
+    chosen = np.concatenate([rows, validation_rows])
+    facts = {
+        "columns": list(table.columns),
+        "left_out": table.left_out,
+        "target": {"name": table.target_name, "subtracted": 0.0},
+        "preprocessing": None,
+        "imputed": [],
+        "constant_columns": [],
+        "collinear_rows": None,
+    }
+    test_X = None if table.test_features is None else scaled(table.test_features)
+    return _dataset(table, scaled(table.features[chosen]), table.target[chosen], len(rows), test_X), facts
+
+
+def _dataset(table: RawTable, X: np.ndarray, y: np.ndarray, n: int, test_X: np.ndarray | None) -> Dataset:
+    """Return the first n rows for training and the others for validation; the provenance is filled in later."""
+    X_validation, y_validation = (X[n:], y[n:]) if n < len(X) else (None, None)
+    return Dataset(X[:n], y[:n], table.name, {}, X_validation, y_validation, test_X, table.test_target, table.classes)
 
 
 def _check_values(table: RawTable, chosen: IntArray, preprocessing: Preprocessing) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from .auto import load_auto
 from .crime.source import load_crime
 from .diabetes import load_diabetes
+from .digits import load_digits
+from .fashion_mnist import load_fashion_mnist
 from .files.source import load_file
 from .synthetic import load_synthetic
 
@@ -33,6 +35,8 @@ class DatasetEntry:
         One line for people who choose.
     generated : bool
         Its rows are made as they are wanted: none are drawn, and they must not be rescaled.
+    labels : bool
+        Its target is a class label, and its rows are images that keep their norm unless a treatment is asked for.
     """
 
     load: Callable[..., RawTable]
@@ -40,6 +44,7 @@ class DatasetEntry:
     default_rows: int | None
     summary: str
     generated: bool = False
+    labels: bool = False
 
 
 DATASETS: dict[str, DatasetEntry] = {
@@ -62,6 +67,20 @@ DATASETS: dict[str, DatasetEntry] = {
         summary="unit rows with a chosen lambda_0, needs no network: any size",
         generated=True,
     ),
+    "fashion_mnist": DatasetEntry(
+        load_fashion_mnist,
+        ("path", "download"),
+        default_rows=None,
+        summary="Fashion-MNIST, class labels: 60,000 images of 28 x 28 pixels, and 10,000 for testing",
+        labels=True,
+    ),
+    "digits": DatasetEntry(
+        load_digits,
+        (),
+        default_rows=None,
+        summary="scikit-learn's digits, class labels, no network: 1,437 images of 8 x 8 pixels, and 360 for testing",
+        labels=True,
+    ),
     "auto": DatasetEntry(
         load_auto,
         ("path", "impute", "download"),
@@ -76,3 +95,35 @@ OWN_FILE = DatasetEntry(
     default_rows=None,
     summary="your own CSV, TSV, Parquet, NPY or NPZ file: its path, with target=",
 )
+
+
+def check_numeric_targets(owner: str, name: str) -> None:
+    """Raise if a dataset has class labels, for those who predict numbers; loads nothing.
+
+    A label's number means nothing, so a network that is fitted to it by least squares learns an order of the classes
+    that they do not have.
+
+    Parameters
+    ----------
+    owner : str
+        Who asks.
+    name : str
+        A dataset's name, or a file.
+
+    Raises
+    ------
+    ValueError
+        If it has labels; it says what to do with them.
+
+    Examples
+    --------
+    >>> check_numeric_targets("train", "digits")
+    Traceback (most recent call last):
+    ValueError: train: dataset must have numbers to predict, got the class labels of 'digits'; ...
+    """
+    if name in DATASETS and DATASETS[name].labels:
+        raise ValueError(
+            f"{owner}: dataset must have numbers to predict, got the class labels of {name!r}; in Python, "
+            f"load_dataset({name!r}) gives X, y, test_X and test_y for subnetlab.SubnetClassifier or a torch module "
+            "(docs/data.md)"
+        )

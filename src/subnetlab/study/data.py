@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..core import checks
-from ..datasets import Preprocessing, load_dataset
+from ..datasets import Preprocessing, check_numeric_targets, load_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +65,7 @@ class DatasetSpec:
             raise TypeError(f"DatasetSpec: name must be the name or path of a dataset, got {self.name!r}")
         if self.path is not None and not isinstance(self.path, str):
             raise TypeError(f"DatasetSpec: path must be a text, got {self.path!r}")
+        check_numeric_targets("DatasetSpec", self.name)
         if self.n_samples not in (None, "all"):
             checks.whole_number("DatasetSpec", "n_samples", self.n_samples, least=1)
         checks.whole_number("DatasetSpec", "seed", self.seed, least=0)

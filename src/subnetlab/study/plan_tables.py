@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,7 @@ def _located(value: Any, folder: Path | None, *, always: bool) -> Any:
     """Return a path made absolute, and a name that is no path as it is."""
     if not isinstance(value, str) or not (always or Path(value).suffix.lower() in READERS):
         return value
-    return str(((folder or Path()) / Path(value).expanduser()).absolute())
+    return str(((folder or Path()) / os.path.expanduser(value)).absolute())
 
 
 def _values(source: str, where: str, name: str, given: Any) -> list[Any]:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..delimited import decode, is_missing, number, read_lines
+from ...input_file import FileContentError, decode_text
+from ..delimited import is_missing, number, read_lines
 from .columns import COLUMNS, IDENTIFIERS, MISSING, N_ROWS, PREDICTIVE, TARGET
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ SHA256 = "d90d85bd66bad9a00fa0ed6c15ac017b5966d528e55ba2940ad028d071353f95"
 
 _RANGES = {"state": (1, 56), "county": (1, 999), "community": (1, 99999), "fold": (1, 10)}
 _NAME = COLUMNS.index("communityname")
-_MOST_BYTES = 16 * 2**20
+MOST_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,24 +63,24 @@ def parse_crime(content: bytes, owner: str) -> CrimeTable:
 
     Raises
     ------
-    ValueError
+    FileContentError
         If the content is not that of the data set; the message says where it departs.
     """
-    lines = read_lines(decode(_unzipped(content, owner), owner), ",", owner)
+    lines = list(read_lines(decode_text(_unzipped(content, owner), owner), ",", owner))
     for line in lines:
         if len(line.cells) != len(COLUMNS):
-            raise ValueError(
+            raise FileContentError(
                 f"{owner}: every line must have {len(COLUMNS)} values between commas, "
                 f"got {len(line.cells)} in line {line.number}"
             )
     lines = _without_header(lines, owner)
     if len(lines) != N_ROWS:
-        raise ValueError(f"{owner}: must have {N_ROWS} rows, got {len(lines)}")
+        raise FileContentError(f"{owner}: must have {N_ROWS} rows, got {len(lines)}")
     values = {name: _column(lines, j, owner) for j, name in enumerate(COLUMNS) if j != _NAME}
     text = _uci_form(lines)
     found = hashlib.sha256(text.encode()).hexdigest()
     if found != SHA256:
-        raise ValueError(
+        raise FileContentError(
             f"{owner}: has the right shape, but values, names or the order of rows differ from UCI's "
             f"data set 183: the content must hash to {SHA256}, got {found}"
         )
@@ -93,15 +94,15 @@ def _unzipped(content: bytes, owner: str) -> bytes:
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 member = archive.getinfo("communities.data")
-                if member.file_size <= _MOST_BYTES:
+                if member.file_size <= MOST_BYTES:
                     return archive.read(member)
         except KeyError:
-            raise ValueError(f"{owner}: the archive must hold communities.data, got none") from None
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{owner}: must be a whole zip archive, got: {error}") from None
-    elif len(content) <= _MOST_BYTES:
+            raise FileContentError(f"{owner}: the archive must hold communities.data, got none") from None
+        except Exception as error:  # of many kinds: zlib.error, BadZipFile, NotImplementedError
+            raise FileContentError(f"{owner}: must be a whole zip archive, got: {error}") from None
+    elif len(content) <= MOST_BYTES:
         return content
-    raise ValueError(f"{owner}: must be at most {_MOST_BYTES} bytes long, got a longer file")
+    raise FileContentError(f"{owner}: must be at most {MOST_BYTES} bytes long, got a longer file")
 
 
 def _without_header(lines: list[Line], owner: str) -> list[Line]:
@@ -110,7 +111,7 @@ def _without_header(lines: list[Line], owner: str) -> list[Line]:
         return lines
     for given, name in zip(lines[0].cells, COLUMNS, strict=True):
         if not given.lower().startswith(name.lower()):
-            raise ValueError(f"{owner}: the header must name the column {name!r}, got {given!r}")
+            raise FileContentError(f"{owner}: the header must name the column {name!r}, got {given!r}")
     return lines[1:]
 
 
@@ -123,17 +124,17 @@ def _column(lines: list[Line], j: int, owner: str) -> FloatArray:
     for cell in set(cells):
         value = number(cell)
         if value is None or not (low <= value <= high or np.isnan(value)):
-            raise ValueError(
+            raise FileContentError(
                 f"{owner}: column {name!r} must hold numbers in [{low}, {high}], "
                 f"got {cell!r} in line {lines[cells.index(cell)].number}"
             )
         if name in IDENTIFIERS and value % 1 > 0:
-            raise ValueError(f"{owner}: column {name!r} must hold whole numbers, got {cell!r}")
+            raise FileContentError(f"{owner}: column {name!r} must hold whole numbers, got {cell!r}")
         values[cell] = value
     column = np.array([values[cell] for cell in cells])
     missing, expected = int(np.isnan(column).sum()), MISSING.get(name, 0)
     if missing != expected:
-        raise ValueError(f"{owner}: column {name!r} must lack {expected} values, got {missing} missing")
+        raise FileContentError(f"{owner}: column {name!r} must lack {expected} values, got {missing} missing")
     return column
 
 

@@ -7,23 +7,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...atomic import atomic_file
-from ..errors import DatasetNotFoundError, DownloadError
+from ...input_file import open_input
+from ..fetch import fetch_first
 from ..raw import RawTable
+from ..search import Files, obtain
 from .columns import IDENTIFIERS, MISSING, N_ROWS, NEARLY_COMPLETE, POLICE, PREDICTIVE, TARGET
-from .content import parse_crime
-from .download import download_crime
-from .places import FILE_NAME, Place, cache_folder, look_at_cache, look_at_environment, look_at_path
+from .content import MOST_BYTES, parse_crime
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
     from .content import CrimeTable
 
-_HOW_TO_PROVIDE = (
-    "To provide it, get communities.data of UCI's data set 183 (https://archive.ics.uci.edu/dataset/183) and "
-    "name the file or its folder with path= or with the environment variable SUBNETLAB_DATA, or put it into "
-    "the cache folder"
+_UCI = "https://archive.ics.uci.edu"
+MIRRORS: tuple[str, ...] = (
+    f"{_UCI}/static/public/183/communities+and+crime.zip",
+    f"{_UCI}/ml/machine-learning-databases/communities/communities.data",
+    f"{_UCI}/static/public/183/data.csv",
 )
+FILE_NAME = "communities.data"
+_FILE_NAMES = (FILE_NAME, "communities.csv", "communities+and+crime.zip")
 
 
 def load_crime(*, path: str | os.PathLike[str] | None = None, impute: bool = False, download: bool = True) -> RawTable:
@@ -44,7 +48,7 @@ def load_crime(*, path: str | os.PathLike[str] | None = None, impute: bool = Fal
     ValueError
         If the file that path= or SUBNETLAB_DATA names is not the data set.
     """
-    table, source = _find(path, download)
+    table, source, notices = obtain(CRIME, path, download=download)
     unused = set(POLICE) if impute else {*POLICE, NEARLY_COMPLETE}
     used = np.array([name not in unused for name in PREDICTIVE])
     left_out: dict[str, str] = dict.fromkeys(IDENTIFIERS, "identifier")
@@ -57,58 +61,44 @@ def load_crime(*, path: str | os.PathLike[str] | None = None, impute: bool = Fal
         target_name=TARGET,
         source={**source, "sha256": table.sha256},
         left_out=left_out,
+        notices=notices,
     )
 
 
-def _find(path: str | os.PathLike[str] | None, download: bool) -> tuple[CrimeTable, dict[str, Any]]:
-    """Return the table from the first place that has it, and which one that is."""
-    if path is not None:
-        place = look_at_path(path)
-        if place.file is None:
-            raise DatasetNotFoundError(f"load_dataset: {place.why_not}")
-        return _read(place)
-    failures: list[str] = []
-    place = look_at_environment()
-    if place.file is not None:
-        return _read(place)  # a damaged file that the user names is refused, not passed over
-    failures.append(place.why_not)
-    place = look_at_cache()
-    if place.file is not None:
-        try:
-            return _read(place)
-        except ValueError as error:
-            failures.append(f"{place.where} is damaged ({error})")
-    else:
-        failures.append(place.why_not)
-    if not download:
-        failures.append("downloading was not allowed")
-    else:
-        try:
-            return _download()
-        except DownloadError as error:
-            failures.append(f"the download failed: {error}")
-    reasons = "; ".join(failures)
-    error = DatasetNotFoundError(f"crime: not found: {reasons}. {_HOW_TO_PROVIDE} {str(cache_folder())!r}")
-    error.reasons = reasons
-    raise error
+def find_file(path: Path) -> Path | None:
+    """Return the file itself, or the one in a folder."""
+    if path.is_file():
+        return path
+    return next((path / name for name in _FILE_NAMES if (path / name).is_file()), None)
 
 
-def _read(place: Place) -> tuple[CrimeTable, dict[str, Any]]:
-    file = place.file
-    assert file is not None
-    table = parse_crime(file.read_bytes(), f"crime: {file}")
-    return table, {"kind": place.kind, "where": place.where, "path": str(file.absolute())}
+def _read(file: Path) -> CrimeTable:
+    with open_input(file, owner="crime", argument="the file") as content:
+        return parse_crime(content.read(MOST_BYTES + 1), f"crime: {file}")
 
 
-def _download() -> tuple[CrimeTable, dict[str, Any]]:
+def _download(cache: Path) -> tuple[CrimeTable, dict[str, Any]]:
     """Download the table and keep it, in UCI's form, in the cache if that can be written."""
-    url, table = download_crime()
-    source: dict[str, Any] = {"kind": "download", "where": url, "url": url}
-    folder = cache_folder()
+    url, table = fetch_first(MIRRORS, parse_crime)
+    source: dict[str, Any] = {"where": url, "url": url}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_file(folder / FILE_NAME) as file:
+        cache.mkdir(parents=True, exist_ok=True)
+        with atomic_file(cache / FILE_NAME) as file:
             file.write(table.text.encode())
     except OSError as error:
         return table, {**source, "not_cached": str(error)}
-    return table, {**source, "path": str((folder / FILE_NAME).absolute())}
+    return table, {**source, "path": str((cache / FILE_NAME).absolute())}
+
+
+CRIME = Files(
+    name="crime",
+    lacks=f"none of {', '.join(_FILE_NAMES)}",
+    find=find_file,
+    read=_read,
+    download=_download,
+    advice=(
+        "To provide it, get communities.data of UCI's data set 183 (https://archive.ics.uci.edu/dataset/183) and "
+        "name the file or its folder with path= or with the environment variable SUBNETLAB_DATA, or put it into "
+        "the cache folder"
+    ),
+)

@@ -1,76 +1,117 @@
-"""NPY and NPZ."""
+"""NPY and NPZ: their headers say how much they hold, and are held against the file before memory is taken."""
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Any
+import math
+import os
+import zipfile
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from .contents import FileContents, split_target
+from ...input_file import FileContentError, check_unpacked
+from .contents import FileContents, loses_digits, split_target
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ...core.arrays import FloatArray
 
-_BEGINNINGS = (b"PK", b"\x93NUMPY")  # of NPZ and NPY files
+_NPY = b"\x93NUMPY"
+_PLAIN = "must be a whole file of plain arrays"
 
 
-def read_npy(file: Path, target: str | int | None, owner: str) -> FileContents:
+def read_npy(file: IO[bytes], target: str | int | None, owner: str) -> FileContents:
     """Read one matrix, features and target in its columns."""
-    values = _matrix(_load(file, owner), owner, "the array")
-    return split_target(tuple(str(j) for j in range(values.shape[1])), values, target, owner)
+    if _begins(file, b"PK"):
+        raise FileContentError(f"{owner}: the array must be an array of real numbers, got several arrays (an NPZ file)")
+    size = os.fstat(file.fileno()).st_size
+    values = _read_array(file, size, size, owner, "the array")
+    matrix = _matrix(values, owner, "the array")
+    names = tuple(str(j) for j in range(matrix.shape[1]))
+    inexact = tuple(name for name, column in zip(names, values.T, strict=True) if loses_digits(column))
+    return split_target(names, matrix, target, owner, inexact=inexact)
 
 
-def read_npz(file: Path, target: str | int | None, owner: str) -> FileContents:
+def read_npz(file: IO[bytes], target: str | int | None, owner: str) -> FileContents:
     """Read the arrays X and y; ``target`` names another key for y, and a sole other array serves as X."""
-    archive = _load(file, owner)
-    if isinstance(archive, np.ndarray):
-        raise ValueError(f"{owner}: must hold arrays by name (numpy.savez), got one array without")
+    if _begins(file, _NPY):
+        raise FileContentError(f"{owner}: must hold arrays by name (numpy.savez), got one array without")
+    try:
+        archive = zipfile.ZipFile(file)
+    except Exception as error:  # damage makes zipfile raise several types
+        raise FileContentError(f"{owner}: {_PLAIN}, got: {error}") from None
     with archive:
-        keys = list(archive)
-        y_key = "y" if target is None else target
-        if y_key not in keys:
-            raise ValueError(f"{owner}: target must name one of its arrays ({', '.join(keys)}), got {y_key!r}")
-        others = [key for key in keys if key != y_key]
-        x_key = "X" if "X" in others else others[0] if len(others) == 1 else None
-        if x_key is None:
-            raise ValueError(f"{owner}: must hold the features in an array X, got {', '.join(keys)}")
-        try:
-            x, y = archive[x_key], archive[str(y_key)]
-        except Exception as error:  # of many kinds: zlib.error, BadZipFile, ValueError for pickles
-            raise ValueError(f"{owner}: must hold plain arrays, got: {error}") from None
-    features, outputs = _matrix(x, owner, x_key), _floats(y, owner, str(y_key))
+        members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+        x_key, y_key = _keys(list(members), target, owner)
+        on_disk = os.fstat(file.fileno()).st_size
+        x, y = (_read_member(archive, members[key], on_disk, owner, key) for key in (x_key, y_key))
+    features, outputs = _matrix(x, owner, x_key), np.ascontiguousarray(y, dtype=np.float64)
     if outputs.ndim not in (1, 2) or len(outputs) != len(features) or outputs.size == 0:
-        raise ValueError(f"{owner}: {y_key} must have shape ({len(features)},), got {outputs.shape}")
+        raise FileContentError(f"{owner}: {y_key} must have shape ({len(features)},), got {outputs.shape}")
     if outputs.ndim == 2 and outputs.shape[1] == 1:
         outputs = outputs[:, 0]
-    return FileContents(tuple(str(j) for j in range(features.shape[1])), features, outputs, str(y_key))
+    names = tuple(str(j) for j in range(features.shape[1]))
+    inexact = [name for name, column in zip(names, x.T, strict=True) if loses_digits(column)]
+    if loses_digits(y):
+        inexact.append(y_key)
+    return FileContents(names, features, outputs, y_key, tuple(inexact))
 
 
-def _load(file: Path, owner: str) -> Any:
-    content = file.read_bytes()
-    if not content.startswith(_BEGINNINGS):  # NumPy would take it for a pickle, and say how to trust it
-        raise ValueError(f"{owner}: must be a whole file of plain arrays, got something else")
+def _begins(file: IO[bytes], mark: bytes) -> bool:
+    found = file.read(len(mark))
+    file.seek(0)
+    return found == mark
+
+
+def _keys(keys: list[str], target: str | int | None, owner: str) -> tuple[str, str]:
+    """Return the names of the features and of the target."""
+    y_key = "y" if target is None else target
+    if y_key not in keys:
+        raise ValueError(f"{owner}: target must name one of its arrays ({', '.join(keys)}), got {y_key!r}")
+    others = [key for key in keys if key != y_key]
+    if "X" not in others and len(others) != 1:
+        raise FileContentError(f"{owner}: must hold the features in an array X, got {', '.join(keys)}")
+    return "X" if "X" in others else others[0], str(y_key)
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, on_disk: int, owner: str, what: str) -> np.ndarray:
     try:
-        return np.load(io.BytesIO(content), allow_pickle=False)  # from a path, NumPy leaves a broken file open
-    except Exception as error:  # of many kinds: EOFError, BadZipFile, ValueError
-        raise ValueError(f"{owner}: must be a whole file of plain arrays, got: {error}") from None
+        with archive.open(member) as file:
+            array = _read_array(file, member.file_size, on_disk, owner, what)
+            file.read(1)  # at the end, the checksum is compared
+            return array
+    except (FileContentError, MemoryError):
+        raise
+    except Exception as error:  # of many kinds: zlib.error, BadZipFile, NotImplementedError
+        raise FileContentError(f"{owner}: must hold plain arrays, got: {error}") from None
 
 
-def _matrix(values: Any, owner: str, what: str) -> FloatArray:
-    matrix = _floats(values, owner, what)
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(f"{owner}: {what} must have shape (n_samples, n_features), got {matrix.shape}")
-    return matrix
+def _read_array(file: IO[bytes], size: int, on_disk: int, owner: str, what: str) -> np.ndarray:
+    """Return an array of real numbers that fits into the ``size`` bytes that the file has, or claims to unpack to."""
+    try:
+        shape, dtype, start = _header(file)
+    except MemoryError:
+        raise
+    except Exception as error:  # NumPy raises what its parser meets
+        raise FileContentError(f"{owner}: {_PLAIN}, got: {error}") from None
+    if dtype.kind not in "fiub":
+        raise FileContentError(f"{owner}: {what} must be an array of real numbers, got dtype {dtype}")
+    expected = start + math.prod(shape) * dtype.itemsize
+    if expected > size:
+        raise FileContentError(f"{owner}: {_PLAIN}, got {what} of {expected:,} bytes in {size:,}")
+    check_unpacked(8 * math.prod(shape), on_disk, owner)
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _floats(values: Any, owner: str, what: str) -> FloatArray:
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
-        raise ValueError(f"{owner}: {what} must be an array of real numbers, got {_kind(values)}")
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Return the shape, the type and where the numbers begin."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype, file.tell()
+
+
+def _matrix(values: np.ndarray, owner: str, what: str) -> FloatArray:
+    if values.ndim != 2 or 0 in values.shape:
+        raise FileContentError(f"{owner}: {what} must have shape (n_samples, n_features), got {values.shape}")
     return np.ascontiguousarray(values, dtype=np.float64)
-
-
-def _kind(values: Any) -> str:
-    return f"dtype {values.dtype}" if isinstance(values, np.ndarray) else "several arrays (an NPZ file)"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from ...input_file import check_input
+from ...input_file import open_input
 from ..errors import DatasetNotFoundError
 from ..raw import RawTable, content_sha256
 from .table import READERS
@@ -20,18 +21,26 @@ def load_file(*, file: Path, target: str | int | None = None) -> RawTable:
     ------
     DatasetNotFoundError
         If there is no such file.
+    FileContentError
+        If it cannot be read as numbers.
     ValueError
-        If it cannot be read as numbers, or ``target`` is not in it.
+        If ``target`` is not in it.
     ImportError
         If its format needs a package that is not installed.
     """
-    try:
-        check_input(file, owner="load_dataset", argument="name")
-    except PermissionError:
-        raise
-    except OSError as error:
-        raise DatasetNotFoundError(str(error)) from None
-    contents = READERS[file.suffix.lower()](file, target, f"load_dataset: {file}")
+    with ExitStack() as stack:
+        try:
+            content = stack.enter_context(open_input(file, owner="load_dataset", argument="name"))
+        except PermissionError:
+            raise
+        except OSError as error:
+            raise DatasetNotFoundError(str(error)) from None
+        contents = READERS[file.suffix.lower()](content, target, f"load_dataset: {file}")
+    notices = tuple(
+        f"load_dataset: {file}: column {name!r} holds whole numbers above 2^53, which float64 cannot tell apart; "
+        "leave it out if it is an identifier"
+        for name in contents.inexact
+    )
     return RawTable(
         name=file.name,
         features=contents.features,
@@ -44,4 +53,6 @@ def load_file(*, file: Path, target: str | int | None = None) -> RawTable:
             "path": str(file.absolute()),
             "sha256": content_sha256(contents.columns, contents.features, contents.target),
         },
+        left_out=dict(contents.left_out),
+        notices=notices,
     )

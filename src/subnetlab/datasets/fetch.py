@@ -1,4 +1,4 @@
-"""Fetching Communities and Crime with pooch; what a mirror gives is verified, whatever its bytes."""
+"""Downloads with pooch; what a mirror gives is verified by its content, whatever its bytes."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ import logging
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from ..errors import DownloadError
-from .content import parse_crime
+from .errors import DownloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from .content import CrimeTable
-
-_UCI = "https://archive.ics.uci.edu"
-MIRRORS: tuple[str, ...] = (
-    f"{_UCI}/static/public/183/communities+and+crime.zip",
-    f"{_UCI}/ml/machine-learning-databases/communities/communities.data",
-    f"{_UCI}/static/public/183/data.csv",
-)
+T = TypeVar("T")
 _TIMEOUT = 15.0  # seconds to connect, and between two packets
 
 
-def download_crime(mirrors: Sequence[str] | None = None) -> tuple[str, CrimeTable]:
-    """Return the first mirror that gives the right content, and the table.
+def fetch_first(mirrors: Sequence[str], parse: Callable[[bytes, str], T]) -> tuple[str, T]:
+    """Return the first mirror that gives the right content, and the content.
+
+    Parameters
+    ----------
+    mirrors : sequence of str
+        Addresses of one file.
+    parse : callable
+        Takes the bytes and the address, returns the content; raises ValueError if it is not the right one.
 
     Raises
     ------
@@ -36,12 +35,12 @@ def download_crime(mirrors: Sequence[str] | None = None) -> tuple[str, CrimeTabl
     """
     failures: list[str] = []
     silent_hosts: set[str] = set()
-    for url in MIRRORS if mirrors is None else mirrors:
+    for url in mirrors:
         host = urlsplit(url).netloc
         if host in silent_hosts:
             continue
         try:
-            return url, parse_crime(_fetch(url), url)
+            return url, parse(_fetch(url), url)
         except ConnectionError as error:
             silent_hosts.add(host)  # its other addresses would only cost time
             failures.append(f"{host} cannot be reached ({error})")
