@@ -42,7 +42,7 @@ def test_every_entry_of_the_table_is_what_it_says(name):
         engine = create(name, PLAIN, dtype="float64", threads=1)
     except ImportError as error:
         pytest.skip(str(error))
-    assert type(engine).__name__ == entry.class_name
+    assert type(engine.engine).__name__ == entry.class_name
     for method in ("start", "round", "weights", "full_error", "snapshot", "restore"):
         assert callable(getattr(engine, method))
 

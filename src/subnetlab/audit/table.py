@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..surroundings import undisturbed
 from . import claims, corollary_checks, initial_lemmas, mask_lemmas, round_lemmas, spread_lemmas, theorem_checks
 
 if TYPE_CHECKING:
@@ -90,4 +91,4 @@ def audit(names: list[str] | None = None) -> dict[str, Finding]:
     unknown = [name for name in names if name not in STATEMENTS]
     if unknown:
         raise ValueError(f"audit: statement must be one of {', '.join(STATEMENTS)}, got {unknown[0]!r}")
-    return {name: STATEMENTS[name]() for name in names}
+    return {name: undisturbed(threads=1)(STATEMENTS[name])() for name in names}

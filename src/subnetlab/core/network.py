@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..surroundings import undisturbed
 from . import checks
 from .randomness import Purpose, rows_of_words, standard_normals
 
@@ -103,6 +104,7 @@ class ShallowReLU:
         """The number of inputs, d."""
         return self.weights.shape[1]
 
+    @undisturbed()
     def output(self, X: FloatArray, selection_prob: float = 1.0) -> FloatArray:
         """Return u(x_i) = (xi / sqrt m) sum_r a_r relu(<w_r, x_i>) for every row x_i of X.
 
@@ -125,6 +127,7 @@ class ShallowReLU:
         activations = np.maximum(self._checked_features(X) @ self.weights.T, 0)
         return (selection_prob / np.sqrt(self.width)) * (activations @ self.signs)
 
+    @undisturbed()
     def subnetwork_output(self, X: FloatArray, mask: BoolArray) -> FloatArray:
         """Return f(x_i) = (1 / sqrt m) sum_r a_r m_r relu(<w_r, x_i>) for every row x_i of X.
 
@@ -141,6 +144,7 @@ class ShallowReLU:
         activations = np.maximum(self._checked_features(X) @ self.weights[mask].T, 0)
         return (activations @ self.signs[mask]) / np.sqrt(self.width)
 
+    @undisturbed()
     def subnetwork_gradient(self, X: FloatArray, y: FloatArray, mask: BoolArray) -> FloatArray:
         """Return the gradient of the local loss 1/2 |y - f|^2 with respect to W (Section 3).
 
@@ -177,6 +181,7 @@ class ShallowReLU:
         return mask
 
 
+@undisturbed()
 def initial_neurons(
     start: int,
     stop: int,

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.randomness import Purpose, standard_normals
+from ..surroundings import undisturbed
 from .raw import RawTable, content_sha256
 
 if TYPE_CHECKING:
@@ -49,15 +50,13 @@ def load_synthetic(
     ValueError
         If no such rows exist in this family; it names the largest lambda_0 that does.
     """
-    from threadpoolctl import threadpool_limits
-
     wanted = DEFAULT_EIGENVALUE if smallest_eigenvalue is None else smallest_eigenvalue
     lam0 = checks.positive_number("synthetic", "smallest_eigenvalue", wanted)
     n = checks.whole_number("synthetic", "n_samples", n_samples, least=2)
     d = checks.whole_number("synthetic", "n_features", n if n_features is None else n_features, least=2)
     draws = standard_normals(seed, Purpose.SYNTHETIC_DATA, 0, 2 + n + n_validation, d)
     shared, teacher, own = _unit(draws[:1]), draws[1], _unit(draws[2:])
-    with threadpool_limits(1):  # the last bits of LAPACK's results depend on the number of threads
+    with undisturbed(threads=1):  # the last bits of LAPACK's results depend on the number of threads
         if d >= n:
             own[:n] = np.linalg.qr(draws[2 : 2 + n].T)[0].T
         share = _find_share(shared, own[:n], lam0)

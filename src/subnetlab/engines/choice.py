@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..surroundings import undisturbed
 from .table import ENGINES
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Workload:
     ntk_top: float
 
     @classmethod
+    @undisturbed(threads=1)
     def estimate(
         cls,
         problem: Problem,

@@ -44,8 +44,7 @@ class LinearizedEngine:
 
     def start(self, weights: FloatArray) -> NetworkState:
         """Compute q = a z and the patterns, which stay."""
-        with self._workers.single_threaded_blas():
-            return self._network.start(weights)
+        return self._network.start(weights)
 
     def round(
         self,
@@ -60,27 +59,26 @@ class LinearizedEngine:
         """Run one round of the linear model; the state is updated in place."""
         network = self._network
         words = network.layout.pack(masks)
-        with self._workers.single_threaded_blas():
-            residuals = self._gram.padded(network.outputs(state, words) - self._y)
+        residuals = self._gram.padded(network.outputs(state, words) - self._y)
 
-            def local_phase(l: int) -> tuple[FloatArray, FloatArray]:
-                weights = row_weights(rows, l, local_steps, len(self._y), self._weight)
-                return self._local_phase(state, words[l], residuals[l], self._gram.padded(weights), step_size)
+        def local_phase(l: int) -> tuple[FloatArray, FloatArray]:
+            weights = row_weights(rows, l, local_steps, len(self._y), self._weight)
+            return self._local_phase(state, words[l], residuals[l], self._gram.padded(weights), step_size)
 
-            phases = self._workers.map(local_phase, range(len(masks)))
-            aggregation = aggregation_step(masks)
-            network.aggregate(
-                state,
-                words,
-                np.array([c[: len(self._y)] for c, _ in phases]),
-                Changes.room_for(0),
-                aggregation,
-                step_size / np.sqrt(network.layout.m),
-            )
-            if unselected == "zero":
-                network.erase(state, np.flatnonzero(aggregation == 0))
-            errors = np.ascontiguousarray(np.array([errors for _, errors in phases]).T)
-            return state, RoundRecord(errors, self.full_error(state))
+        phases = self._workers.map(local_phase, range(len(masks)))
+        aggregation = aggregation_step(masks)
+        network.aggregate(
+            state,
+            words,
+            np.array([c[: len(self._y)] for c, _ in phases]),
+            Changes.room_for(0),
+            aggregation,
+            step_size / np.sqrt(network.layout.m),
+        )
+        if unselected == "zero":
+            network.erase(state, np.flatnonzero(aggregation == 0))
+        errors = np.ascontiguousarray(np.array([errors for _, errors in phases]).T)
+        return state, RoundRecord(errors, self.full_error(state))
 
     def weights(self, state: NetworkState) -> FloatArray:
         """Return W of the linear model."""

@@ -7,9 +7,15 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from ..surroundings import undisturbed
+from .guarded import GuardedEngine
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from ..core.scheme import TrainingScheme
-    from .base import Capability, Device, Dtype, Engine, Problem
+    from .base import Capability, Device, Dtype, Problem
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,9 @@ class EngineEntry:
         A package outside the core dependencies; the extra that brings it has the same name.
     devices : tuple of {"cpu", "cuda"}
         Where it runs.
+    divides_work : bool
+        Whether ``threads`` work on parts of a round that the engine has cut, each calling BLAS for itself. BLAS then
+        keeps to one thread, and bits depend on no number of threads.
     """
 
     module: str
@@ -41,6 +50,7 @@ class EngineEntry:
     exact: bool = True
     requires: str | None = None
     devices: tuple[Device, ...] = ("cpu",)
+    divides_work: bool = False
 
 
 ENGINES: dict[str, EngineEntry] = {
@@ -82,6 +92,7 @@ ENGINES: dict[str, EngineEntry] = {
         frozenset({"any_signs", "float32", "shards", "minibatches", "sample_weight", "losses"}),
         version=1,
         summary="the dual engine's steps with sums looked up in tables: n / 4 additions in place of n products",
+        divides_work=True,
     ),
     "event": EngineEntry(
         ".event",
@@ -89,6 +100,7 @@ ENGINES: dict[str, EngineEntry] = {
         frozenset({"shards", "minibatches", "sample_weight"}),
         version=2,
         summary="follows residuals by the masked NTK and finds every pattern change: n x n per step",
+        divides_work=True,
     ),
     "linearized": EngineEntry(
         ".linearized",
@@ -97,6 +109,7 @@ ENGINES: dict[str, EngineEntry] = {
         version=2,
         summary="NOT Algorithm 1 but its lazy-training model: patterns frozen where training started",
         exact=False,
+        divides_work=True,
     ),
     "distributed": EngineEntry(
         ".distributed",
@@ -174,8 +187,11 @@ def check_place(name: str, device: Device) -> None:
         raise ImportError(f"train: engine {name!r} needs {entry.requires}: pip install 'subnetlab[{entry.requires}]'")
 
 
-def create(name: str, problem: Problem, *, dtype: Dtype, threads: int, device: Device = "cpu") -> Engine:
+def create(name: str, problem: Problem, *, dtype: Dtype, threads: int, device: Device = "cpu") -> GuardedEngine:
     """Return the engine, importing its module now.
+
+    Whatever it does, now and later, is done with its own number of threads and apart from what the calling program has
+    set, see `subnetlab.surroundings`.
 
     Raises
     ------
@@ -188,5 +204,13 @@ def create(name: str, problem: Problem, *, dtype: Dtype, threads: int, device: D
     check_place(name, device)
     entry = ENGINES[name]
     factory = getattr(import_module(entry.module, __package__), entry.class_name)
+    surroundings: Callable[[int], AbstractContextManager[None]] = undisturbed
+    if entry.requires == "torch":
+        from .torch_surroundings import torch_undisturbed
+
+        surroundings = torch_undisturbed
+    blas_threads = 1 if entry.divides_work else threads
     elsewhere = {} if device == "cpu" else {"device": device}
-    return factory(problem, dtype=dtype, threads=threads, **elsewhere)
+    return GuardedEngine(
+        lambda: factory(problem, dtype=dtype, threads=threads, **elsewhere), lambda: surroundings(blas_threads)
+    )

@@ -17,6 +17,7 @@ from ..core import checks
 from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
 from ..core.randomness import Purpose, random_words
+from ..surroundings import undisturbed
 from ..training import TrainingSession
 from .hold_out import distinct_rows, hold_out
 from .scaling import FeatureScaling, warn_about_bad_scaling
@@ -99,7 +100,8 @@ class SubnetEstimator(BaseEstimator):
         """Put all attributes back if the block fails, so that an earlier fit stays as it was."""
         before = dict(vars(self))
         try:
-            yield
+            with undisturbed():
+                yield
         except BaseException:
             vars(self).clear()
             vars(self).update(before)

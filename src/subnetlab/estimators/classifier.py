@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from ..core import checks
 from ..core.losses import LOSSES
+from ..surroundings import undisturbed
 from .base import SubnetEstimator, checked_weights
 
 if TYPE_CHECKING:
@@ -120,20 +121,24 @@ class SubnetClassifier(ClassifierMixin, SubnetEstimator):
         with self._all_or_nothing():
             return self._fit_classes(X, y, sample_weight, classes=classes, fresh=fresh, one_pass=True)
 
+    @undisturbed(threads=1)
     def decision_function(self, X: Any) -> FloatArray:
         """Return the whole network's output, with the factor xi; shape (n,) for two classes, else (n, n_classes)."""
         return self._output(self._checked(X))
 
+    @undisturbed(threads=1)
     def predict(self, X: Any) -> Any:
         """Return the most probable class of each row, shape (n,)."""
         output = self.decision_function(X)
         best = (output > 0).astype(int) if output.ndim == 1 else output.argmax(axis=1)
         return self.classes_[best]
 
+    @undisturbed(threads=1)
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the probability of each class, shape (n, n_classes)."""
         return self._probabilities(self.decision_function(X))
 
+    @undisturbed(threads=1)
     def predict_std(self, X: Any, n_samples: int = 100) -> FloatArray:
         """Return the standard deviation over random subnetworks of each class's probability, shape (n, n_classes)."""
         outputs = self._subnetwork_outputs(self._checked(X), n_samples)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import validate_data
 
+from ..surroundings import undisturbed
 from .base import SubnetEstimator, checked_weights
 from .scaling import TargetScaling
 
@@ -115,11 +116,13 @@ class SubnetRegressor(RegressorMixin, SubnetEstimator):
         with self._all_or_nothing():
             return self._fit_targets(X, y, sample_weight, fresh=not hasattr(self, "network_"), one_pass=True)
 
+    @undisturbed(threads=1)
     def predict(self, X: Any) -> FloatArray:
         """Return the whole network's prediction, with the factor xi; shape (n,) or (n, o)."""
         output = self._output(self._checked(X))
         return self.target_scaling_.inverse(output)
 
+    @undisturbed(threads=1)
     def predict_std(self, X: Any, n_samples: int = 100) -> FloatArray:
         """Return the standard deviation of ``n_samples`` random subnetworks' predictions, shape (n,) or (n, o).
 

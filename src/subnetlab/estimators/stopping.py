@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..progress import progress_bar
+from ..surroundings import undisturbed
 from ..training.interrupts import deferred_interrupt
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class EarlyStopping:
     _best_error: float = np.inf
     _improved: int = 0  # the round of the last improvement by tol
 
+    @undisturbed(threads=1)
     def check(self, network: ShallowReLU, selection_prob: float, rounds_done: int) -> bool:
         """Note the network's validation error; return whether to stop."""
         rows = len(self.X) if self.sample_weight is None else float(self.sample_weight.sum())

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..surroundings import undisturbed
 from .compilation import compiled
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
 
 
+@undisturbed()
 def pair_angles(X: FloatArray) -> FloatArray:
     """Return the angles between the rows, 2 atan2(|x_i - x_j|, |x_i + x_j|) of the normalised rows.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.inputs import check_symmetric
+from ..surroundings import undisturbed
 from .eigenvalues import smallest_eigenvalue
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _SMALLEST_SUBNORMAL = 2.0**-1074
 _ATTEMPTS = 60
 
 
+@undisturbed()
 def certified_smallest_eigenvalue(H: FloatArray, entry_error: float | FloatArray = 0.0) -> float:
     """Return a number that is proven to be at most lambda_min of a symmetric matrix.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.inputs import check_features
+from ..surroundings import undisturbed
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -17,6 +18,7 @@ _SMALL_ANGLE = 0.5
 _SERIES_TERMS = 9  # the first one left out is below 2**-53 of the first at the small angle
 
 
+@undisturbed()
 def deep_infinite_ntk(X: FloatArray, n_hidden: int) -> FloatArray:
     """Return the neural tangent kernel of an infinitely wide ReLU network with ``n_hidden`` hidden layers.
 

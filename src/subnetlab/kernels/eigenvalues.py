@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.inputs import check_symmetric
+from ..surroundings import undisturbed
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-10  # of the largest entry: what sums in another order leave between H_ij and H_ji
 
 
+@undisturbed()
 def smallest_eigenvalue(H: FloatArray) -> float:
     """Return lambda_min of a symmetric matrix to rounding.
 
@@ -35,6 +37,7 @@ def smallest_eigenvalue(H: FloatArray) -> float:
     return float(np.linalg.eigvalsh(check_symmetric(H, owner="smallest_eigenvalue", tolerance=_ROUNDING))[0])
 
 
+@undisturbed()
 def largest_eigenvalue(H: FloatArray) -> float:
     """Return lambda_max of a symmetric matrix, shape (n, n), to rounding."""
     return float(np.linalg.eigvalsh(H)[-1])

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.inputs import check_features
+from ..surroundings import undisturbed
 from .eigenvalues import largest_eigenvalue
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _DENSE_ROWS = 1000
 _BLOCK_ENTRIES = 1 << 24  # of a block of patterns, to bound the memory
 
 
+@undisturbed()
 def finite_ntk(network: ShallowReLU, X: FloatArray, selection_prob: float = 1.0) -> FloatArray:
     """Return H_ij = (xi / m) <x_i, x_j> sum_r 1{<w_r, x_i> >= 0} 1{<w_r, x_j> >= 0}.
 
@@ -62,6 +64,7 @@ def _kernel(network: ShallowReLU, X: FloatArray, xi: float) -> FloatArray:
     return H
 
 
+@undisturbed()
 def largest_ntk_eigenvalue(network: ShallowReLU, X: FloatArray) -> float:
     """Return lambda_max of the finite NTK with xi = 1, without forming it for many rows.
 
@@ -90,6 +93,7 @@ def largest_ntk_eigenvalue(network: ShallowReLU, X: FloatArray) -> float:
     return _lanczos(multiply, n)
 
 
+@undisturbed()
 def largest_outputs_ntk_eigenvalue(network: ShallowReLU, X: FloatArray) -> float:
     """Return lambda_max of the finite NTK of all outputs together, of size n o, with xi = 1.
 

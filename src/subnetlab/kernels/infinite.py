@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.inputs import check_features
+from ..surroundings import undisturbed
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _UNIT_ROUNDOFF = 2.0**-53
 
 
+@undisturbed()
 def infinite_ntk(X: FloatArray, selection_prob: float = 1.0) -> FloatArray:
     """Return H_inf,ij = xi <x_i, x_j> (pi - angle_ij) / (2 pi), the expectation of the finite NTK.
 
@@ -53,6 +55,7 @@ def infinite_ntk(X: FloatArray, selection_prob: float = 1.0) -> FloatArray:
     return H
 
 
+@undisturbed()
 def infinite_ntk_entry_error(X: FloatArray, selection_prob: float = 1.0) -> float:
     """Return a bound of the rounding error of every entry of `infinite_ntk`, for `certified_smallest_eigenvalue`.
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.inputs import check_features
+from ..surroundings import undisturbed
 
 if TYPE_CHECKING:
     from ..core.arrays import BoolArray, FloatArray
     from ..core.network import ShallowReLU
 
 
+@undisturbed()
 def masked_ntk(network: ShallowReLU, X: FloatArray, mask: BoolArray) -> FloatArray:
     """Return K^l_ij = (1 / m) <x_i, x_j> sum_r m^l_r 1{<w_r, x_i> >= 0} 1{<w_r, x_j> >= 0}.
 

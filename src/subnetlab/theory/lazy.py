@@ -16,6 +16,7 @@ from ..core.inputs import check_features, check_targets
 from ..kernels.angles import pair_angles
 from ..kernels.finite import finite_ntk
 from ..kernels.infinite import infinite_ntk
+from ..surroundings import undisturbed
 
 if TYPE_CHECKING:
     from ..core.arrays import BoolArray, FloatArray
@@ -73,6 +74,7 @@ class LazyModel:
         return np.einsum("ij,ij->j", V, self.activations @ V)
 
 
+@undisturbed(threads=1)
 def lazy_model(
     network: ShallowReLU, X: FloatArray, y: FloatArray, n_patterns: int = 256, n_neurons: int = 4096
 ) -> LazyModel:
@@ -118,6 +120,7 @@ def lazy_model(
     )
 
 
+@undisturbed(threads=1)
 def average_lazy_model(
     X: FloatArray, y: FloatArray, width: int, init_scale: float = 1.0, n_patterns: int = 256, seed: int = 0
 ) -> LazyModel:

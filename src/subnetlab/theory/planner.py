@@ -11,6 +11,7 @@ import numpy as np
 from ..core import checks
 from ..core.masks import Bernoulli, Categorical
 from ..core.scheme import TrainingScheme
+from ..surroundings import undisturbed
 from .convergence import convergence_theorem
 from .lazy import average_lazy_model
 from .prediction import predict
@@ -96,6 +97,7 @@ class Plan:
         return THEOREMS[convergence_theorem(self.scheme.masks)](setting, "paper")
 
 
+@undisturbed(threads=1)
 def plan(
     X: Any,
     y: Any,

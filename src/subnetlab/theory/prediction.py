@@ -10,6 +10,7 @@ import numpy as np
 from ..core import checks
 from ..core.masks import Categorical
 from ..core.scheme import TrainingScheme
+from ..surroundings import undisturbed
 from .lazy import LazyModel
 from .moments import mask_moments
 from .moving_patterns import moving_mean_and_spread
@@ -52,6 +53,7 @@ class Prediction:
     patterns: Patterns
 
 
+@undisturbed(threads=1)
 def predict(
     model: LazyModel,
     scheme: TrainingScheme,

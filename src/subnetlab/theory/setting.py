@@ -12,6 +12,7 @@ from ..core.inputs import ParallelRows, check_features, check_targets, has_unit_
 from ..kernels.certified import certified_smallest_eigenvalue
 from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.infinite import infinite_ntk, infinite_ntk_entry_error
+from ..surroundings import undisturbed
 from .moments import MaskMoments, mask_moments
 from .step_size import step_size_limit
 
@@ -88,6 +89,7 @@ class TheorySetting:
         return float(self.moments.coverage)
 
 
+@undisturbed(threads=1)
 def theory_setting(
     X: Any,
     y: Any,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..surroundings import undisturbed
 from .corollaries import corollary1, corollary2, corollary3
 from .hypothesis1 import hypothesis1
 from .record import CONSTANTS, Constants, Promise
@@ -31,6 +32,7 @@ THEOREMS: dict[str, Callable[[TheorySetting, Constants], Promise]] = {
 }
 
 
+@undisturbed()
 def all_promises(setting: TheorySetting) -> dict[str, tuple[Promise, Promise]]:
     """Return every statement with the paper's and with the repaired constants, side by side.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.masked import masked_ntk
+from ..surroundings import undisturbed
 from .constants import movement_radius
 from .convergence import convergence_theorem
 from .lazy import lazy_model
@@ -135,6 +136,7 @@ class Verdict:
         return verdict_text(self)
 
 
+@undisturbed(threads=1)
 def verdict(
     run: FinishedRun,
     *,

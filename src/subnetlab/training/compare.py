@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import checks
+from ..surroundings import undisturbed
 from .comparison import COMPARISONS, Comparison
 from .errors import DivergenceError
 from .session import TrainingSession
@@ -48,8 +49,9 @@ def compared(run: TrainingRun, twin: TrainingSession) -> TrainingRun:
         other, diverged = twin.run(), False
     except DivergenceError as error:
         other, diverged = error.run, True
-    moved = np.linalg.norm(run.network.weights - run.initial_network.weights)
-    apart = np.linalg.norm(run.network.weights - other.network.weights)
+    with undisturbed(run.settings.threads):
+        moved = np.linalg.norm(run.network.weights - run.initial_network.weights)
+        apart = np.linalg.norm(run.network.weights - other.network.weights)
     theirs = other.history.full_error
     comparison = Comparison(
         history=other.history,

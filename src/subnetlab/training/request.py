@@ -13,11 +13,11 @@ from ..core.scheme import TrainingScheme
 from ..engines.base import DEVICES, DTYPES, Problem
 from ..engines.choice import Workload, choose_engine
 from ..engines.table import ENGINES, check_capabilities, check_place, needed_capabilities
+from ..surroundings import undisturbed
 from .data import TrainingData, checked_data
 from .diagnostics import DIAGNOSTICS
 from .run import RunSettings
 from .step_size import resolve_step_size
-from .threads import thread_pools
 
 if TYPE_CHECKING:
     from ..core.losses import LossName
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .run import Diagnostic, Record
 
 
+@undisturbed()
 def resolved(
     network: ShallowReLU,
     X: Any,
@@ -71,7 +72,7 @@ def resolved(
     name = choose_engine(needed) if engine == "auto" else engine
     check_capabilities(name, needed)
     check_place(name, device)
-    with thread_pools().limit(limits=threads):  # eta decides bits as much as the rounds do
+    with undisturbed(threads):  # eta decides bits as much as the rounds do
         step_size = resolve_step_size(network, data, scheme, loss, learn_signs=learn_signs)
     if engine == "auto":
         init_scale = float(np.sqrt(np.mean(network.weights**2)))

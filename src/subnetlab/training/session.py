@@ -10,14 +10,16 @@ from ..core.network import ShallowReLU
 from ..core.rows import local_rows
 from ..engines.table import ENGINES, create
 from ..history import HistoryBuilder
+from ..surroundings import undisturbed
 from .data import TrainingData, starting_scale
 from .diagnostics import StateMeasures
 from .errors import DivergenceError
 from .request import make_problem, resolved
 from .run import RunSettings, TrainingRun
-from .threads import thread_pools
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ..core.arrays import FloatArray
     from ..core.losses import LossName
     from ..core.record import RoundRecord
@@ -78,7 +80,7 @@ class TrainingSession:
             learn_signs=learn_signs,
         )
         self._prepare(network, data, scheme, settings)
-        with self._threads():
+        with self._surroundings():
             self._begin()
 
     @classmethod
@@ -101,7 +103,7 @@ class TrainingSession:
         session = cls.__new__(cls)
         session._prepare(run.initial_network, run.data, scheme or run.scheme, run.settings)
         session._base = run
-        with session._threads():
+        with session._surroundings():
             session._begin()
         return session
 
@@ -114,12 +116,11 @@ class TrainingSession:
         self._engine = create(
             settings.engine, problem, dtype=settings.dtype, threads=settings.threads, device=settings.device
         )
-        self._controller = thread_pools()  # sees the libraries that the engine loaded
-        with self._threads():
+        with self._surroundings():
             xi = scheme.masks.selection_prob
             self._measures = StateMeasures(network, data, xi, settings.diagnostics, settings.loss)
-        with np.errstate(over="ignore", invalid="ignore"):
-            scale = starting_scale(network, data, scheme, settings.loss)
+            with np.errstate(over="ignore", invalid="ignore"):
+                scale = starting_scale(network, data, scheme, settings.loss)
         self._limit = _DIVERGED * scale
         if not np.isfinite(self._limit):  # no error would be above it
             raise ValueError(f"train: errors must start below 1e298, got {scale:.3g}: X, y or W is too large")
@@ -154,7 +155,7 @@ class TrainingSession:
             If an error is not finite or above 1e10 times the scale of the start, see `starting_scale`. It carries
             the completed rounds.
         """
-        with self._threads():
+        with self._surroundings():
             record = self._run_round(self._rounds_done)
             errors = self._measured(record)
             if not np.all(errors <= self._limit):  # also for NaN
@@ -172,7 +173,7 @@ class TrainingSession:
         DivergenceError
             If it is not finite or beyond the limit of `advance`. It carries the run as this session began.
         """
-        with self._threads():
+        with self._surroundings():
             error = self._engine.full_error(self._state)
             if not error <= self._limit:
                 rounds = self._rounds_done
@@ -268,5 +269,5 @@ class TrainingSession:
             k,
         )
 
-    def _threads(self) -> Any:
-        return self._controller.limit(limits=self._settings.threads)
+    def _surroundings(self) -> AbstractContextManager[None]:
+        return undisturbed(self._settings.threads)

@@ -74,8 +74,7 @@ class EventEngine:
 
     def start(self, weights: FloatArray) -> NetworkState:
         """Compute q and the patterns."""
-        with self._workers.single_threaded_blas():
-            return self._network.start(weights)
+        return self._network.start(weights)
 
     def round(
         self,
@@ -90,27 +89,26 @@ class EventEngine:
         """Run one round; the state is updated in place."""
         network, m = self._network, self._network.layout.m
         words = network.layout.pack(masks)
-        with self._workers.single_threaded_blas():
-            residuals = self._gram.padded(network.outputs(state, words) - self._y)
-            seen = [self._seen(rows, l, local_steps) for l in range(len(masks))]
-            outcomes: list[_Outcome] = []
-            together = max(1, _KERNEL_BYTES // self._gram.values.nbytes)
-            for first in range(0, len(masks), together):
-                group = range(first, min(first + together, len(masks)))
-                outcomes += self._local_phases(state, words, residuals, seen, step_size, group)
-            aggregation = aggregation_step(masks)
-            network.aggregate(
-                state,
-                words,
-                np.array([outcome.accumulated for outcome in outcomes]),
-                Changes.joined([outcome.changes for outcome in outcomes]),
-                aggregation,
-                step_size / np.sqrt(m),
-            )
-            if unselected == "zero":
-                network.erase(state, np.flatnonzero(aggregation == 0))
-            errors = np.array([outcome.errors for outcome in outcomes]).T
-            return state, RoundRecord(np.ascontiguousarray(errors), self.full_error(state))
+        residuals = self._gram.padded(network.outputs(state, words) - self._y)
+        seen = [self._seen(rows, l, local_steps) for l in range(len(masks))]
+        outcomes: list[_Outcome] = []
+        together = max(1, _KERNEL_BYTES // self._gram.values.nbytes)
+        for first in range(0, len(masks), together):
+            group = range(first, min(first + together, len(masks)))
+            outcomes += self._local_phases(state, words, residuals, seen, step_size, group)
+        aggregation = aggregation_step(masks)
+        network.aggregate(
+            state,
+            words,
+            np.array([outcome.accumulated for outcome in outcomes]),
+            Changes.joined([outcome.changes for outcome in outcomes]),
+            aggregation,
+            step_size / np.sqrt(m),
+        )
+        if unselected == "zero":
+            network.erase(state, np.flatnonzero(aggregation == 0))
+        errors = np.array([outcome.errors for outcome in outcomes]).T
+        return state, RoundRecord(np.ascontiguousarray(errors), self.full_error(state))
 
     def weights(self, state: NetworkState) -> FloatArray:
         """Return W."""

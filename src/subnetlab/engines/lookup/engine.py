@@ -80,8 +80,7 @@ class LookupEngine:
         if W0.flags.writeable and np.may_share_memory(W0, weights):
             W0 = W0.copy()
         state = LookupState(W0, self._store(), self._store())
-        with self._workers.single_threaded_blas():
-            _fill(state.Z, W0 @ self._X.T)
+        _fill(state.Z, W0 @ self._X.T)
         return state
 
     def round(

@@ -15,8 +15,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
-from threadpoolctl import threadpool_limits
-
 from .live import live_events
 from .page import page_files
 from .settings import read_settings
@@ -73,8 +71,7 @@ class Explorer(ThreadingHTTPServer):
     def serve(self) -> None:
         """Answer until Ctrl-C, or until `shutdown` is called from another thread; then end all streams."""
         try:
-            with threadpool_limits(limits=1):  # the bits of `subnetlab train`, whatever other tabs do
-                self.serve_forever(poll_interval=0.1)
+            self.serve_forever(poll_interval=0.1)
         finally:
             self.stopping.set()
             self.server_close()
