@@ -15,7 +15,7 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.archive import ArchiveError, read_archive, write_archive
-from subnetlab.atomic import atomic_file
+from subnetlab.atomic import atomic_file, refuse_foreign
 
 ARRAYS = {"x": np.arange(6.0).reshape(2, 3), "group.flags": np.array([True, False]), "empty": np.empty((0, 2))}
 META = {"text": "é", "number": 1.5, "none": None, "list": [1, 2]}
@@ -245,7 +245,7 @@ def test_a_folder_that_is_not_there_or_not_a_folder(tmp_path):
 
 KILLED = """
 import os, sys
-from subnetlab.atomic import atomic_file
+from subnetlab.atomic import atomic_file, refuse_foreign
 with atomic_file(sys.argv[1]) as file:
     file.write(b"new" * 100_000)
     file.flush()
@@ -275,3 +275,141 @@ def test_what_may_not_be_read_is_no_damaged_file(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PermissionError, match=r"secret\.npz': permission denied"):
         read_archive(tmp_path / "secret.npz", "thing", 1)
+
+
+# what stands in the place of an output
+
+
+def write(path, content=b"new"):
+    with atomic_file(path) as file:
+        file.write(content)
+
+
+def test_a_link_stays_a_link_and_the_file_behind_it_is_replaced(tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link, second = tmp_path / "there" / "file", tmp_path / "link", tmp_path / "second"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    second.symlink_to("link")
+    write(second)
+    assert target.read_bytes() == b"new"
+    assert link.is_symlink()
+    assert second.is_symlink()
+    assert list(target.parent.iterdir()) == [target]
+    (tmp_path / "dangling").symlink_to(tmp_path / "there" / "made")
+    write(tmp_path / "dangling")
+    assert (tmp_path / "there" / "made").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
+def test_a_file_keeps_its_permissions(tmp_path, mode):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    with atomic_file(path) as file:
+        (temporary,) = (p for p in tmp_path.iterdir() if p != path)
+        assert stat.S_IMODE(temporary.stat().st_mode) & ~mode == 0  # nobody reads the new content who must not
+        file.write(b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_fifo_receives_everything_and_stays(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with pytest.raises(OSError, match=f"nobody reads from it: '{fifo}'"):
+        write(fifo)
+    content = bytes(range(256)) * 4096  # more than a pipe holds
+    with (tmp_path / "copy").open("wb") as copy:
+        reader = subprocess.Popen(["cat", fifo], stdout=copy)
+    holder = os.open(fifo, os.O_WRONLY)  # returns when the reader is there
+    write(fifo, content)
+    os.close(holder)
+    assert reader.wait() == 0
+    assert (tmp_path / "copy").read_bytes() == content
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+
+
+def test_a_failed_write_sends_nothing_to_a_fifo(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    def fail():
+        with atomic_file(fifo) as file:
+            file.write(b"half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert os.read(reader, 10) == b""
+    os.close(reader)
+
+
+def test_a_device_receives_everything_and_stays():
+    write("/dev/null")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+@pytest.mark.parametrize("length", [1, 199, 200, 201, 255])
+def test_names_of_every_length(tmp_path, length):
+    path = tmp_path / ("n" * length)
+    write(path, b"1")
+    write(path, b"2")
+    assert path.read_bytes() == b"2"
+    assert list(tmp_path.iterdir()) == [path]
+    accented = tmp_path / ("é" * (length // 2 or 1))  # two bytes each
+    write(accented)
+    assert accented.read_bytes() == b"new"
+
+
+def test_what_cannot_be_a_file_is_refused_by_name(tmp_path):
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        write(tmp_path)
+    with pytest.raises(FileNotFoundError, match="missing/file"):
+        write(tmp_path / "missing" / "file")
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        write(tmp_path / "a")
+    with pytest.raises(OSError, match="name too long"):
+        write(tmp_path / ("n" * 256))
+
+
+def test_the_leftover_of_a_killed_writer_is_removed_by_the_next_and_a_living_one_s_stays(tmp_path):
+    """The writers say when they have begun; nothing waits for a clock."""
+    code = (
+        "import sys; from subnetlab.atomic import atomic_file\n"
+        "with atomic_file(sys.argv[1]) as f: f.write(b'half'); f.flush(); print('begun', flush=True); sys.stdin.read()"
+    )
+    path = tmp_path / "file [1].*"  # with letters that a pattern would take for its own
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for writer in writers:
+        assert writer.stdout.readline() == b"begun\n"
+    assert len(list(tmp_path.iterdir())) == 2
+    writers[0].kill()
+    writers[0].wait()
+    other = tmp_path / f".{path.name}x.0.part"
+    other.write_bytes(b"somebody else's")
+    write(path)
+    assert path.read_bytes() == b"new"
+    assert len(list(tmp_path.iterdir())) == 3  # the file, the living writer's, and somebody else's
+    writers[1].communicate()
+    assert path.read_bytes() == b"half"
+    assert sorted(tmp_path.iterdir()) == sorted([path, other])
+    writers[0].communicate()
+
+
+def test_a_file_of_somebody_else_is_not_written_over(tmp_path):
+    path = tmp_path / "data.csv"
+    refuse_foreign(path, lambda head: False)  # nothing there
+    path.write_bytes(b"")
+    refuse_foreign(path, lambda head: False)  # nothing to lose
+    path.write_bytes(b"mine")
+    refuse_foreign(path, lambda head: head == b"mine")
+    refuse_foreign(path, lambda head: False, force=True)
+    with pytest.raises(FileExistsError, match="is no earlier result of this command; use another --out or --force"):
+        refuse_foreign(path, lambda head: False)
+    refuse_foreign("/dev/null", lambda head: False)

@@ -41,7 +41,10 @@ def test_another_file_is_left_alone_without_force(run_folder, tmp_path, said):
     mine = tmp_path / "mine.html"
     mine.write_text("<p>mine</p>")
     code, message = said(run_folder, "--out", mine)
-    assert (code, message) == (1, f"subnetlab report: {mine}: is no earlier page; use another --out or --force\n")
+    assert (code, message) == (
+        1,
+        f"subnetlab report: {mine}: is no earlier result of this command; use another --out or --force\n",
+    )
     assert mine.read_text() == "<p>mine</p>"
     assert said(run_folder, "--out", mine, "--force") == (0, "")
     assert "subnetlab report" in mine.read_text()[:100]

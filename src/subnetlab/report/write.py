@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..atomic import atomic_file
+from ..atomic import atomic_file, refuse_foreign
 from .library import check_installed
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ def write_report(path: str | Path, out: str | Path | None = None, *, force: bool
     source = open_source(path)
     if target.is_dir():
         raise IsADirectoryError(f"{target}: out must be a file, got a folder")
-    if target.exists() and not force and MARK not in _beginning(target):
-        raise FileExistsError(f"{target}: is no earlier page; use another --out or --force")
+    refuse_foreign(target, lambda head: MARK.encode() in head[:200], force=force)
     content = document(_page(source))
     with atomic_file(target) as file:
         file.write(content.encode())
@@ -80,8 +79,3 @@ def _page(source: Source) -> Page:
             return study_page(source)
         case _:
             return reproduction_page(source)
-
-
-def _beginning(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(200).decode("utf-8", errors="replace")
