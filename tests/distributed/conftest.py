@@ -26,7 +26,7 @@ def torch():
 def group(torch):
     """``group(size, work)``: run ``work(transport)`` on every rank; return results or exceptions by rank."""
 
-    def run(size, work, *, timeout=20.0):
+    def run(size, work, *, timeout=60.0):
         outcomes = [None] * size
         listener = listen("127.0.0.1", 0)
         address = listener.getsockname()
@@ -42,7 +42,7 @@ def group(torch):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(300)
             assert not thread.is_alive()
         listener.close()
         return outcomes

@@ -295,7 +295,7 @@ def run_threads(work, count):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
         assert not thread.is_alive()
 
 
@@ -312,26 +312,26 @@ def test_a_lost_store_is_a_lost_worker():
 def test_those_who_came_begin_without_those_who_did_not(torch):
     listener = listen("127.0.0.1", 0)
     address = listener.getsockname()
-    transport = Meeting(3, 0, 0, timeout=5, patience=0.2, address=address, listener=listener).join()
+    transport = Meeting(3, 0, 0, timeout=60, patience=0.2, address=address, listener=listener).join()
     assert (transport.rank, transport.size) == (0, 1)
     assert not transport.latecomers()
     outcome = []
 
     def late():
         with pytest.raises(PeerLostError, match="the 1 workers that were in time have begun without this one"):
-            Meeting(3, 0, 1, timeout=5, patience=0.2, address=address).join()
+            Meeting(3, 0, 1, timeout=60, patience=0.2, address=address).join()
         outcome.append("refused")
 
     thread = threading.Thread(target=late)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while not transport.latecomers() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert transport.latecomers()
     assert outcome == []  # it waits for the end of the meeting that it missed
     del transport
     gc.collect()
-    thread.join(20)
+    thread.join(300)
     assert outcome == ["refused"]
     listener.close()
 
@@ -361,7 +361,7 @@ def test_a_store_between_machines_listens_on_the_given_address_alone(torch):
     before = _listening()
     listener = listen("127.0.0.1", 0)
     address = listener.getsockname()
-    transport = Meeting(1, 0, 0, timeout=5, patience=5, address=address, listener=listener).join()
+    transport = Meeting(1, 0, 0, timeout=60, patience=5, address=address, listener=listener).join()
     new = _listening() - before
     assert address in new
     assert {host for host, _ in new} == {"127.0.0.1"}

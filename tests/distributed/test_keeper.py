@@ -44,7 +44,8 @@ def script(work):
     ],
 )
 def test_lives(work, lives, code):
-    done = subprocess.run([sys.executable, "-c", script(work)], capture_output=True, text=True, timeout=30, check=False)
+    command = [sys.executable, "-c", script(work)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code
     assert [line.split()[0] for line in done.stdout.splitlines()] == [str(i) for i in range(lives)]
     assert ("ZeroDivisionError" in done.stderr) == ("/" in work)
@@ -58,7 +59,7 @@ def test_a_request_to_terminate(by_parent):
     worker = int(keeper.stdout.readline().split()[1])
     if by_parent:
         keeper.terminate()
-        assert keeper.wait(30) == 1
+        assert keeper.wait(300) == 1
     else:
         for pid in (worker, keeper.pid):
             subprocess.run(["sh", "-c", f"kill -TERM {pid}"], check=True)
@@ -73,14 +74,14 @@ def test_a_request_to_terminate(by_parent):
 def test_a_log_on_a_full_disk_changes_nothing():
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-c", script("1 / attempt and 0")]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, timeout=30, check=False)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, timeout=300, check=False)
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["0", "1"]
 
 
 def test_who_comes_after_the_death_of_its_parent_ends():
     code = "from subnetlab.engines.distributed.keeper import die_with_parent; die_with_parent(1); print('alive')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (1, "")
 
 
@@ -94,7 +95,7 @@ def test_a_worker_dies_with_its_keeper():
 
 
 def wait_until_dead(worker):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while is_alive(worker) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not is_alive(worker)

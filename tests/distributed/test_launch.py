@@ -23,7 +23,7 @@ from subnetlab.engines.distributed.meeting import listen
 from subnetlab.engines.distributed.process import ended_without
 
 DATA = ["--dataset", "diabetes", "--n-samples", "40"]
-RUN = ["--p", "6", "--rounds", "60", "--tau", "3", "--width", "300", "--checkpoint-every", "5", "--timeout", "15"]
+RUN = ["--p", "6", "--rounds", "60", "--tau", "3", "--width", "300", "--checkpoint-every", "5", "--timeout", "60"]
 
 
 def events(folder, kind):
@@ -155,7 +155,7 @@ def test_no_worker_outlives_the_launcher(torch, tmp_path, kind, code):
         wait_for(lambda: len(events(folder, "round")) > 3)
         for pid in at_work(folder) if "every" in kind else [launcher.pid]:
             os.kill(pid, signal.SIGKILL if kind == "SIGKILL" else signal.SIGTERM)
-        assert launcher.wait(60) == code
+        assert launcher.wait(300) == code
         wait_for(lambda: not at_work(folder))
     finally:
         launcher.kill()
@@ -206,7 +206,7 @@ def test_workers_that_never_came_are_not_counted(torch, tmp_path, capsys):
     assert "1 of 2 workers came; going on without the others" in told.err
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=300):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -250,6 +250,31 @@ def test_force_on_a_running_job_changes_nothing(torch, tmp_path, capsys):
     assert main([*command, "--seed", "1", "--force"]) == 0
     assert sl.load_run(folder / "run.npz").settings.seed == 1
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["round-00000002"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_another_machine_may_begin_before_machine_0(torch, tmp_path, force):
+    """It leaves its job in the folder, which machine 0 neither refuses nor removes."""
+    folder = tmp_path / "run"
+    if force:
+        folder.mkdir()
+        (folder / "settings.json").write_text('{"command": "launch", "seed": 7}')
+    free = listen("127.0.0.1", 0)
+    spread = ["--workers", "2", "--local-workers", "1", "--address", "{}:{}".format(*free.getsockname())]
+    free.close()
+    program = [sys.executable, "-m", "subnetlab.cli.main"]
+    command = ["launch", "--out", str(folder), *DATA, *RUN, *spread, *(["--force"] if force else [])]
+    with open(tmp_path / "stderr", "w") as stderr:
+        other = subprocess.Popen([*program, *command, "--machine", "1"], stdout=subprocess.DEVNULL, stderr=stderr)
+    try:
+        wait_for((folder / "job-1.npz").exists)
+        assert main(command) == 0
+        assert other.wait(300) == 0, (tmp_path / "stderr").read_text()
+    finally:
+        other.kill()
+        other.wait()
+    assert len(events(folder, "begin")[-1]["pids"]) == 2
+    assert_same_as_train(folder)
 
 
 def test_lines_of_the_log_that_are_no_events_are_passed_over(tmp_path):

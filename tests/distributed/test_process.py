@@ -19,7 +19,7 @@ sys.exit(process.main(sys.argv[1:]))
 def end(tmp_path, *options, change=""):
     """Run one worker; return its exit code, its outcome and what it printed."""
     command = [sys.executable, "-c", SCRIPT.format(change=change), str(tmp_path / "job"), "--workers", "1", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     outcome = tmp_path / "outcome.json"
     return done.returncode, json.loads(outcome.read_text()) if outcome.exists() else None, done.stderr
 

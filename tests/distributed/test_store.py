@@ -79,11 +79,11 @@ def test_a_network_cut_for_good_while_a_worker_waits_to_take_part(torch):
 
     thread = threading.Thread(target=late, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not transport.latecomers() and time.monotonic() < deadline:
         time.sleep(0.01)
     cable.is_cut.set()
-    thread.join(60)
+    thread.join(300)
     assert outcome == ["the 1 workers that were in time have begun without this one"]
     cable.close()
     listener.close()

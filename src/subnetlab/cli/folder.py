@@ -27,10 +27,11 @@ _DERIVED = ("report.html", *(f"theory.{ending}" for ending in ("csv", "pdf", "sv
 _JOBS = "job-*.npz"  # one per machine
 _RUN = ("run.npz", "network.npz", "history.csv", "summary.json")
 
-# What each command writes, besides settings and provenance: gone when other settings take the folder over.
+# What each command writes, besides settings and provenance: gone when other settings take the folder over. What the
+# other machines of a launch write while they wait for machine 0 is no result.
 _RESULTS: dict[str, tuple[str, ...]] = {
     "train": (*_RUN, *_DERIVED),
-    "launch": ("checkpoints", _JOBS, "log.jsonl", "torchrun.log", "stop", *_RUN, *_DERIVED),
+    "launch": ("checkpoints", "log.jsonl", *_RUN, *_DERIVED),
     "reproduce": ("verdicts.csv", "verdicts.json", "view.json", "figure_2[abc]*.*", *_DERIVED),
     "theory": _DERIVED,
     "study": (),
@@ -135,8 +136,7 @@ def command_of(path: Path) -> str | None:
 def clear_leftovers(path: Path, command: str) -> None:
     """Remove what a killed process left half-written; only for the process that holds the folder's lock."""
     for name in (_SETTINGS, _PROVENANCE, "plan.json", *_RESULTS[command]):
-        if name != _JOBS:  # another machine may be writing its own now
-            remove_leftovers(path, name)
+        remove_leftovers(path, name)
     _remove(path, _TEMPORARY.get(command, ()))
 
 
