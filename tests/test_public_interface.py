@@ -40,6 +40,7 @@ SIGNATURES = {
     "OuterSGD": [("step_size", 0.7), ("momentum", 0.9), ("nesterov", True)],
     "Rolling": ["n_subnetworks", ("shares", 0.5)],
     "ShallowReLU": ["weights", "signs"],
+    "check_mask_law": ["law", "*", ("widths", (1, 2, 3, 17, 64)), ("rounds", 3)],
     "TrainingScheme": [
         "masks",
         "rounds",

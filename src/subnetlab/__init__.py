@@ -32,6 +32,7 @@ _PUBLIC = {
     "TrainingSession": ".training",
     "average_lazy_model": ".theory.lazy",
     "certified_smallest_eigenvalue": ".kernels.certified",
+    "check_mask_law": ".core.law_check",
     "cut": ".modules",
     "deep_infinite_ntk": ".kernels.deep",
     "diloco": ".core.presets",
@@ -77,6 +78,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from .core.law_check import check_mask_law as check_mask_law
     from .core.masks import AllNeurons as AllNeurons
     from .core.masks import Balanced as Balanced
     from .core.masks import Bernoulli as Bernoulli

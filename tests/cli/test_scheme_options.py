@@ -22,7 +22,7 @@ def test_a_new_law_is_one_line_of_the_table(tmp_path, monkeypatch):
     monkeypatch.setitem(LAWS, "twin", Twin)
     assert main(["train", "--masks", "twin", *SMALL, "--out", str(tmp_path)]) == 0
     assert load_run(tmp_path / "run.npz").scheme.masks == Twin(3, 0.5)
-    assert read_settings({"masks": ["twin"]}).law() == Twin(10, 0.5)
+    assert read_settings({"masks": ["twin"]}).scheme().masks == Twin(10, 0.5)
     assert any("--masks" in flag.names and "twin" in flag.words for flag in flags_of(Options))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from subnetlab import AllNeurons, Bernoulli, Categorical, FixedMasks
 from subnetlab.core.masks import LAWS
-from subnetlab.core.masks.table import law_by_name, law_settings
+from subnetlab.core.masks.naming import law_from_settings
 from subnetlab.core.randomness import Purpose, random_words
 
 GIVEN = np.random.default_rng(0).random((6, 3, 37)) < 0.5
@@ -126,11 +126,14 @@ def test_fixed_masks_know_their_rounds_and_width(refused):
 
 
 def test_a_law_by_name_takes_the_settings_that_it_has():
-    settings = {"n_subnetworks": 3, "selection_prob": 0.4, "no_such": 1}
-    assert law_by_name("bernoulli", **settings) == Bernoulli(3, 0.4)
-    assert law_by_name("categorical", **settings, probabilities=(0.5, 0.25, 0.25)) == Categorical(3, (0.5, 0.25, 0.25))
-    assert law_by_name("all", **settings) == AllNeurons(3)
-    assert law_settings("fixed") == {"masks", "selection_prob"}
+    defaults = {"n_subnetworks": 3, "selection_prob": 0.4, "no_such": 1}
+    assert law_from_settings("bernoulli", {}, defaults) == Bernoulli(3, 0.4)
+    assert law_from_settings("bernoulli", {"selection_prob": 0.5}, defaults) == Bernoulli(3, 0.5)
+    weights = (0.5, 0.25, 0.25)
+    assert law_from_settings("categorical", {"probabilities": weights}, defaults) == Categorical(3, weights)
+    assert law_from_settings("all", {"n_subnetworks": None}, defaults) == AllNeurons(3)
+    with pytest.raises(ValueError, match="selection_prob must be given for masks 'bernoulli'"):
+        law_from_settings("bernoulli", {"n_subnetworks": 3}, {})
 
 
 def test_known_bits():

@@ -59,8 +59,8 @@ def test_the_record_is_plain_to_read():
 
 def test_scheme_record_refused(refused):
     record, arrays = scheme_to_record(sl.gradient_descent(3))
-    laws = "bernoulli, categorical, balanced, ordered, rolling, all, fixed"
-    with refused(ValueError, f"TrainingScheme: mask law must be one of {laws}, got 'odd'"):
+    laws = "'bernoulli', 'categorical', 'balanced', 'ordered', 'rolling', 'all'"
+    with refused(ValueError, f"TrainingScheme: masks must be one of {laws}, got 'odd'"):
         scheme_from_record({**record, "masks": {"law": "odd"}}, arrays)
     with refused(ValueError, "TrainingScheme: rounds must be at least 1, got 0"):
         scheme_from_record({**record, "rounds": 0}, arrays)

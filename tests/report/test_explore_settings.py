@@ -29,8 +29,8 @@ def test_every_stop_of_every_control_is_allowed(control):
 
 
 def test_the_laws():
-    assert read_settings({"masks": ["categorical"], "n_subnetworks": ["4"]}).law().selection_prob == 0.25
-    assert read_settings({"masks": ["all"]}).law().n_subnetworks == 1
+    assert read_settings({"masks": ["categorical"], "n_subnetworks": ["4"]}).scheme().masks.selection_prob == 0.25
+    assert read_settings({"masks": ["all"]}).scheme().masks.n_subnetworks == 1
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_settings_and_back():
     [
         ({"masks": "categorical"}, "selection_prob must be absent for masks 'categorical'"),
         ({"selection_prob": None}, "selection_prob must be given for masks 'bernoulli'"),
-        ({"masks": "fixed"}, "must be a law with plain settings"),
+        ({"masks": "fixed"}, "masks must be one of"),
         ({"masks": "bernouli"}, "masks must be one of"),
         ({"selection_prob": 1.2}, r"must be in \(0, 1\], got 1.2"),
         ({"width": 0}, "width must be at least 1, got 0"),

@@ -190,7 +190,7 @@ def _settings(options: Options, data: Dataset) -> dict[str, Any]:
     ignored = ("out", "json", "quiet", "force", "rounds", "workers", "local_workers", "machine", "address")
     ignored += ("checkpoint_every", "timeout", "patience", "max_restarts", "data", "scheme")
     every = asdict(options)
-    settings = {name: value for name, value in (every | every["scheme"]).items() if name not in ignored}
+    settings = {name: value for name, value in (every | options.scheme.settings()).items() if name not in ignored}
     return {**settings, "data": {"name": data.name, "sha256": data.digest}}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..core import checks
-from ..core.masks import Categorical
+from ..core.masks.naming import law_name
 from ..theory.planner import Costs, plan, trade_off
 from .data_options import DataOptions
 
@@ -87,7 +87,7 @@ def run(options: Options) -> int:
 def _record(plan: Plan) -> dict[str, Any]:
     scheme = plan.scheme
     return {
-        "masks": "categorical" if isinstance(scheme.masks, Categorical) else "bernoulli",
+        "masks": law_name(type(scheme.masks)),
         "n_subnetworks": scheme.masks.n_subnetworks,
         "selection_prob": scheme.masks.selection_prob,
         "local_steps": scheme.local_steps,

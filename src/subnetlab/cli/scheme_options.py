@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from ..core.masks.table import law_by_name, plain_laws
+from ..core.masks.naming import import_law
+from ..core.masks.table import plain_laws
 from ..core.scheme import TrainingScheme
-
-if TYPE_CHECKING:
-    from ..core.masks import MaskLaw
 
 
 @dataclass(frozen=True)
@@ -20,11 +18,11 @@ class SchemeOptions:
 
     masks: Annotated[str, tyro.conf.arg(metavar=f"{{{','.join(plain_laws())}}}")] = "bernoulli"
     """Law of the masks: bernoulli, categorical (each neuron in one subnetwork), all (gradient descent, or local SGD
-    with --shards)."""
-    n_subnetworks: Annotated[int, tyro.conf.arg(aliases=["--p"])] = 10
-    """p, the subnetworks per round."""
-    selection_prob: Annotated[float, tyro.conf.arg(aliases=["--xi"])] = 0.5
-    """xi, the chance that a subnetwork holds a neuron (bernoulli)."""
+    with --shards), or one of your own as module:Class."""
+    n_subnetworks: Annotated[int | None, tyro.conf.arg(aliases=["--p"])] = None
+    """p, the subnetworks per round; 10 if not given, and 1 for all without --shards."""
+    selection_prob: Annotated[float | None, tyro.conf.arg(aliases=["--xi"])] = None
+    """xi, the chance that a subnetwork holds a neuron; 0.5 if not given. Laws that fix it by themselves refuse it."""
     rounds: int = 200
     """K."""
     local_steps: Annotated[int, tyro.conf.arg(aliases=["--tau"])] = 10
@@ -42,10 +40,20 @@ class SchemeOptions:
     batch_size: int | None = None
     """Rows per local step; all if not given."""
 
+    def settings(self) -> dict[str, Any]:
+        """Return the options with p and xi as numbers: what a folder remembers."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return {**asdict(self), "n_subnetworks": 10, "selection_prob": 0.5, **given}
+
     def scheme(self) -> TrainingScheme:
-        """Return the training scheme."""
-        return TrainingScheme(
-            self._law(),
+        """Return the training scheme; a law named ``module:Class`` is imported, as the user wrote it here."""
+        import_law(self.masks)
+        alone = self.masks == "all" and not self.shards  # whole networks on the same rows would all do the same
+        return TrainingScheme.from_settings(
+            self.masks,
+            n_subnetworks=self.n_subnetworks,
+            selection_prob=self.selection_prob,
+            defaults={"n_subnetworks": 1 if alone else 10, "selection_prob": 0.5},
             rounds=self.rounds,
             local_steps=self.local_steps,
             step_size=self.step_size,
@@ -53,8 +61,3 @@ class SchemeOptions:
             shards=self.shards,
             batch_size=self.batch_size,
         )
-
-    def _law(self) -> MaskLaw:
-        # whole networks on the same rows would all do the same
-        p = 1 if self.masks == "all" and not self.shards else self.n_subnetworks
-        return law_by_name(self.masks, n_subnetworks=p, selection_prob=self.selection_prob)

@@ -27,7 +27,7 @@ class GridOptions:
     """Settings of the cells, several values each; they take the place of those in the plan's [settings]."""
 
     masks: tuple[str, ...] | None = None
-    """Laws of the masks: bernoulli, categorical, balanced, ordered, rolling, all."""
+    """Laws of the masks: bernoulli, categorical, balanced, ordered, rolling, all, or your own as module:Class."""
     n_subnetworks: Annotated[tuple[int, ...] | None, tyro.conf.arg(aliases=["--p"])] = None
     """p, the subnetworks per round."""
     selection_prob: Annotated[tuple[float, ...] | None, tyro.conf.arg(aliases=["--xi"])] = None

@@ -136,7 +136,7 @@ def _settings(options: Options, data: Dataset) -> dict[str, Any]:
     """Return what decides the result: not where the data lie, and more rounds of the same run are no other settings."""
     ignored = ("out", "json", "quiet", "force", "rounds", "data", "scheme")
     every = asdict(options)
-    settings = {name: value for name, value in (every | every["scheme"]).items() if name not in ignored}
+    settings = {name: value for name, value in (every | options.scheme.settings()).items() if name not in ignored}
     return {**settings, "data": {"name": data.name, "sha256": data.digest}}
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from . import checks
 from .aggregation import UNSELECTED, Unselected
 from .masks.groups import ByGroup
+from .masks.law import NEEDED, partitions
+from .masks.naming import law_from_settings
 
 if TYPE_CHECKING:
     from .masks import MaskLaw
@@ -102,6 +105,8 @@ class TrainingScheme:
         for law in self.masks.values() if isinstance(self.masks, Mapping) else (self.masks,):
             if isinstance(law, type) or not hasattr(law, "sample"):
                 raise TypeError(f"{owner}: masks must be a mask law such as Bernoulli(10, 0.5), got {law!r}")
+            if missing := [member for member in NEEDED if not hasattr(law, member)]:
+                raise TypeError(f"{owner}: masks must have {', '.join(missing)}, which {type(law).__name__} has not")
         if isinstance(self.masks, Mapping):
             object.__setattr__(self, "masks", ByGroup(self.masks))
         if isinstance(self.cut_groups, str):
@@ -120,6 +125,45 @@ class TrainingScheme:
         else:
             object.__setattr__(self, "step_size", checks.positive_number(owner, "step_size", self.step_size))
 
+    @classmethod
+    def from_settings(
+        cls,
+        masks: str,
+        *,
+        n_subnetworks: int | None = None,
+        selection_prob: float | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        owner: str = "TrainingScheme",
+        **settings: Any,
+    ) -> TrainingScheme:
+        """Return the scheme that flat settings describe, as command lines, plans, pages and estimators have them.
+
+        Parameters
+        ----------
+        masks : str
+            The law's name in ``subnetlab.core.masks.LAWS``, or ``module:Class`` of a module that is loaded.
+        n_subnetworks, selection_prob : optional
+            p and xi. None is not given; what is given must be a setting of the law.
+        defaults : mapping, optional
+            What p and xi are where they are not given and the law has them.
+        owner : str
+            Whose settings errors about the law say they are.
+        **settings
+            The other parameters of `TrainingScheme`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such law, it has no such setting or lacks one, or a setting breaks its rule.
+
+        Examples
+        --------
+        >>> TrainingScheme.from_settings("bernoulli", n_subnetworks=3, defaults={"selection_prob": 0.5}, rounds=9).masks
+        Bernoulli(n_subnetworks=3, selection_prob=0.5)
+        """
+        given = {"n_subnetworks": n_subnetworks, "selection_prob": selection_prob}
+        return cls(law_from_settings(masks, given, defaults or {}, owner=owner), **settings)
+
     def check(self, width: int, n_samples: int) -> None:
         """Raise ValueError unless the scheme can train a shallow network of ``width`` neurons on ``n_samples`` rows."""
         owner = "TrainingScheme"
@@ -132,6 +176,14 @@ class TrainingScheme:
         if self.outer is not None:
             raise ValueError(f"{owner}: outer must be None for a shallow network, got {self.outer!r}")
         self.masks.check(width, self.rounds)
+        p = self.masks.n_subnetworks
+        if partitions(self.masks) and p > width:
+            warnings.warn(
+                f"{owner}: {p} subnetworks share {width} neurons, so that at least {p - width} of them hold none in "
+                f"every round",
+                UserWarning,
+                stacklevel=2,
+            )
         self.check_rows(n_samples)
 
     def check_rows(self, n_samples: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .masks.groups import ByGroup
-from .masks.table import LAWS
+from .masks.naming import law_class, law_name
 from .scheme import OuterSGD, TrainingScheme
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def scheme_from_record(record: Mapping[str, Any], arrays: Mapping[str, np.ndarra
 
 
 def _law_to_record(law: MaskLaw, arrays: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
-    names = {law: name for name, law in LAWS.items()}
-    record: dict[str, Any] = {"law": names[type(law)]}
+    record: dict[str, Any] = {"law": law_name(type(law))}
     for name, value in _fields(law).items():
         if isinstance(value, np.ndarray):
             record[name] = _ARRAY + prefix + name
@@ -80,9 +79,7 @@ def _law_to_record(law: MaskLaw, arrays: dict[str, np.ndarray], prefix: str) -> 
 
 def _law_from_record(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> MaskLaw:
     settings = dict(record)
-    law = settings.pop("law")
-    if law not in LAWS:
-        raise ValueError(f"TrainingScheme: mask law must be one of {', '.join(LAWS)}, got {law!r}")
+    law: Any = law_class(settings.pop("law"))
     for name, value in settings.items():
         if isinstance(value, str) and value.startswith(_ARRAY):
             settings[name] = arrays[value.removeprefix(_ARRAY)]
@@ -90,7 +87,7 @@ def _law_from_record(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
             settings[name] = {key: arrays[array.removeprefix(_ARRAY)] for key, array in value.items()}
         elif isinstance(value, list):
             settings[name] = tuple(value)
-    return LAWS[law](**settings)
+    return law(**settings)
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _loaded(spec: DatasetSpec, entry: Entry) -> StudyData | str:
     network = ShallowReLU.initialize(
         cell.width, data.X.shape[1], init_scale=cell.init_scale, seed=cell.own_network_seed
     )
-    error = float(np.sum((data.y - network.output(data.X, cell.law().selection_prob)) ** 2))
+    error = float(np.sum((data.y - network.output(data.X, cell.scheme().masks.selection_prob)) ** 2))
     recorded = _initial_error(entry)
     same = recorded is not None and np.isclose(error, recorded, rtol=_SAME)
     return data if same else "the data found here are not those of the runs"

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..core.masks.law import describe
 from .rounding import shown
 
 if TYPE_CHECKING:
     from ..core.masks import MaskLaw
-
-_NAMES = {
-    "Bernoulli": "Bernoulli masks",
-    "Categorical": "categorical masks",
-    "AllNeurons": "all neurons, no masks",
-    "FixedMasks": "given masks",
-}
 
 
 def law_text(law: MaskLaw) -> str:
@@ -26,6 +20,4 @@ def law_text(law: MaskLaw) -> str:
     >>> law_text(Bernoulli(10, 0.5))
     'Bernoulli masks, p = 10, ξ = 0.5'
     """
-    kind = type(law).__name__
-    name = _NAMES.get(kind, kind)
-    return f"{name}, p = {law.n_subnetworks}, ξ = {shown(float(law.selection_prob))}"
+    return f"{describe(law)}, p = {law.n_subnetworks}, ξ = {shown(float(law.selection_prob))}"

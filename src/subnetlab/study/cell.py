@@ -11,7 +11,6 @@ import numpy as np
 
 from ..core import checks
 from ..core.losses import LOSSES
-from ..core.masks.table import LAWS, law_settings
 from ..core.scheme import TrainingScheme
 from ..engines.base import DEVICES, DTYPES, Problem
 from ..engines.choice import Workload, choose_engine
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from ..core.aggregation import Unselected
     from ..core.losses import LossName
-    from ..core.masks import MaskLaw
     from ..core.scheme import StepSize
     from ..engines.base import Device, Dtype
     from ..training.comparison import Compare
@@ -54,7 +52,7 @@ class Cell:
     rounds : int
         K.
     masks : str, default "bernoulli"
-        The mask law's name in ``subnetlab.core.masks.table.LAWS``.
+        The mask law's name in ``subnetlab.core.masks.LAWS``, or ``module:Class``.
     n_subnetworks : int, default 1
         p.
     selection_prob : float, optional
@@ -147,28 +145,13 @@ class Cell:
         """The seed of the initial network as a number."""
         return self.seed if self.network_seed == "seed" else self.network_seed
 
-    def law(self) -> MaskLaw:
-        """Return the mask law."""
-        checks.one_of("Cell", "masks", self.masks, tuple(LAWS))
-        known = law_settings(self.masks)
-        if "masks" in known:
-            raise ValueError(f"Cell: masks must be a law with plain settings, got {self.masks!r}, which needs arrays")
-        given: dict[str, Any] = {"n_subnetworks": self.n_subnetworks}
-        if "selection_prob" in known:
-            if self.selection_prob is None:
-                raise ValueError(f"Cell: selection_prob must be given for masks {self.masks!r}")
-            given["selection_prob"] = self.selection_prob
-        elif self.selection_prob is not None:
-            raise ValueError(
-                f"Cell: selection_prob must be absent for masks {self.masks!r}, which fix it by themselves, "
-                f"got {self.selection_prob}"
-            )
-        return LAWS[self.masks](**given)
-
     def scheme(self) -> TrainingScheme:
         """Return the training scheme."""
-        return TrainingScheme(
-            self.law(),
+        return TrainingScheme.from_settings(
+            self.masks,
+            n_subnetworks=self.n_subnetworks,
+            selection_prob=self.selection_prob,
+            owner="Cell",
             rounds=self.rounds,
             local_steps=self.local_steps,
             step_size=self.step_size,
@@ -183,7 +166,7 @@ class Cell:
             data.X,
             data.y,
             np.broadcast_to(1.0, (self.width, *data.y.shape[1:])),
-            self.law().selection_prob,
+            self.scheme().masks.selection_prob,
             loss=self.loss,
             learn_signs=self.learn_signs,
             step_errors=self.record != "rounds",

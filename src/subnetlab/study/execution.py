@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import __version__
 from ..core import checks
+from ..core.masks.naming import own_laws
 from ..progress import progress_bar
 from ..training.interrupts import deferred_interrupt
 from ..training.run import versions
@@ -218,7 +219,8 @@ class _Execution:
         capacity = self._pool.capacity()
         while len(self._flying) < capacity and (self._alone or self._todo):
             chunk = [self._alone.popleft()] if self._alone else self._next_chunk(capacity)
-            self._flying[self._pool.submit(run_chunk, self._run, chunk)] = chunk
+            laws = own_laws(cell.masks for _, cell in chunk)
+            self._flying[self._pool.submit(run_chunk, self._run, chunk, *([laws] if laws else []))] = chunk
 
     def _next_chunk(self, capacity: int) -> list[Task]:
         size = min(int(_CHUNK_SECONDS / self._seconds_per_cell), _LARGEST_CHUNK, -(-len(self._todo) // capacity))

@@ -12,6 +12,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.masks.naming import import_law
 from ..datasets.files.table import READERS
 from .cell import Cell
 from .data import DatasetSpec
@@ -83,6 +84,12 @@ def cells_of(
         [(name, value) for value in _values(source, where if name in own else "settings", name, given)]
         for name, given in settings.items()
     ]
+    for name, value in itertools.chain(*axes):
+        if name == "masks":
+            try:
+                import_law(value, owner="Cell")  # the user wrote the plan
+            except (TypeError, ValueError) as error:
+                raise PlanError(f"{source}: {where if name in own else 'settings'}.masks: {error}") from error
     cells: list[Cell] = []
     for dataset, choice in itertools.product(datasets, itertools.product(*axes)):
         try:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.masks.naming import know
 from ..core.network import ShallowReLU
 from ..training import DivergenceError, TrainingRun, train
 from .result import CellResult, encode
 from .store import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from ..core.masks import MaskLaw
     from .cell import Cell
 
 
@@ -27,8 +29,11 @@ class Trouble:
     message: str
 
 
-def run_chunk(run: Callable[[Cell], CellResult], chunk: list[tuple[str, Cell]]) -> list[Outcome | Trouble]:
-    """Run cells, given with their keys, one after another."""
+def run_chunk(
+    run: Callable[[Cell], CellResult], chunk: list[tuple[str, Cell]], laws: Mapping[str, type[MaskLaw]] | None = None
+) -> list[Outcome | Trouble]:
+    """Run cells, given with their keys, one after another; ``laws`` are those that this process may not know."""
+    know(laws or {})
     arrived: list[Outcome | Trouble] = []
     for key, cell in chunk:
         started = time.perf_counter()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.masks import Categorical
+from ..core.masks.law import partitions
 from .constants import initialisation_width, movement_bound, movement_radius, ntk_width
 from .record import Condition
 
@@ -24,7 +24,7 @@ _LARGEST_WIDTH = 1e300
 
 def convergence_theorem(masks: MaskLaw) -> str:
     """Return which theorem is about convergence under these masks, by its key in `subnetlab.theory.table.THEOREMS`."""
-    return "theorem4" if isinstance(masks, Categorical) else "theorem3"
+    return "theorem4" if partitions(masks) else "theorem3"
 
 
 def bound_curve(setting: TheorySetting, rate: float, start: float, floor: float) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..core.masks import Categorical
+from ..core.masks.law import partitions
 from .constants import movement_bound, movement_radius, ntk_width
 from .convergence import singular, uncovered
 from .record import Condition, Constants, Promise, not_applicable
@@ -25,7 +25,7 @@ def hypothesis1(setting: TheorySetting, constants: Constants = "paper") -> Promi
     """
     if reason := singular(setting) or uncovered(setting):
         return not_applicable("Hypothesis 1", constants, reason)
-    theorem = theorem4 if isinstance(setting.masks, Categorical) else theorem3
+    theorem = theorem4 if partitions(setting.masks) else theorem3
     whole = theorem(setting, constants)
     if whole.rate is None or whole.floor is None:
         return not_applicable("Hypothesis 1", constants, whole.reason)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from ..core import checks
-from ..core.masks import Categorical
+from ..core.masks.law import partitions
 from ..core.scheme import TrainingScheme
 from ..surroundings import undisturbed
 from .lazy import LazyModel
@@ -118,7 +118,7 @@ def predict(
     shrink = 1 - eta * xi * model.eigenvalues  # per local step
     gain = theta * (1 - shrink**tau)  # of the error, per round
     rho = 1 - gain
-    bernoulli = not isinstance(scheme.masks, Categorical)
+    bernoulli = not partitions(scheme.masks)
     shared = 1 / p if bernoulli else 0.0  # of a subnetwork's noise, by all of them together
 
     def noise_of_a_round(c: FloatArray) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..core.masks import Categorical
+from ..core.masks.law import partitions
 
 if TYPE_CHECKING:
     from ..core.masks import MaskLaw
@@ -29,7 +29,7 @@ def step_size_limit(lambda_0: float, n_samples: int, masks: MaskLaw, local_steps
     """
     n, p, tau = n_samples, masks.n_subnetworks, local_steps
     limits = [lambda_0 / (4 * n**2)]
-    if not isinstance(masks, Categorical):
+    if not partitions(masks):
         limits.append(lambda_0 / (48 * n * tau * max(n, p)))
         if tau > 1:
             limits.append(lambda_0 / (16 * (tau - 1) * n**2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..core.masks import Categorical
+from ..core.masks.law import partitions
 from .constants import bernoulli_constants
 from .convergence import bound_curve, singular, uncovered, width_conditions
 from .record import Condition, Constants, Promise, not_applicable
@@ -30,7 +30,7 @@ def theorem3(setting: TheorySetting, constants: Constants = "paper") -> Promise:
     setting : TheorySetting
     constants : {"paper", "repaired"}
     """
-    if isinstance(setting.masks, Categorical):
+    if partitions(setting.masks):
         return not_applicable(
             "Theorem 3", constants, "it is about independent masks, not categorical ones: see Theorem 4"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..core.masks import Categorical
+from ..core.masks.law import partitions
 from .constants import categorical_floor, local_shrinkage, repaired_categorical_floor
 from .convergence import bound_curve, singular, uncovered, width_conditions
 from .record import Condition, Constants, Promise, not_applicable
@@ -36,7 +36,7 @@ def theorem4(setting: TheorySetting, constants: Constants = "paper", gamma: floa
     """
     if not 0 < gamma < 1:
         raise ValueError(f"theorem4: gamma must be in (0, 1), got {gamma}")
-    if not isinstance(setting.masks, Categorical):
+    if not partitions(setting.masks):
         return not_applicable("Theorem 4", constants, "it is about categorical masks: see Theorem 3")
     if reason := singular(setting) or uncovered(setting):
         return not_applicable("Theorem 4", constants, reason)

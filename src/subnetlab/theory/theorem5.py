@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..core.masks import Categorical
+from ..core.masks.law import partitions
 from .convergence import singular
 from .record import Constants, Promise, not_applicable
 
@@ -23,7 +23,7 @@ def theorem5(setting: TheorySetting, constants: Constants = "paper") -> Promise:
 
     The printed conditions on m, kappa and eta cannot be recovered, and the bound is an order without its constant.
     """
-    if isinstance(setting.masks, Categorical):
+    if partitions(setting.masks):
         return not_applicable("Theorem 5", constants, "it is about the scenario of Theorem 3, independent masks")
     if reason := singular(setting):
         return not_applicable("Theorem 5", constants, reason)

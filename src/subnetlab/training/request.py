@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import checks
+from ..core.law_check import check_first_masks
 from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
 from ..core.scheme import TrainingScheme
@@ -59,13 +60,14 @@ def resolved(
     learn_signs = checks.flag("train", "learn_signs", learn_signs)
     data = checked_data(network, X, y, validation, sample_weight, loss)
     scheme.check(network.width, len(data.X))
+    seed = checks.seed_number("train", seed)
+    check_first_masks(scheme.masks, seed, network.width)
     checks.one_of("train", "record", record, ("mean", "subnetworks", "rounds", "none"))
     checks.one_of("train", "dtype", dtype, DTYPES)
     checks.one_of("train", "device", device, DEVICES)
     checks.instance("train", "diagnostics", diagnostics, tuple | list)
     for diagnostic in diagnostics:
         checks.one_of("train", "diagnostics", diagnostic, DIAGNOSTICS)
-    seed = checks.seed_number("train", seed)
     threads = checks.whole_number("train", "threads", threads, least=1)
     problem = make_problem(network, data, scheme, loss, learn_signs, record)
     needed = needed_capabilities(problem, scheme, dtype)

@@ -40,6 +40,15 @@ class AllNeurons:
         """The factor xi = 1."""
         return 1.0
 
+    @property
+    def partitions(self) -> bool:
+        """False: the neurons are not dealt out, every subnetwork holds all of them."""
+        return False
+
+    def describe(self) -> str:
+        """Return what the masks are called in a text."""
+        return "all neurons, no masks"
+
     def check(self, width: int, rounds: int) -> None:
         """Accept every width and number of rounds."""
 

@@ -55,8 +55,8 @@ class Balanced:
         return True
 
     def describe(self) -> str:
-        """Return what the law is called in a sentence."""
-        return f"{self.n_subnetworks} equal parts"
+        """Return what the masks are called in a text."""
+        return "equal parts"
 
     def check(self, width: int, rounds: int) -> None:
         """Raise ValueError if some subnetwork would have no neuron."""

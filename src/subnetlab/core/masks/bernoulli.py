@@ -48,6 +48,15 @@ class Bernoulli:
         object.__setattr__(self, "n_subnetworks", p)
         object.__setattr__(self, "selection_prob", xi)
 
+    @property
+    def partitions(self) -> bool:
+        """False: a neuron may be in several subnetworks or in none."""
+        return False
+
+    def describe(self) -> str:
+        """Return what the masks are called in a text."""
+        return "Bernoulli masks"
+
     def check(self, width: int, rounds: int) -> None:
         """Accept every width and number of rounds."""
 

@@ -61,6 +61,15 @@ class Categorical:
         """The factor xi = 1/p of the full model."""
         return 1.0 / self.n_subnetworks
 
+    @property
+    def partitions(self) -> bool:
+        """True: every neuron is in exactly one subnetwork."""
+        return True
+
+    def describe(self) -> str:
+        """Return what the masks are called in a text."""
+        return "categorical masks"
+
     def check(self, width: int, rounds: int) -> None:
         """Accept every width and number of rounds."""
 

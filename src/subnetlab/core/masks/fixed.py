@@ -78,6 +78,15 @@ class FixedMasks:
             return self
         return FixedMasks(self.masks[group], self.selection_prob) if group in self.masks else None
 
+    @property
+    def partitions(self) -> bool:
+        """Whether the masks given put every neuron into exactly one subnetwork."""
+        return all(bool((masks.sum(axis=1) == 1).all()) for masks in self._by_group().values())
+
+    def describe(self) -> str:
+        """Return what the masks are called in a text."""
+        return "given masks"
+
     def check(self, width: int, rounds: int) -> None:
         """Raise ValueError unless the masks are for ``width`` neurons and at least ``rounds`` rounds."""
         given_rounds, _, given_width = self._one_array().shape

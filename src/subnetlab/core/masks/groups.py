@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from .law import describe, partitions
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -65,6 +67,15 @@ class ByGroup:
     def of_group(self, group: str) -> MaskLaw | None:
         """Return the law of one group, or None if it stays whole."""
         return self.laws.get(group)
+
+    @property
+    def partitions(self) -> bool:
+        """Whether the laws of all groups do."""
+        return all(partitions(law) for law in self.laws.values())
+
+    def describe(self) -> str:
+        """Return what the masks are called in a text, group by group."""
+        return "; ".join(f"{group}: {describe(law)}" for group, law in self.laws.items())
 
     def check(self, width: int, rounds: int) -> None:
         """Refuse networks with one group."""

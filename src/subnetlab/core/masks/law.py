@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 class MaskLaw(Protocol):
     """A distribution of masks M_k in {0, 1}^{p x m}, drawn as a pure function of (seed, round).
 
-    Laws are frozen dataclasses whose fields are numbers, tuples or arrays, so that they can be saved.
+    Laws are frozen dataclasses whose fields are numbers, tuples or arrays, so that they can be saved. A law of your own
+    may leave out `partitions` and `describe`: it then counts as one that does not partition, and is called by the name
+    of its class. `subnetlab.check_mask_law` holds it to all of this.
     """
 
     @property
@@ -44,6 +46,29 @@ class MaskLaw(Protocol):
     def largest_share(self, width: int) -> float:
         """Return the share of the neurons that the largest subnetwork is expected to hold."""
         ...
+
+    @property
+    def partitions(self) -> bool:
+        """Whether the neurons are dealt out: each is in exactly one subnetwork in every round."""
+        ...
+
+    def describe(self) -> str:
+        """Return what the masks are called in a text, such as "Bernoulli masks"."""
+        ...
+
+
+NEEDED = ("n_subnetworks", "selection_prob", "check", "sample", "sample_subnetwork", "largest_share")
+"""The members without which nothing can be trained."""
+
+
+def partitions(law: MaskLaw) -> bool:
+    """Return whether every neuron is in exactly one subnetwork, as far as the law says."""
+    return bool(getattr(law, "partitions", False))
+
+
+def describe(law: MaskLaw) -> str:
+    """Return what the law calls its masks, or the name of its class."""
+    return law.describe() if hasattr(law, "describe") else type(law).__name__
 
 
 def check_draw(law: MaskLaw, seed: int, round: int, width: int, subnetwork: int = 0, *, group: int = 0) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -24,8 +24,6 @@ class _Shares:
 
     n_subnetworks: int
     shares: Sequence[float] | float = 0.5
-
-    partitions: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         owner = type(self).__name__
@@ -49,6 +47,15 @@ class _Shares:
     def selection_prob(self) -> float:
         """The factor xi of the full model: the mean share of the subnetworks."""
         return math.fsum(self.subnetwork_probs) / self.n_subnetworks
+
+    @property
+    def partitions(self) -> bool:
+        """False: a neuron may be in several subnetworks or in none."""
+        return False
+
+    def describe(self) -> str:
+        """Return what the masks are called in a text."""
+        return "subnetworks with shares of their own"
 
     def check(self, width: int, rounds: int) -> None:
         """Accept every width and number of rounds: a subnetwork holds at least one neuron."""
@@ -116,8 +123,8 @@ class Ordered(_Shares):
         return super().subnetwork_probs
 
     def describe(self) -> str:
-        """Return what the law is called in a sentence."""
-        return f"{self.n_subnetworks} ordered prefixes"
+        """Return what the masks are called in a text."""
+        return "ordered prefixes"
 
     def largest_share(self, width: int) -> float:
         """Return the largest share, rounded up to whole neurons."""
@@ -155,8 +162,8 @@ class Rolling(_Shares):
     """
 
     def describe(self) -> str:
-        """Return what the law is called in a sentence."""
-        return f"{self.n_subnetworks} rolling windows"
+        """Return what the masks are called in a text."""
+        return "rolling windows"
 
     def _ranks(self, round: int, width: int) -> np.ndarray:
         return (np.arange(width) - round) % width

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import checks
 from .all_neurons import AllNeurons
 from .balanced import Balanced
 from .bernoulli import Bernoulli
@@ -41,21 +40,3 @@ def plain_laws() -> tuple[str, ...]:
     ('bernoulli', 'categorical', 'balanced', 'ordered', 'rolling', 'all')
     """
     return tuple(name for name in LAWS if "masks" not in law_settings(name))
-
-
-def law_by_name(name: str, **settings: Any) -> MaskLaw:
-    """Return the law of that name with those of the settings that it has.
-
-    Raises
-    ------
-    ValueError
-        If there is no such law, or it is made from arrays.
-
-    Examples
-    --------
-    >>> law_by_name("categorical", n_subnetworks=4, selection_prob=0.5)
-    Categorical(n_subnetworks=4, probabilities=None)
-    """
-    checks.one_of("TrainingScheme", "masks", name, plain_laws())
-    known = law_settings(name)
-    return LAWS[name](**{setting: value for setting, value in settings.items() if setting in known})

@@ -6,13 +6,11 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ...core import checks
-from ...core.masks.table import law_by_name, plain_laws
+from ...core.masks.table import plain_laws
 from ...core.scheme import TrainingScheme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from ...core.masks import MaskLaw
 
 Value: TypeAlias = float | str
 
@@ -84,15 +82,16 @@ class ExploreSettings:
         checks.seed_number("explore", self.seed)
         self.scheme()
 
-    def law(self) -> MaskLaw:
-        """Return the mask law."""
-        p = 1 if self.masks == "all" else self.n_subnetworks
-        return law_by_name(self.masks, n_subnetworks=p, selection_prob=self.selection_prob)
-
     def scheme(self) -> TrainingScheme:
         """Return the training scheme."""
-        step_size: Any = self.step_size
-        return TrainingScheme(self.law(), rounds=self.rounds, local_steps=self.local_steps, step_size=step_size)
+        p = 1 if self.masks == "all" else self.n_subnetworks
+        return TrainingScheme.from_settings(
+            self.masks,
+            defaults={"n_subnetworks": p, "selection_prob": self.selection_prob},  # the page sends all its controls
+            rounds=self.rounds,
+            local_steps=self.local_steps,
+            step_size=self.step_size,
+        )
 
 
 def read_settings(query: Mapping[str, Sequence[str]]) -> ExploreSettings:
