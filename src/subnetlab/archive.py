@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import math
+import os
+import zipfile
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,6 +62,7 @@ def read_archive(
             if raw.read(2) != _ZIP:  # NumPy would take it for a pickle, and say how to trust it
                 raise ValueError("it is no ZIP archive")
             raw.seek(0)
+            _check_sizes(raw)
             with np.load(raw, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             if _META not in arrays:
@@ -76,3 +80,30 @@ def read_archive(
     if names != sorted(arrays):  # a damaged ZIP directory can hide entries
         raise ArchiveError(f"{path}: must hold the arrays {names}, got {sorted(arrays)}: the file is damaged")
     return meta, arrays
+
+
+def _check_sizes(raw: IO[bytes]) -> None:
+    """Raise ValueError unless every array takes as much memory as it takes bytes of the file, before any is taken.
+
+    Archives are stored without compression, so a small file cannot claim a large array.
+    """
+    with zipfile.ZipFile(raw) as file:
+        entries = file.infolist()
+        if len({entry.filename for entry in entries}) < len(entries):
+            raise ValueError("an entry is there twice")
+        if sum(entry.file_size for entry in entries) > os.fstat(raw.fileno()).st_size:
+            raise ValueError("its entries are larger than the file")
+        for entry in entries:
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{entry.filename} is compressed")
+            with file.open(entry) as content:
+                version = np.lib.format.read_magic(content)
+                if version not in ((1, 0), (2, 0)):
+                    raise ValueError(f"{entry.filename} has NPY version {version}")
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(content)
+                if dtype.hasobject:
+                    raise ValueError(f"{entry.filename} holds objects, which only allow_pickle would read")
+                if math.prod(shape) * dtype.itemsize != entry.file_size - content.tell():
+                    raise ValueError(f"{entry.filename} claims shape {shape}, which is not its size")
+    raw.seek(0)

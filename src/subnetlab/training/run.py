@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from ..archive import read_archive, write_archive
+from ..archive import ArchiveError, read_archive, write_archive
 from ..core.network import ShallowReLU
 from ..core.scheme_record import scheme_from_record, scheme_to_record
 from ..history import History
 from .comparison import Comparison
 from .data import TrainingData
+from .run_check import check_arrays, check_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,15 +193,29 @@ def load_run(path: str | Path) -> TrainingRun:
     """
     meta, arrays = read_archive(path, _KIND, _VERSION, owner="load_run")
 
+    try:
+        run = _from_archive(meta, arrays)
+        check_run(run)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise ArchiveError(f"{path}: is no run that subnetlab wrote ({_reason(error)})") from error
+    return run
+
+
+def _from_archive(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> TrainingRun:
     def group(name: str) -> dict[str, np.ndarray]:
         prefix = name + "."
         return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
 
-    settings, comparison = meta["settings"], group("comparison")
+    settings, comparison, scheme = (
+        meta["settings"],
+        group("comparison"),
+        scheme_from_record(meta["scheme"], group("masks")),
+    )
+    check_arrays(arrays, {"tau": scheme.local_steps, "p": scheme.masks.n_subnetworks})
     return TrainingRun(
         network=ShallowReLU(**group("network")),
         history=History.from_arrays(group("history")),
-        scheme=scheme_from_record(meta["scheme"], group("masks")),
+        scheme=scheme,
         settings=RunSettings(**{**settings, "diagnostics": tuple(settings["diagnostics"])}),
         initial_network=ShallowReLU(**group("initial")),
         data=TrainingData(**group("data")),
@@ -209,6 +224,10 @@ def load_run(path: str | Path) -> TrainingRun:
         provenance=meta["provenance"],
         comparison=Comparison.from_arrays(comparison) if comparison else None,
     )
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if isinstance(error, LookupError | AttributeError) else str(error)
 
 
 def _network_arrays(network: ShallowReLU) -> dict[str, np.ndarray]:

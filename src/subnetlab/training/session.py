@@ -238,7 +238,11 @@ class TrainingSession:
             self._history = HistoryBuilder(keep_subnetworks=self._settings.record == "subnetworks", **shape)
             self._note_state(np.nan if self._settings.record == "none" else self._engine.full_error(self._state))
         else:
-            self._state, self._rounds_done = self._engine.restore(base.engine_state), base.history.rounds
+            try:
+                self._state = self._engine.restore(base.engine_state)
+            except (LookupError, TypeError, ValueError) as error:
+                raise ValueError(f"resume: the run must hold a state of engine {self._settings.engine!r}") from error
+            self._rounds_done = base.history.rounds
             self._history = HistoryBuilder.continuing(base.history, **shape)
 
     def _measured(self, record: RoundRecord) -> FloatArray:
