@@ -170,3 +170,20 @@ def test_a_damaged_file_is_a_failure_not_wrong_usage(tmp_path, capsys):
     assert main(["report", str(run)]) == 1
     assert main(["theory", str(tmp_path / "run.npz"), "--delta", "7"]) == 1
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_data_whose_file_name_is_no_utf8(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("vl_convert")
+    from subnetlab.report.explore.page import page_files
+
+    monkeypatch.chdir(tmp_path)
+    name = os.fsdecode(b"caf\xe9.csv")
+    rows = np.random.default_rng(0).normal(size=(12, 3))
+    np.savetxt(name, rows, delimiter=",", header="a,b,y", comments="")
+    assert main(["data", "--dataset", name, "--target", "y"]) == 0
+    assert main(["train", "--dataset", name, "--target", "y", "--m", "20", "--rounds", "2", "--quiet"]) == 0
+    assert main(["theory", "run"]) == 0
+    assert main(["report", "run"]) == 0
+    assert "Traceback" not in capsys.readouterr().err
+    assert r"caf\udce9.csv" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert rb"caf\udce9.csv: 12 rows" in page_files(sl.load_dataset(name, target="y"))["/"].content

@@ -62,7 +62,7 @@ def write_report(path: str | Path, out: str | Path | None = None, *, force: bool
     refuse_foreign(target, lambda head: MARK.encode() in head[:200], force=force)
     content = document(_page(source))
     with atomic_file(target) as file:
-        file.write(content.encode())
+        file.write(content.encode(errors="backslashreplace"))  # names of files may hold any bytes
     return target
 
 

@@ -44,7 +44,7 @@ def page_files(data: Dataset) -> dict[str, File]:
         page=script_data({"charts": chart_specs(), "stops": _stops(), "inside": INSIDE, "inTheDark": IN_THE_DARK}),
     )
     return {
-        "/": File("text/html", page.encode()),
+        "/": File("text/html", page.encode(errors="backslashreplace")),
         "/explore.js": File("text/javascript", (assets / "explore.js").read_bytes()),
         "/explore.css": File("text/css", (assets / "explore.css").read_bytes()),
         "/vega.js": File("text/javascript", vega().encode()),
