@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from .groups import units_axis
-from .operation import named_arguments, with_argument
+from .operation import argument_of, with_argument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,13 +50,13 @@ def multiply_consumed(
         argument = consumption.argument
         if weights and np.all(numbers == numbers[0]) and _weights_are_fewer(consumption.node):
             argument = consumption.weight
-        source = _argument(node, argument)
+        source = argument_of(node, argument)
         with graph.inserting_before(node):
             factor: Any = float(numbers[0])
             if not np.all(numbers == numbers[0]):
                 value = consumption.node.meta["val"]
                 name = f"_numbers_{len(constants)}"
-                behind = len(cut.labels.of(_argument(consumption.node, argument))) - consumption.dimension - 1
+                behind = len(cut.labels.of(argument_of(consumption.node, argument))) - consumption.dimension - 1
                 constants[name] = torch.from_numpy(numbers).to(value.dtype).reshape(-1, *[1] * behind).to(value.device)
                 factor = graph.get_attr(name)
             product = graph.call_function(torch.ops.aten.mul.Tensor, (source, factor))
@@ -74,12 +74,6 @@ def along(axis: UnitsAxis, values: Mapping[str, np.ndarray]) -> np.ndarray:
             numbers = np.multiply.outer(numbers, of_factor).reshape(-1)
         parts.append(numbers)
     return np.concatenate(parts)
-
-
-def _argument(node: fx.Node, argument: Any) -> Any:
-    name, place = argument if isinstance(argument, tuple) else (argument, None)
-    value = named_arguments(node)[name]
-    return value if place is None else value[place]
 
 
 def _weights_are_fewer(node: fx.Node) -> bool:

@@ -9,12 +9,15 @@ import numpy as np
 
 from ..core.units import Units, axis_groups, axis_length, held_on_axis
 from .atoms import axis_of, expand, leaves
+from .coverage import coverage
 from .errors import CutError
+from .folding import folded
 from .graph import CONSTANT, export, stored
 from .groups import EMBEDDING, STREAM, chosen_by, classes_of, described, module_name, units_axis
 from .labels import Labels
 from .masked import MaskedNetwork
 from .sliced import Subnetwork, Template, sliced
+from .table import table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor, fx, nn
 
     from ..core.arrays import BoolArray, IntArray
+    from ..core.masks.groups import CutGroups
+    from ..core.masks.law import MaskLaw
     from ..core.units import Axis as UnitsAxis
     from .atoms import Atom, Axis
     from .groups import Class, Group
@@ -130,6 +135,42 @@ class Cut:
         from .verification import verify
 
         return verify(self, seed=seed, repeats=repeats)
+
+    def folded(self, factors: Mapping[str, float], state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Return a state with factors of groups folded into the weights that consume them (xi^(1-a) on export).
+
+        Parameters
+        ----------
+        factors : mapping from group to float
+        state : mapping from name to Tensor, optional
+            Of the whole network, under first names; the user's module's own by default.
+
+        Raises
+        ------
+        CutError
+            If weights that consume a group are computed from others, or used for something else besides.
+        """
+        return folded(self, self.state() if state is None else state, factors)
+
+    def coverage(self, law: MaskLaw | float, *, cut_groups: CutGroups = "all", rounds: int = 16) -> dict[str, float]:
+        """Return the share of each parameter's entries that a round trains: that some subnetwork holds.
+
+        Parameters
+        ----------
+        law : MaskLaw or float
+            A law draws ``rounds`` rounds, seed 0, whose mean is returned; a number is the selection probability xi of
+            one subnetwork, for which the share is exact.
+        cut_groups : {"all", "alternate"} or tuple of str, default "all"
+            As in `TrainingScheme`.
+        rounds : int, default 16
+        """
+        return coverage(self.units, [name for name, _ in self.model.named_parameters()], law, cut_groups, rounds)
+
+    def __repr__(self) -> str:
+        return f"Cut({type(self.model).__name__}: {len(self.groups)} groups, {sum(self.units.groups.values())} units)"
+
+    def __str__(self) -> str:
+        return table(self)
 
     def _checked(self, masks: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
         result = {}

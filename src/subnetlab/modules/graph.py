@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import io
+import logging
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,17 @@ class Inputs:
     kwargs: dict[str, Any]
     shapes: list[Any]
     guards: list[tuple[str, Any]]
+
+    def one_row_more(self, leaves: Sequence[Any]) -> list[Any]:
+        """Return inputs with one row more than the example, where the batch may vary and that breaks no rule."""
+        batch = next(
+            (s[0] for s in self.shapes if isinstance(s, torch.Size) and len(s) and not isinstance(s[0], int)), None
+        )
+        fits = [isinstance(s, torch.Size) and len(s) > 0 and str(s[0]) == str(batch) for s in self.shapes]
+        longer = [torch.cat([v, v[:1]]) if fit else v for v, fit in zip(leaves, fits, strict=True)]
+        places = iter(longer)
+        args, kwargs = like((self.args, self.kwargs), lambda _: next(places))
+        return longer if all(guard({"args": args, "kwargs": kwargs}) for _, guard in self.guards) else list(leaves)
 
 
 @dataclass(frozen=True)
@@ -122,12 +135,28 @@ def export(model: nn.Module, example_input: Any, second_example: Any = None) -> 
     args, kwargs = _batch_of_two(*as_call(example_input))
     varying = _varying((args, kwargs), None if second_example is None else as_call(second_example))
     found: list[Rebuild] = []
-    with as_it_was(model), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+    with as_it_was(model), torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _quietly():
         warnings.simplefilter("ignore")
         if not model.training:
             model.train()
         program = _exported(_Flat(model, found), (args, kwargs), varying)
     return _named(program, model, Inputs(inspect.signature(model.forward), args, kwargs, [], []), found[-1])
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep torch from printing graphs and warnings about what becomes one sentence of ours."""
+    logger = logging.getLogger("torch")
+    children = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("torch.")]
+    levels = [(known, known.disabled) for known in (logger, *children)]
+    for known, _ in levels:
+        known.disabled = True
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        for known, disabled in levels:
+            known.disabled = disabled
 
 
 def _exported(flat: _Flat, example: tuple[Any, ...], dynamic: Any) -> Any:

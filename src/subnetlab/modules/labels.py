@@ -46,7 +46,7 @@ class Labels:
         }
         self._of: dict[fx.Node, Any] = {}
         self._varies: set[fx.Node] = set()  # nodes that depend on the network's input
-        self._origins: dict[fx.Node, frozenset[fx.Node]] = {}
+        self._origins: dict[fx.Node, frozenset[str]] = {}
         self._primes: dict[Any, int] = {}  # for the symbols in sizes
         self._sizes: dict[Any, int] = {}
         for node in graph.graph.nodes:
@@ -91,8 +91,8 @@ class Labels:
             node = node.all_input_nodes[0]
         return str(node.target) if node.op == "get_attr" else node.name
 
-    def origins(self, value: Any) -> frozenset[fx.Node]:
-        """Return the operations whose weights produced an activation; none for inputs, and for what does not vary."""
+    def origins(self, value: Any) -> frozenset[str]:
+        """Return the weights that produced an activation; none for inputs, and for what does not vary."""
         return self._origins.get(value, frozenset())
 
     def tensor_nodes(self) -> Iterator[tuple[fx.Node, Axes]]:
@@ -133,7 +133,7 @@ class Labels:
         else:
             self._of[node] = self._checked(operation, self._ruled(operation))
         if node in self._varies and any(p.node is node and any(leaves([p.axis])) for p in self.productions[-1:]):
-            self._origins[node] = frozenset([node])
+            self._origins[node] = frozenset([self.stored_name(self.productions[-1].weight)])
 
     @staticmethod
     def _ruled(operation: Operation) -> Labelled:

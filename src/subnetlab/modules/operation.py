@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 
 from .atoms import Axis, agree, axis_of, axis_size, freeze
+from .graph import CONSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -46,6 +47,11 @@ class Consumption:
     weight: Argument
     weight_dimension: int
     weight_axis: Axis
+
+    @property
+    def weight_node(self) -> fx.Node:
+        """The node of the other operand."""
+        return argument_of(self.node, self.weight)
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,17 @@ class Operation:
         """Return an integer argument, None if it is not known before the network runs."""
         value = self[argument]
         return value if isinstance(value, int) else None
+
+    def constant(self, argument: Argument) -> Tensor | None:
+        """Return a constant tensor of the network's code, such as a list of indices; None for any other."""
+        node = self[argument]
+        while node.op == "call_function" and str(node.target).split(".")[1].rstrip("_") in (
+            "lift_fresh_copy",
+            "detach",
+        ):
+            node = node.all_input_nodes[0]
+        is_constant = node.op == "get_attr" and str(node.target).startswith(CONSTANT)
+        return self._labels.graph.tensors[str(node.target)] if is_constant else None
 
     def dims(self, argument: Argument, rank: int) -> list[int]:
         """Return the dimensions that an argument names, counted from 0; all of them if it is None or empty."""
@@ -194,6 +211,13 @@ def named_arguments(node: fx.Node) -> dict[str, Any]:
     schema = target._schema.arguments
     given = {a.name: value for a, value in zip(schema, node.args, strict=False)} | dict(node.kwargs)
     return {a.name: given.get(a.name, a.default_value) for a in schema}
+
+
+def argument_of(node: fx.Node, argument: Argument) -> Any:
+    """Return one argument of a call."""
+    name, place = argument if isinstance(argument, tuple) else (argument, None)
+    value = named_arguments(node)[name]
+    return value if place is None else value[place]
 
 
 def with_argument(node: fx.Node, argument: Argument, value: Any) -> None:

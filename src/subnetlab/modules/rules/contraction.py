@@ -1,7 +1,8 @@
 """Sums over an axis of products: linear layers, matrix products, einsum.
 
 Every axis of every operand has a letter, as in einsum. Equal letters agree. A letter that is summed over, between an
-activation and weights, is consumed; a letter that only the weights have is produced.
+activation and weights, is consumed; a letter that only the weights have is produced. Where no operand depends on the
+input, the first one counts as the activation.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ def contract(op: Operation, operands: Sequence[tuple[Argument, Letters]], result
     result : letters
         None for an axis that no operand has.
     """
+    varies = [argument for argument, _ in operands if not op.is_fixed(argument)]
+    weights = {argument for argument, _ in operands if argument not in (varies or [operands[0][0]])}
     places: dict[object, Places] = {}
     for argument, letters in operands:
         for dimension, letter in enumerate(letters):
@@ -40,13 +43,13 @@ def contract(op: Operation, operands: Sequence[tuple[Argument, Letters]], result
         first, *others = [op.axes(argument)[d] for argument, d in where]
         for other in others:
             op.agree(first, other)
-        arguments = [argument for argument, _ in where]
-        fixed = [op.is_fixed(argument) for argument in arguments]
+        used = [place for place in where if place[0] in weights]
+        rest = [place for place in where if place[0] not in weights]
         if letter in result:
-            if all(fixed) and not all(op.is_fixed(argument) for argument, _ in operands):
-                op.produce(first, arguments[0])
-        elif len(where) == 2 and sum(fixed) == 1 and arguments[0] != arguments[1]:
-            (data, dimension), (weight, weight_dimension) = where if not fixed[0] else where[::-1]
+            if not rest:
+                op.produce(first, used[0][0])
+        elif len(used) == len(rest) == 1:
+            ((data, dimension),), ((weight, weight_dimension),) = rest, used
             op.consume(data, dimension, first, weight, weight_dimension, first)
         else:
             op.freeze([first], "sums over it without weights of its own")

@@ -61,6 +61,26 @@ def general_convolution(op: Operation) -> Labelled:
     return _convolve(op, "input", transposed=bool(op["transposed"]))
 
 
+@register_rule("aten.channel_shuffle", "aten.native_channel_shuffle")
+def channel_shuffle(op: Operation) -> Labelled:
+    """Label channels = (groups, channels) that become (channels, groups)."""
+    batch, channels, *space = op.axes("self")
+    groups = op.number("groups") or 1
+    outer, inner = regroup([channels], [groups, axis_size(channels) // groups])
+    op.freeze([outer], "deals its entries out")
+    return (batch, *regroup([inner, outer], [axis_size(channels)]), *space)
+
+
+@register_rule("aten.col2im")
+def fold(op: Operation) -> Labelled:
+    """Label (channels, positions) whose positions are added up in places of an image."""
+    *batch, joined, places = op.axes("self")
+    *_, channels, height, width = op.sizes[0]
+    out, positions = regroup([joined], [channels, axis_size(joined) // channels])
+    op.freeze([positions, places], "mixes positions")
+    return (*batch, out, *(op.fresh(s, f"{op.where} mixes positions") for s in (height, width)))
+
+
 @register_rule("aten.pixel_shuffle")
 def pixel_shuffle(op: Operation) -> Labelled:
     """Label channels = (channels, factor x factor): the factors go into the positions."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from ..atoms import axis_size
+from .joining import consecutive
 from .table import register_rule
 
 if TYPE_CHECKING:
@@ -36,22 +39,40 @@ def embedding_bag(op: Operation) -> Labelled:
     ]
 
 
+@register_rule("aten.index_put")
+def index_put(op: Operation) -> Labelled:
+    """Set the entries that a mask of the same shape selects, all to one value; other forms freeze."""
+    axes, indices = op.axes("self"), op["indices"]
+    if len(indices) == 1 and _is_mask(op, 0) and all(axis_size(axis) == 1 for axis in op.axes("values")):
+        mask = op.axes(("indices", 0))
+        for a, b in zip(axes, mask, strict=False):
+            op.agree(a, b)
+        return axes
+    return op.freeze_all("sets entries by numbers")
+
+
+def _is_mask(op: Operation, place: int) -> bool:
+    return op[("indices", place)].meta["val"].dtype in (torch.bool, torch.uint8)
+
+
 @register_rule("aten.index")
 def index(op: Operation) -> Labelled:
     """Look entries up along some axes; the others are kept."""
     axes = op.axes("self")
     indices = list(op["indices"])
     used = [i for i, item in enumerate(indices) if item is not None]
-    if any(op[("indices", i)].meta["val"].dtype.is_floating_point or "bool" in str(op[("indices", i)].meta["val"].dtype)
-           for i in used):  # fmt: skip
+    if any(_is_mask(op, i) for i in used):
         return op.freeze_all("looks it up by a mask")
+    if len(used) == 1 and (numbers := op.constant(("indices", used[0]))) is not None and numbers.ndim == 1:
+        first = int(numbers[0]) % axis_size(axes[used[0]])
+        if torch.equal(numbers % axis_size(axes[used[0]]), torch.arange(first, first + len(numbers))):
+            return consecutive(op, "self", used[0], first, len(numbers))
     op.freeze([axes[i] for i in used], "looks it up by numbers")
     for i in used:
         op.freeze(op.axes(("indices", i)), "looks up by it")
     rank = max(len(op.axes(("indices", i))) for i in used)
-    consecutive = used == list(range(used[0], used[-1] + 1))
     rest = [axis for i, axis in enumerate(axes) if i not in used]
-    place = used[0] if consecutive else 0
+    place = used[0] if used == list(range(used[0], used[-1] + 1)) else 0
     looked_up = [op.fresh(s, f"{op.where} looks it up by numbers") for s in op.sizes[0][place : place + rank]]
     return (*rest[:place], *looked_up, *rest[place:])
 

@@ -96,8 +96,14 @@ def slice_(op: Operation) -> Labelled:
         op.freeze([whole], "takes some of its entries")
         piece = op.fresh(kept, f"{op.where} takes some of its entries")
         return (*axes[:dimension], piece, *axes[dimension + 1 :])
-    start = max(start + size, 0) if start < 0 else start
-    before, piece = take(whole, 0, start) if start else ((),), take(whole, start, kept)
+    return consecutive(op, source, dimension, max(start + size, 0) if start < 0 else start, kept)
+
+
+def consecutive(op: Operation, source: Argument, dimension: int, start: int, kept: int) -> Axes:
+    """Label ``kept`` entries from ``start`` on, as a slice whose borders move with what is cut."""
+    axes = op.axes(source)
+    before = take(axes[dimension], 0, start) if start else ((),)
+    piece = take(axes[dimension], start, kept)
 
     def arguments(length: Callable[[Axis], int]) -> tuple:
         first = length(before) if start else 0

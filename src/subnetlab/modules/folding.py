@@ -1,0 +1,110 @@
+"""Factors of units folded into the weights that consume them, for a network that is handed out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from .consumers import along
+from .errors import CutError
+from .groups import units_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor, fx
+
+    from .cutting import Cut
+    from .operation import Consumption
+
+_SAME_ENTRIES = {
+    "t",
+    "transpose",
+    "permute",
+    "to",
+    "_to_copy",
+    "contiguous",
+    "clone",
+    "alias",
+    "detach",
+    "numpy_T",
+    "mT",
+}
+
+
+def folded(cut: Cut, state: Mapping[str, Tensor], factors: Mapping[str, float]) -> dict[str, Tensor]:
+    """Return a state with which the user's module computes what the whole network computes with factors at its units.
+
+    Parameters
+    ----------
+    cut : Cut
+    state : mapping from name to Tensor
+        Parameters and buffers of the whole network under first names.
+    factors : mapping from group to float
+
+    Raises
+    ------
+    CutError
+        If the weights that consume a group are computed from others, or are used for something else besides.
+    """
+    values = {g: np.full(m, float(factors.get(g, 1.0))) for g, m in cut.units.groups.items()}
+    numbers: dict[tuple[str, int], np.ndarray] = {}
+    for consumption in cut.labels.consumptions:
+        of_axis = along(units_axis(consumption.weight_axis, cut.names), values)
+        if np.any(of_axis != 1):
+            numbers[_weight_of(cut, consumption)] = of_axis
+    result = dict(state)
+    for (name, dimension), of_axis in numbers.items():
+        _check_uses(cut, name, dimension)
+        tensor = result[name]
+        shape = [-1 if d == dimension else 1 for d in range(tensor.ndim)]
+        result[name] = tensor * torch.from_numpy(of_axis).to(tensor.dtype).to(tensor.device).reshape(shape)
+    return result
+
+
+def _weight_of(cut: Cut, consumption: Consumption) -> tuple[str, int]:
+    """Return the stored tensor and its dimension that a consumption sums over."""
+    node = consumption.weight_node
+    while node.op == "call_function" and str(node.target).split(".")[1:2] and _keeps_entries(node):
+        node = node.all_input_nodes[0]
+    groups = [f.group for part in units_axis(consumption.weight_axis, cut.names) for f in part if f.group]
+    name = str(node.target)
+    if node.op == "get_attr" and name in cut.units.axes:
+        wanted = units_axis(consumption.weight_axis, cut.names)
+        found = [d for d, axis in enumerate(cut.units.axes[name]) if axis == wanted]
+        if node is consumption.weight_node:
+            found = [consumption.weight_dimension]
+        if len(found) == 1:
+            return name, found[0]
+    raise CutError(
+        f"cut: a factor of {groups[0]!r} cannot be folded into weights that are computed from others ({name})"
+    )
+
+
+def _keeps_entries(node: fx.Node) -> bool:
+    return str(node.target).split(".")[1].rstrip("_") in _SAME_ENTRIES
+
+
+def _uses(node: fx.Node) -> Iterator[fx.Node]:
+    for user in node.users:
+        if user.op == "call_function" and _keeps_entries(user):
+            yield from _uses(user)
+        else:
+            yield user
+
+
+def _check_uses(cut: Cut, name: str, dimension: int) -> None:
+    """Raise if a weight is used for anything but the sums that the factor belongs to."""
+    consumers = {c.node for c in cut.labels.consumptions if _is_of(cut, c, name, dimension)}
+    (stored,) = [n for n in cut.graph.graph.nodes if n.op == "get_attr" and n.target == name]
+    if others := [user.name for user in _uses(stored) if user not in consumers]:
+        raise CutError(f"cut: a factor cannot be folded into {name}, which {others[0]} uses, too")
+
+
+def _is_of(cut: Cut, consumption: Consumption, name: str, dimension: int) -> bool:
+    try:
+        return _weight_of(cut, consumption) == (name, dimension)
+    except CutError:
+        return False
