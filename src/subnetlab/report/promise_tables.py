@@ -11,6 +11,7 @@ from .outcome_table import outcome_mark
 from .rounding import shown
 
 if TYPE_CHECKING:
+    from ..theory.record import Promise
     from ..theory.verdict import Verdict
 
 _RELATIONS = {">=": "at least", "<=": "at most", ">": "above"}
@@ -21,6 +22,7 @@ def promise_table(verdict: Verdict) -> Markup:
     rows = [row for row in (_bound(verdict), _kernels(verdict), _movement(verdict), _local(verdict)) if row]
     if verdict.prediction is not None:
         rows.append(_prediction(verdict))
+    rows += [_own(verdict, paper) for paper, _ in verdict.own_promises.values()]
     header = [text(name) for name in ("statement", "says", "measured", "")]
     caption = text("What the theory says of this run, and what the run did.")
     return table(
@@ -58,6 +60,20 @@ def _bound(verdict: Verdict) -> tuple[str, str, str, str] | None:
     says = f"mean error at most {shown(float(paper.bound[len(measured) - 1]))} after {len(measured) - 1} rounds"
     outcome = "VACUOUS" if paper.vacuous else "KEPT" if verdict.bound_kept else "BROKEN"
     return f"{paper.statement}, bound", says, shown(float(measured[-1])), outcome
+
+
+def _own(verdict: Verdict, promise: Promise) -> tuple[str, str, str, str]:
+    """Return the row of a statement that is not the paper's."""
+    if not promise.applies:
+        return promise.statement, f"does not apply: {promise.reason}", "", ""
+    unmet = [c.name for c in promise.conditions if not c.met]
+    hypotheses = f"not met: {', '.join(unmet)}" if unmet else "all hypotheses are met"
+    if promise.bound is None:
+        return promise.statement, "; ".join((hypotheses, *promise.notes)), "", ""
+    rounds = len(verdict.measured) - 1
+    says = f"mean error at most {shown(float(promise.bound[rounds]))} after {rounds} rounds; {hypotheses}"
+    outcome = "VACUOUS" if promise.vacuous else "KEPT" if verdict.within(promise) else "BROKEN"
+    return promise.statement, says, shown(float(verdict.measured[-1])), outcome
 
 
 def _kernels(verdict: Verdict) -> tuple[str, str, str, str]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
+from ..core.presets import gradient_descent, independent_subnets, multi_sample_dropout
 from ..surroundings import undisturbed
 from .corollaries import corollary1, corollary2, corollary3
 from .hypothesis1 import hypothesis1
 from .record import CONSTANTS, Constants, Promise
+from .setting import theory_setting
 from .theorem1 import theorem1
 from .theorem2 import theorem2
 from .theorem3 import theorem3
@@ -19,17 +24,76 @@ if TYPE_CHECKING:
 
     from .setting import TheorySetting
 
-THEOREMS: dict[str, Callable[[TheorySetting, Constants], Promise]] = {
-    "theorem1": theorem1,
-    "theorem2": theorem2,
-    "hypothesis1": hypothesis1,
-    "theorem3": theorem3,
-    "corollary1": corollary1,
-    "corollary2": corollary2,
-    "corollary3": corollary3,
-    "theorem4": theorem4,
-    "theorem5": theorem5,
-}
+    Statement: TypeAlias = Callable[[TheorySetting, Constants], Promise]
+
+
+class Statements(dict[str, "Statement"]):
+    """Statements by name; one that is added is tried on three small settings first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        On adding, if it cannot be called with a setting and the name of the constants, or what it returns is no
+        `Promise` for them.
+    """
+
+    def __setitem__(self, name: str, statement: Statement) -> None:
+        if not isinstance(name, str) or not callable(statement):
+            raise TypeError(f"theory: a statement must be a function under a name, got {statement!r} under {name!r}")
+        try:
+            inspect.signature(statement).bind(None, "paper")
+        except TypeError as error:
+            raise TypeError(f"theory: {name} must take a setting and the name of the constants ({error})") from error
+        for scheme in (
+            gradient_descent(3, 0.1),
+            multi_sample_dropout(2, 0.5, 3, 0.1),
+            independent_subnets(2, 3, 2, 0.1),
+        ):
+            setting = theory_setting(np.eye(3), np.ones(3), scheme, width=1000)
+            for constants in CONSTANTS:
+                promised(name, statement, setting, constants)
+        super().__setitem__(name, statement)
+
+
+def promised(name: str, statement: Statement, setting: TheorySetting, constants: Constants) -> Promise:
+    """Return what the statement says of the setting.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If that is no `Promise` of these constants, gives no reason where it does not apply, or its bound is not one
+        number for each round.
+    """
+    promise: Any = statement(setting, constants)
+    if not isinstance(promise, Promise):
+        raise TypeError(f"theory: {name} must return a Promise, got {type(promise).__name__}")
+    if promise.constants != constants:
+        raise ValueError(f"theory: {name} must return a Promise of constants {constants!r}, got {promise.constants!r}")
+    if not promise.applies and not promise.reason:
+        raise ValueError(f"theory: {name} must say why it does not apply, got no reason")
+    wanted = (setting.rounds + 1,)
+    if promise.bound is not None and np.shape(promise.bound) != wanted:
+        raise ValueError(f"theory: {name} must have a bound of shape {wanted}, got {np.shape(promise.bound)}")
+    return promise
+
+
+THEOREMS = Statements(
+    {
+        "theorem1": theorem1,
+        "theorem2": theorem2,
+        "hypothesis1": hypothesis1,
+        "theorem3": theorem3,
+        "corollary1": corollary1,
+        "corollary2": corollary2,
+        "corollary3": corollary3,
+        "theorem4": theorem4,
+        "theorem5": theorem5,
+    }
+)
+
+
+OF_THE_PAPER = tuple(THEOREMS)
+"""The others are somebody's own, and are shown after these."""
 
 
 @undisturbed()
@@ -45,4 +109,7 @@ def all_promises(setting: TheorySetting) -> dict[str, tuple[Promise, Promise]]:
     (0.0, 0.0, False)
     """
     paper, repaired = CONSTANTS
-    return {name: (theorem(setting, paper), theorem(setting, repaired)) for name, theorem in THEOREMS.items()}
+    return {
+        name: (promised(name, statement, setting, paper), promised(name, statement, setting, repaired))
+        for name, statement in THEOREMS.items()
+    }

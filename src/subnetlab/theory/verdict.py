@@ -15,7 +15,7 @@ from .convergence import convergence_theorem
 from .lazy import lazy_model
 from .prediction import Prediction, predict
 from .setting import TheorySetting, theory_setting
-from .table import all_promises
+from .table import OF_THE_PAPER, all_promises
 from .verdict_text import verdict_text
 
 if TYPE_CHECKING:
@@ -113,6 +113,11 @@ class Verdict:
         return 1 - self.setting.step_size * self.setting.smallest_eigenvalue / 2
 
     @property
+    def own_promises(self) -> dict[str, tuple[Promise, Promise]]:
+        """The statements that are not the paper's."""
+        return {name: pair for name, pair in self.promises.items() if name not in OF_THE_PAPER}
+
+    @property
     def kernels_kept(self) -> bool:
         """Whether every masked NTK looked at has lambda_min >= lambda_0 / 2, the conclusion of Theorem 2."""
         return bool(self.eigenvalues.values.min() >= self.setting.smallest_eigenvalue / 2)
@@ -126,7 +131,11 @@ class Verdict:
     @property
     def bound_kept(self) -> bool | None:
         """Whether the run stayed below the bound in every round with a known error; None where no theorem applies."""
-        bound = self.promises[self.theorem][0].bound
+        return self.within(self.promises[self.theorem][0])
+
+    def within(self, promise: Promise) -> bool | None:
+        """Return whether the run stayed below the promise's bound where its error is known; None without a bound."""
+        bound = promise.bound
         if bound is None:
             return None
         known = ~np.isnan(self.measured)

@@ -19,6 +19,7 @@ def verdict_text(verdict: Verdict) -> str:
         _kernels(verdict),
         _movement(verdict),
         _local_steps(verdict),
+        *(_own(verdict, paper) for paper, _ in verdict.own_promises.values()),
     ]
     return "\n\n".join(paragraphs)
 
@@ -106,3 +107,17 @@ def _local_steps(verdict: Verdict) -> str:
         f"Hypothesis 1 promises that {of_what} falls by the factor {limit:.6g} or better in every local step; "
         f"{100 * share:.1f}% of the steps did, the worst factor is {np.nanmax(verdict.local_rates):.6g}."
     )
+
+
+def _own(verdict: Verdict, promise: Promise) -> str:
+    """Return what a statement that is not the paper's says of the run."""
+    lines = promise_lines(promise)
+    if not promise.applies:
+        return lines[0]
+    unmet = sum(not c.met for c in promise.conditions)
+    lines = [f"{promise.statement} applies; {unmet} of its {len(promise.conditions)} hypotheses are not met:", *lines]
+    if promise.bound is not None:
+        kept = "stayed below" if verdict.within(promise) else "EXCEEDED"
+        last = promise.bound[len(verdict.measured) - 1]
+        lines.append(f"This run {kept} its bound, which is {last:.4g} at the end; measured {verdict.measured[-1]:.4g}.")
+    return "\n".join(lines)
