@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -155,3 +156,46 @@ def test_the_command_stops_on_ctrl_c_while_it_trains():
     assert process.returncode == 0
     assert errors.endswith("Ctrl-C stops.\nstopped\n")
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9000", 200),  # ssh -L 9000:127.0.0.1:8765
+        ("LocalHost:1", 200),
+        ("localhost", 200),
+        ("[::1]:9000", 200),
+        ("127.0.0.2", 200),
+        ("localhost.example.com", 403),
+        ("127.0.0.1.example.com:9000", 403),
+        ("10.0.0.1:9000", 403),
+        ("user@example.com", 403),
+        ("[::1", 403),
+        ("", 403),
+    ],
+)
+def test_loopback_names_at_any_port_are_this_machine(explorer, host, status):
+    assert ask(explorer, "/", Host=host)[0].status == status
+
+
+def test_readers_that_stall_give_up_their_streams(explorer, monkeypatch):
+    """Each asks for more than its buffers hold and reads nothing; the test waits for the streams to come back."""
+    monkeypatch.setattr(explore_server.Handler, "timeout", 0.2)
+    stalled = []
+    for _ in range(explore_server.MOST_STREAMS):
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", explorer.server_port))
+        query = "rounds=2000&width=20&n_subnetworks=2&local_steps=1"
+        connection.sendall(f"GET /live?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        answer = b""
+        while b'"start"' not in answer:  # it has its stream
+            answer += connection.recv(64)
+        stalled.append(connection)
+    silent = socket.create_connection(("127.0.0.1", explorer.server_port))  # and one that asks for nothing
+    assert silent.recv(1) == b""
+    while explorer.streams._value < explore_server.MOST_STREAMS:
+        time.sleep(0.01)
+    assert stream(explorer, "rounds=1&width=20")[-1]["event"] == "end"
+    for connection in (*stalled, silent):
+        connection.close()

@@ -7,6 +7,7 @@ goes away, or asks for something else, ends its stream at the next round.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import sys
 import threading
@@ -79,7 +80,7 @@ class Explorer(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say what went wrong in one line; a reader that has gone is no error."""
         error = sys.exception()
-        if not isinstance(error, ConnectionError):
+        if not isinstance(error, ConnectionError | TimeoutError):
             print(f"subnetlab explore: {type(error).__name__}: {error}", file=sys.stderr)
 
 
@@ -88,6 +89,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server_version = "subnetlab"
     sys_version = ""
+    timeout = 10.0  # seconds of a read or a write: a reader that stalls gives up its stream
 
     @property
     def _explorer(self) -> Explorer:
@@ -113,9 +115,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _refusal(self) -> str | None:
         """Return why a request is refused: pages of other sites may neither read from here nor train here."""
-        names = {f"{host}:{self._explorer.server_port}" for host in (ADDRESS, "localhost")}
-        if self.headers.get("Host") not in names:
-            return "explore: the host must be this machine's loopback address\n"
+        host = self.headers.get("Host", "")
+        if not _is_loopback(host):
+            return f"explore: the host must be localhost or a loopback address, got {host!r}\n"
         if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             return "explore: other sites may not ask\n"
         return None
@@ -154,3 +156,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _event(self, event: dict[str, Any]) -> None:
         self.wfile.write(f"data: {json.dumps(event, allow_nan=False)}\n\n".encode())
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether a Host header names this machine: at any port, as a forwarded one has another, in any case."""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
