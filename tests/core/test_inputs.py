@@ -10,6 +10,7 @@ from subnetlab.core.inputs import (
     check_targets,
     has_unit_rows,
     parallel_rows,
+    unit_rows,
 )
 
 
@@ -48,6 +49,12 @@ def test_features_become_contiguous_float64():
             ValueError,
             "train: X must not have rows of zeros (the network has no bias, so it cannot learn them), "
             "got 2, the first at row 1",
+        ),
+        (
+            [[1.0, 1e-170], [-9e-151, 0.0]],
+            ValueError,
+            "train: X must have a number of at least 1e-150 in size in each row (the squares of smaller ones vanish), "
+            "got at most 9e-151 in row 1",
         ),
     ],
 )
@@ -111,6 +118,16 @@ def test_unit_rows():
     assert not has_unit_rows(np.array([[1 - 1.1e-9, 0.0]]))
     assert has_unit_rows(np.array([[1.05, 0.0]]), tolerance=0.1)
     assert has_unit_rows(np.array([[1.5]]), tolerance=0.625)  # |1.5^2 - 1| is twice the tolerance, exactly
+
+
+@pytest.mark.parametrize("exponent", [-1020, -400, 0, 400, 1020])
+def test_rows_are_normalised_whatever_their_size(exponent):
+    """A power of two costs no bit."""
+    X = np.random.default_rng(0).uniform(0.5, 2.0, (20, 3))
+    rows = np.ldexp(X, exponent)
+    assert unit_rows(rows).tobytes() == (X / np.linalg.norm(X, axis=1, keepdims=True)).tobytes()
+    twice = np.array([[np.ldexp(1.0, exponent), 0.0], [0.0, 1.0], [np.ldexp(1.0, exponent - 1), 0.0]])
+    assert parallel_rows(twice) == [ParallelRows(0, 2, False)]
 
 
 def test_parallel_rows_are_found_whatever_their_length_and_sign():

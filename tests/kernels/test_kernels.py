@@ -230,3 +230,24 @@ def test_the_smallest_eigenvalue_takes_a_matrix_that_is_symmetric_to_rounding():
     H = sl.infinite_ntk(X)
     H[0, 1] *= 1 + 1e-14
     assert sl.smallest_eigenvalue(H) == pytest.approx(sl.smallest_eigenvalue(H.T), rel=1e-10)
+
+
+@pytest.mark.parametrize("exponent", [-490, -300, 0, 300, 490])
+def test_kernels_are_homogeneous_to_the_last_bit(exponent):
+    """H(s X) = s^2 H(X): a power of two changes no digit, and the proven bound of lambda_0 scales with it."""
+    X = np.random.default_rng(3).standard_normal((12, 3))
+    scaled, network = np.ldexp(X, exponent), sl.ShallowReLU.initialize(40, 3)
+    for kernel in (sl.infinite_ntk, lambda X: sl.finite_ntk(network, X), lambda X: sl.deep_infinite_ntk(X, 2)):
+        assert np.array_equal(kernel(scaled), np.ldexp(kernel(X), 2 * exponent))
+    bound, scaled_bound = (
+        sl.certified_smallest_eigenvalue(sl.infinite_ntk(rows), infinite_ntk_entry_error(rows)) for rows in (X, scaled)
+    )
+    assert infinite_ntk_entry_error(scaled) > 0
+    assert scaled_bound == pytest.approx(np.ldexp(bound, 2 * exponent), rel=1e-6)
+
+
+def test_a_tiny_row_among_others():
+    X = np.array([[1.0, 0.0, 0.0], [0.3, 1.0, 0.0], [1.0, 1.0, 0.5]])
+    scaled = X * np.array([[1e-150], [1.0], [1.0]])
+    H, tiny = sl.infinite_ntk(X), sl.infinite_ntk(scaled)
+    assert np.allclose(tiny[0], H[0] * np.array([1e-300, 1e-150, 1e-150]), rtol=1e-12, atol=0)

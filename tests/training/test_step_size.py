@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.kernels.finite import largest_ntk_eigenvalue
+from subnetlab.kernels import finite
+from subnetlab.kernels.finite import largest_ntk_eigenvalue, largest_outputs_ntk_eigenvalue
 from subnetlab.theory.step_size import step_size_limit
 
 
@@ -159,3 +160,54 @@ def test_auto_needs_an_active_neuron(refused):
     with refused(ValueError, message):
         sl.train(dead, np.eye(2), np.ones(2), sl.gradient_descent(1))
     assert sl.train(dead, np.eye(2), np.ones(2), sl.gradient_descent(1, 0.1)).history.full_error.tolist() == [2.0, 2.0]
+
+
+def test_auto_must_be_finite(refused):
+    network = sl.ShallowReLU(np.ones((2, 1)), np.ones(2))
+    with refused(
+        ValueError,
+        "train: step_size='auto' must be finite, got 1 / lambda_max at lambda_max = 7.9e-323: rows of X or sample "
+        "weights are too small",
+    ):
+        sl.train(network, [[1.0]], [1.0], sl.gradient_descent(1), sample_weight=[2.0**-1070])
+
+
+def outputs_kernel(network, rows):
+    """The kernel of all outputs together, entry by entry from the gradients of the outputs."""
+    a = network.signs
+    active = rows @ network.weights.T >= 0  # (n, m)
+    gradients = np.einsum("nm,mo,nd->onmd", active, a, rows) / np.sqrt(len(a))
+    flat = gradients.reshape(a.shape[1] * len(rows), -1)
+    return flat @ flat.T
+
+
+@pytest.mark.parametrize("seed", [2564, 2567, 2569, 2572, 2579])
+def test_no_symmetry_hides_the_largest_eigenvalue(seed):
+    """ARPACK ends at half of it, or fails, from a vector of ones on these networks and unit vectors."""
+    network, rows = sl.ShallowReLU.initialize(15, 4, seed=seed, n_outputs=2), np.eye(4)
+    largest = np.linalg.eigvalsh(outputs_kernel(network, rows))[-1]
+    assert largest_outputs_ntk_eigenvalue(network, rows) == pytest.approx(largest, rel=1e-3)
+    sl.train(network, rows, np.array([[3.0, -1.0], [1.0, 1.0], [0.0, 2.0], [-2.0, 1.0]]), sl.gradient_descent(200))
+
+
+def test_outputs_that_are_each_others_opposites():
+    """Their kernel maps a vector of ones to zero."""
+    rows, y = data_of(30, 4, seed=2)
+    start = sl.ShallowReLU.initialize(60, 4)
+    signs = np.stack([start.signs, -start.signs], axis=1)
+    network = sl.ShallowReLU(start.weights, signs)
+    twice = 2 * lambda_max(start, rows)
+    assert largest_outputs_ntk_eigenvalue(network, rows) == pytest.approx(twice, rel=1e-3)
+    run = sl.train(network, rows, np.stack([y, -y], axis=1), sl.gradient_descent(20))
+    assert run.history.full_error[-1] < run.history.full_error[0]
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-3, 0.0])
+def test_eigenvalues_of_any_operator(spread):
+    """Eigenvectors that ARPACK's vector of ones does not see, one of them the top one; all equal; zero."""
+    rng = np.random.default_rng(0)
+    Q = np.linalg.qr(np.column_stack([np.ones(200), rng.standard_normal((200, 199))]))[0]
+    values = np.append(np.full(199, 1.0), 1.0 + spread)
+    H = (Q * values) @ Q.T
+    assert finite._lanczos(lambda v: H @ v, 200) == pytest.approx(1 + spread, rel=2e-3)
+    assert finite._lanczos(lambda v: np.zeros(200), 200) == 0

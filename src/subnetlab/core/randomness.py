@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     SYNTHETIC_DATA = 7
     SESSIONS = 8  # one after another, of an estimator that goes on training
     PREDICTION = 9  # masks of subnetworks that are asked after training
+    START_VECTORS = 10  # of iterations that look for an eigenvector
 
 
 def blocks_for(words: int) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.inputs import check_features
+from ..core.randomness import Purpose, standard_normals
 from ..surroundings import undisturbed
 from .eigenvalues import largest_eigenvalue
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 
 _DENSE_ROWS = 1000
+_ACCURACY = 1e-3  # of an eigenvalue by Lanczos iteration
+_LOOKING, _MOST_PRODUCTS = 12, 300  # to see that there is a larger eigenvalue, and to find it
 _BLOCK_ENTRIES = 1 << 24  # of a block of patterns, to bound the memory
 
 
@@ -117,11 +120,48 @@ def largest_outputs_ntk_eigenvalue(network: ShallowReLU, X: FloatArray) -> float
 
 
 def _lanczos(multiply: Callable[[FloatArray], FloatArray], size: int) -> float:
-    """Return the largest eigenvalue of a symmetric operator to 1e-3 relative."""
+    """Return the largest eigenvalue of a symmetric operator, none of them negative, to 1e-3 relative.
+
+    ARPACK starts from ones, as ever, so that step sizes stay as they were. But a symmetry of the operator can keep that
+    vector from the top eigenvector, or send it to zero, as outputs do that are each other's opposites. A few products
+    with a random vector tell whether there is a larger eigenvalue, far below the factor of two that makes a step
+    unstable; then its Krylov space is taken.
+    """
     if size == 1:
         return float(multiply(np.ones(1))[0])
-    from scipy.sparse.linalg import LinearOperator, eigsh
+    random = standard_normals(0, Purpose.START_VECTORS, 0, 1, size)[0]
+    found, least = _by_arpack(multiply, size), _in_krylov_space(multiply, random, _LOOKING)
+    return found if least <= (1 + _ACCURACY) * found else _in_krylov_space(multiply, random, _MOST_PRODUCTS)
+
+
+def _by_arpack(multiply: Callable[[FloatArray], FloatArray], size: int) -> float:
+    """Return the largest eigenvalue that ARPACK finds from a vector of ones, 0 where it gives up."""
+    from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
     operator = LinearOperator((size, size), matvec=multiply, dtype=np.float64)  # pyright: ignore[reportCallIssue]
-    top = eigsh(operator, k=1, which="LA", v0=np.ones(size), tol=1e-3, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]
+    try:
+        top = eigsh(operator, k=1, which="LA", v0=np.ones(size), tol=_ACCURACY, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]
+    except ArpackError:
+        return 0.0
     return float(top[0])
+
+
+def _in_krylov_space(multiply: Callable[[FloatArray], FloatArray], start: FloatArray, products: int) -> float:
+    """Return the largest eigenvalue in the span of start, H start, H H start, ..., at most the true one.
+
+    Lanczos iteration with every vector made orthogonal to all earlier ones, so that no eigenvalue comes twice. It ends
+    early where the eigenvalue is known to the accuracy of `_lanczos` or there is no further vector.
+    """
+    basis = np.empty((min(products, len(start)), len(start)))
+    vector, T, top = start, np.zeros((len(basis),) * 2), 0.0
+    for k in range(len(basis)):
+        basis[k] = vector / np.linalg.norm(vector)
+        vector = multiply(basis[k])
+        T[k, : k + 1] = T[: k + 1, k] = basis[: k + 1] @ vector
+        for _ in range(2):
+            vector = vector - basis[: k + 1].T @ (basis[: k + 1] @ vector)
+        values, vectors = np.linalg.eigh(T[: k + 1, : k + 1])
+        top, rest = float(values[-1]), float(np.linalg.norm(vector))
+        if rest <= 1e-12 * top or (k >= _LOOKING and rest * abs(vectors[-1, -1]) <= _ACCURACY * top):
+            break
+    return top

@@ -50,7 +50,7 @@ def resolve_step_size(
         For "theory", if lambda_0 is zero up to rounding, so that no step size is covered, or if the loss is not
         squared, the signs are learned, rows have another norm than 1, or masks or scheme are others than the
         paper's, which it does not cover. For "auto", if lambda_max is zero: no neuron is active on any row, and no
-        step changes anything.
+        step changes anything. Also if its inverse overflows.
     """
     if not isinstance(scheme.step_size, str):
         return float(scheme.step_size)
@@ -61,7 +61,14 @@ def resolve_step_size(
         largest = _largest_eigenvalue(network, X, scheme.batch_size, learn_signs)
         if largest == 0:
             raise ValueError("train: step_size='auto' needs lambda_max > 0, got 0: no neuron is active on any row of X")
-        return 1.0 / (share * LOSSES[loss].curvature * largest)
+        with np.errstate(over="ignore"):
+            step_size = float(1.0 / np.float64(share * LOSSES[loss].curvature * largest))
+        if np.isinf(step_size):
+            raise ValueError(
+                f"train: step_size='auto' must be finite, got 1 / lambda_max at lambda_max = {largest:.3g}: rows of X "
+                "or sample weights are too small"
+            )
+        return step_size
     if loss != "squared" or learn_signs:
         raise ValueError("train: step_size='theory' covers the squared loss and fixed signs only")
     if not has_unit_rows(data.X):
