@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .arrays import FloatArray
 
 LARGEST = 1e150  # squares of larger numbers overflow
+SMALLEST = 1 / LARGEST  # squares of smaller numbers vanish
 _ROWS_AT_ONCE = 1024
 
 
@@ -30,7 +31,7 @@ def check_features(X: Any, *, owner: str, name: str = "X", n_features: int | Non
         If X cannot be read as real numbers.
     ValueError
         If it is no matrix, is empty, has another number of features, holds a value that is not finite or above
-        `LARGEST`, or a row of zeros.
+        `LARGEST`, or a row of zeros or of nothing but numbers below `SMALLEST`.
     """
     array = _as_floats(X, owner, name)
     if array.ndim != 2:
@@ -45,6 +46,13 @@ def check_features(X: Any, *, owner: str, name: str = "X", n_features: int | Non
         raise ValueError(
             f"{owner}: {name} must not have rows of zeros (the network has no bias, so it cannot learn them), "
             f"got {zero_rows.size}, the first at row {zero_rows[0]}"
+        )
+    sizes = _row_sizes(array)
+    if sizes.min() < SMALLEST:
+        row = int(np.argmin(sizes))
+        raise ValueError(
+            f"{owner}: {name} must have a number of at least {SMALLEST:g} in size in each row (the squares of smaller "
+            f"ones vanish), got at most {sizes[row]} in row {row}"
         )
     return array
 
@@ -102,6 +110,20 @@ def has_unit_rows(X: FloatArray, tolerance: float = 1e-9) -> bool:
     return bool(np.all(np.abs(np.einsum("ij,ij->i", X, X) - 1) <= 2 * tolerance))
 
 
+def unit_rows(X: FloatArray) -> FloatArray:
+    """Return the rows of X, shape (n, d) and none of them zero, divided by their norms, whatever their size.
+
+    A power of two, which costs no bit, first brings each row near 1, so that no square overflows or vanishes.
+
+    Examples
+    --------
+    >>> unit_rows(np.array([[3e-200, 4e-200]]))
+    array([[0.6, 0.8]])
+    """
+    near_one = np.ldexp(X, -np.frexp(_row_sizes(X))[1][:, np.newaxis])
+    return near_one / np.linalg.norm(near_one, axis=1, keepdims=True)
+
+
 def parallel_rows(X: FloatArray, tolerance: float = 1e-9) -> list[ParallelRows]:
     """Return all pairs of rows that are parallel or antipodal, to ``tolerance`` in angle.
 
@@ -117,7 +139,7 @@ def parallel_rows(X: FloatArray, tolerance: float = 1e-9) -> list[ParallelRows]:
     >>> parallel_rows(np.array([[1.0, 0.0], [0.0, 1.0], [-2.0, 0.0]]))
     [ParallelRows(first=0, second=2, antipodal=True)]
     """
-    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    unit = unit_rows(X)
     slack = 1e-6 + tolerance**2 / 2  # 1 - cos(angle) is at most angle**2 / 2
     found: list[ParallelRows] = []
     for start in range(0, len(unit), _ROWS_AT_ONCE):
@@ -130,6 +152,11 @@ def parallel_rows(X: FloatArray, tolerance: float = 1e-9) -> list[ParallelRows]:
             if np.linalg.norm(apart) <= tolerance:
                 found.append(ParallelRows(first, second, antipodal))
     return found
+
+
+def _row_sizes(X: FloatArray) -> FloatArray:
+    """Return the largest size of a number in each row."""
+    return np.maximum(X.max(axis=1), -X.min(axis=1))
 
 
 def _as_floats(values: Any, owner: str, name: str) -> FloatArray:

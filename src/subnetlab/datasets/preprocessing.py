@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from ..core import checks
-from ..core.inputs import LARGEST
+from ..core.inputs import SMALLEST
 
 if TYPE_CHECKING:
     from ..core.arrays import BoolArray, FloatArray
@@ -22,7 +22,6 @@ SCALINGS: tuple[str, ...] = ("raw", "centred", "standardised")
 
 # A difference from the mean below this share of the column's largest value is rounding, not data.
 _ROUNDING = 16 * np.finfo(np.float64).eps
-SMALLEST = 1 / LARGEST  # squares of smaller numbers vanish
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.inputs import unit_rows
 from ..surroundings import undisturbed
 from .compilation import compiled
 
@@ -37,9 +38,9 @@ def pair_angles(X: FloatArray) -> FloatArray:
     array([[0. , 0.5],
            [0.5, 0. ]])
     """
-    unit = np.asarray(X, dtype=np.float64)
+    unit = unit_rows(np.asarray(X, dtype=np.float64))
     angles = np.empty((len(unit), len(unit)))
-    fill_angles(np.ascontiguousarray(unit / np.linalg.norm(unit, axis=1, keepdims=True)), angles)
+    fill_angles(np.ascontiguousarray(unit), angles)
     return angles
 
 
