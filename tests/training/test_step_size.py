@@ -162,13 +162,10 @@ def test_auto_needs_an_active_neuron(refused):
     assert sl.train(dead, np.eye(2), np.ones(2), sl.gradient_descent(1, 0.1)).history.full_error.tolist() == [2.0, 2.0]
 
 
-def test_auto_must_be_finite(refused):
+def test_auto_must_be_finite():
     network = sl.ShallowReLU(np.ones((2, 1)), np.ones(2))
-    with refused(
-        ValueError,
-        "train: step_size='auto' must be finite, got 1 / lambda_max at lambda_max = 7.9e-323: rows of X or sample "
-        "weights are too small",
-    ):
+    message = r"^train: step_size='auto' must be finite, got 1 / lambda_max at lambda_max = \S+e-32\d: rows of X or"
+    with pytest.raises(ValueError, match=message):
         sl.train(network, [[1.0]], [1.0], sl.gradient_descent(1), sample_weight=[2.0**-1070])
 
 
