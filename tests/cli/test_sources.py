@@ -4,6 +4,7 @@ from typing import Annotated
 import pytest
 import tyro
 
+from subnetlab.cli.main import main
 from subnetlab.cli.sources import earlier_arguments, option_names, split_config
 
 
@@ -104,3 +105,14 @@ def test_a_wrong_word_of_the_environment_is_named(name, rule, monkeypatch):
     monkeypatch.setenv(f"SUBNETLAB_{name}", "yes")
     with pytest.raises(ValueError, match=f"SUBNETLAB_{name}: {name.lower()} must be {rule}, got 'yes'"):
         earlier_arguments(Options, None)
+
+
+def test_misspelt_variables_are_said_with_what_was_meant(monkeypatch, capsys):
+    monkeypatch.setenv("SUBNETLAB_ROUDNS", "5")
+    monkeypatch.setenv("SUBNETLAB_EPOCHS", "3")
+    monkeypatch.setenv("SUBNETLAB_TARGET_ERROR", "3")  # an option of another command
+    assert main(["data"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "subnetlab: environment: SUBNETLAB_EPOCHS is no setting and changes nothing",
+        "subnetlab: environment: SUBNETLAB_ROUDNS is no setting and changes nothing; did you mean SUBNETLAB_ROUNDS?",
+    ]

@@ -68,7 +68,9 @@ def test_units_of_targets_and_features_do_not_matter():
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_schemes(scheme, law):
-    model = sl.SubnetRegressor(scheme=scheme, n_subnetworks=3, selection_prob=0.7, random_state=0).fit(X, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not every scheme uses both
+        model = sl.SubnetRegressor(scheme=scheme, n_subnetworks=3, selection_prob=0.7, random_state=0).fit(X, Y)
     assert model.masks_ == law
     assert model.score(X, Y) > -0.2
     steps = model.n_iter_ * (10 if scheme in ("ist", "gradient_descent") else 1)
@@ -277,6 +279,25 @@ def test_numpy_bools_are_bools(parameter):
     )
     run = sl.train(sl.ShallowReLU.initialize(9, 10), X, Y, sl.gradient_descent(2), learn_signs=np.True_)
     assert run.settings.learn_signs is True
+
+
+@pytest.mark.parametrize(
+    ("parameters", "unused"),
+    [
+        ({"selection_prob": 0.9}, "selection_prob=0.9"),
+        ({"scheme": "dropout", "n_subnetworks": 4, "local_steps": 3}, "n_subnetworks=4, local_steps=3"),
+        ({"scheme": "gradient_descent", "n_subnetworks": 4}, "n_subnetworks=4"),
+        ({"scheme": sl.dropout(0.5, 3), "rounds": 9, "batch_size": 7}, "rounds=9, batch_size=7"),
+        ({"early_stopping": False, "validation_fraction": 0.2}, "validation_fraction=0.2"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_parameters_that_change_nothing_are_warned_about(parameters, unused):
+    model = sl.SubnetRegressor(random_state=0).set_params(**parameters)
+    with pytest.warns(UserWarning, match=f"^SubnetRegressor: {unused} changes nothing with ") as caught:
+        model.fit(X, Y)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
 
 
 def test_other_outputs_in_a_later_call_are_refused(refused):

@@ -19,7 +19,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from ..input_file import FileContentError
-from .sources import earlier_arguments, split_config
+from .sources import earlier_arguments, option_names, split_config, unknown_variables
 from .wrong_options import in_one_line
 
 if TYPE_CHECKING:
@@ -118,7 +118,16 @@ def _run(name: str, rest: list[str]) -> int:
         print(f"subnetlab {name}: no file {rest[0]!r}; did you mean 'subnetlab {meant}'?", file=sys.stderr)
         return 2
     command = import_module(COMMANDS[name].module, __package__)
+    _warn_of_variables(command.Options)
     return command.run(_options(command.Options, name, rest))
+
+
+def _warn_of_variables(options: type[Any]) -> None:
+    """Say on stderr which variables of the environment are misspelt; other commands are loaded only if one may be."""
+    if unknown_variables(option_names(options)):
+        every = (import_module(command.module, __package__).Options for command in COMMANDS.values())
+        for line in unknown_variables({name for options in every for name in option_names(options)}):
+            print(f"subnetlab: {line}", file=sys.stderr)
 
 
 def _prepare_streams() -> None:

@@ -10,11 +10,15 @@ import os
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 from ..input_file import read_input_text
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _PREFIX = "SUBNETLAB_"
+_OTHER_VARIABLES = {"DATA", "CACHE", "PARENT"}  # what is no option of a command
 _SWITCHES = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -74,6 +78,25 @@ def earlier_arguments(options: type[Any], config: Path | None) -> list[str]:
             )
             arguments += _as_arguments(variable, name, kind, value)
     return arguments
+
+
+def unknown_variables(known: Iterable[str]) -> list[str]:
+    """Return a line for each variable ``SUBNETLAB_...`` in the environment that sets nothing.
+
+    Parameters
+    ----------
+    known : iterable of str
+        The options of all commands: a variable may be for another one.
+    """
+    names = {name.upper() for name in known} | _OTHER_VARIABLES
+    lines: list[str] = []
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(_PREFIX)
+        if variable.startswith(_PREFIX) and name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            meant = f"; did you mean {_PREFIX}{close[0]}?" if close else ""
+            lines.append(f"environment: {variable} is no setting and changes nothing{meant}")
+    return lines
 
 
 def option_names(options: type[Any]) -> dict[str, Any]:

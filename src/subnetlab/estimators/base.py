@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from contextlib import contextmanager
@@ -11,18 +12,20 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..core import checks
 from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
 from ..core.randomness import Purpose, random_words
+from ..core.scheme import TrainingScheme
 from ..surroundings import undisturbed
 from ..training import TrainingSession
 from .hold_out import distinct_rows, hold_out
 from .scaling import FeatureScaling, warn_about_bad_scaling
-from .schemes import FEW_ROWS, build_scheme
+from .schemes import FEW_ROWS, build_scheme, unused_parameters
 from .stopping import EarlyStopping, run_rounds
+from .weights import weights_in_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
     from ..core.arrays import FloatArray, IntArray
     from ..core.losses import LossName
     from ..core.masks import MaskLaw
-    from ..core.scheme import TrainingScheme
     from .hold_out import Targets
     from .schemes import SchemeName
 
@@ -135,6 +137,7 @@ class SubnetEstimator(BaseEstimator):
         else:
             self._refuse_another_start()
         vars(self).pop("validation_errors_", None)  # of an earlier fit
+        self._warn_of_unused()
         features = self.feature_scaling_.transform(X)
         stopping = None
         if not one_pass and self._stops_early(len(X)):
@@ -153,7 +156,7 @@ class SubnetEstimator(BaseEstimator):
             dtype=self._dtype(scheme),
             threads=_threads(self.n_jobs, type(self).__name__),
             record="none",
-            sample_weight=sample_weight if isinstance(scheme.step_size, float) else _in_range(sample_weight),
+            sample_weight=sample_weight if isinstance(scheme.step_size, float) else weights_in_range(sample_weight),
             loss=loss,
             learn_signs=self.learn_output_weights,
         )
@@ -184,6 +187,21 @@ class SubnetEstimator(BaseEstimator):
             n_outputs=outputs,
         )
         self._start = {parameter: getattr(self, parameter) for parameter in _FIXED_BY_START}
+
+    def _warn_of_unused(self) -> None:
+        """Warn of parameters that are set but change nothing."""
+        parameters = self.get_params(deep=False)
+        defaults = {name: p.default for name, p in inspect.signature(type(self)).parameters.items()}
+        unused = unused_parameters(self.scheme, self.early_stopping, parameters, defaults)
+        if unused:
+            scheme = "a TrainingScheme" if isinstance(self.scheme, TrainingScheme) else f"scheme={self.scheme!r}"
+            given = ", ".join(f"{name}={parameters[name]!r}" for name in unused)
+            warnings.warn(
+                f"{type(self).__name__}: {given} changes nothing with {scheme} and early_stopping="
+                f"{self.early_stopping!r}",
+                UserWarning,
+                stacklevel=5,
+            )
 
     def _refuse_another_start(self) -> None:
         """Raise ValueError if a parameter that decided how the present network began has changed since."""
@@ -285,24 +303,6 @@ def _by_blocks(X: FloatArray, function: Any) -> FloatArray:
     """Return the function's values of all rows, a few thousand rows at a time to bound the memory."""
     starts = range(0, len(X), _ROWS_AT_ONCE)
     return np.concatenate([function(X[start : start + _ROWS_AT_ONCE]) for start in starts])
-
-
-def checked_weights(sample_weight: Any, X: FloatArray, owner: str) -> FloatArray | None:
-    """Return the weights as float64, shape (n,), none negative and not all zero; None stays None."""
-    if sample_weight is None:
-        return None
-    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not weights.any():
-        raise ValueError(f"{owner}: sample_weight must not be zero for all rows")
-    return weights
-
-
-def _in_range(sample_weight: FloatArray | None) -> FloatArray | None:
-    """Return weights times a power of four where their size alone would overflow the step size "auto"."""
-    if sample_weight is None or 1e-100 < sample_weight.max() < 1e100:
-        return sample_weight
-    exponent = int(np.frexp(sample_weight.max())[1])
-    return np.ldexp(sample_weight, -(exponent - exponent % 2))
 
 
 def _threads(n_jobs: int | None, owner: str) -> int:

@@ -13,7 +13,8 @@ from sklearn.utils.validation import validate_data
 from ..core import checks
 from ..core.losses import LOSSES
 from ..surroundings import undisturbed
-from .base import SubnetEstimator, checked_weights
+from .base import SubnetEstimator
+from .weights import checked_weights
 
 if TYPE_CHECKING:
     from typing import Self

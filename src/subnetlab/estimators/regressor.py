@@ -9,8 +9,9 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import validate_data
 
 from ..surroundings import undisturbed
-from .base import SubnetEstimator, checked_weights
+from .base import SubnetEstimator
 from .scaling import TargetScaling
+from .weights import checked_weights
 
 if TYPE_CHECKING:
     from typing import Self

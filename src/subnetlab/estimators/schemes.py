@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..core import checks
-from ..core.masks import AllNeurons, Bernoulli, Categorical
+from ..core.masks.table import law_settings
 from ..core.scheme import TrainingScheme
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..core.masks import MaskLaw
+    from collections.abc import Mapping
 
 SchemeName: TypeAlias = Literal["ist", "dropout", "multi_sample_dropout", "gradient_descent"]
 
@@ -23,18 +21,47 @@ _FULL_STEPS, _MOST_STEPS = 100, 2000
 
 @dataclass(frozen=True)
 class _Scheme:
-    """A named scheme: its masks from p and xi, and whether a round may hold several local steps."""
+    """A named scheme: its law of masks, whether a round may hold several local steps, and whether p is one."""
 
-    masks: Callable[[int, float], MaskLaw]
+    masks: str
     local: bool
+    single: bool = False
+
+    @property
+    def used(self) -> set[str]:
+        """The parameters of an estimator that the scheme takes."""
+        taken = law_settings(self.masks) - ({"n_subnetworks"} if self.single else set())
+        return taken | ({"local_steps"} if self.local else set())
 
 
 _SCHEMES: dict[SchemeName, _Scheme] = {
-    "ist": _Scheme(lambda p, xi: Categorical(p), local=True),
-    "dropout": _Scheme(lambda p, xi: Bernoulli(1, xi), local=False),
-    "multi_sample_dropout": _Scheme(Bernoulli, local=False),
-    "gradient_descent": _Scheme(lambda p, xi: AllNeurons(), local=True),  # the masks never change: rounds do not matter
+    "ist": _Scheme("categorical", local=True),
+    "dropout": _Scheme("bernoulli", local=False, single=True),
+    "multi_sample_dropout": _Scheme("bernoulli", local=False),
+    "gradient_descent": _Scheme("all", local=True, single=True),  # the masks never change: rounds do not matter
 }
+_OF_NAMED_SCHEMES = ("n_subnetworks", "selection_prob", "rounds", "local_steps", "step_size", "batch_size")
+_OF_SOME_SCHEMES = ("n_subnetworks", "selection_prob", "local_steps")
+_OF_EARLY_STOPPING = ("validation_fraction", "n_rounds_no_change")
+
+
+def unused_parameters(
+    scheme: SchemeName | TrainingScheme, early_stopping: Any, parameters: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> list[str]:
+    """Return the parameters that somebody has set but the scheme, or a fit without early stopping, does not use.
+
+    Examples
+    --------
+    >>> unused_parameters("ist", "auto", {"selection_prob": 0.9}, {"selection_prob": 0.5})
+    ['selection_prob']
+    """
+    if isinstance(scheme, TrainingScheme):
+        unused: list[str] = list(_OF_NAMED_SCHEMES)
+    else:
+        unused = [name for name in _OF_SOME_SCHEMES if name not in _SCHEMES[scheme].used]
+    if not early_stopping:
+        unused += _OF_EARLY_STOPPING
+    return [name for name in unused if name in parameters and parameters[name] != defaults[name]]
 
 
 def build_scheme(
@@ -77,8 +104,10 @@ def build_scheme(
     if rounds == "auto":
         full = batch_size is None or batch_size == n_samples
         rounds = -(-(_FULL_STEPS if full else min(n_samples, _MOST_STEPS)) // tau)
-    return TrainingScheme(
-        named.masks(p, xi),
+    return TrainingScheme.from_settings(
+        named.masks,
+        defaults={"n_subnetworks": 1 if named.single else p, "selection_prob": xi},
+        owner=owner,
         rounds=checks.whole_number(owner, "rounds", rounds, least=1),
         local_steps=tau,
         step_size=step_size,

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 LARGEST_EXACT = 2**53  # float64 holds every whole number up to here
 
 
+_ENOUGH_ROWS = 10  # from which on values that all differ are no accident
+_CALLED = ("", "id", "index", "idx", "row", "row number", "rownumber", "unnamed: 0")
+
+
 class FileContents(NamedTuple):
     """The numbers of one file.
 
@@ -62,6 +66,29 @@ def loses_digits(values: np.ndarray) -> bool:
     # the largest ones round up to a power of two that the type does not hold
     too_large = floats == 2.0 ** (8 * values.itemsize - (values.dtype.kind == "i"))
     return bool((too_large | (np.where(too_large, 0.0, floats).astype(values.dtype) != values)).any())
+
+
+def identifiers(names: tuple[str, ...], features: FloatArray) -> list[str]:
+    """Return the columns that number the rows, or are called so and hold a whole number of its own for each row.
+
+    Parameters
+    ----------
+    names : tuple of d str
+    features : ndarray, shape (N, d)
+
+    Examples
+    --------
+    >>> rows = np.arange(20.0)
+    >>> identifiers(("a", "x", "Id", "b"), np.column_stack([rows + 7, rows // 2, -rows, -rows]))
+    ['a', 'Id']
+    """
+    found: list[str] = []
+    for name, column in zip(names, features.T, strict=True):
+        called = name.casefold().strip() in _CALLED or name.casefold().endswith(("_id", " id"))
+        own = np.array_equal(column, np.floor(column)) and len(np.unique(column)) == len(column) >= _ENOUGH_ROWS
+        if own and (called or bool((np.diff(column) == 1).all())):
+            found.append(name)
+    return found
 
 
 def split_target(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...input_file import open_input
 from ..errors import DatasetNotFoundError
 from ..raw import RawTable, content_sha256
+from .contents import identifiers
 from .table import READERS
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def load_file(*, file: Path, target: str | int | None = None) -> RawTable:
         f"load_dataset: {file}: column {name!r} holds whole numbers above 2^53, which float64 cannot tell apart; "
         "leave it out if it is an identifier"
         for name in contents.inexact
+    ) + tuple(
+        f"load_dataset: {file}: column {name!r} numbers the rows, each with a whole number of its own; leave it out if "
+        "it is an identifier"
+        for name in identifiers(contents.columns, contents.features)
+        if name not in contents.inexact
     )
     return RawTable(
         name=file.name,
