@@ -70,6 +70,14 @@ def test_a_law_of_ones_own_by_module_and_class(tmp_path, monkeypatch):
     assert main(arguments) == 0  # the workers are processes of their own
 
 
+def test_a_launch_refuses_laws_that_its_workers_do_not_know(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(LAWS, "twin", Twin)
+    assert main(["launch", "--masks", "twin", *SMALL, "--out", str(tmp_path / "job")]) == 2
+    message = "subnetlab launch: masks must be a law that the workers know, got 'twin' of your own\n"
+    assert capsys.readouterr().err == message
+    assert not (tmp_path / "job").exists()
+
+
 def test_a_law_that_is_not_there_is_refused(capsys):
     for name in ("unheard-of", "fixed"):
         assert main(["train", "--masks", name, *SMALL]) == 2

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..atomic import remove_leftovers
 from ..core import checks
+from ..core.masks.naming import own_laws
 from ..core.network import ShallowReLU
 from ..datasets import headline
 from ..engines.distributed.assembly import export_network, newest_manifest
@@ -126,6 +127,8 @@ def _launch(options: Options) -> Launch:
     owner = "launch"
     workers = checks.whole_number(owner, "workers", options.workers, least=1)
     p = options.scheme.scheme().masks.n_subnetworks
+    if own_laws([options.scheme.masks]):  # a worker imports nothing that the job in the folder names
+        raise ValueError(f"launch: masks must be a law that the workers know, got {options.scheme.masks!r} of your own")
     if workers > p:
         raise ValueError(f"launch: workers must be at most the number of subnetworks {p}, got {workers}")
     local = workers if options.local_workers is None else options.local_workers
