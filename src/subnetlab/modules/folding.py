@@ -78,8 +78,9 @@ def _weight_of(cut: Cut, consumption: Consumption) -> tuple[str, int]:
             found = [consumption.weight_dimension]
         if len(found) == 1:
             return name, found[0]
+    stored = cut.labels.stored_name(node)
     raise CutError(
-        f"cut: a factor of {groups[0]!r} cannot be folded into weights that are computed from others ({name})"
+        f"cut: a factor of {groups[0]!r} cannot be folded: the weights that use it are computed from {stored}"
     )
 
 

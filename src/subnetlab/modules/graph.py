@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import io
 import logging
+import random
 import warnings
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 from torch.export import Dim
@@ -135,11 +137,17 @@ def export(model: nn.Module, example_input: Any, second_example: Any = None) -> 
     args, kwargs = _batch_of_two(*as_call(example_input))
     varying = _varying((args, kwargs), None if second_example is None else as_call(second_example))
     found: list[Rebuild] = []
+    before = _other_random_states()
     with as_it_was(model), torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _quietly():
         warnings.simplefilter("ignore")
         if not model.training:
             model.train()
         program = _exported(_Flat(model, found), (args, kwargs), varying)
+    if _other_random_states() != before:
+        raise CutError(
+            f"cut: the forward of {type(model).__name__} draws from Python's or NumPy's random numbers, which a graph "
+            "would fix: draw with torch"
+        )
     return _named(program, model, Inputs(inspect.signature(model.forward), args, kwargs, [], []), found[-1])
 
 
@@ -168,6 +176,12 @@ def _exported(flat: _Flat, example: tuple[Any, ...], dynamic: Any) -> Any:
             return torch.export.export(flat, example, dynamic_shapes=dynamic, strict=False)
     except Exception as error:  # whatever torch raises, of many types
         raise CutError(_in_our_words(flat.model, error)) from error
+
+
+def _other_random_states() -> tuple[Any, ...]:
+    """Return the states of the generators that torch.export knows nothing of."""
+    _, words, position, *_ = tuple(np.random.get_state(legacy=True))  # noqa: NPY002
+    return random.getstate(), np.asarray(words).tobytes(), position
 
 
 def _in_our_words(model: nn.Module, error: Exception) -> str:

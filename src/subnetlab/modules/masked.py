@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .atoms import axis_size
 from .consumers import multiply_consumed
 from .graph import CONSTANT
-from .network import Network, compiled
+from .network import Network, Parts, compiled
 from .sliced import resized
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class MaskedNetwork(Network):
         constants = multiply_consumed(cut, graph, copies, numbers, weights=False)
         tensors = {name: tensor.detach().clone() for name, tensor in {**cut.graph.tensors, **cut.state()}.items()}
         constants |= {name: tensors.pop(name) for name in list(tensors) if name.startswith(CONSTANT)}
-        super().__init__("masked network", cut.model, cut.graph, graph, compiled(graph), tensors, constants)
+        super().__init__(Parts("masked network", cut.graph, graph, compiled(graph), constants), cut.model, tensors)
 
     def fill(self, state: Mapping[str, Tensor]) -> None:
         """Copy a whole network's state into the parameters and buffers."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +19,24 @@ if TYPE_CHECKING:
     from .graph import Graph, Inputs
 
 
+OUR_NAMES = {"masks", "fill"}  # of subnetworks; a part of the user's with such a name is read through USERS
+USERS = "_subnetlab_users"
+
+
+class _Users:
+    """What the user's module stores under names that are ours in a subnetwork."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return next(
+            d[name] for d in (self._network._modules, self._network._parameters, self._network._buffers) if name in d
+        )
+
+
 def compiled(graph: fx.Graph) -> Callable[..., Any]:
     """Return the graph as a Python function of the module that stores its tensors, and of its inputs."""
     code = graph.python_code("self")
@@ -25,81 +45,101 @@ def compiled(graph: fx.Graph) -> Callable[..., Any]:
     return scope["forward"]
 
 
-class Network(nn.Module):
-    """A module that computes a graph in training mode.
+@dataclass
+class Parts:
+    """What a network is made of, beside what the user's module stores.
 
     Parameters
     ----------
     owner : str
         "subnetwork" or "masked network", for messages.
-    original : nn.Module
-        The user's module: its names, kinds of tensors and requires_grad are kept.
     exported : Graph
     graph : fx.Graph
         What to compute; reads what is stored, and ``constants``, by ``get_attr``.
     compute : callable
         The graph as a function (`compiled`).
-    tensors : mapping from name to Tensor
-        Under first names; kept, not copied.
-    constants : mapping from name to Tensor
+    constants : dict from name to Tensor
         What is no parameter and no buffer.
     """
 
-    def __init__(
-        self,
-        owner: str,
-        original: nn.Module,
-        exported: Graph,
-        graph: fx.Graph,
-        compute: Callable[..., Any],
-        tensors: Mapping[str, Tensor],
-        constants: Mapping[str, Tensor],
-    ) -> None:
+    owner: str
+    exported: Graph
+    graph: fx.Graph
+    compute: Callable[..., Any]
+    constants: dict[str, Tensor]
+    shapes_seen: set[Any] = field(default_factory=set)
+
+
+class Network(nn.Module):
+    """A module that computes a graph in training mode.
+
+    All that is not the user's is in one attribute, so that no name of the user's is taken.
+
+    Parameters
+    ----------
+    parts : Parts
+    original : nn.Module
+        The user's module: its names, kinds of tensors and requires_grad are kept.
+    tensors : mapping from name to Tensor
+        Under first names; kept, not copied.
+    """
+
+    def __init__(self, parts: Parts, original: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self._owner = owner
-        self._exported = exported
-        self.graph = graph
-        self._compute = compute
-        self._shapes_seen: set[Any] = set()
-        self._constants = dict(constants)
-        for name, value in self._constants.items():
+        self._subnetlab = parts
+        for name, value in parts.constants.items():
             object.__setattr__(self, name, value)
-        _store(self, original, exported.aliases, tensors)
+        object.__setattr__(self, USERS, _Users(self))
+        _store(self, original, parts.exported.aliases, tensors)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the graph for a call as the user's module takes it."""
-        leaves = self._leaves(args, kwargs)
-        return self._exported.rebuild(self._compute(self, *leaves))
+        parts = self._subnetlab
+        return parts.exported.rebuild(parts.compute(self, *self._leaves(args, kwargs)))
 
     def train(self, mode: bool = True) -> Self:
         """Stay in training mode: dropout and batch norm are fixed in the graph."""
         if not mode:
-            raise CutError(f"{self._owner}: it computes in training mode only; evaluate the whole network")
+            raise CutError(f"{self._subnetlab.owner}: it computes in training mode only; evaluate the whole network")
         return super().train(mode)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy what is stored; the graph is shared."""
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        shared = {key: value for key, value in self.__dict__.items() if key in self._SHARED}
+        new.__dict__.update(copy.deepcopy({k: v for k, v in self.__dict__.items() if k not in shared}, memo) | shared)
+        constants = {name: new.__dict__[name] for name in self._subnetlab.constants}
+        new._subnetlab = replace(self._subnetlab, constants=constants)
+        return new
+
+    _SHARED = ("_subnetlab",)
 
     def _copy(self, state: Mapping[str, Tensor]) -> None:
         """Copy numbers into parameters, buffers and constants of the same names."""
-        own = {**dict(self.named_parameters()), **dict(self.named_buffers()), **self._constants}
+        own = {**dict(self.named_parameters()), **dict(self.named_buffers()), **self._subnetlab.constants}
         with torch.no_grad():
             for name, tensor in own.items():
                 if name in state:
                     tensor.copy_(state[name])
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
-        for name, value in self._constants.items():
-            self._constants[name] = fn(value)
-            object.__setattr__(self, name, self._constants[name])
+        constants = self._subnetlab.constants
+        for name, value in constants.items():
+            constants[name] = fn(value)
+            object.__setattr__(self, name, constants[name])
         return super()._apply(fn, recurse)
 
     def _leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        inputs = self._exported.inputs
+        parts = self._subnetlab
+        inputs = parts.exported.inputs
         if len(args) != len(inputs.args) or list(kwargs) != list(inputs.kwargs):
-            args, kwargs = _as_in_the_example(self._owner, inputs, args, kwargs)
+            args, kwargs = _as_in_the_example(parts.owner, inputs, args, kwargs)
         leaves = input_leaves((args, kwargs))
-        shapes = tuple(leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves)
-        if shapes not in self._shapes_seen:
-            _check(self._owner, inputs, shapes, {"args": args, "kwargs": kwargs})
-            self._shapes_seen.add(shapes)
+        shapes = tuple([leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves])
+        if shapes not in parts.shapes_seen:
+            _check(parts.owner, inputs, shapes, {"args": args, "kwargs": kwargs})
+            parts.shapes_seen.add(shapes)
         return leaves
 
 
@@ -152,15 +192,17 @@ def _store(root: nn.Module, original: nn.Module, aliases: Mapping[str, str], ten
         if name in parameters:
             if first not in made:
                 made[first] = nn.Parameter(tensors[first], requires_grad=parameters[name].requires_grad)
-            owner.register_parameter(last, made[first])  # pyright: ignore[reportArgumentType]
+            owner._parameters[last] = made[first]  # pyright: ignore[reportArgumentType]
         else:
             persistent = last not in original.get_submodule(path)._non_persistent_buffers_set
-            owner.register_buffer(last, made.setdefault(first, tensors[first]), persistent=persistent)
+            owner._buffers[last] = made.setdefault(first, tensors[first])
+            if not persistent:
+                owner._non_persistent_buffers_set.add(last)
 
 
 def _module(root: nn.Module, path: str) -> nn.Module:
     for name in path.split(".") if path else ():
         if name not in root._modules:
-            root.add_module(name, nn.Module())
+            root._modules[name] = nn.Module()
         root = root._modules[name]  # pyright: ignore[reportAssignmentType]
     return root

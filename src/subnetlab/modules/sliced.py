@@ -13,7 +13,7 @@ from torch import Tensor, fx
 from .atoms import axis_size
 from .consumers import multiply_consumed
 from .graph import CONSTANT
-from .network import Network, compiled
+from .network import OUR_NAMES, USERS, Network, Parts, compiled
 from .operation import named_arguments, with_argument
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def resized(labels: Labels, length: Callable[[Axis], int]) -> tuple[fx.Graph, di
                 copies[node].meta = dict(node.meta)
                 continue
         copies[node] = new = graph.node_copy(node, copies.__getitem__)
+        if node.op == "get_attr" and str(node.target).split(".")[0] in OUR_NAMES:
+            new.target = f"{USERS}.{node.target}"
         for argument, axes in labels.resizes.get(node, {}).items():
             _resize(graph, new, argument, axes, length)
         if node.target is torch.ops.aten.sym_size.int:
@@ -98,24 +100,24 @@ class Template:
 
 
 class Subnetwork(Network):
-    """An ordinary, smaller module: what one mask of every group leaves of a network. Made by `Cut.subnetwork`.
+    """An ordinary, smaller module: what one mask of every group leaves of a network. Made by `Cut.subnetwork`."""
 
-    Attributes
-    ----------
-    masks : dict from group to ndarray of bool
-        The units that it holds. Of a group of which no unit was selected, unit 0 is there, and counts for nothing.
-    """
+    _SHARED = ("_subnetlab", "_subnetlab_cut")
 
     def __init__(self, cut: Cut, template: Template, masks: Mapping[str, BoolArray]) -> None:
         held = cut.stored.held(masks)
         whole = {**cut.graph.tensors, **cut.state()}
         own = {name: sliced(tensor.detach(), held[name]).clone() for name, tensor in whole.items()}
-        constants = {name: own.pop(name) for name in list(own) if name.startswith(CONSTANT)}
-        super().__init__(
-            "subnetwork", cut.model, cut.graph, template.graph, template.compute, own, template.constants | constants
-        )
-        self.masks = dict(masks)
-        self._cut = cut
+        constants = template.constants | {name: own.pop(name) for name in list(own) if name.startswith(CONSTANT)}
+        parts = Parts("subnetwork", cut.graph, template.graph, template.compute, constants)
+        super().__init__(parts, cut.model, own)
+        self._subnetlab_cut = cut
+        self._subnetlab_masks = dict(masks)
+
+    @property
+    def masks(self) -> dict[str, BoolArray]:
+        """The units that it stores. Of a group of which none was selected, unit 0 is there, and counts for nothing."""
+        return self._subnetlab_masks
 
     def fill(self, state: Mapping[str, Tensor], masks: Mapping[str, BoolArray] | None = None) -> None:
         """Copy what the subnetwork holds of a whole network's state into its parameters and buffers.
@@ -132,10 +134,11 @@ class Subnetwork(Network):
         CutError
             If the masks select another number of units.
         """
+        cut = self._subnetlab_cut
         if masks is not None:
-            self.masks = self._cut.same_sizes(self.masks, masks)
-        held = self._cut.stored.held(self.masks)
-        constants = {name: tensor for name, tensor in self._cut.graph.tensors.items() if name.startswith(CONSTANT)}
+            self._subnetlab_masks = cut.same_sizes(self._subnetlab_masks, masks)
+        held = cut.stored.held(self._subnetlab_masks)
+        constants = {name: tensor for name, tensor in cut.graph.tensors.items() if name.startswith(CONSTANT)}
         self._copy({name: sliced(tensor.detach(), held[name]) for name, tensor in {**constants, **state}.items()})
 
 

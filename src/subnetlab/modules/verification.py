@@ -60,7 +60,7 @@ class _Run(fx.Interpreter):
         drawn: dict[str, Tensor],
         whole: bool,
     ) -> None:
-        super().__init__(network, garbage_collect_values=True, graph=network.graph)
+        super().__init__(network, garbage_collect_values=True, graph=network._subnetlab.graph)
         self.extra_traceback = False
         self.current: fx.Node | None = None
         self.values: dict[str, Tensor] | None = None

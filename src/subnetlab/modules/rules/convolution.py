@@ -35,7 +35,8 @@ def _convolve(op: Operation, source: Argument, *, transposed: bool) -> Labelled:
     op.agree(per_group, contracted)
     dimension = len(inputs) - spatial - 1
     op.consume(source, dimension, _within(weight_groups, per_group), "weight", 0 if transposed else 1, contracted)
-    op.produce(_within(weight_groups, filters), "weight")
+    if axis_size(filters) > 1:
+        op.produce(_within(weight_groups, filters), "weight")
     out: Axis = filters if groups == 1 else regroup([weight_groups, filters], [groups * axis_size(filters)])[0]
     if op.is_tensor("bias"):
         op.agree(op.axes("bias")[0], out)
