@@ -1,6 +1,8 @@
 """Compiled code is cached where there is a place for it, and works where there is none."""
 
+import errno
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -69,10 +71,72 @@ def test_the_event_engine_needs_no_cache_folder(tmp_path):
     assert float(error) == pytest.approx(here.history.full_error[-1], rel=1e-12)
 
 
+def cached(tmp_path, monkeypatch, function=_add_one):
+    """Return the function compiled anew, with a cache in this folder, and how often it was found there."""
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
+    made = compiled(function)
+    assert made(1) == 2
+    return sum(made.stats.cache_hits.values())
+
+
+@pytest.mark.parametrize("ending", ["*.nbi", "*.nbc", "*"])
+@pytest.mark.parametrize("damage", ["cut", "emptied", "garbage", "one bit", "another's pickle", "removed", "a folder"])
+def test_a_damaged_cache_is_as_good_as_none_and_is_mended(ending, damage, tmp_path, monkeypatch):
+    assert [cached(tmp_path, monkeypatch) for _ in range(2)] == [0, 1]
+    for file in [path for path in tmp_path.rglob(ending) if path.is_file()]:
+        content = file.read_bytes()
+        if damage in ("removed", "a folder"):
+            file.unlink()
+        if damage == "a folder":
+            file.mkdir()
+        else:
+            flipped = bytearray(content)
+            flipped[len(content) // 2] ^= 4
+            file.write_bytes(
+                {
+                    "cut": content[: len(content) // 2],
+                    "emptied": b"",
+                    "garbage": bytes(range(256)) * 20,
+                    "one bit": bytes(flipped),
+                    "another's pickle": pickle.dumps(("other", {})),
+                    "removed": content,
+                }[damage]
+            )
+            if damage == "removed":
+                file.unlink()
+    assert cached(tmp_path, monkeypatch) == 0
+    if damage != "a folder":  # which is in the way for ever
+        assert cached(tmp_path, monkeypatch) == 1
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EIO])
+def test_a_cache_that_cannot_be_written_is_none(error, tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr("os.replace", refuse)
+    assert [cached(tmp_path, monkeypatch) for _ in range(2)] == [0, 0]
+    monkeypatch.undo()
+    assert [cached(tmp_path, monkeypatch) for _ in range(2)] == [0, 1]
+
+
+@pytest.mark.parametrize("engine", ["event", "lookup"])
+def test_engines_where_no_file_has_room(engine, tmp_path):
+    """A limit on the size of files is what a full disk is, and needs no rights."""
+    code = RUN.replace("event", engine) + "print(sl.infinite_ntk(np.eye(2))[0, 0])"
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)){code}"
+    command = [sys.executable, "-W", "error", "-c", limited]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split()[-1] == "0.5"
+    assert max((path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()), default=0) <= 4096
+
+
 def test_other_refusals_of_numba_are_not_hidden(monkeypatch):
-    def refuse(**options):
+    def refuse(function):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(compilation, "njit", refuse)
+    monkeypatch.setattr(compilation, "_Cache", refuse)
     with pytest.raises(RuntimeError, match="something else"):
         compiled(_add_one)

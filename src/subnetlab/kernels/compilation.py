@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numba import njit
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +22,7 @@ def compiled(function: Callable[..., Any], *, fastmath: bool | set[str] = False,
     ``inner`` ones are called by other compiled functions only: no code that unpacks Python's arguments is made.
 
     Machine code is cached in ``NUMBA_CACHE_DIR``, beside the source or in the user's cache folder. Where none of
-    them can be written, numba refuses to cache; each process then compiles for itself.
+    them can be written, read or has room, and where a file is damaged, the process compiles for itself.
     """
     options: dict[str, Any] = {
         "nogil": True,
@@ -28,17 +31,62 @@ def compiled(function: Callable[..., Any], *, fastmath: bool | set[str] = False,
         "no_cfunc_wrapper": True,
         "no_cpython_wrapper": inner,
     }
+    dispatcher: Any = njit(**options)(function)
     try:
-        dispatcher = njit(cache=True, **options)(function)
+        dispatcher._cache = _Cache(function)
     except RuntimeError as error:
         if "cannot cache" not in str(error):
             raise
-        return njit(**options)(function)
-    # machine code holds that of the functions it calls; numba asks only whether the file of the caller has changed
-    index: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    if hasattr(index, "_source_stamp"):
-        index._source_stamp = (index._source_stamp, sources_digest())
     return dispatcher
+
+
+class _Cache(FunctionCache):
+    """numba's cache, but nothing that is wrong with a file or a folder ends the program."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        # machine code holds that of the functions it calls; numba asks only whether the file of the caller has changed
+        stamp = (self._impl.locator.get_source_stamp(), sources_digest())
+        self._cache_file = _CheckedFiles(self._cache_path, self._impl.filename_base, stamp)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the compiled function, or None where there is none that can be read."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # what a damaged pickle raises can be anything
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the compiled function where there is room for it."""
+        with suppress(OSError):
+            super().save_overload(sig, data)
+
+
+class _CheckedFiles(IndexDataCacheFile):
+    """Files that end with a digest of what they hold: machine code with a flipped bit would run."""
+
+    def _dump(self, obj: Any) -> bytes:
+        content = super()._dump(obj)
+        return content + hashlib.sha256(content).digest()
+
+    def _load_index(self) -> dict[Any, Any]:
+        version = pickle.dumps(self._version, protocol=-1)  # with which numba begins the index
+        try:
+            content = Path(self._index_path).read_bytes()
+        except OSError:
+            return {}
+        whole = content.startswith(version) and _is_whole(content[len(version) :])
+        return super()._load_index() if whole else {}  # a new one takes its place
+
+    def _load_data(self, name: str) -> Any:
+        if not _is_whole(Path(self._data_path(name)).read_bytes()):
+            raise ValueError("the file is damaged, or another version's")
+        return super()._load_data(name)
+
+
+def _is_whole(content: bytes) -> bool:
+    size = hashlib.sha256().digest_size
+    return hashlib.sha256(content[:-size]).digest() == content[-size:]
 
 
 @cache
