@@ -1,10 +1,12 @@
 """Engines timed in turn: the same rounds by each, refusals kept as text."""
 
+import signal
+
 import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.training import timing
+from subnetlab.training import TrainingSession, timing
 from subnetlab.training.timing import time_engines
 
 X = np.eye(3)
@@ -59,3 +61,27 @@ def test_wrong_arguments_are_errors_whatever_the_engine():
         time_engines(NET, X, Y, scheme(rounds=1), ["primal"])
     with pytest.raises(ValueError, match="train: y must"):
         time_engines(NET, X, Y[:2], scheme(), ["primal"])
+
+
+@pytest.mark.parametrize("comes_out_as", [None, ImportError("numpy._core.multiarray failed to import")])
+@pytest.mark.parametrize("method", ["__init__", "advance"])
+def test_an_interrupt_that_an_import_swallows_is_not_lost(comes_out_as, method, monkeypatch):
+    """As C code does that imports modules: the exception is dropped, or replaced."""
+    original, calls = getattr(TrainingSession, method), []
+
+    def interrupted(self, *args, **kwargs):
+        calls.append(method)
+        try:
+            if len(calls) == 2:
+                signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            if comes_out_as is not None:
+                raise comes_out_as from None
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(TrainingSession, method, interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        time_engines(NET, X, Y, scheme(step_size=0.1), ["reference", "primal"])
+    assert len(calls) == 2
+    assert signal.getsignal(signal.SIGINT) is before

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core.network import ShallowReLU
 from ..datasets import headline
 from ..engines.table import ENGINES, installed_engines
+from ..training.interrupts import remembered_interrupt
 from ..training.session import TrainingSession
 from ..training.timing import time_engines
 from .data_options import DataOptions
@@ -52,7 +53,9 @@ def run(options: Options) -> int:
     wanted, scheme = options.scheme, options.scheme.scheme()
     network = ShallowReLU.initialize(wanted.width, data.X.shape[1], init_scale=wanted.init_scale, seed=options.seed)
     request: dict[str, Any] = {"seed": options.seed, "dtype": options.dtype, "threads": options.threads}
-    chosen = TrainingSession(network, data.X, data.y, scheme, **request).settings.engine
+    with remembered_interrupt() as raise_if_interrupted:
+        chosen = TrainingSession(network, data.X, data.y, scheme, **request).settings.engine
+        raise_if_interrupted()
     timings = time_engines(network, data.X, data.y, scheme, options.engines or _usual_engines(), **request)
     print(json.dumps(_record(timings, chosen)) if options.json else _table(timings, chosen))
     return 0 if any(len(timing.rounds) for timing in timings) else 1

@@ -34,3 +34,33 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
         yield lambda: asked
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def remembered_interrupt() -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C act at once; the function it yields raises KeyboardInterrupt if one came and was lost.
+
+    What Python raises inside an import of C code or a callback from it can be dropped there, or come out as an
+    ImportError. Outside the main thread, where Python allows no signal handlers, nothing changes.
+    """
+    asked = False
+
+    def again() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    previous = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(previous):
+        yield again
+        return
+
+    def note(signum: int, frame: Any) -> None:
+        nonlocal asked
+        asked = True
+        previous(signum, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield again
+    finally:
+        signal.signal(signal.SIGINT, previous)

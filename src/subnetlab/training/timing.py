@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import checks
+from .interrupts import remembered_interrupt
 from .session import TrainingSession
 
 if TYPE_CHECKING:
@@ -88,30 +89,29 @@ def time_engines(
     """
     checks.whole_number("time_engines", "rounds", scheme.rounds, least=2)
     names = list(engines)
-    TrainingSession(network, X, y, scheme, seed=seed, engine="auto", dtype=dtype, threads=threads)  # its errors, once
     sessions: dict[str, TrainingSession] = {}
     refusals: dict[str, str] = {}
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    for name in names:
-        began = time.perf_counter()
-        try:
-            session = TrainingSession(network, X, y, scheme, seed=seed, engine=name, dtype=dtype, threads=threads)
-            session.advance()
-        except (ValueError, ImportError, ArithmeticError, MemoryError) as error:
-            refusals[name] = str(error).removeprefix("train: ")
-            continue
-        sessions[name] = session
-        seconds[name].append(time.perf_counter() - began)
-    for _ in range(1, scheme.rounds):
-        for name, session in list(sessions.items()):
-            began = time.perf_counter()
-            try:
-                session.advance()
-            except ArithmeticError as error:
-                refusals[name] = str(error).removeprefix("train: ")
-                del sessions[name]
-                continue
-            seconds[name].append(time.perf_counter() - began)
+
+    def session(engine: str) -> TrainingSession:
+        return TrainingSession(network, X, y, scheme, seed=seed, engine=engine, dtype=dtype, threads=threads)
+
+    with remembered_interrupt() as raise_if_interrupted:
+        session("auto")  # its errors, once
+        for k in range(scheme.rounds):
+            for name in [name for name in names if name not in refusals]:
+                raise_if_interrupted()
+                began = time.perf_counter()
+                try:
+                    if k == 0:
+                        sessions[name] = session(name)
+                    sessions[name].advance()
+                except (ValueError, ImportError, ArithmeticError, MemoryError) as error:
+                    refusals[name] = str(error).removeprefix("train: ")
+                    sessions.pop(name, None)
+                    continue
+                seconds[name].append(time.perf_counter() - began)
+        raise_if_interrupted()
     return [_timing(name, seconds[name], sessions, refusals) for name in names]
 
 
