@@ -1,6 +1,7 @@
 """Files: whole or not there, and never read back as something else."""
 
 import errno
+import io
 import json
 import os
 import resource
@@ -135,6 +136,33 @@ def test_pickled_objects_are_never_loaded(archive, tmp_path):
     with pytest.raises(ValueError, match="allow_pickle"):
         write_archive(archive, "thing", 2, {}, {"x": trap})
     assert archive.read_bytes() == before
+
+
+def test_a_header_that_claims_more_than_the_file_holds_takes_no_memory(archive, tmp_path):
+    """Of a checksum that fits: the claim is what a crafted file makes."""
+    entry = io.BytesIO()
+    np.lib.format.write_array_header_1_0(entry, {"descr": "<f8", "fortran_order": False, "shape": (1 << 50,)})
+    with zipfile.ZipFile(archive) as there, zipfile.ZipFile(tmp_path / "huge.npz", "w") as file:
+        for name in there.namelist():
+            file.writestr(name, there.read(name) if name == "meta.npy" else entry.getvalue() + bytes(8))
+    with pytest.raises(ArchiveError, match=r"claims shape \(1125899906842624,\), which is not its size"):
+        read_archive(tmp_path / "huge.npz", "thing", 2)
+
+
+def test_an_archive_that_unpacks_to_gigabytes_takes_no_memory(archive, tmp_path):
+    entry = io.BytesIO()
+    np.lib.format.write_array_header_1_0(entry, {"descr": "|u1", "fortran_order": False, "shape": (1 << 29,)})
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as file, file.open("x.npy", "w") as to:
+        to.write(entry.getvalue())
+        for _ in range(512):
+            to.write(bytes(1 << 20))
+    with pytest.raises(ArchiveError, match="its entries are larger than the file"):
+        read_archive(tmp_path / "bomb.npz", "thing", 2)
+
+
+def test_a_file_that_cannot_be_read_now_is_not_called_damaged():
+    with pytest.raises(OSError, match="Input/output error"):
+        read_archive("/proc/self/mem", "thing", 1)
 
 
 def test_the_name_of_the_header_is_taken(tmp_path, refused):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _META = "meta"
 _ZIP = b"PK"
+_PIECE = 1 << 18  # bytes
 
 
 class ArchiveError(FileContentError):
@@ -52,8 +54,8 @@ def read_archive(
 
     Raises
     ------
-    OSError
-        If there is no such file, or it may not be read; the message begins with ``owner``.
+    OSError, MemoryError
+        If there is no such file, or it cannot be read now, which says nothing about what it holds.
     ArchiveError
         If it is damaged, of another kind, or written by a newer version.
     """
@@ -62,14 +64,14 @@ def read_archive(
             if raw.read(2) != _ZIP:  # NumPy would take it for a pickle, and say how to trust it
                 raise ValueError("it is no ZIP archive")
             raw.seek(0)
-            _check_sizes(raw)
-            with np.load(raw, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = _read_entries(raw)
             if _META not in arrays:
                 raise ValueError(f"it has no entry {_META!r}")
             meta = dict(json.loads(arrays.pop(_META).tobytes()))
             found_kind, version, names = meta.pop("kind"), int(meta.pop("version")), meta.pop("arrays", None)
         except Exception as error:  # damage makes zipfile and NumPy raise a dozen types
+            if not tells_damage(error):
+                raise
             raise ArchiveError(f"{path}: not a readable {kind} file ({error})") from error
     if found_kind != kind:
         raise ArchiveError(f"{path}: must be a {kind} file, got kind {found_kind!r}")
@@ -82,11 +84,71 @@ def read_archive(
     return meta, arrays
 
 
-def _check_sizes(raw: IO[bytes]) -> None:
-    """Raise ValueError unless every array takes as much memory as it takes bytes of the file, before any is taken.
+def read_array(file: IO[bytes], size: int, name: str) -> np.ndarray:
+    """Return the one array of an NPY file, after its header has been found to fit the file's size.
+
+    Parameters
+    ----------
+    file : binary file
+        At its beginning.
+    size : int
+        Of the whole file in bytes: a wrong header may claim terabytes, and no memory is taken for them.
+    name : str
+        For the message.
+
+    Raises
+    ------
+    ValueError
+        If the header claims another size, or Python objects. Damage makes NumPy raise further types, see
+        `tells_damage`.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> np.save(file, np.arange(3.0))
+    >>> _ = file.seek(0)
+    >>> read_array(file, len(file.getvalue()), "example")
+    array([0., 1., 2.])
+    """
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"{name} has NPY version {version}")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    if dtype.hasobject:
+        raise ValueError(f"{name} holds objects, which only allow_pickle would read")
+    claimed = math.prod(shape) * dtype.itemsize
+    if claimed != size - file.tell():
+        raise ValueError(f"{name} claims shape {shape}, which is not its size")
+    array = np.empty(shape[::-1] if fortran else shape, dtype)
+    content, done = array.reshape(-1).view(np.uint8), 0
+    while done < claimed:
+        piece = np.frombuffer(file.read(min(_PIECE, claimed - done)), np.uint8)  # at once it would be in memory twice
+        if not len(piece):
+            raise EOFError(f"{name} must hold {claimed:,} bytes of numbers, got {done:,}")
+        content[done : done + len(piece)] = piece
+        done += len(piece)
+    return array.T if fortran else array
+
+
+def tells_damage(error: Exception) -> bool:
+    """Return whether an error of reading says that a file holds the wrong bytes.
+
+    The others (a disk or network that does not answer, too many open files, too little memory) say nothing about
+    them: the same file may be whole at the next attempt.
+    """
+    if isinstance(error, OSError):
+        return error.errno in (None, errno.EINVAL)  # a damaged directory sends readers to negative places
+    return not isinstance(error, MemoryError)
+
+
+def _read_entries(raw: IO[bytes]) -> dict[str, np.ndarray]:
+    """Return all arrays.
 
     Archives are stored without compression, so a small file cannot claim a large array.
     """
+    arrays: dict[str, np.ndarray] = {}
     with zipfile.ZipFile(raw) as file:
         entries = file.infolist()
         if len({entry.filename for entry in entries}) < len(entries):
@@ -97,13 +159,5 @@ def _check_sizes(raw: IO[bytes]) -> None:
             if entry.compress_type != zipfile.ZIP_STORED:
                 raise ValueError(f"{entry.filename} is compressed")
             with file.open(entry) as content:
-                version = np.lib.format.read_magic(content)
-                if version not in ((1, 0), (2, 0)):
-                    raise ValueError(f"{entry.filename} has NPY version {version}")
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(content)
-                if dtype.hasobject:
-                    raise ValueError(f"{entry.filename} holds objects, which only allow_pickle would read")
-                if math.prod(shape) * dtype.itemsize != entry.file_size - content.tell():
-                    raise ValueError(f"{entry.filename} claims shape {shape}, which is not its size")
-    raw.seek(0)
+                arrays[entry.filename.removesuffix(".npy")] = read_array(content, entry.file_size, entry.filename)
+    return arrays

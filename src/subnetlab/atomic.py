@@ -59,7 +59,7 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
-            raise _named(error, path) from error
+            raise named(error, path) from error
         raise
 
 
@@ -174,8 +174,11 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _named(error, path) from error
+        raise named(error, path) from error
 
 
-def _named(error: OSError, path: Path) -> OSError:
+def named(error: OSError, path: Path) -> OSError:
+    """Return an error with the name of the file that was wanted, in place of a temporary one's or of none."""
+    if error.errno is None:  # not the system's own; NumPy tells a full disk by the bytes that it did not take
+        return OSError(f"{path}: {error}")
     return OSError(error.errno, error.strerror, str(path))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
+from subnetlab.atomic import atomic_file
 from subnetlab.cli.folder import FolderConflictError, output_folder
 from subnetlab.cli.main import main
 from subnetlab.locks import FolderBusyError
@@ -103,8 +104,11 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
         subprocess.run([sys.executable, "-c", killed, str(tmp_path / name)], check=False)
     left = {path.name.rsplit(".", 2)[0] for path in tmp_path.glob(".*.part")}
     assert left == {".run.npz", ".settings.json", ".table.nc"}
-    fill(tmp_path, {"rounds": 3})
-    assert {path.name.rsplit(".", 2)[0] for path in tmp_path.glob(".*.part")} == {".table.nc"}  # of some other command
+    with atomic_file(tmp_path / "report.html") as file:  # another command, at work
+        fill(tmp_path, {"rounds": 3})
+        assert [path.name.rsplit(".", 2)[0] for path in tmp_path.glob(".*.part")] == [".report.html"]
+        file.write(b"page")
+    assert (tmp_path / "report.html").read_bytes() == b"page"
 
 
 def test_a_run_that_force_began_is_never_taken_for_the_old_one(tmp_path, monkeypatch, capsys):

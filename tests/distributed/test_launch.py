@@ -141,6 +141,29 @@ def test_force_takes_a_folder_over(torch, tmp_path, capsys):
     assert sl.load_run(folder / "run.npz").history.rounds == 2
 
 
+def test_a_damaged_checkpoint_is_said_and_never_gone_on_from(torch, tmp_path, capsys):
+    folder = tmp_path / "run"
+    command = ["launch", "--out", str(folder), "--workers", "2", *DATA, "--p", "2", "--width", "50", "--eta", "0.01"]
+    command += ["--checkpoint-every", "4", "--rounds"]
+    assert main([*command, "8"]) == 0
+    slot = folder / "checkpoints" / "round-00000008" / "slot-00001.npy"
+    slot.write_bytes(slot.read_bytes()[:-1])
+    capsys.readouterr()
+
+    def stop():
+        wait_for(lambda: len(events(folder, "round")) > 8)
+        (folder / "stop").touch()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    assert main([*command, "1000000"]) == 130
+    stopper.join()
+    damaged, going_on, *_ = capsys.readouterr().err.splitlines()
+    assert damaged == "the checkpoint of round 8 is damaged and set aside"
+    assert going_on == f"{folder}: going on after round 4 of 1000000"
+    assert sl.load_run(folder / "run.npz").history.rounds == events(folder, "end")[-1]["rounds"]
+
+
 @pytest.mark.parametrize(
     ("kind", "code"),
     [("SIGTERM", 130), ("SIGTERM to every process", 130), ("SIGKILL", -9)],  # SIGTERM goes the way of Ctrl-C

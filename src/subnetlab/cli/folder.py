@@ -135,8 +135,7 @@ def command_of(path: Path) -> str | None:
 
 def clear_leftovers(path: Path, command: str) -> None:
     """Remove what a killed process left half-written; only for the process that holds the folder's lock."""
-    for name in (_SETTINGS, _PROVENANCE, "plan.json", *_RESULTS[command]):
-        remove_leftovers(path, name)
+    remove_leftovers(path, "*")
     _remove(path, _TEMPORARY.get(command, ()))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..atomic import remove_leftovers
 from ..core import checks
 from ..core.masks.naming import own_laws
 from ..core.network import ShallowReLU
@@ -31,6 +31,8 @@ from .launch_results import save_results
 from .scheme_options import SchemeOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..datasets import Dataset
 
 _WHOLE_NETWORK = 1 << 30  # bytes that this process will hold of a network to find a step size or make one file
@@ -103,16 +105,12 @@ def _run(options: Options) -> int:
     ) as lock:
         if options.force and options.machine == 0:
             checkpoints.drop_those_of_other_runs()
-        remove_leftovers(folder, file.name)
         job.save(file)
         found = newest_manifest(checkpoints)
-        done = 0 if found is None else found.round
-        if done > options.scheme.rounds:
+        if found is not None and found.round > options.scheme.rounds:
             rounds = options.scheme.rounds
-            raise ValueError(f"launch: rounds must be at least the {done} that {folder} holds, got {rounds}")
-        if done:
-            print(f"{folder}: going on after round {done} of {options.scheme.rounds}", file=sys.stderr)
-        status, message = _train(launch, options, lock, done)
+            raise ValueError(f"launch: rounds must be at least the {found.round} that {folder} holds, got {rounds}")
+        status, message = _train(launch, options, lock)
         if status == "failed":
             raise ChildProcessError(message)
         if options.machine == 0:
@@ -197,21 +195,31 @@ def _settings(options: Options, data: Dataset) -> dict[str, Any]:
     return {**settings, "data": {"name": data.name, "sha256": data.digest}}
 
 
-def _train(launch: Launch, options: Options, lock: int, done: int) -> tuple[str, str]:
-    """Run the workers under a progress bar that never goes back."""
-    best = done
-    with progress_bar(options.scheme.rounds, "round", done=done, quiet=options.quiet) as advance:
+def _train(launch: Launch, options: Options, lock: int) -> tuple[str, str]:
+    """Run the workers under a progress bar that never goes back; it begins where they do."""
+    rounds, best = options.scheme.rounds, -1
+    with ExitStack() as bar:
+        advance: Callable[..., None] | None = None
 
         def show(event: dict[str, Any]) -> None:
-            nonlocal best
-            if event["event"] == "begin" and event["attempt"]:
-                print(f"a worker was lost; going on after round {event['rounds']}", file=sys.stderr)
-            if event["event"] == "begin" and len(event["pids"]) < launch.workers:
-                came = len(event["pids"])
-                print(f"{came} of {launch.workers} workers came; going on without the others", file=sys.stderr)
-            if event["event"] == "round" and event["rounds"] > best:
-                best = event["rounds"]
-                advance(f"error {event['full_error']:.4g}")
+            nonlocal best, advance
+            done = event["rounds"]
+            match event["event"]:
+                case "damaged":
+                    print(f"the checkpoint of round {event['round']} is damaged and set aside", file=sys.stderr)
+                case "begin":
+                    if event["attempt"]:
+                        print(f"a worker was lost; going on after round {done}", file=sys.stderr)
+                    elif done:
+                        print(f"{options.out}: going on after round {done} of {rounds}", file=sys.stderr)
+                    if (came := len(event["pids"])) < launch.workers:
+                        print(f"{came} of {launch.workers} workers came; going on without the others", file=sys.stderr)
+                    if advance is None:
+                        advance = bar.enter_context(progress_bar(rounds, "round", done=done, quiet=options.quiet))
+                        best = done
+                case "round" if advance is not None and done > best:
+                    best = done
+                    advance(f"error {event['full_error']:.4g}")
 
         return run_workers(launch, lock, show)
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..atomic import atomic_file
 from ..core.network import ShallowReLU
 from ..core.record import RoundRecord
-from ..engines.distributed.assembly import placement_of
+from ..engines.distributed.assembly import placement_of, runs_of_rows
 from ..engines.distributed.ledger import COSTS
 from ..engines.table import ENGINES
 from ..history import HistoryBuilder
@@ -69,10 +69,9 @@ def _run(job: Job, checkpoints: Checkpoints, manifest: Manifest, history: Histor
     W, slot_of = np.empty(W0.shape, job.dtype), np.empty(job.width, np.int64)
     slots = placement_of(job, manifest).slots
     for slot, neurons in enumerate(slots):
-        weights = checkpoints.read_slot(manifest, slot)
-        if weights is None:
-            raise OSError(f"{checkpoints.folder_of(manifest.round)}: slot {slot} must be whole, got damage")
-        W[neurons], slot_of[neurons] = weights, slot
+        slot_of[neurons] = slot
+    for row, weights in runs_of_rows(job, checkpoints, manifest):
+        W[row : row + len(weights)] = weights
     settings = RunSettings(
         seed=job.seed,
         engine="distributed",

@@ -27,7 +27,7 @@ def agree(transport: Transport, error: Exception | None) -> None:
     JobError
         With the message of the lowest rank that has an error.
     """
-    message = b"" if error is None else str(error).encode()[:_LONGEST]
+    message = b"" if error is None else (str(error) or type(error).__name__).encode()[:_LONGEST]
     sent = np.zeros(_LONGEST, np.uint8)
     sent[: len(message)] = np.frombuffer(message, np.uint8)
     for received in transport.tell_all(sent):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import os
+from itertools import pairwise
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...archive import write_archive
+from ...atomic import named
 from .placement import Placement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ...core.arrays import FloatArray
     from .checkpoint import Checkpoints, Manifest
     from .job import Job
 
@@ -34,18 +40,38 @@ def export_network(job: Job, checkpoints: Checkpoints, manifest: Manifest, path:
     Raises
     ------
     OSError
-        If a slot is damaged, or the disk is full; it takes twice the network.
+        If a slot is damaged or cannot be read, or the disk is full; it takes twice the network.
     """
-    placement = placement_of(job, manifest)
-    shape = (job.width, job.X.shape[1])
-    with TemporaryDirectory(prefix=".network-", dir=path.parent) as folder:
-        W = np.lib.format.open_memmap(Path(folder, "weights.npy"), mode="w+", dtype=job.dtype, shape=shape)
-        for slot, neurons in enumerate(placement.slots):
-            weights = checkpoints.read_slot(manifest, slot)
-            if weights is None:
-                raise OSError(f"{checkpoints.folder_of(manifest.round)}: slot {slot} must be whole, got damage")
-            W[neurons] = weights
-        problem = job.problem()
-        meta = {"selection_prob": problem.selection_prob}
-        write_archive(path, "subnetlab-network", 1, meta, {"weights": W, "signs": problem.signs})
-        del W
+    try:
+        # Not written through a map into memory: on a full disk the system would kill this process without a word.
+        # The file has no name, so that nothing is left of it however this process ends.
+        with TemporaryFile(dir=path.parent) as file:
+            for row, weights in runs_of_rows(job, checkpoints, manifest):
+                file.seek(row * weights[0].nbytes)
+                file.write(weights.data)
+            file.flush()
+            os.fsync(file.fileno())
+            W = np.memmap(file, job.dtype, mode="r", shape=(job.width, job.X.shape[1]))
+            problem = job.problem()
+            meta = {"selection_prob": problem.selection_prob}
+            write_archive(path, "subnetlab-network", 1, meta, {"weights": W, "signs": problem.signs})
+            del W
+    except OSError as error:  # from closing, too
+        raise (named(error, path) if error.errno and error.filename is None else error) from None
+
+
+def runs_of_rows(job: Job, checkpoints: Checkpoints, manifest: Manifest) -> Iterator[tuple[int, FloatArray]]:
+    """Yield the rows of W in runs of neighbours, with the number of the first, slot after slot.
+
+    Raises
+    ------
+    OSError
+        If a slot is damaged or cannot be read.
+    """
+    for slot, neurons in enumerate(placement_of(job, manifest).slots):
+        weights = checkpoints.read_slot(manifest, slot)
+        if weights is None:
+            raise OSError(f"{checkpoints.folder_of(manifest.round)}: slot {slot} must be whole, got damage")
+        starts = np.flatnonzero(np.diff(neurons, prepend=-2) != 1).tolist()
+        for start, stop in pairwise([*starts, len(neurons)]):
+            yield int(neurons[start]), weights[start:stop]

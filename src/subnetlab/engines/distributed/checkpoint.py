@@ -4,7 +4,8 @@
     FOLDER/checkpoints/round-00000040/complete.npz       hashes of all slots, the history so far
 
 Slots do not depend on the number of workers, so any number can go on. The manifest is written when all
-slots are on disk; without it, or with a slot whose hash is another, the checkpoint before counts.
+slots are on disk; without it, or with a slot whose hash is another, the checkpoint before counts. A file that cannot
+be read now is no damage: it ends the job, for the same checkpoint may be whole at the next attempt.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...archive import ArchiveError, read_archive, write_archive
-from ...atomic import atomic_file
+from ...archive import ArchiveError, read_archive, read_array, tells_damage, write_archive
+from ...atomic import atomic_file, remove_leftovers
 from .job import array_hash
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 KEPT = 2
 _KIND, _VERSION = "subnetlab-checkpoint", 1
+_MANIFEST, _DAMAGED = "complete.npz", "damaged"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +77,10 @@ class Checkpoints:
         """
         folder = self.folder_of(round)
         folder.mkdir(parents=True, exist_ok=True)
+        weights = np.ascontiguousarray(weights)
         with atomic_file(self._slot_file(round, slot)) as file:
-            np.save(file, weights, allow_pickle=False)
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(weights))
+            file.write(weights.data)  # numpy.save would hide why a disk refuses it
         _sync(folder)
         return array_hash(weights)
 
@@ -89,18 +93,31 @@ class Checkpoints:
             "placed_by": manifest.placed_by,
             "hashes": manifest.hashes,
         }
-        write_archive(folder / "complete.npz", _KIND, _VERSION, meta, manifest.history)
+        write_archive(folder / _MANIFEST, _KIND, _VERSION, meta, manifest.history)
         _sync(folder)
         _sync(self._folder)
-        kept = self.rounds()[:KEPT]
-        for other in self._folder.glob("round-*"):
-            if (number := _number(other)) is not None and number < manifest.round and number not in kept:
-                shutil.rmtree(other, ignore_errors=True)
+        (folder / _DAMAGED).unlink(missing_ok=True)
+        remove_leftovers(folder, "*")  # of killed workers; everybody has written
+        kept = [round for round in self.rounds() if round <= manifest.round][:KEPT]
+        for number in self._numbers():
+            if number < kept[-1]:
+                shutil.rmtree(self.folder_of(number), ignore_errors=True)
 
     def rounds(self) -> list[int]:
-        """Return the rounds of the checkpoints that were completed, the newest first."""
-        found = [_number(manifest.parent) for manifest in self._folder.glob("round-*/complete.npz")]
-        return sorted((number for number in found if number is not None), reverse=True)
+        """Return the rounds of the checkpoints that were completed, the newest first.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be read now.
+        """
+        folders = {number: self.folder_of(number) for number in self._numbers()}
+        whole = (n for n, folder in folders.items() if not _is_there(folder / _DAMAGED))
+        return [number for number in whole if _is_there(folders[number] / _MANIFEST)]
+
+    def set_aside(self, round: int) -> None:
+        """Let a damaged checkpoint count no longer; it stays on disk until there are newer ones."""
+        (self.folder_of(round) / _DAMAGED).touch()
 
     def drop_those_of_other_runs(self) -> None:
         """Remove the checkpoints that `manifest` would refuse."""
@@ -111,43 +128,72 @@ class Checkpoints:
                 shutil.rmtree(self.folder_of(round))
 
     def manifest(self, round: int) -> Manifest | None:
-        """Return a manifest, or None if it is damaged.
+        """Return a manifest, or None if it is damaged or not there.
 
         Raises
         ------
         ValueError
             If it belongs to another run.
+        OSError, MemoryError
+            If it cannot be read now.
         """
-        path = self.folder_of(round) / "complete.npz"
+        path = self.folder_of(round) / _MANIFEST
         try:
-            meta, history = read_archive(path, _KIND, _VERSION)
-        except (ArchiveError, OSError):
+            meta, history = read_archive(path, _KIND, _VERSION, owner="launch")
+        except (ArchiveError, FileNotFoundError):
             return None
-        if meta["digest"] != self._digest:
+        if (digest := str(meta.get("digest"))) != self._digest:
             raise ValueError(
-                f"launch: {path} must be of this run ({self._digest[:12]}), got one of another ({meta['digest'][:12]})"
+                f"launch: {path} must be of this run ({self._digest[:12]}), got one of another ({digest[:12]})"
             )
-        return Manifest(meta["round"], meta["placed_by"], meta["hashes"], history)
+        if meta.get("round") != round:
+            return None
+        return Manifest(round, meta["placed_by"], meta["hashes"], history)
 
     def read_slot(self, manifest: Manifest, slot: int) -> FloatArray | None:
-        """Return the weights of one slot, or None if they are not what was written."""
+        """Return the weights of one slot, or None if they are not what was written.
+
+        Raises
+        ------
+        OSError, MemoryError
+            If they cannot be read now.
+        """
+        path = self._slot_file(manifest.round, slot)
         try:
-            weights = np.load(self._slot_file(manifest.round, slot), allow_pickle=False)
-        except Exception:  # damage makes NumPy raise a dozen types
+            with path.open("rb") as file:
+                weights = read_array(file, os.fstat(file.fileno()).st_size, path.name)
+        except FileNotFoundError:
             return None
-        return weights if array_hash(weights) == manifest.hashes[slot] else None
+        except Exception as error:  # damage makes NumPy raise a dozen types
+            if tells_damage(error):
+                return None
+            raise OSError(f"launch: {path} must be readable, got {error!r}") from error
+        return weights if manifest.hashes[slot : slot + 1] == [array_hash(weights)] else None
 
     def folder_of(self, round: int) -> Path:
         """Return the folder of one checkpoint."""
         return self._folder / f"round-{round:08d}"
 
+    def _numbers(self) -> list[int]:
+        """Return the rounds of all checkpoints, complete or not, the newest first."""
+        try:
+            names = os.listdir(self._folder)  # `Path.glob` finds nothing where it cannot look
+        except FileNotFoundError:
+            return []
+        digits = (name.removeprefix("round-") for name in names if name.startswith("round-"))
+        return sorted((int(text) for text in digits if text.isdigit()), reverse=True)
+
     def _slot_file(self, round: int, slot: int) -> Path:
         return self.folder_of(round) / f"slot-{slot:05d}.npy"
 
 
-def _number(folder: Path) -> int | None:
-    digits = folder.name.removeprefix("round-")
-    return int(digits) if digits.isdigit() else None
+def _is_there(path: Path) -> bool:
+    """Return whether a file is there; `Path.exists` takes one that cannot be looked at for one that is not there."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _sync(folder: Path) -> None:

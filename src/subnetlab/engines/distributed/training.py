@@ -105,10 +105,12 @@ class DistributedTraining:
                 file.touch()
         agree(transport, caught.error)
         with _caught() as caught:
-            if not file.exists():
+            try:
+                file.stat()
+            except FileNotFoundError:
                 raise ValueError(
                     f"launch: out must be one folder that all machines see, got another one in {self._folder}"
-                )
+                ) from None
         try:
             agree(transport, caught.error)
         finally:
@@ -175,8 +177,11 @@ class DistributedTraining:
 
     def _restore(self) -> None:
         """Go on from the newest checkpoint that is whole on every worker, or start."""
-        transport = self._transport
-        mine = [k for k in self._checkpoints.rounds() if k <= self._job.scheme.rounds] if transport.rank == 0 else []
+        transport, mine = self._transport, []
+        with _caught() as caught:
+            if transport.rank == 0:
+                mine = [k for k in self._checkpoints.rounds() if k <= self._job.scheme.rounds]
+        agree(transport, caught.error)
         while True:
             offered = mine.pop(0) if mine else -1
             k = int(transport.tell_all(np.array([offered]))[0][0])  # rank 0 chooses
@@ -187,19 +192,23 @@ class DistributedTraining:
 
     def _resume_at(self, k: int) -> bool:
         """Take over a checkpoint if everybody finds it whole."""
-        manifest, worker = None, self._worker
+        manifest, worker, transport = None, self._worker, self._transport
         placement, slots = worker.placement, []
         with _caught() as caught:
             manifest = self._checkpoints.manifest(k)
-        agree(self._transport, caught.error)
-        if manifest is not None:
-            placement = placement_of(self._job, manifest)
-            own = placement.slots_of(worker.rank, worker.size)
-            slots = [self._checkpoints.read_slot(manifest, slot) for slot in own]
+            if manifest is not None:
+                placement = placement_of(self._job, manifest)
+                own = placement.slots_of(worker.rank, worker.size)
+                slots = [self._checkpoints.read_slot(manifest, slot) for slot in own]
+        agree(transport, caught.error)
         whole = manifest is not None and all(weights is not None for weights in slots)
-        agreed = all(answer[0] for answer in self._transport.tell_all(np.array([whole])))
+        agreed = all(answer[0] for answer in transport.tell_all(np.array([whole])))
         if manifest is None or not agreed:
             self._log("damaged", round=k)
+            with _caught() as caught:
+                if transport.rank == 0:
+                    self._checkpoints.set_aside(k)
+            agree(transport, caught.error)
             return False
         worker.place(placement, [weights for weights in slots if weights is not None])
         self._placed_by = manifest.placed_by
@@ -228,7 +237,7 @@ class _caught:  # noqa: N801
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if isinstance(error, OSError | ValueError):
+        if isinstance(error, OSError | ValueError | MemoryError):
             self.error = error
             return True
         return False
