@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .keeper import PARENT
 from .log import events_after, log_end
-from .process import outcome_file
+from .private import private_folder
 from .termination import on_termination, termination_held_back
 from .training import STOP_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _POLL = 0.1  # seconds
 _PARTING = 3.0  # seconds that workers have to end by themselves after one has told the outcome
@@ -119,24 +117,23 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
     asked_to_stop = False
     with (
         on_termination(lambda *_: stop.touch()),
-        tempfile.TemporaryDirectory(prefix="subnetlab-", ignore_cleanup_errors=True) as folder,
+        private_folder() as private,
         open(launch.folder / TORCHRUN_LOG, "ab") as output,
     ):
-        private = Path(folder)
         if launch.machine == 0:
             stop.unlink(missing_ok=True)
         position = log_end(launch.folder)
         with termination_held_back():
             process = subprocess.Popen(
-                launch.command(private),
+                launch.command(private.path),
                 stdout=output,
                 stderr=output,
-                env=_environment(launch, private),
+                env=_environment(launch, private.path),
                 start_new_session=True,  # Ctrl-C is ours to handle
                 pass_fds=(lock,),  # held while torchrun lives
             )
         try:
-            while process.poll() is None and not outcome_file(private).exists():
+            while process.poll() is None and private.outcome() is None:
                 try:
                     time.sleep(_POLL)
                     position = _follow(launch.folder, position, on_event)
@@ -149,7 +146,11 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
         finally:
             _end(process)
         _follow(launch.folder, position, on_event)
-        return _outcome(outcome_file(private), launch, process.returncode)
+        return private.outcome() or (
+            "failed",
+            f"launch: the workers were lost for good (torchrun ended with code {process.returncode}, see "
+            f"{launch.folder / TORCHRUN_LOG}); the same command goes on from the last checkpoint",
+        )
 
 
 def _environment(launch: Launch, private: Path) -> dict[str, str]:
@@ -171,16 +172,6 @@ def _follow(folder: Path, position: int, on_event: Callable[[dict[str, Any]], No
     for event in events:
         on_event(event)
     return position
-
-
-def _outcome(file: Path, launch: Launch, code: int) -> tuple[str, str]:
-    if not file.exists():
-        return "failed", (
-            f"launch: the workers were lost for good (torchrun ended with code {code}, see "
-            f"{launch.folder / TORCHRUN_LOG}); the same command goes on from the last checkpoint"
-        )
-    told = json.loads(file.read_text(encoding="utf-8"))
-    return told["status"], told["message"]
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:

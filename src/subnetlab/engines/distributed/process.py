@@ -1,14 +1,13 @@
 """A worker process, as torchrun starts it: ``-m subnetlab.engines.distributed.process FOLDER --workers 4``.
 
-Exit code 0 means that the job is finished or stopped, 2 that it failed. A launcher hears how it ended, and why, from a
-file in its private folder, which a full disk of the job leaves alone.
+Exit code 0 means that the job is finished or stopped, 2 that it failed. A launcher hears how it ended, and why, by a
+pipe in its private folder, which no full disk stops.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import socket
 import sys
@@ -26,6 +25,7 @@ from .job import Job
 from .keeper import FAILED, LOST, PARENT, die_with_parent, keep
 from .log import events_after, log_end
 from .meeting import AddressError, Meeting, UnreachableError, listen, parse_address
+from .private import tell
 from .training import STOP_FILE, DistributedTraining
 from .transport import PeerLostError
 
@@ -128,16 +128,10 @@ def job_file(folder: Path, machine: int) -> Path:
     return folder / f"job-{machine}.npz"
 
 
-def outcome_file(private: Path) -> Path:
-    """Return where the workers tell the launcher how it ended."""
-    return private / "outcome.json"
-
-
 def _conclude(private: Path | None, status: str, message: str = "") -> int:
     """Tell how it ended; return the exit code."""
     if private is not None:
-        with atomic_file(outcome_file(private)) as file:
-            file.write(json.dumps({"status": status, "message": message}).encode())
+        tell(private, status, message)
     with contextlib.suppress(OSError):  # the log may be on a full disk
         print(message or status, file=sys.stderr)
     return FAILED if status == "failed" else 0
