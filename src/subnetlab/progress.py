@@ -1,13 +1,29 @@
-"""Progress on stderr with the time left, silent where stderr is no terminal."""
+"""The standard streams: that they are there, and progress on stderr with the time left, where that is a terminal."""
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+def open_standard_streams() -> None:
+    """Give a process that was started with closed standard streams empty ones.
+
+    Otherwise the next file that is opened, say a database, takes the number of stderr; and worker processes, which
+    inherit no stderr then, do not start.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it takes the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "w" if descriptor else "r", closefd=False))  # noqa: SIM115  for good
 
 
 @contextmanager

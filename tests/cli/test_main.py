@@ -114,3 +114,51 @@ def test_a_file_and_a_list_of_the_environment_do_not_mix(tmp_path, monkeypatch, 
     monkeypatch.setenv("SUBNETLAB_P", "1 2")
     assert main(["study", str(tmp_path / "plan.toml")]) == 1
     assert capsys.readouterr().err.endswith("plan.toml': nothing there\n")
+
+
+FAILING = """
+import functools, sys
+import subnetlab.cli.study as command
+from subnetlab.cli.main import main
+
+def run(cell):
+    raise RuntimeError("for the test")
+
+if __name__ == "__main__":
+    command.execute = functools.partial(command.execute, run=run)
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+CELL = ["study", "--dataset", "synthetic", "--n-samples", "5", "--width", "9", "--rounds", "1", "--xi", "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "gone", "code"),
+    [
+        (CELL, ["stdout"], 3),
+        (CELL, ["stdout", "stderr"], 3),
+        (["study", "--p", "none"], ["stderr"], 2),
+        (["study", "status", "nowhere"], ["stderr"], 1),
+        (["nonsense"], ["stdout", "stderr"], 2),
+        (["--help"], ["stdout"], 0),
+    ],
+)
+def test_the_exit_code_is_the_commands_own_when_nobody_listens(tmp_path, arguments, gone, code):
+    streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+    command = [sys.executable, "-c", FAILING, *arguments]
+    program = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.DEVNULL, **streams)
+    for name in gone:
+        getattr(program, name).close()
+    others = [stream for name in streams if not (stream := getattr(program, name)).closed]
+    for stream in others:
+        stream.read()
+        stream.close()
+    assert program.wait() == code
+
+
+@pytest.mark.parametrize("to", ["closed", "full"])
+def test_a_message_that_stderr_cannot_take_changes_no_exit_code(to):
+    redirected = "2>&-" if to == "closed" else "2>/dev/full"
+    command = ["sh", "-c", f'"$@" {redirected}', "sh", sys.executable, "-m", "subnetlab", "nonsense"]
+    assert subprocess.run(command, check=False).returncode == 2

@@ -115,3 +115,38 @@ def test_bad_plans_name_file_key_and_rule(tmp_path, old, new, message):
 def test_plans_without_substance(content):
     with pytest.raises(PlanError):
         Plan.from_dict(content)
+
+
+def test_more_cells_than_a_study_can_hold_are_refused_before_they_are_made():
+    settings = {"width": 9, "rounds": 1, "selection_prob": 0.5, "seed": list(range(5000))}
+    for content in (
+        {"dataset": {"name": "synthetic"}, "settings": settings | {"network_seed": list(range(4000))}},
+        {"dataset": {"name": "synthetic", "seed": list(range(4000))}, "settings": settings},
+    ):
+        with pytest.raises(
+            PlanError, match="settings must give at most 100,000 cells, got 20,000,000; split the study"
+        ):
+            Plan.from_dict(content)
+
+
+def test_more_datasets_than_a_study_can_hold_are_refused_before_they_are_made():
+    dataset = {"name": "synthetic", "seed": list(range(5000)), "n_samples": list(range(1, 4001))}
+    with pytest.raises(PlanError, match="dataset must give at most 100,000 cells, got 20,000,000"):
+        Plan.from_dict({"dataset": dataset, "settings": {"width": 9, "rounds": 1, "selection_prob": 0.5}})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_subnetworks": 10**12}, r"n_subnetworks must give masks \(p, m\) that fit into the memory of this machine"),
+        ({"masks": "categorical", "selection_prob": None, "n_subnetworks": 10**12}, "n_subnetworks must give masks"),
+        ({"rounds": 10**13}, "rounds must give errors of all local steps that fit into the memory"),
+        ({"local_steps": 10**13}, "rounds must give errors of all local steps that fit into the memory"),
+        ({"rounds": 10**6, "local_steps": 10**3, "n_subnetworks": 10**4, "record": "subnetworks"}, "record must give"),
+    ],
+)
+def test_sizes_that_no_machine_has_are_refused_before_memory_is_taken(change, message):
+    settings = {"width": 90, "rounds": 1, "selection_prob": 0.5} | change
+    plan = Plan.from_dict({"dataset": {"name": "synthetic", "n_samples": 5}, "settings": settings})
+    with pytest.raises(ValueError, match=message):
+        plan.check()

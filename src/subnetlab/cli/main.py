@@ -19,6 +19,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from ..input_file import FileContentError
+from ..progress import open_standard_streams
 from .sources import earlier_arguments, option_names, split_config, unknown_variables
 from .wrong_options import in_one_line
 
@@ -53,6 +54,7 @@ COMMANDS: dict[str, Command] = {
 }
 
 INTERRUPTED = 130
+_STDERR = 2  # its descriptor
 _NARROWEST = 60  # columns; in fewer, tyro writes a letter per line
 
 
@@ -78,8 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _flush()
     except KeyboardInterrupt as interrupt:
         return fail(RuntimeError(str(interrupt) or "interrupted"), INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has gone, which is its right
-        return 0
     except FileContentError as error:  # the command was right, the file is not
         return fail(error, 1)
     except (TypeError, ValueError) as error:
@@ -130,14 +130,34 @@ def _warn_of_variables(options: type[Any]) -> None:
             print(f"subnetlab: {line}", file=sys.stderr)
 
 
+class _Output(io.FileIO):
+    """A standard stream whose reader may go, which is its right: the command goes on, and its exit code is its own."""
+
+    def write(self, data: Any) -> int | None:
+        """Write; once nobody reads any more, the rest goes nowhere. So does all that stderr cannot take."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            if self.fileno() != _STDERR and not isinstance(error, BrokenPipeError):
+                raise
+            _discard(self.fileno())
+            return len(data)
+
+
 def _prepare_streams() -> None:
-    """Make sure that output can be written: a caller may have closed it, and file names may hold any bytes."""
+    """Make sure that output can be written: its reader may close it, and file names may hold any bytes."""
+    open_standard_streams()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  for as long as the program runs
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        stream.reconfigure(errors="backslashreplace")
+        if io.FileIO in (type(stream.buffer), type(getattr(stream.buffer, "raw", None))):  # without and with a buffer
+            stream.flush()
+            output = _Output(stream.fileno(), "w", closefd=False)
+            buffer = output if type(stream.buffer) is io.FileIO else io.BufferedWriter(output)
+            settings = {"encoding": stream.encoding, "errors": stream.errors, "line_buffering": stream.line_buffering}
+            setattr(sys, name, io.TextIOWrapper(buffer, **settings, write_through=stream.write_through))
 
 
 def _flush() -> None:
@@ -145,8 +165,14 @@ def _flush() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout.fileno())
         raise
+
+
+def _discard(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
 def overview() -> str:

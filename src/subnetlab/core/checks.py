@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from numbers import Integral, Real
 from typing import Any
 
@@ -32,6 +33,18 @@ def seed_number(owner: str, value: Any) -> int:
     if seed >= 2**64:
         raise ValueError(f"{owner}: seed must be below 2**64, got {value}")
     return seed
+
+
+def memory(owner: str, name: str, what: str, n_bytes: int) -> None:
+    """Raise ValueError if ``what`` the argument asks for can never fit into this machine's memory.
+
+    To say so beforehand spares a wait: without, an array of terabytes is asked for, or filled until the system kills.
+    """
+    if hasattr(os, "sysconf") and n_bytes > (there := os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")):
+        raise ValueError(
+            f"{owner}: {name} must give {what} that fit into the memory of this machine, {there / 1e9:,.0f} GB, "
+            f"got {n_bytes / 1e9:,.0f} GB"
+        )
 
 
 def finite_number(owner: str, name: str, value: Any) -> float:

@@ -175,6 +175,8 @@ class TrainingScheme:
             raise ValueError(f"{owner}: cut_groups must be 'all' for a shallow network, got {self.cut_groups!r}")
         if self.outer is not None:
             raise ValueError(f"{owner}: outer must be None for a shallow network, got {self.outer!r}")
+        checks.memory(owner, "n_subnetworks", "masks (p, m)", self.masks.n_subnetworks * width)
+        checks.memory(owner, "rounds", "errors of all local steps", 8 * self.rounds * self.local_steps)
         self.masks.check(width, self.rounds)
         p = self.masks.n_subnetworks
         if partitions(self.masks) and p > width:

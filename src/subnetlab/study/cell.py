@@ -202,6 +202,9 @@ class Cell:
         LOSSES[self.loss].check(data.y, owner="Cell")
         scheme = self.scheme()
         scheme.check(self.width, len(data.X))
+        if self.record == "subnetworks":
+            values = self.rounds * (self.local_steps + 1) * self.n_subnetworks
+            checks.memory("Cell", "record", "errors of all subnetworks", 8 * values)
         needed = needed_capabilities(self.problem(data), scheme, self.dtype)
         name = choose_engine(needed, self.workload(data)) if self.engine == "auto" else self.engine
         check_capabilities(name, needed)

@@ -15,6 +15,7 @@ from ..core.masks.naming import own_laws
 from ..progress import progress_bar
 from ..training.interrupts import deferred_interrupt
 from ..training.run import versions
+from .local import LocalPool, ThisProcess, why_no_workers
 from .log import log, logging_to
 from .reading import ASKED
 from .result import CellResult, encode
@@ -118,7 +119,10 @@ def execute(
         log.info("%d cells, %d with a result", len(tasks), reused)
         if todo:
             with progress_bar(len(tasks), "cell", done=reused, quiet=not progress) as advance:
-                _Execution(todo, store, _pool(jobs, todo, cluster), run, advance).complete()
+                pool = _pool(jobs, todo, cluster)
+                if isinstance(pool, ThisProcess):
+                    store.notice(f"all cells run in this process, one after another: {why_no_workers()}")
+                _Execution(todo, store, pool, run, advance).complete()
         finished = store.finished()
         statuses = [finished[key] for key in tasks]
         counts = Counts(*(statuses.count(status) for status in ("ok", "diverged", "failed")), reused=reused)
@@ -156,8 +160,8 @@ def _in_the_plans_words(
 
 def _pool(jobs: int, todo: Sequence[Task], cluster: Any) -> Pool:
     if cluster is None:
-        from .local import LocalPool
-
+        if why_no_workers() is not None:
+            return ThisProcess()
         return LocalPool(min(jobs, len(todo)), _to_give(todo))
     from .cluster import ClusterPool
 

@@ -7,19 +7,21 @@ which cell killed it. Here each executor has a single worker, so a crash names i
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .data import give
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterator, Mapping
 
     from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
@@ -27,7 +29,42 @@ if TYPE_CHECKING:
 
 _WATCH_EVERY = 0.2  # seconds
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
+_SAFE_PATH = "PYTHONSAFEPATH"  # as the option -P
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def why_no_workers() -> str | None:
+    """Return why this process can start no worker processes, or None if it can."""
+    if multiprocessing.current_process().daemon:
+        return "this process is a daemon, which may have no children"
+    try:
+        multiprocessing.get_context("fork").Lock()  # as the workers' queues need it
+    except (OSError, ImportError) as error:
+        return f"no semaphore can be made, for which Linux needs /dev/shm to be there, writable and not full ({error})"
+    return None
+
+
+class ThisProcess:
+    """In place of workers where none can be started: each piece of work is done as it is handed over."""
+
+    crashes: tuple[type[BaseException], ...] = ()
+    tries = 3
+
+    def capacity(self) -> int:
+        """Return one."""
+        return 1
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Run the function."""
+        future: Future[Any] = Future()
+        future.set_result(function(*arguments))
+        return future
+
+    def done(self, future: Future[Any]) -> None:
+        """Do nothing."""
+
+    def stop(self, *, at_once: bool) -> None:
+        """Do nothing."""
 
 
 class LocalPool:
@@ -55,8 +92,9 @@ class LocalPool:
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Run the function in a free worker, starting one if there is none."""
-        executor = self._free.pop() if self._free else _start(self._data)
-        future = executor.submit(function, *arguments)
+        with _safe_path():
+            executor = self._free.pop() if self._free else _start(self._data)
+            future = executor.submit(function, *arguments)
         self._busy[future] = executor
         return future
 
@@ -80,8 +118,29 @@ def _start(data: Mapping[DatasetSpec, StudyData]) -> ProcessPoolExecutor:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
     return ProcessPoolExecutor(
-        max_workers=1, initializer=_prepare_worker, initargs=(os.getpid(), data), env=dict.fromkeys(_THREADS, "1")
+        max_workers=1,
+        initializer=_prepare_worker,
+        initargs=(os.getpid(), data),
+        env=dict.fromkeys((*_THREADS, _SAFE_PATH), "1"),
     )
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let the processes that are started meanwhile import nothing from the current folder.
+
+    They start as ``python -m`` and ``python -c``, which look there first: a file ``random.py`` of the user's would be
+    run. That holds for the worker, and for the processes that look after its semaphores.
+    """
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 def _prepare_worker(parent: int, data: Mapping[DatasetSpec, StudyData]) -> None:

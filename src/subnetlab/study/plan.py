@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..input_file import read_input_text
-from .plan_tables import PlanError, cells_of, check_keys, check_settings, datasets_of, tables_of
+from .plan_tables import PlanError, cells_of, check_count, check_keys, check_settings, datasets_of, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,6 +131,7 @@ class Plan:
         for where, grid in tables_of(source, "grid", content.get("grid", [{}])):
             check_settings(source, where, grid)
             cells |= dict.fromkeys(cells_of(source, where, datasets, {**common, **grid}, own=grid))
+            check_count(source, where, [cells])  # of all grids so far
         given = content.get("name", name)
         if not isinstance(given, str):
             raise PlanError(f"{source}: name must be a text, got {given!r}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 import os
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -18,7 +19,10 @@ from .cell import Cell
 from .data import DatasetSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sized
+
+LARGEST = 100_000
+"""The most cells of a study; each takes about a millisecond to check, and some kilobytes."""
 
 _LISTS = ("diagnostics",)  # settings whose value is a list, so that they cannot vary
 
@@ -55,11 +59,19 @@ def check_settings(source: str, where: str, table: Any) -> None:
     check_keys(source, where, table, tuple(f.name for f in fields(Cell) if f.name != "dataset"))
 
 
+def check_count(source: str, where: str, axes: Iterable[Sized]) -> None:
+    """Raise PlanError if the product of the lists has more cells than a study can hold."""
+    count = math.prod(map(len, axes))
+    if count > LARGEST:
+        raise PlanError(f"{source}: {where} must give at most {LARGEST:,} cells, got {count:,}; split the study")
+
+
 def datasets_of(source: str, where: str, table: Mapping[str, Any], folder: Path | None) -> list[DatasetSpec]:
     """Return the product of all lists in a table of data; paths in it are relative to the folder."""
     known = tuple(f.name for f in fields(DatasetSpec))
     check_keys(source, where, table, known, required=("name",))
     axes = [[(name, value) for value in _values(source, where, name, given)] for name, given in table.items()]
+    check_count(source, where, axes)
     specs: list[DatasetSpec] = []
     for choice in itertools.product(*axes):
         settings = dict(choice)
@@ -84,6 +96,7 @@ def cells_of(
         [(name, value) for value in _values(source, where if name in own else "settings", name, given)]
         for name, given in settings.items()
     ]
+    check_count(source, where if own else "settings", [*axes, datasets])
     for name, value in itertools.chain(*axes):
         if name == "masks":
             try:

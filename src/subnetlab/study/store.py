@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from .. import __version__
 from ..locks import locked
+from ..progress import open_standard_streams
 from .log import log
 from .reading import settings_of
 from .result import decode
@@ -66,6 +67,7 @@ class Store:
     """
 
     def __init__(self, folder: str | Path, *, tell: Callable[[str], None] | None = None) -> None:
+        open_standard_streams()
         self.folder = Path(folder)
         self._tell = tell
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core import checks
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -138,8 +140,9 @@ def _curve(
     """Return the curves of all cells, those that are shorter filled up with NaN."""
     found = [(place, r.curves[name]) for place, r in zip(places, results, strict=True) if r and name in r.curves]
     dimensions = _DIMENSIONS.get(name, _STATE)
-    longest = tuple(np.max([a.shape for _, a in found], axis=0)) if found else (0,) * len(dimensions)
-    kind = np.result_type(*(a.dtype for _, a in found)) if found else np.float32
+    longest = tuple(np.max([a.shape for _, a in found], axis=0).tolist()) if found else (0,) * len(dimensions)
+    kind = np.result_type(*(a.dtype for _, a in found)) if found else np.dtype(np.float32)
+    checks.memory("Study.table", "curves", f"an array {name!r}", kind.itemsize * math.prod(shape + longest))
     array = np.full(shape + longest, np.nan, dtype=kind)
     for place, a in found:
         array[(*place, *(slice(0, size) for size in a.shape))] = a
