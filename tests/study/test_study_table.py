@@ -329,3 +329,31 @@ def test_a_file_name_that_is_no_utf8_is_escaped_in_every_export(tmp_path, inline
     with open(tmp_path / "t.csv", newline="") as file:
         assert [row["dataset"] for row in csv.DictReader(file)] == [escaped]
     assert [row["dataset"] for row in pq.read_table(tmp_path / "t.parquet").to_pylist()] == [escaped]
+
+
+@pytest.mark.parametrize("ending", ["nc", "csv", "parquet"])
+def test_an_export_takes_the_place_of_an_earlier_one_and_of_nothing_else(study, tmp_path, ending):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / f"t.{ending}"
+    for _ in range(2):
+        study.export(path)
+    made = path.read_bytes()
+    for foreign in (b"my,own\n1,2\n", b"CDF\x01 of somebody else", b"PAR1 of somebody else"):
+        path.write_bytes(foreign)
+        with pytest.raises(FileExistsError, match="is no earlier result"):
+            study.export(path)
+        assert path.read_bytes() == foreign
+    study.export(path, force=True)
+    assert path.read_bytes() == made
+
+
+def test_a_table_of_somebody_elses_is_not_written_over(study, tmp_path):
+    """Files of the same kinds, with other columns."""
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    pd.DataFrame({"key": [1], "price": [2]}).to_parquet(tmp_path / "t.parquet")
+    xr.Dataset({"price": ("x", [1.0])}).to_netcdf(tmp_path / "t.nc", engine="scipy")
+    (tmp_path / "t.csv").write_text("key,price\n1,2\n")
+    for ending in ("nc", "csv", "parquet"):
+        with pytest.raises(FileExistsError, match="is no earlier result"):
+            study.export(tmp_path / f"t.{ending}")

@@ -20,11 +20,13 @@ class Options:
     """The file, ending in .nc (netCDF), .csv or .parquet; table.nc in the folder if not given."""
     curves: bool = True
     """Include the errors of all rounds (netCDF, Parquet)."""
+    force: bool = False
+    """Write over a file that is no earlier export."""
 
 
 def run(options: Options) -> int:
     """Write the file and print its name."""
     target = options.folder / "table.nc" if options.to is None else options.to
-    open_study(options.folder).export(target, curves=options.curves)
+    open_study(options.folder).export(target, curves=options.curves, force=options.force)
     print(target)
     return 0

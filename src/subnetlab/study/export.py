@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atomic import atomic_file
+from ..atomic import atomic_file, refuse_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,16 +20,30 @@ _LARGEST_INT = 2**31 - 1
 _LARGEST_INT64 = 2**63 - 1
 
 
-def export(study: Study, path: Path, *, curves: bool) -> None:
+def export(study: Study, path: Path, *, curves: bool, force: bool) -> None:
     """Write the study; see `Study.export`."""
     writer = WRITERS.get(path.suffix)
     if writer is None:
         raise ValueError(f"Study.export: path must end in {', '.join(WRITERS)}, got {path.name!r}")
     if path.exists() and any(path.samefile(source) for source in _sources(study)):
         raise ValueError(f"Study.export: path must not be the study's own data, got {path}")
+    refuse_foreign(path, lambda head: _is_export(path, head), force=force)
     content = writer(study, curves)
     with atomic_file(path) as file:
         file.write(content)
+
+
+def _is_export(path: Path, head: bytes) -> bool:
+    """Return whether a file is an earlier export, of any study and version."""
+    if path.suffix == ".csv":
+        return head.startswith(b"key,dataset,")
+    if path.suffix == ".nc":
+        return head.startswith(b"CDF") and b"step_size_used" in head
+    pa, pq = _arrow()
+    try:
+        return {"key", "dataset", "status"} <= set(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError):
+        return False
 
 
 def _sources(study: Study) -> list[Path]:
@@ -67,12 +81,17 @@ def _csv(study: Study, curves: bool) -> bytes:
     return text.getvalue().encode(errors="backslashreplace")
 
 
-def _parquet(study: Study, curves: bool) -> bytes:
+def _arrow() -> tuple[Any, Any]:
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        import pyarrow
+        import pyarrow.parquet
     except ImportError as error:
         raise ImportError("Study.export: Parquet needs pyarrow: pip install 'subnetlab[parquet]'") from error
+    return pyarrow, pyarrow.parquet
+
+
+def _parquet(study: Study, curves: bool) -> bytes:
+    pa, pq = _arrow()
     rows = study.records()
     columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in _columns(rows)}
     columns = {name: _column(values) for name, values in columns.items()}
@@ -96,8 +115,7 @@ def _columns(rows: list[dict[str, Any]]) -> list[str]:
 
 def _column(values: list[Any]) -> Any:
     """Return the values as a column: as text where numbers and words mix (step_size = 0.1 and "auto")."""
-    import pyarrow as pa
-
+    pa, _ = _arrow()
     if any(isinstance(value, str) for value in values):
         return pa.array([None if value is None else _readable(str(value)) for value in values], pa.string())
     numbers = [value for value in values if isinstance(value, int)]

@@ -72,7 +72,7 @@ class Study:
             rows.append(row)
         return rows
 
-    def export(self, path: str | Path, *, curves: bool = True) -> None:
+    def export(self, path: str | Path, *, curves: bool = True, force: bool = False) -> None:
         """Write the results to a file; its ending says how.
 
         ``.nc``: netCDF of `table`. ``.csv``: `records`. ``.parquet``: `records` with the curves as lists (needs
@@ -83,6 +83,8 @@ class Study:
         path : str or Path
         curves : bool, default True
             Whether netCDF and Parquet hold the curves.
+        force : bool, default False
+            Write over a file that is no earlier export.
 
         Raises
         ------
@@ -90,10 +92,12 @@ class Study:
             If the ending is another, or the file is one that the study was trained on.
         ImportError
             If Parquet is wanted and pyarrow is not installed.
+        FileExistsError
+            If the file is there and no earlier export.
         OSError
             If the file cannot be written.
         """
-        export(self, Path(path), curves=curves)
+        export(self, Path(path), curves=curves, force=force)
 
     def counts(self) -> dict[str, int]:
         """Return how many cells are "ok", "diverged", "failed" and "pending"."""
