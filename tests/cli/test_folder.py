@@ -169,6 +169,15 @@ def test_theory_refuses_the_figure_of_another_run(folders, tmp_path, capsys):
     assert main([*other, "--force"]) == 0
 
 
+def test_a_folder_of_a_run_is_accepted_wherever_its_file_is(folders, tmp_path, capsys):
+    run = sl.load_run(folders["train"])
+    assert run.history == sl.load_run(folders["train"] / "run.npz").history
+    for place in (folders["train"], folders["train"] / "run.npz"):
+        assert main(["theory", str(place), "--json", "--out", str(folders["theory"]), "--force"]) == 0
+    with pytest.raises(FileNotFoundError, match=r"^load_run: path must be the path of a file, got .*run\.npz"):
+        sl.load_run(tmp_path)
+
+
 def test_the_folder_says_what_its_results_come_from(folders):
     for command in ("train", "reproduce"):
         provenance = json.loads((folders[command] / "provenance.json").read_text())

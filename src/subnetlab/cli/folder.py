@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..atomic import atomic_file, remove_leftovers
 from ..locks import locked
 from ..study.store import DATABASE
-from ..training.run import versions
+from ..training.run import RUN_FILE, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ _SETTINGS, _PROVENANCE = "settings.json", "provenance.json"
 _LOCK = "folder.lock"
 _DERIVED = ("report.html", *(f"theory.{ending}" for ending in ("csv", "pdf", "svg", "png")))
 _JOBS = "job-*.npz"  # one per machine
-_RUN = ("run.npz", "network.npz", "history.csv", "summary.json")
+_RUN = (RUN_FILE, "network.npz", "history.csv", "summary.json")
 
 # What each command writes, besides settings and provenance: gone when other settings take the folder over. What the
 # other machines of a launch write while they wait for machine 0 is no result.
@@ -130,7 +130,7 @@ def command_of(path: Path) -> str | None:
         return "launch"
     if (path / DATABASE).exists():
         return "study"
-    return "train" if (path / "run.npz").exists() else None
+    return "train" if (path / RUN_FILE).exists() else None
 
 
 def clear_leftovers(path: Path, command: str) -> None:

@@ -16,7 +16,7 @@ from ..engines.distributed.ledger import COSTS
 from ..engines.table import ENGINES
 from ..history import HistoryBuilder
 from ..training.data import TrainingData
-from ..training.run import RunSettings, TrainingRun
+from ..training.run import RUN_FILE, RunSettings, TrainingRun
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def save_results(
     with atomic_file(folder / "history.csv") as file:
         file.write(_table(history, manifest.history["costs"]).encode())
     if whole_run:
-        _run(job, checkpoints, manifest, history).save(folder / "run.npz")
+        _run(job, checkpoints, manifest, history).save(folder / RUN_FILE)
     return history.full_error
 
 

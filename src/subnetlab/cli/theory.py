@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..training import load_run
+from ..training.run import run_file
 from .folder import output_folder
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Judge, print and draw."""
-    file = options.run / "run.npz" if options.run.is_dir() else options.run
+    file = run_file(options.run)
     run = load_run(file)
     with _figure_folder(options, file) as folder:
         verdict = run.theory(failure_prob=options.failure_prob, init_scale=options.init_scale)

@@ -16,6 +16,7 @@ from ..core.scheme import TrainingScheme
 from ..datasets import headline, notes
 from ..training import DivergenceError, TrainingInterrupted, load_run
 from ..training.loop import complete
+from ..training.run import RUN_FILE
 from ..training.session import TrainingSession
 from .data_options import DataOptions
 from .folder import output_folder, write_json
@@ -76,7 +77,7 @@ def run(options: Options) -> int:
 
 def _train(options: Options, session: TrainingSession, data: Dataset) -> None:
     """Go on from what the folder holds, or from the start; keep what is done now and then."""
-    folder, file = options.out, options.out / "run.npz"
+    folder, file = options.out, options.out / RUN_FILE
     if file.exists() and not options.force:
         saved = load_run(file)
         _check_rounds(saved, options.scheme.rounds, folder)
@@ -141,7 +142,7 @@ def _settings(options: Options, data: Dataset) -> dict[str, Any]:
 
 
 def _save(run: TrainingRun, folder: Path) -> None:
-    run.save(folder / "run.npz")
+    run.save(folder / RUN_FILE)
     run.export_network(folder / "network.npz")
     with atomic_file(folder / "history.csv") as file:
         file.write(_history_table(run).encode())

@@ -12,14 +12,13 @@ from ..study.data import DatasetSpec
 from ..study.store import DATABASE
 from ..study.study import Study, open_study
 from ..training import load_run
+from ..training.run import RUN_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from ..training import TrainingRun
-
-_RUN = "run.npz"
 
 
 @dataclass(frozen=True)
@@ -87,17 +86,17 @@ def open_source(path: Path) -> Source:
         return RunSource(load_run(path), "", {}, {})
     if (path / DATABASE).is_file():
         return _open_cells(path)
-    if (path / _RUN).is_file():
+    if (path / RUN_FILE).is_file():
         settings = _read_json(path / "settings.json", {})
         name = _at(settings, "data", "name") or _at(settings, "provenance", "name") or ""
         provenance = _read_json(path / "provenance.json", {}) or _at(settings, "provenance") or {}
-        return RunSource(load_run(path / _RUN), str(name), provenance, _read_json(path / "summary.json", {}))
+        return RunSource(load_run(path), str(name), provenance, _read_json(path / "summary.json", {}))
     if (path / "history.csv").is_file():
         raise ValueError(
-            f"{path}: must hold {_RUN}, got history.csv alone: launch writes no {_RUN} of a network above 1 GiB"
+            f"{path}: must hold {RUN_FILE}, got history.csv alone: launch writes no {RUN_FILE} of a network above 1 GiB"
         )
     raise ValueError(
-        f"{path}: must be a folder that train, launch, study or reproduce made, got neither {_RUN} nor {DATABASE}"
+        f"{path}: must be a folder that train, launch, study or reproduce made, got neither {RUN_FILE} nor {DATABASE}"
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -20,13 +21,12 @@ from .data import TrainingData
 from .run_check import check_arrays, check_run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..core.losses import LossName
     from ..core.scheme import TrainingScheme
     from ..engines.base import Device, Dtype
     from ..theory.verdict import Verdict
 
+RUN_FILE = "run.npz"  # in the folder of a command
 _KIND = "subnetlab-run"
 _VERSION = 1
 
@@ -173,8 +173,19 @@ class TrainingRun:
         )
 
 
+def run_file(path: str | Path) -> Path:
+    """Return the file of a run: ``run.npz`` where the path is a folder of ``subnetlab train`` or ``launch``."""
+    path = Path(path)
+    return path / RUN_FILE if path.is_dir() else path
+
+
 def load_run(path: str | Path) -> TrainingRun:
-    """Return the run that `TrainingRun.save` wrote.
+    """Return the run that `TrainingRun.save`, ``subnetlab train`` or ``subnetlab launch`` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, or the folder of the command.
 
     Raises
     ------
@@ -191,8 +202,8 @@ def load_run(path: str | Path) -> TrainingRun:
     >>> load_run("run.npz").history.rounds
     3
     """
+    path = run_file(path)
     meta, arrays = read_archive(path, _KIND, _VERSION, owner="load_run")
-
     try:
         run = _from_archive(meta, arrays)
         check_run(run)
