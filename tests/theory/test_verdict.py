@@ -140,3 +140,23 @@ def test_the_bound_is_not_kept_if_a_known_error_exceeds_it():
 
 def test_the_prediction_follows_patterns_for_few_rows():
     assert trained(sl.Bernoulli(2, 0.5)).theory().prediction.patterns == "moving"
+
+
+@pytest.mark.parametrize("law", [sl.Bernoulli(2, 0.5), sl.Categorical(2)])
+@pytest.mark.parametrize("step_size", [50.0, 1e10, 1e150])
+def test_a_run_that_diverged_is_judged_whatever_its_step(law, step_size):
+    """Theorem 4's rate (1 - eta lambda_0 / 2)^tau means nothing where eta lambda_0 exceeds 2."""
+    with pytest.raises(sl.DivergenceError) as diverged:
+        sl.train(NET, X, Y, sl.TrainingScheme(law, rounds=400, local_steps=5, step_size=step_size))
+    result = diverged.value.run.theory()
+    assert not result.promises[result.theorem][0].met
+    assert ("Theorem 4 (paper) does not apply: the step size must be below 2 / lambda_0" in str(result)) == (
+        result.theorem == "theorem4"
+    )
+
+
+def test_a_step_whose_square_is_no_number_is_refused():
+    with pytest.raises(sl.DivergenceError) as diverged:
+        sl.train(NET, X, Y, sl.TrainingScheme(sl.Bernoulli(2, 0.5), rounds=9, step_size=1e200))
+    with pytest.raises(ValueError, match=r"theory: step_size must be at most 1e\+150, got 1e\+200"):
+        diverged.value.run.theory()

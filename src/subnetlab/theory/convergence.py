@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..core.masks import MaskLaw
     from .setting import TheorySetting
 
-_LARGEST_WIDTH = 1e300
+_LARGEST_WIDTH = 1e200  # its power 1.5 is a number
 
 
 def convergence_theorem(masks: MaskLaw) -> str:
@@ -27,6 +27,7 @@ def convergence_theorem(masks: MaskLaw) -> str:
     return "theorem4" if partitions(masks) else "theorem3"
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def bound_curve(setting: TheorySetting, rate: float, start: float, floor: float) -> FloatArray:
     """Return rate^k start + floor for k = 0, ..., K."""
     return rate ** np.arange(setting.rounds + 1) * start + floor
@@ -85,6 +86,14 @@ def singular(setting: TheorySetting) -> str:
             f"({len(setting.parallel)} such pairs)"
         )
     return f"lambda_0 > 0 is not shown: computed {setting.smallest_eigenvalue:.3g}, within its rounding error of 0"
+
+
+def unstable(setting: TheorySetting) -> str:
+    """Return why a subnetwork's rate per local step, 1 - eta lambda_0 / 2, is none; empty if it is one."""
+    limit = 2 / setting.smallest_eigenvalue
+    if setting.step_size < limit:
+        return ""
+    return f"the step size must be below 2 / lambda_0 = {limit:.4g}, got {setting.step_size:.4g}"
 
 
 def uncovered(setting: TheorySetting) -> str:

@@ -54,6 +54,7 @@ class Prediction:
 
 
 @undisturbed(threads=1)
+@np.errstate(over="ignore", invalid="ignore")  # a step that is too large grows without limit
 def predict(
     model: LazyModel,
     scheme: TrainingScheme,
@@ -127,17 +128,16 @@ def predict(
     c = xi * (1 - xi) * model.spread
     floor = _floor(rho**2, model.initial_moment(xi), noise_of_a_round(c))
     rounds = np.arange(scheme.rounds + 1)[:, np.newaxis]
-    with np.errstate(over="ignore", invalid="ignore"):
-        if patterns == "frozen":
-            mean = rho ** (2 * rounds) * model.initial_moment(xi)  # (K + 1, n)
-            noise = noise_of_a_round(c) * _geometric_sum(rho**2, rounds)
-        else:
-            own = float(moments.mean_step) - theta**2 * shared
-            error, spread = moving_mean_and_spread(model, xi, theta, own, eta, tau, scheme.rounds)
-            mean, c = error**2, xi * (1 - xi) * spread[:-1]
-            noise = _accumulated(np.broadcast_to(noise_of_a_round(c), c.shape), rho**2)
-        per_step = shrink ** (2 * np.arange(tau + 1)[:, np.newaxis])  # (tau + 1, n)
-        subnetworks = ((mean + noise)[:-1] + c) @ per_step.T
+    if patterns == "frozen":
+        mean = rho ** (2 * rounds) * model.initial_moment(xi)  # (K + 1, n)
+        noise = noise_of_a_round(c) * _geometric_sum(rho**2, rounds)
+    else:
+        own = float(moments.mean_step) - theta**2 * shared
+        error, spread = moving_mean_and_spread(model, xi, theta, own, eta, tau, scheme.rounds)
+        mean, c = error**2, xi * (1 - xi) * spread[:-1]
+        noise = _accumulated(np.broadcast_to(noise_of_a_round(c), c.shape), rho**2)
+    per_step = shrink ** (2 * np.arange(tau + 1)[:, np.newaxis])  # (tau + 1, n)
+    subnetworks = ((mean + noise)[:-1] + c) @ per_step.T
     return Prediction(
         full_error=(mean + noise).sum(axis=1),
         sampled_error=subnetworks[:, 0],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import checks
-from ..core.inputs import ParallelRows, check_features, check_targets, has_unit_rows, parallel_rows
+from ..core.inputs import LARGEST, ParallelRows, check_features, check_targets, has_unit_rows, parallel_rows
 from ..kernels.certified import certified_smallest_eigenvalue
 from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.infinite import infinite_ntk, infinite_ntk_entry_error
@@ -177,7 +177,10 @@ def _step_size(scheme: TrainingScheme, step_size: float | None, lambda_0: float,
         return step_size_limit(lambda_0, n, scheme.masks, scheme.local_steps)
     if isinstance(eta, str):
         raise ValueError(f"theory: step_size must be given as a number, the scheme has {eta!r}")
-    return checks.positive_number("theory", "step_size", eta)
+    eta = checks.positive_number("theory", "step_size", eta)
+    if eta > LARGEST:
+        raise ValueError(f"theory: step_size must be at most {LARGEST:g}, got {eta:g}")
+    return eta
 
 
 def beyond_the_paper(scheme: TrainingScheme) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..core.masks.law import partitions
 from .constants import categorical_floor, local_shrinkage, repaired_categorical_floor
-from .convergence import bound_curve, singular, uncovered, width_conditions
+from .convergence import bound_curve, singular, uncovered, unstable, width_conditions
 from .record import Condition, Constants, Promise, not_applicable
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def theorem4(setting: TheorySetting, constants: Constants = "paper", gamma: floa
         raise ValueError(f"theorem4: gamma must be in (0, 1), got {gamma}")
     if not partitions(setting.masks):
         return not_applicable("Theorem 4", constants, "it is about categorical masks: see Theorem 3")
-    if reason := singular(setting) or uncovered(setting):
+    if reason := singular(setting) or uncovered(setting) or unstable(setting):
         return not_applicable("Theorem 4", constants, reason)
     if constants == "paper":
         alpha = (1 - gamma) * local_shrinkage(setting)
