@@ -97,3 +97,16 @@ def test_the_law_is_asked_whether_it_fits(refused):
 def test_short_forms_refused(make, owner, refused):
     with refused(ValueError, owner):
         make()
+
+
+@pytest.mark.parametrize("law", [sl.Bernoulli(10**12, 0.5), sl.Categorical(10**12), sl.AllNeurons(10**12)])
+def test_more_subnetworks_than_fit_in_memory_are_refused_before_work(law):
+    for settings, name in (({"masks": law}, "n_subnetworks"), ({"local_steps": 10**15}, "local_steps")):
+        scheme = sl.TrainingScheme(**{**GOOD, **settings})
+        with pytest.raises(ValueError, match=rf"TrainingScheme: {name} must give .* that fit into the memory"):
+            scheme.check(20, 5)
+
+
+def test_a_number_too_large_for_a_float_is_refused_in_words_too():
+    with pytest.raises(ValueError, match=r"TrainingScheme: rounds must give .* that fit into the memory"):
+        sl.TrainingScheme(sl.Bernoulli(3, 0.5), rounds=10**400).check(20, 5)

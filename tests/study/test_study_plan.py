@@ -141,7 +141,7 @@ def test_more_datasets_than_a_study_can_hold_are_refused_before_they_are_made():
         ({"n_subnetworks": 10**12}, r"n_subnetworks must give masks \(p, m\) that fit into the memory of this machine"),
         ({"masks": "categorical", "selection_prob": None, "n_subnetworks": 10**12}, "n_subnetworks must give masks"),
         ({"rounds": 10**13}, "rounds must give errors of all local steps that fit into the memory"),
-        ({"local_steps": 10**13}, "rounds must give errors of all local steps that fit into the memory"),
+        ({"local_steps": 10**13}, "local_steps must give errors of a round that fit into the memory"),
         ({"rounds": 10**6, "local_steps": 10**3, "n_subnetworks": 10**4, "record": "subnetworks"}, "record must give"),
     ],
 )

@@ -52,6 +52,7 @@ ODD = [
     lambda a: a[..., np.newaxis],
     lambda a: a.astype(str),
     lambda a: a.astype(np.int64),
+    lambda a: a.astype(np.float16),
     lambda a: np.full_like(a, np.nan),
     lambda a: np.zeros((0, *a.shape[1:])),
     lambda a: np.stack([a, a]),
@@ -65,7 +66,7 @@ def test_an_array_of_another_kind_or_shape_is_refused(parts, tmp_path, change):
     may_be_nan |= {"history.weight_movement", *(name for name in arrays if name.startswith(("comparison", "state")))}
     may_be_nan |= {"data.sample_weight", "data.X_validation", "data.y_validation"}
     for name, array in arrays.items():
-        if name.startswith("state.") or (change == 4 and name in may_be_nan):
+        if name.startswith("state.") or (change == 5 and name in may_be_nan):
             continue
         with pytest.raises(ArchiveError, match=r"is no run that subnetlab wrote|not a readable"):
             load(tmp_path, meta, {**arrays, name: ODD[change](array)})
@@ -84,12 +85,64 @@ def test_a_missing_array_is_refused_and_so_is_one_too_many(parts, tmp_path):
         load(tmp_path, meta, {**arrays, "surprise": np.ones(2)})
 
 
-def test_a_state_of_another_engine_is_refused_when_training_goes_on(parts, tmp_path):
-    meta, arrays = parts
-    arrays = {name: array for name, array in arrays.items() if not name.startswith("state.")}
-    run = load(tmp_path, meta, {**arrays, "state.other": np.ones(3)})
-    with pytest.raises(ValueError, match="resume: the run must hold a state of engine"):
-        sl.resume(run, rounds=7)
+@pytest.mark.parametrize("engine", ["reference", "primal", "dual", "minibatch", "event", "lookup"])
+def test_a_state_that_is_not_the_engines_is_refused_when_training_goes_on(parts, tmp_path, engine):
+    """Of another name, shape or kind, in any array: told before a round is run."""
+    scheme = sl.TrainingScheme(sl.Bernoulli(3, 0.5), rounds=5, local_steps=2, step_size=0.1)
+    sl.train(sl.ShallowReLU.initialize(6, 4), X, Y, scheme, engine=engine).save(tmp_path / "run.npz")
+    meta, arrays = read_archive(tmp_path / "run.npz", "subnetlab-run", 1)
+    assert sl.resume(load(tmp_path, meta, arrays), rounds=7).history.rounds == 7
+    for name, array in [(name, array) for name, array in arrays.items() if name.startswith("state.")]:
+        rest = {key: value for key, value in arrays.items() if key != name}
+        for other in (
+            {"state.other": array},
+            {name: array[:-1]},
+            {name: array[:, np.newaxis]},
+            {name: np.zeros(array.shape, np.float16)},
+        ):
+            run = load(tmp_path, meta, {**rest, **other})
+            with pytest.raises(ValueError, match="resume: the run must hold a state of engine"):
+                sl.resume(run, rounds=7)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("scheme", "masks", "n_subnetworks"), 10**12),
+        (("scheme", "masks"), {"law": "categorical", "n_subnetworks": 10**12, "probabilities": None}),
+        (("scheme", "local_steps"), 10**15),
+        (("scheme", "rounds"), 10**400),
+        (("settings", "threads"), 10**9),
+        (("settings", "threads"), 10**400),
+        (("settings", "engine_version"), -1),
+    ],
+)
+def test_sizes_that_no_run_has_are_refused_before_anything_is_made_for_them(parts, tmp_path, place, value):
+    meta, arrays = copy.deepcopy(parts[0]), dict(parts[1])
+    inside = meta
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = value
+    if place[-1] == "local_steps":  # no round done, so that no array tells the number
+        meta["status"] = "unfinished"
+        arrays = {name: a for name, a in arrays.items() if not name.startswith("comparison")}
+        arrays["history.sampled_error"], arrays["history.local_error"] = np.zeros(0), np.zeros((0, value))
+        arrays["history.subnetwork_errors"] = np.zeros((0, value + 1, 3))
+        for name in ("full_error", "validation_error", "pattern_change", "weight_movement"):
+            arrays[f"history.{name}"] = arrays[f"history.{name}"][:1]
+    else:
+        arrays.pop("history.subnetwork_errors")
+    with pytest.raises(ArchiveError, match="is no run that subnetlab wrote"):
+        load(tmp_path, meta, arrays)
+
+
+def test_theory_of_a_run_that_asks_for_more_rounds_than_a_curve_shows_is_refused(parts, tmp_path):
+    meta, arrays = copy.deepcopy(parts[0]), dict(parts[1])
+    meta["scheme"]["rounds"], meta["status"] = 10**8, "unfinished"
+    arrays = {name: a for name, a in arrays.items() if name != "data.sample_weight"}
+    run = load(tmp_path, meta, arrays)
+    with pytest.raises(ValueError, match="theory: rounds x local_steps must be at most"):
+        run.theory()
 
 
 json_values = st.recursive(

@@ -10,21 +10,24 @@ from typing import Any
 import numpy as np
 
 
-def whole_number(owner: str, name: str, value: Any, *, least: int) -> int:
-    """Return ``value`` as an int of at least ``least``.
+def whole_number(owner: str, name: str, value: Any, *, least: int, most: int | None = None) -> int:
+    """Return ``value`` as an int of at least ``least``, and at most ``most`` if there is such a limit.
 
     Raises
     ------
     TypeError
         If the value is no whole number (a bool is none).
     ValueError
-        If it is below ``least``.
+        If it is below ``least`` or above ``most``.
     """
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{owner}: {name} must be a whole number, got {value!r}")
-    if value < least:
+    number = int(value)
+    if number < least:
         raise ValueError(f"{owner}: {name} must be at least {least}, got {value}")
-    return int(value)
+    if most is not None and number > most:
+        raise ValueError(f"{owner}: {name} must be at most {most}, got {value}")
+    return number
 
 
 def seed_number(owner: str, value: Any) -> int:
@@ -42,8 +45,8 @@ def memory(owner: str, name: str, what: str, n_bytes: int) -> None:
     """
     if hasattr(os, "sysconf") and n_bytes > (there := os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")):
         raise ValueError(
-            f"{owner}: {name} must give {what} that fit into the memory of this machine, {there / 1e9:,.0f} GB, "
-            f"got {n_bytes / 1e9:,.0f} GB"
+            f"{owner}: {name} must give {what} that fit into the memory of this machine, {there // 10**9:,} GB, "
+            f"got {n_bytes // 10**9:,} GB"
         )
 
 

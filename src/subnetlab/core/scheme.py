@@ -175,10 +175,11 @@ class TrainingScheme:
             raise ValueError(f"{owner}: cut_groups must be 'all' for a shallow network, got {self.cut_groups!r}")
         if self.outer is not None:
             raise ValueError(f"{owner}: outer must be None for a shallow network, got {self.outer!r}")
-        checks.memory(owner, "n_subnetworks", "masks (p, m)", self.masks.n_subnetworks * width)
-        checks.memory(owner, "rounds", "errors of all local steps", 8 * self.rounds * self.local_steps)
+        p, tau = self.masks.n_subnetworks, self.local_steps
+        checks.memory(owner, "n_subnetworks", "masks (p, m)", p * width)
+        checks.memory(owner, "local_steps", "errors of a round", 8 * p * tau)
+        checks.memory(owner, "rounds", "errors of all local steps", 8 * self.rounds * tau)
         self.masks.check(width, self.rounds)
-        p = self.masks.n_subnetworks
         if partitions(self.masks) and p > width:
             warnings.warn(
                 f"{owner}: {p} subnetworks share {width} neurons, so that at least {p - width} of them hold none in "

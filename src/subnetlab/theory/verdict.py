@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .record import Promise
 
 _MOST_ROWS_FOLLOWED = 300  # with more the prediction takes patterns as frozen: following them costs n^2 per neuron
+_MOST_STEPS = 10**8  # of a run: bounds and prediction hold a number for each
 _ROUNDOFF_ERROR = 1e-18  # relative to the first error: below it ratios of errors are rounding
 
 
@@ -176,7 +177,8 @@ def verdict(
     Raises
     ------
     ValueError
-        If the theory is not about the data: rows without norm 1, several outputs, sample weights.
+        If the theory is not about the data: rows without norm 1, several outputs, sample weights; or the run asks
+        for more steps than a curve can show.
 
     Examples
     --------
@@ -189,6 +191,9 @@ def verdict(
     """
     if run.data.sample_weight is not None:
         raise ValueError("theory: sample_weight must be None, the theory is about plain errors")
+    if run.scheme.rounds * run.scheme.local_steps > _MOST_STEPS:
+        K, tau = run.scheme.rounds, run.scheme.local_steps
+        raise ValueError(f"theory: rounds x local_steps must be at most {_MOST_STEPS:,}, got {K} x {tau}")
     X, y = run.data.X, run.data.y
     start = run.initial_network
     kappa = float(np.sqrt(np.mean(start.weights.astype(float) ** 2))) if init_scale is None else init_scale

@@ -8,16 +8,15 @@ import numpy as np
 
 from ..core import checks
 from ..core.law_check import check_first_masks
-from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
 from ..core.scheme import TrainingScheme
-from ..engines.base import DEVICES, DTYPES, Problem
+from ..engines.base import Problem
 from ..engines.choice import Workload, choose_engine
 from ..engines.table import ENGINES, check_capabilities, check_place, needed_capabilities
 from ..surroundings import undisturbed
 from .data import TrainingData, checked_data
-from .diagnostics import DIAGNOSTICS
 from .run import RunSettings
+from .run_check import check_settings
 from .step_size import resolve_step_size
 
 if TYPE_CHECKING:
@@ -56,19 +55,14 @@ def resolved(
     """
     checks.instance("train", "network", network, ShallowReLU)
     checks.instance("train", "scheme", scheme, TrainingScheme)
-    checks.one_of("train", "loss", loss, tuple(LOSSES))
+    check_settings(
+        "train", record=record, dtype=dtype, device=device, loss=loss, threads=threads, diagnostics=diagnostics
+    )
     learn_signs = checks.flag("train", "learn_signs", learn_signs)
     data = checked_data(network, X, y, validation, sample_weight, loss)
     scheme.check(network.width, len(data.X))
     seed = checks.seed_number("train", seed)
     check_first_masks(scheme.masks, seed, network.width)
-    checks.one_of("train", "record", record, ("mean", "subnetworks", "rounds", "none"))
-    checks.one_of("train", "dtype", dtype, DTYPES)
-    checks.one_of("train", "device", device, DEVICES)
-    checks.instance("train", "diagnostics", diagnostics, tuple | list)
-    for diagnostic in diagnostics:
-        checks.one_of("train", "diagnostics", diagnostic, DIAGNOSTICS)
-    threads = checks.whole_number("train", "threads", threads, least=1)
     problem = make_problem(network, data, scheme, loss, learn_signs, record)
     needed = needed_capabilities(problem, scheme, dtype)
     name = choose_engine(needed) if engine == "auto" else engine
@@ -85,7 +79,7 @@ def resolved(
         engine=name,
         engine_version=ENGINES[name].version,
         dtype=dtype,
-        threads=threads,
+        threads=int(threads),
         step_size=step_size,
         record=record,
         diagnostics=tuple(diagnostics),

@@ -45,6 +45,8 @@ _SHAPES: dict[str, str] = {
     "comparison.history.full_error": "? k+1",
     "comparison.history.subnetwork_errors": "? k tau+1 p",
 }
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+_MOST_THREADS = 2**16
 _FREE = ("state.", "masks.")  # the engine's own; checked by the law
 
 
@@ -68,7 +70,7 @@ def check_arrays(arrays: Mapping[str, np.ndarray], sizes: dict[str, int]) -> Non
                 raise ValueError(f"{name} is missing")
             continue
         array = arrays[name]
-        if array.dtype.kind != "f":
+        if array.dtype not in _FLOATS:
             raise ValueError(f"{name} must hold floating-point numbers, got {array.dtype}")
         if "o" in expected and not outputs:
             expected.remove("o")
@@ -87,28 +89,55 @@ def _size(letter: str, found: int, sizes: dict[str, int]) -> int:
     return sizes.setdefault(base, found - int(more or 0)) + int(more or 0)
 
 
+def check_settings(
+    owner: str, *, record: Any, dtype: Any, device: Any, loss: Any, threads: Any, diagnostics: Any
+) -> None:
+    """Raise TypeError or ValueError unless the settings are among those that there are.
+
+    Parameters
+    ----------
+    owner : str
+        Whose settings errors say they are: those of a request to train, or of a file.
+    record, dtype, device, loss, threads, diagnostics
+        As in `RunSettings`.
+    """
+    checks.one_of(owner, "loss", loss, tuple(LOSSES))
+    checks.one_of(owner, "record", record, ("mean", "subnetworks", "rounds", "none"))
+    checks.one_of(owner, "dtype", dtype, DTYPES)
+    checks.one_of(owner, "device", device, DEVICES)
+    checks.instance(owner, "diagnostics", diagnostics, tuple | list)
+    for diagnostic in diagnostics:
+        checks.one_of(owner, "diagnostics", diagnostic, DIAGNOSTICS)
+    checks.whole_number(owner, "threads", threads, least=1, most=_MOST_THREADS)
+
+
 def check_run(run: TrainingRun) -> None:
     """Raise TypeError or ValueError unless settings, status and history of a run agree with each other."""
     settings, scheme, history = run.settings, run.scheme, run.history
+    check_settings(
+        "settings",
+        record=settings.record,
+        dtype=settings.dtype,
+        device=settings.device,
+        loss=settings.loss,
+        threads=settings.threads,
+        diagnostics=settings.diagnostics,
+    )
     checks.seed_number("settings", settings.seed)
-    checks.one_of("settings", "dtype", settings.dtype, DTYPES)
-    checks.one_of("settings", "device", settings.device, DEVICES)
-    checks.one_of("settings", "loss", settings.loss, tuple(LOSSES))
-    checks.one_of("settings", "record", settings.record, ("mean", "subnetworks", "rounds", "none"))
-    checks.whole_number("settings", "threads", settings.threads, least=1)
     checks.whole_number("settings", "engine_version", settings.engine_version, least=0)
     checks.positive_number("settings", "step_size", settings.step_size)
     checks.instance("settings", "engine", settings.engine, str)
     checks.instance("settings", "learn_signs", settings.learn_signs, bool)
-    for diagnostic in settings.diagnostics:
-        checks.one_of("settings", "diagnostics", diagnostic, DIAGNOSTICS)
     checks.one_of("run", "status", run.status, ("finished", "unfinished", "diverged"))
     checks.instance("run", "provenance", run.provenance, dict)
     scheme.check(run.network.width, len(run.data.X))
     if history.rounds > scheme.rounds or (run.status == "finished") != (history.rounds == scheme.rounds):
         raise ValueError(f"a {run.status} run of {scheme.rounds} rounds must not have a history of {history.rounds}")
-    if not all(np.isfinite(part).all() for part in (run.data.X, run.data.y)):
-        raise ValueError("data must be finite")
+    for name, values in vars(run.data).items():
+        if values is not None and not np.isfinite(values).all():
+            raise ValueError(f"data.{name} must be finite")
+    if run.data.sample_weight is not None and run.data.sample_weight.min() < 0:
+        raise ValueError("data.sample_weight must be at least 0")
     measured: dict[str, Any] = {} if settings.record == "none" else {"full_error": history.full_error}
     if settings.record in ("mean", "subnetworks"):
         measured |= {"sampled_error": history.sampled_error, "local_error": history.local_error}

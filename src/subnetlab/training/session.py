@@ -18,6 +18,7 @@ from .request import make_problem, resolved
 from .run import RunSettings, TrainingRun
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from ..core.arrays import FloatArray
@@ -238,10 +239,10 @@ class TrainingSession:
             self._history = HistoryBuilder(keep_subnetworks=self._settings.record == "subnetworks", **shape)
             self._note_state(np.nan if self._settings.record == "none" else self._engine.full_error(self._state))
         else:
-            try:
-                self._state = self._engine.restore(base.engine_state)
-            except (LookupError, TypeError, ValueError) as error:
-                raise ValueError(f"resume: the run must hold a state of engine {self._settings.engine!r}") from error
+            fresh = self._engine.snapshot(self._engine.start(self._initial.weights))
+            if _form(base.engine_state) != _form(fresh):
+                raise ValueError(f"resume: the run must hold a state of engine {self._settings.engine!r}")
+            self._state = self._engine.restore(base.engine_state)
             self._rounds_done = base.history.rounds
             self._history = HistoryBuilder.continuing(base.history, **shape)
 
@@ -275,3 +276,8 @@ class TrainingSession:
 
     def _surroundings(self) -> AbstractContextManager[None]:
         return undisturbed(self._settings.threads)
+
+
+def _form(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return of what kind and shape an engine's state is: the same in every round, so a wrong one can be told."""
+    return {name: (array.dtype, array.shape) for name, array in state.items()}
