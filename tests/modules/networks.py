@@ -173,12 +173,9 @@ def fixed_sizes_in_forward():
     return Forward(forward, a=nn.Linear(4, 8), b=nn.Linear(8, 2)), torch.randn(3, 4)
 
 
-@network({}, frozen={"a": "layer_norm"})
+@network({}, frozen={"0": "layer_norm"})
 def layer_norm_over_the_width():
     return nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 2)), torch.randn(3, 4)
-
-
-NETWORKS["layer_norm_over_the_width"].frozen = {"0": "layer_norm"}
 
 
 @network({}, frozen={"0": "softmax"})
@@ -198,15 +195,12 @@ def weight_norm_of_the_consumer():
     return Forward(lambda s, x: s.out(F.relu(s.lin(x))), lin=nn.Linear(4, 8), out=out), torch.randn(3, 4)
 
 
-@network({"first": 6}, {"first": [("lin.parametrizations.weight.original", 1)]}, units=None)
+@network({})
 def spectral_norm():
     lin = nn.utils.parametrizations.spectral_norm(nn.Linear(6, 8))
     return Forward(
         lambda s, x: s.out(F.relu(s.lin(F.relu(s.first(x))))), first=nn.Linear(4, 6), lin=lin, out=nn.Linear(8, 2)
     ), torch.randn(3, 4)
-
-
-NETWORKS["spectral_norm"].groups, NETWORKS["spectral_norm"].consumers = {}, {}
 
 
 @network({"a": 8}, {"a": [("w", 0)]})
@@ -297,9 +291,6 @@ def no_grad_region():
     return Forward(forward, a=nn.Linear(4, 8), b=nn.Linear(8, 2)), torch.randn(3, 4)
 
 
-NETWORKS["no_grad_region"].groups = {"a": 8}
-
-
 @network({"a": 8}, {"a": [("b.weight", 1)]})
 def noise_and_dropout():
     def forward(s, x):
@@ -335,7 +326,7 @@ def buffers_of_integers_and_constants():
     ), torch.randn(3, 4)
 
 
-@network({"a": 8})
+@network({"a": 8}, {"a": [("w", 0)]})
 def complex_weights():
     def forward(s, x):
         h = torch.complex(s.a(x), s.b(x))
@@ -346,10 +337,7 @@ def complex_weights():
     ), torch.randn(3, 4)
 
 
-NETWORKS["complex_weights"].consumers = {"a": [("w", 0)]}
-
-
-@network({"experts": 5})
+@network({"experts": 5}, {"experts": [("back", 1)]})
 def mixture_of_experts():
     def forward(s, x):
         gates = F.softmax(s.gate(x), -1)
@@ -357,9 +345,6 @@ def mixture_of_experts():
         return torch.einsum("be,beh,eho->bo", gates, h, s.back)
 
     return Forward(forward, gate=nn.Linear(4, 3), experts=param(3, 4, 5), back=param(3, 5, 2)), torch.randn(6, 4)
-
-
-NETWORKS["mixture_of_experts"].consumers = {"experts": [("back", 1)]}
 
 
 @network({"a": 8}, {"a": [("f.weight", 2)]})
@@ -539,7 +524,7 @@ def channel_shuffle():  # channel i and channel i + 4 are shuffled together
     )
 
 
-@network({"branch": 5})
+@network({"stem[0]": 4, "stem[1]": 4, "branch": 5}, {"branch": [("back.weight", 1)]})
 def shuffle_net_unit():
     def forward(s, x):
         a, b = s.stem(x).relu().chunk(2, 1)
@@ -554,10 +539,6 @@ def shuffle_net_unit():
         back=nn.Conv2d(5, 4, 1),
         out=nn.Conv2d(8, 2, 1),
     ), torch.randn(*IMAGE)
-
-
-NETWORKS["shuffle_net_unit"].groups = {"stem[0]": 4, "stem[1]": 4, "branch": 5}
-NETWORKS["shuffle_net_unit"].consumers = {"branch": [("back.weight", 1)]}
 
 
 @network({"c1": 5}, {"c1": [("c2.weight", 1)]}, streams={"stem": 6})
@@ -599,7 +580,7 @@ def interpolation_and_padding():
     return Forward(forward, c1=nn.Conv2d(3, 6, 1), c2=nn.Conv2d(6, 2, 1)), torch.randn(*IMAGE)
 
 
-@network({"pw1": 12}, {"pw1": [("pw2.weight", 1)]}, streams={"stem": 6})
+@network({"pw1": 12}, {"pw1": [("pw2.weight", 1)]}, frozen={"stem": "layer_norm"})
 def convnext_block():
     def forward(s, x):
         h = s.stem(x)
@@ -619,9 +600,6 @@ def convnext_block():
     ), torch.randn(*IMAGE)
 
 
-NETWORKS["convnext_block"].streams = {}  # a layer norm over the stream freezes it
-
-
 @network({"c1": 6}, {"c1": [("fc.weight", 1, 9)]})
 def unfold_and_flatten():
     return Forward(lambda s, x: s.fc(s.c1(x).flatten(1)), c1=nn.Conv2d(3, 6, 6), fc=nn.Linear(54, 2)), torch.randn(
@@ -638,13 +616,10 @@ def transformer_encoder_layer():
     return nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True), torch.randn(3, 5, 8)
 
 
-@network({"0.self_attn": 2, "0.linear1": 12, "1.self_attn": 2, "1.linear1": 12})
+@network({f"layers.{i}.{name}": m for i in range(2) for name, m in (("self_attn", 2), ("linear1", 12))})
 def transformer_encoder():
     encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True), 2)
     return encoder, torch.randn(3, 5, 8)
-
-
-NETWORKS["transformer_encoder"].groups = {f"layers.{n}": m for n, m in NETWORKS["transformer_encoder"].groups.items()}
 
 
 @network({"attn": 2}, {"attn": [("attn.out_proj.weight", 1, 4)]})
@@ -714,7 +689,7 @@ def gpt_with_tied_embeddings():
     return SmallGPT(), torch.randint(0, 11, (3, 6))
 
 
-@network({"k": 2}, {"k": [("o.weight", 1, 12)]})
+@network({"q": 2}, {"q": [("o.weight", 1, 12)]})
 def grouped_queries():  # 4 heads of queries for 2 of keys: a unit is a head of keys with its two of queries
     def forward(s, x):
         b, t, _ = x.shape
@@ -727,9 +702,6 @@ def grouped_queries():  # 4 heads of queries for 2 of keys: a unit is a head of 
     return Forward(
         forward, q=nn.Linear(8, 24), k=nn.Linear(8, 12), v=nn.Linear(8, 12), o=nn.Linear(24, 8)
     ), torch.randn(3, 5, 8)
-
-
-NETWORKS["grouped_queries"].groups, NETWORKS["grouped_queries"].consumers = {"q": 2}, {"q": [("o.weight", 1, 12)]}
 
 
 @network({"q": 2}, {"q": [("o.weight", 1, 12)]})
@@ -809,15 +781,12 @@ def mlp_mixer():
     ), torch.randn(*IMAGE)
 
 
-@network({}, frozen={"lstm": "recurrent"})
+@network({}, frozen={"lstm": "left whole"})
 def lstm():
     def forward(s, x):
         return s.out(s.lstm(x)[0][:, -1])
 
     return Forward(forward, lstm=nn.LSTM(4, 6, batch_first=True), out=nn.Linear(6, 2)), torch.randn(3, 5, 4)
-
-
-NETWORKS["lstm"].frozen = {"lstm": "left whole"}
 
 
 @network({"embed": 6}, {"embed": [("out.weight", 1)]}, units=["embed"])
@@ -842,3 +811,188 @@ def cumulative_sums_over_time():
 @network({"a": 4}, {"a": [("b.weight", 1, 2)]}, units={"a": 4})
 def units_of_two_entries():
     return Forward(lambda s, x: s.b(s.a(x).relu()), a=nn.Linear(4, 8), b=nn.Linear(8, 2)), torch.randn(3, 4)
+
+
+@network({"wx": 6}, {"wx": [("wh.weight", 1), ("o.weight", 1)]}, units=["wx"])
+def recurrent_cell_by_hand():
+    def forward(s, x):
+        h = torch.zeros(x.shape[0], 6)
+        for t in range(x.shape[1]):
+            h = torch.tanh(s.wx(x[:, t]) + s.wh(h))
+        return s.o(h)
+
+    return Forward(forward, wx=nn.Linear(4, 6), wh=nn.Linear(6, 6), o=nn.Linear(6, 2)), torch.randn(3, 5, 4)
+
+
+@network({"wx": 6}, {"wx": [("wh.weight", 1), ("o.weight", 1)]}, units=["wx"])
+def lstm_cell_by_hand():  # four gates are four copies of the units
+    def forward(s, x):
+        h = c = torch.zeros(x.shape[0], 6)
+        for t in range(x.shape[1]):
+            i, f, g, o = (s.wx(x[:, t]) + s.wh(h)).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+        return s.o(h)
+
+    return Forward(forward, wx=nn.Linear(4, 24), wh=nn.Linear(6, 24), o=nn.Linear(6, 2)), torch.randn(3, 3, 4)
+
+
+@network({"q": 2}, {"q": [("o.weight", 1, 12)]})
+def rotary_positions():
+    def rotated(x, cos, sin):
+        half = x.shape[-1] // 2
+        return x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
+
+    def forward(s, x):
+        b, t, _ = x.shape
+        q, k, v = (f(x).view(b, t, -1, 6).transpose(1, 2) for f in (s.q, s.k, s.v))
+        angles = torch.outer(torch.arange(t).float(), s.frequencies).repeat(1, 2)
+        q, k = (rotated(z, angles.cos(), angles.sin()) for z in (q, k))
+        k, v = (z.repeat_interleave(2, dim=1) for z in (k, v))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return s.o(y.transpose(1, 2).reshape(b, t, -1))
+
+    parts = {"q": nn.Linear(8, 24), "k": nn.Linear(8, 12), "v": nn.Linear(8, 12), "o": nn.Linear(24, 8)}
+    return Forward(forward, **parts, frequencies=1 / 100 ** (torch.arange(3) / 3)), torch.randn(3, 5, 8)
+
+
+@network({"qkv": 4}, {"qkv": [("o.weight", 1, 2)]})
+def queries_keys_values_within_each_head():
+    def forward(s, x):
+        b, t, _ = x.shape
+        q, k, v = s.qkv(x).view(b, t, 4, 6).transpose(1, 2).chunk(3, -1)
+        slopes = torch.pow(0.5, torch.arange(1, 5))[:, None, None]  # a number of its own for every head
+        distance = torch.arange(t)[None] - torch.arange(t)[:, None]
+        scores = q @ k.mT + slopes * distance
+        return s.o((scores.softmax(-1) @ v).transpose(1, 2).reshape(b, t, 8))
+
+    return Forward(forward, qkv=nn.Linear(8, 24), o=nn.Linear(8, 8)), torch.randn(3, 5, 8)
+
+
+@network({"qkv": 4}, {"qkv": [("o.weight", 1, 4)]})
+def fused_queries_and_one_head_of_keys():
+    def forward(s, x):
+        b, t, _ = x.shape
+        fused = s.qkv(x).view(b, t, 6, 4)
+        q, k, v = (z.transpose(1, 2) for z in (fused[..., :-2, :], fused[..., [-2], :], fused[..., [-1], :]))
+        y = F.scaled_dot_product_attention(q, k.expand_as(q), v.expand_as(q))
+        return s.o(y.transpose(1, 2).reshape(b, t, 16))
+
+    return Forward(forward, qkv=nn.Linear(8, 24), o=nn.Linear(16, 8)), torch.randn(3, 5, 8)
+
+
+@network({"c2": 5}, {"c2": [("o.weight", 1)]}, frozen={"c1": "reduces it"})
+def weight_standardisation():
+    def standard(w):
+        return (w - w.mean((1, 2, 3), keepdim=True)) / w.std((1, 2, 3), keepdim=True)
+
+    def forward(s, x):
+        h = F.conv2d(x, standard(s.c1.weight)).relu()
+        return s.o(F.conv2d(h, standard(s.c2.weight)).relu())
+
+    return Forward(forward, c1=nn.Conv2d(3, 6, 3), c2=nn.Conv2d(6, 5, 3), o=nn.Conv2d(5, 2, 1)), torch.randn(*IMAGE)
+
+
+@network({"a": 5, "c": 3}, {"a": [("b.weight", 1)], "c": [("b.weight", 1, 1, 5)]})
+def assignment_to_parts():
+    def forward(s, x):
+        h = torch.zeros(x.shape[0], 8)
+        h[:, :5] = s.a(x)
+        h[:, 5:] = s.c(x)
+        h[h < -1] = 0
+        return s.b(h.tanh())
+
+    return Forward(forward, a=nn.Linear(4, 5), c=nn.Linear(4, 3), b=nn.Linear(8, 2)), torch.randn(3, 4)
+
+
+@network({"c1": 4}, {"c1": [("c2.weight", 1)]})
+def unfold_and_fold():
+    def forward(s, x):
+        patches = F.unfold(s.c1(x), 2, stride=2)
+        return s.c2(F.fold(patches, (8, 8), 2, stride=2))
+
+    return Forward(forward, c1=nn.Conv2d(3, 4, 1), c2=nn.Conv2d(4, 2, 1)), torch.randn(*IMAGE)
+
+
+@network({"0": 4}, {"0": [("2.weight", 1, 2)]})
+def channel_shuffle_of_torch():
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ChannelShuffle(2), nn.Conv2d(8, 2, 1)), torch.randn(*IMAGE)
+
+
+@network({"A": 3}, {"A": [("B.weight", 1)]}, streams={"w": 8})
+def low_rank_adapter():
+    parts = {"w": nn.Linear(4, 8), "A": nn.Linear(4, 3, False), "B": nn.Linear(3, 8, False), "o": nn.Linear(8, 2)}
+    return Forward(lambda s, x: s.o((s.w(x) + s.B(s.A(x))).relu()), **parts), torch.randn(3, 4)
+
+
+@network({"self_attn": 2, "multihead_attn": 2, "linear1": 12})
+def transformer_decoder_layer():
+    layer = nn.TransformerDecoderLayer(8, 2, 12, dropout=0.0, batch_first=True)
+    return layer, (torch.randn(3, 5, 8), torch.randn(3, 7, 8))
+
+
+@network({"a": 8}, {"a": [("b.weight", 1)]})
+def sums_of_one_producer_are_no_stream():  # a batch norm and a GELU by hand
+    def forward(s, x):
+        h = s.a(x)
+        h = (h - h.mean(0)) / (h.var(0) + 1e-5).sqrt() * s.gain
+        return s.b(0.5 * h * (1 + torch.tanh(0.8 * (h + 0.04 * h.pow(3)))))
+
+    return Forward(forward, a=nn.Linear(4, 8), b=nn.Linear(8, 2), gain=param(8)), torch.randn(5, 4)
+
+
+@network({"d1": 4, "d2": 6, "u": 5}, {"d1": [("d2.weight", 1), ("u.weight", 1)], "d2": [("u.weight", 1, 1, 4)]})
+def u_net():
+    def forward(s, x):
+        a = s.d1(x).relu()
+        b = s.d2(F.max_pool2d(a, 2)).relu()
+        return s.o(s.u(torch.cat([a, F.interpolate(b, scale_factor=2)], 1)).relu())
+
+    parts = {"d1": nn.Conv2d(3, 4, 3, padding=1), "d2": nn.Conv2d(4, 6, 3, padding=1)}
+    return Forward(forward, **parts, u=nn.Conv2d(10, 5, 3, padding=1), o=nn.Conv2d(5, 2, 1)), torch.randn(*IMAGE)
+
+
+@network({"a": 8}, {"a": [("a.weight", 0)]})
+def tied_autoencoder():  # the rows of one matrix make the units and use them
+    return Forward(lambda s, x: F.linear(s.a(x).relu(), s.a.weight.t()), a=nn.Linear(4, 8)), torch.randn(3, 4)
+
+
+@network({"a": 4}, {"a": [("b.weight", 1)]})
+def maxout():
+    return Forward(lambda s, x: s.b(s.a(x).view(-1, 4, 2).amax(-1)), a=nn.Linear(4, 8), b=nn.Linear(4, 2)), (
+        torch.randn(3, 4)
+    )
+
+
+@network({"a": 8}, {"a": [("b.weight", 1)]})
+def checkpointed():
+    def forward(s, x):
+        return s.b(torch.utils.checkpoint.checkpoint(lambda z: s.a(z).relu(), x, use_reentrant=False))
+
+    return Forward(forward, a=nn.Linear(4, 8), b=nn.Linear(8, 2)), torch.randn(3, 4)
+
+
+@network({"c1": 6, "p1": 6}, {"c1": [("p1.weight", 1)], "p1": [("o.weight", 1)]})
+def conv_mixer_block():  # x + depthwise(x) joins no producers
+    def forward(s, x):
+        h = s.c1(x)
+        h = s.p1(h + s.b1(s.d1(h).relu()))
+        return s.o(h.relu())
+
+    return Forward(
+        forward,
+        c1=nn.Conv2d(3, 6, 2, 2),
+        d1=nn.Conv2d(6, 6, 3, padding=1, groups=6),
+        b1=nn.BatchNorm2d(6),
+        p1=nn.Conv2d(6, 6, 1),
+        o=nn.Conv2d(6, 2, 1),
+    ), torch.randn(*IMAGE)
+
+
+@network({"h": 7}, {"h": [("o.weight", 1)]}, frozen={"g": "left whole"})
+def gru_before_a_perceptron():
+    def forward(s, x):
+        return s.o(s.h(s.g(x)[0]).relu())
+
+    gru = nn.GRU(4, 5, batch_first=True, bidirectional=True)
+    return Forward(forward, g=gru, h=nn.Linear(10, 7), o=nn.Linear(7, 2)), torch.randn(3, 5, 4)

@@ -419,6 +419,52 @@ def test_dropout_draws_in_subnetworks_and_verification_ignores_it():
     assert torch.equal(subnet(x), first)
 
 
+class Residual(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.c1, self.c2 = nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, channels, 3, padding=1)
+        self.b1, self.b2, self.act = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.act(self.b2(self.c2(self.act(self.b1(self.c1(x))))) + x)
+
+
+@pytest.mark.parametrize("units", ["blocks", {"blocks": ["1", "2", "3"]}])
+def test_residual_blocks_as_units(units):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), *(Residual(4) for _ in range(3)), nn.Flatten(), nn.Linear(144, 2))
+    cut = sl.cut(model, torch.randn(2, 3, 8, 8), units)
+    assert cut.groups["blocks"].size == 3
+    assert cut.verify()["gradients"] < 1e-12
+    masks = {"blocks": np.array([True, False, True])}
+    x = torch.randn(5, 3, 8, 8)
+    oracle = copy.deepcopy(model)
+    nn.init.zeros_(oracle[2].b2.weight)  # the second branch adds nothing
+    nn.init.zeros_(oracle[2].b2.bias)
+    subnet = cut.subnetwork(masks, {"blocks": 1.0})
+    assert torch.allclose(subnet(x), oracle(x), atol=1e-5)
+    assert subnet.get_parameter("2.c1.weight").numel() == 0
+    assert subnet.get_parameter("3.c1.weight").shape == (4, 4, 3, 3)
+    assert cut.coverage(sl.Balanced(3), rounds=2)["2.c1.weight"] == 1.0
+    assert cut.key(masks) != cut.key({"blocks": ~masks["blocks"] | np.array([True, True, False])})
+    twice = cut.subnetwork(masks, {"blocks": 2.0})
+    for block in (model[1], model[3]):
+        block.b2.weight.data.mul_(2)
+        block.b2.bias.data.mul_(2)
+    nn.init.zeros_(model[2].b2.weight)
+    assert torch.allclose(twice(x), model(x), atol=1e-5)
+
+
+def test_blocks_and_channels_can_be_cut_together():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), Residual(4), Residual(4), nn.Flatten(), nn.Linear(144, 2))
+    cut = sl.cut(model, torch.randn(2, 3, 8, 8), ["blocks", "1.c1"])
+    assert {name: group.size for name, group in cut.groups.items()} == {"1.c1": 4, "blocks": 2}
+    assert cut.verify()["gradients"] < 1e-12
+    with pytest.raises(sl.CutError, match="at least two residual blocks"):
+        sl.cut(perceptron(4, 8, 2), torch.randn(3, 4), "blocks")
+    with pytest.raises(sl.CutError, match="got '0': nothing is added"):
+        sl.cut(model, torch.randn(2, 3, 8, 8), {"blocks": ["1", "0"]})
+
+
 def test_a_copy_shares_the_graph_and_nothing_else():
     cut = sl.cut(perceptron(4, 8, 2), torch.randn(3, 4))
     subnet = cut.subnetwork(halves(cut))

@@ -89,7 +89,8 @@ def test_groups_are_those_that_a_reader_finds(cuts, name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_sliced_is_masked(cuts, name):
     differences = cuts(name)[2].verify()
-    assert max(differences.values()) < 1e-10
+    assert max(differences["outputs"], differences["gradients"]) < 1e-10
+    assert differences["network"] < 1e-5  # float32, where torch has one operation for what is several in the graph
 
 
 @pytest.mark.parametrize("name", [name for name, network in NETWORKS.items() if network.consumers])

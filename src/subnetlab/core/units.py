@@ -36,10 +36,13 @@ class Factor:
         At least 1.
     group : str, optional
         The group whose units these are; None for a factor that every subnetwork holds whole.
+    first : int, default 0
+        The first of these units: a residual block's parameters belong to one unit of the group of blocks.
     """
 
     size: int
     group: str | None = None
+    first: int = 0
 
 
 Part: TypeAlias = tuple[Factor, ...]  # an ordered product; the last factor varies fastest
@@ -94,7 +97,9 @@ def held_on_axis(axis: Axis, masks: Mapping[str, BoolArray]) -> BoolArray:
     leading = np.broadcast_shapes(*(masks[g].shape[:-1] for g in axis_groups(axis)))
 
     def along(factor: Factor) -> BoolArray:
-        return np.ones((*leading, factor.size), dtype=bool) if factor.group is None else masks[factor.group]
+        if factor.group is None:
+            return np.ones((*leading, factor.size), dtype=bool)
+        return masks[factor.group][..., factor.first : factor.first + factor.size]
 
     def product(left: BoolArray, right: BoolArray) -> BoolArray:  # the right one varies fastest
         both = left[..., :, np.newaxis] & right[..., np.newaxis, :]
@@ -136,11 +141,15 @@ class Units:
             for factor in (f for axis in axes for part in axis for f in part):
                 if factor.size < 1:
                     raise ValueError(f"Units: {name} must have factors of at least 1, got {factor.size}")
-                if factor.group is not None and self.groups.get(factor.group) != factor.size:
+                if factor.group is not None and not self._fits(factor):
                     known = {g: m for g, m in self.groups.items() if g == factor.group}
                     raise ValueError(
                         f"Units: {name} must name groups with their sizes {known}, got {factor.group}: {factor.size}"
                     )
+
+    def _fits(self, factor: Factor) -> bool:
+        size = self.groups.get(factor.group or "", 0)
+        return factor.size == size or (factor.size == 1 and 0 <= factor.first < size)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of an entry's array."""

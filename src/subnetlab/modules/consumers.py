@@ -11,7 +11,7 @@ from .groups import units_axis
 from .operation import argument_of, with_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor, fx
 
@@ -43,7 +43,8 @@ def multiply_consumed(
     """
     constants: dict[str, Tensor] = {}
     for consumption in cut.labels.consumptions:
-        node = copies[consumption.node]
+        if (node := copies.get(consumption.node)) is None:
+            continue  # of a residual block that is left out
         numbers = along(units_axis(consumption.axis, cut.names), values)
         if np.all(numbers == 1):
             continue
@@ -62,6 +63,20 @@ def multiply_consumed(
             product = graph.call_function(torch.ops.aten.mul.Tensor, (source, factor))
         with_argument(node, argument, product)
     return constants
+
+
+def multiply_branches(
+    cut: Cut, graph: fx.Graph, copies: Mapping[fx.Node, Any], numbers: Sequence[float] | np.ndarray
+) -> None:
+    """Multiply the residual branches of each block that is there by the block's number."""
+    for unit, number in zip(cut.blocks, numbers, strict=True):
+        for branch in unit:
+            if number != 1 and branch.value in copies:
+                add = copies[branch.add]
+                with graph.inserting_before(add):
+                    factors = (copies[branch.value], float(number))
+                    product = graph.call_function(torch.ops.aten.mul.Tensor, factors)
+                with_argument(add, branch.argument, product)
 
 
 def along(axis: UnitsAxis, values: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -9,11 +9,12 @@ import numpy as np
 
 from ..core.units import Units, axis_groups, axis_length, held_on_axis
 from .atoms import axis_of, expand, leaves
+from .blocks import BLOCKS, declared_blocks, in_block, unit_of_parameters
 from .coverage import coverage
 from .errors import CutError
 from .folding import folded
 from .graph import CONSTANT, export, stored
-from .groups import EMBEDDING, STREAM, chosen_by, classes_of, described, module_name, units_axis
+from .groups import EMBEDDING, STREAM, Group, chosen_by, classes_of, described, module_name, units_axis
 from .labels import Labels
 from .masked import MaskedNetwork
 from .sliced import Subnetwork, Template, sliced
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..core.masks.law import MaskLaw
     from ..core.units import Axis as UnitsAxis
     from .atoms import Atom, Axis
-    from .groups import Class, Group
+    from .groups import Class
 
 
 class Cut:
@@ -53,12 +54,16 @@ class Cut:
         self.labels = labels
         self.graph = labels.graph
         classes = classes_of(labels)
+        units, self.blocks = declared_blocks(labels, units, {c.name for c in classes.values()})
         chosen = chosen_by(units, classes)
         self.names: dict[Atom, str] = {c.atom: c.name for c in chosen}
-        sizes = {c.name: c.atom.size for c in chosen}
+        sizes = {c.name: c.atom.size for c in chosen} | ({BLOCKS: len(self.blocks)} if self.blocks else {})
         self.stored = Units(sizes, self._axes(self.names))
         self.units = Units(sizes, {n: a for n, a in self.stored.axes.items() if not n.startswith(CONSTANT)})
         self.groups: dict[str, Group] = {c.name: described(c, self.units.axes, labels) for c in chosen}
+        if self.blocks:
+            own = tuple(unit_of_parameters(self.blocks))
+            self.groups[BLOCKS] = Group(BLOCKS, len(self.blocks), 1, 1, own, "blocks")
         whole = [c for c in classes.values() if c.producers and c.atom not in self.names]
         joined = [c for c in whole if c.can_be_cut and c.kind != "units"]
         axes = self._axes({c.atom: c.name for c in joined})
@@ -98,10 +103,18 @@ class Cut:
             If a group has no mask, or one of another length.
         """
         held, numbers = self._held(masks, factors)
-        key = tuple((int(held[g].sum()), float(numbers[g])) for g in self.units.groups)
+        key = self.key(masks, factors)
         if key not in self._templates:
             self._templates[key] = Template(self, held, numbers)
         return Subnetwork(self, self._templates[key], held)
+
+    def key(self, masks: Mapping[str, BoolArray], factors: Mapping[str, float] | None = None) -> tuple[Any, ...]:
+        """Return what is equal for subnetworks of one shape, so that `Subnetwork.fill` makes one of another.
+
+        Numbers of units and factors; of residual blocks, which ones there are.
+        """
+        held, numbers = self._held(masks, factors)
+        return tuple((held[g].tobytes() if g == BLOCKS else int(held[g].sum()), numbers[g]) for g in self.units.groups)
 
     def masked(self, masks: Mapping[str, BoolArray], factors: Mapping[str, float] | None = None) -> MaskedNetwork:
         """Return the whole network with the units that the masks leave out times 0: the answer, slowly.
@@ -203,7 +216,8 @@ class Cut:
         """Return checked masks that select as many units of every group as others did."""
         held, _ = self._held(masks, None)
         for name, mask in held.items():
-            if mask.sum() != before[name].sum() or not np.asarray(masks[name]).any():
+            same = np.array_equal(mask, before[name]) if name == BLOCKS else mask.sum() == before[name].sum()
+            if not same or not np.asarray(masks[name]).any():
                 raise CutError(
                     f"subnetwork: it holds {before[name].sum()} units of {name!r}, got a mask of {np.sum(masks[name])}"
                 )
@@ -211,28 +225,31 @@ class Cut:
 
     def _axes(self, names: Mapping[Atom, str]) -> dict[str, Any]:
         """Return the axes of everything that is stored; what the graph does not read carries no group."""
-        axes = {}
+        axes: dict[str, Any] = {}
+        blocks = unit_of_parameters(self.blocks)
         for name, tensor in [*stored(self.model), *self.graph.tensors.items()]:
             first = self.graph.aliases.get(name, name)
-            labels = self.labels.tensors.get(first)
-            axes[name] = tuple(units_axis(axis, names) for axis in (labels or [axis_of(size) for size in tensor.shape]))
+            labels = self.labels.tensors.get(first) or [axis_of(size) for size in tensor.shape]
+            axes[name] = tuple(units_axis(axis, names) for axis in labels)
+            if first in blocks:
+                axes[name] = in_block(axes[name], blocks[first])
         return axes
 
     def _reasons(self, whole: list[Class]) -> dict[str, str]:
+        kinds = {"stream": STREAM, "embedding": EMBEDDING}
+        texts = {c.atom: kinds.get(c.kind, "units does not name it") if c.can_be_cut else c.reason for c in whole}
         reasons: dict[str, str] = {}
         for c in whole:
             if c.name not in self.groups:
-                text = {"stream": STREAM, "embedding": EMBEDDING}.get(c.kind, "units does not name it")
-                reasons.setdefault(c.name, text if c.can_be_cut else c.reason)
-        for name, _ in self.model.named_parameters():
+                reasons.setdefault(c.name, texts[c.atom])
+        for name, parameter in self.model.named_parameters():
             module = module_name(name)
-            known = [leaf for axis in self.labels.tensors.get(name, ()) for leaf in leaves([axis])]
+            known = list(leaves(self.labels.tensors.get(self.graph.aliases.get(name, name), ())))
             if module in reasons or module in self.groups or any(leaf in self.names for leaf in known):
                 continue
-            why = next((leaf.reason for leaf in known if leaf.reason), None)
-            if name not in self.labels.tensors:
-                why = "the network does not use it in training"
-            if why:
+            if not known and parameter.ndim:
+                reasons[module] = "the network does not use it in training"
+            elif why := next(filter(None, (texts.get(leaf) or leaf.reason for leaf in known)), None):
                 reasons[module] = why
         return reasons
 
@@ -259,7 +276,9 @@ def cut(model: nn.Module, example_input: Any, units: object = None, *, second_ex
         is the batch, and may vary.
     units : list of str, or dict from str to int, optional
         Which groups to cut, by group, module or parameter name; residual streams, too. A number makes that many units
-        of consecutive entries. Default: all groups but residual streams and embeddings.
+        of consecutive entries. "blocks" makes every residual branch f of x + f(x) a unit, and
+        ``{"blocks": ["layers.0", "layers.1"]}`` all branches of a module. Default: all groups but residual streams and
+        embeddings.
     second_example : optional
         Inputs in which whatever may vary besides the batch (a sequence's length) has another size.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from .blocks import BLOCKS
 from .consumers import along
 from .errors import CutError
 from .groups import units_axis
@@ -49,6 +50,8 @@ def folded(cut: Cut, state: Mapping[str, Tensor], factors: Mapping[str, float]) 
     CutError
         If the weights that consume a group are computed from others, or are used for something else besides.
     """
+    if factors.get(BLOCKS, 1.0) != 1 and cut.blocks:
+        raise CutError("cut: a factor of residual blocks cannot be folded into weights: scale=1 needs none")
     values = {g: np.full(m, float(factors.get(g, 1.0))) for g, m in cut.units.groups.items()}
     numbers: dict[tuple[str, int], np.ndarray] = {}
     for consumption in cut.labels.consumptions:

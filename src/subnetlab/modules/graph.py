@@ -271,6 +271,14 @@ def _named(program: Any, model: nn.Module, inputs: Inputs, rebuild: Rebuild) -> 
     copies: dict[fx.Node, Any] = {}
     own = dict(stored(model))
     for node in program.graph.nodes:
+        if _is_position_table(node):
+            name = f"{CONSTANT}{node.name}"
+            tensors[name] = node.target(*node.args, **node.kwargs)
+            table = graph.get_attr(name)
+            table.meta = dict(node.meta)
+            copies[node] = graph.call_function(torch.ops.aten.clone.default, (table,))  # it may be changed in place
+            copies[node].meta = dict(node.meta)
+            continue
         if node.op != "placeholder":
             inlined(program.graph_module, node, graph, copies)
             continue
@@ -290,6 +298,13 @@ def _named(program: Any, model: nn.Module, inputs: Inputs, rebuild: Rebuild) -> 
     inputs.guards.extend(_guards(program))
     without_dead_code(graph)
     return Graph(graph, tensors, aliases, inputs, rebuild)
+
+
+def _is_position_table(node: fx.Node) -> bool:
+    """Return whether a node makes a tensor of numbers that are known: it is stored, and cut like any other."""
+    name = str(node.target).split(".")
+    made = node.op == "call_function" and name[0] == "aten" and name[1:2] in (["arange"], ["linspace"], ["eye"])
+    return made and not node.all_input_nodes
 
 
 def stored(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from ..core.units import Factor
-from .atoms import Atom, Axis, expand, leaves
+from .atoms import Atom, Axis, axis_size, expand, leaves
 from .errors import CutError
 
 if TYPE_CHECKING:
@@ -145,7 +145,9 @@ def module_name(weight: str) -> str:
 
 
 def units_axis(axis: Axis, names: Mapping[Atom, str]) -> UnitsAxis:
-    """Return an axis in terms of groups: neighbouring factors without a group are one."""
+    """Return an axis in terms of groups: neighbouring factors without a group are one; length 0 has no part."""
+    if axis_size(axis) == 0:
+        return ()
     return tuple(_factors(part, names) for part in expand(axis))
 
 

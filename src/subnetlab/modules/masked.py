@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .atoms import axis_size
-from .consumers import multiply_consumed
+from .blocks import BLOCKS
+from .consumers import multiply_branches, multiply_consumed
 from .graph import CONSTANT
 from .network import Network, Parts, compiled
 from .sliced import resized
@@ -25,6 +26,7 @@ class MaskedNetwork(Network):
     def __init__(self, cut: Cut, numbers: Mapping[str, np.ndarray]) -> None:
         graph, copies = resized(cut.labels, axis_size)
         constants = multiply_consumed(cut, graph, copies, numbers, weights=False)
+        multiply_branches(cut, graph, copies, numbers.get(BLOCKS, ()))
         tensors = {name: tensor.detach().clone() for name, tensor in {**cut.graph.tensors, **cut.state()}.items()}
         constants |= {name: tensors.pop(name) for name in list(tensors) if name.startswith(CONSTANT)}
         super().__init__(Parts("masked network", cut.graph, graph, compiled(graph), constants), cut.model, tensors)

@@ -11,21 +11,28 @@ import torch
 from torch import Tensor, fx
 
 from .atoms import axis_size
-from .consumers import multiply_consumed
+from .blocks import BLOCKS
+from .consumers import multiply_branches, multiply_consumed
 from .graph import CONSTANT
 from .network import OUR_NAMES, USERS, Network, Parts, compiled
 from .operation import named_arguments, with_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..core.arrays import BoolArray, IntArray
     from .atoms import Axis
+    from .blocks import Branch
     from .cutting import Cut
     from .labels import Labels
 
 
-def resized(labels: Labels, length: Callable[[Axis], int]) -> tuple[fx.Graph, dict[fx.Node, Any]]:
+ORIGIN = "subnetlab_origin"  # in a node's meta: the node that it was copied from
+
+
+def resized(
+    labels: Labels, length: Callable[[Axis], int], absent: Sequence[Branch] = ()
+) -> tuple[fx.Graph, dict[fx.Node, Any]]:
     """Return a copy of the graph for axes of other lengths, and the copy of every node.
 
     Parameters
@@ -33,17 +40,29 @@ def resized(labels: Labels, length: Callable[[Axis], int]) -> tuple[fx.Graph, di
     labels : Labels
     length : callable
         The number of entries that are left of an axis.
+    absent : sequence of Branch
+        Residual branches that are left out.
     """
     graph = fx.Graph()
     copies: dict[fx.Node, Any] = {}
+    left_out = {node for branch in absent for node in branch.own}
+    carried = {branch.add: branch.carry for branch in absent}
     for node in labels.graph.graph.nodes:
+        if node in left_out:
+            continue
+        if node in carried:
+            carry = copies[carried[node]]
+            copies[node] = graph.call_function(torch.ops.aten.clone.default, (carry,))  # what follows may change it
+            copies[node].meta = node.meta | {ORIGIN: node}
+            continue
         if node in labels.replacements:
             target, axes, arguments = labels.replacements[node]
             if any(length(axis) != axis_size(axis) for axis in axes):
                 copies[node] = graph.call_function(target, fx.map_arg(arguments(length), copies.__getitem__))
-                copies[node].meta = dict(node.meta)
+                copies[node].meta = node.meta | {ORIGIN: node}
                 continue
         copies[node] = new = graph.node_copy(node, copies.__getitem__)
+        new.meta[ORIGIN] = node
         if node.op == "get_attr" and str(node.target).split(".")[0] in OUR_NAMES:
             new.target = f"{USERS}.{node.target}"
         for argument, axes in labels.resizes.get(node, {}).items():
@@ -94,8 +113,10 @@ class Template:
             return lengths[axis]
 
         values = {name: np.full(np.count_nonzero(mask), factors[name]) for name, mask in masks.items()}
-        self.graph, copies = resized(cut.labels, length)
+        absent = [b for unit, held in zip(cut.blocks, masks.get(BLOCKS, ()), strict=True) if not held for b in unit]
+        self.graph, copies = resized(cut.labels, length, absent)
         self.constants = multiply_consumed(cut, self.graph, copies, values, weights=True)
+        multiply_branches(cut, self.graph, copies, np.where(masks[BLOCKS], factors[BLOCKS], 0.0) if cut.blocks else ())
         self.compute = compiled(self.graph)
 
 

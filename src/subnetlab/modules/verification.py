@@ -12,7 +12,7 @@ from .errors import VerificationError
 from .graph import as_it_was
 from .inlining import autocast_entered
 from .operation import module_of
-from .sliced import sliced
+from .sliced import ORIGIN, sliced
 from .structure import input_leaves, like, taken_apart
 
 if TYPE_CHECKING:
@@ -65,13 +65,12 @@ class _Run(fx.Interpreter):
         self.current: fx.Node | None = None
         self.values: dict[str, Tensor] | None = None
         self._cut, self._masks, self._drawn, self._whole = cut, masks, drawn, whole
-        self._origin = {node.name: node for node in cut.graph.graph.nodes}
 
     def run_node(self, n: fx.Node) -> Any:
         self.current = n
         result = self._random(n) if _is_random(n) else super().run_node(n)
-        if self.values is not None and isinstance(result, Tensor):
-            self.values[n.name] = result.detach().clone()
+        if self.values is not None and isinstance(result, Tensor) and ORIGIN in n.meta:
+            self.values[n.meta[ORIGIN].name] = result.detach().clone()
         return result
 
     def fetch_args_kwargs_from_env(self, n: fx.Node) -> Any:
@@ -99,9 +98,9 @@ class _Run(fx.Interpreter):
             return n.target(*args, **kwargs)  # pyright: ignore[reportCallIssue]
         if self._whole:
             result = n.target(*args, **kwargs)  # pyright: ignore[reportCallIssue]
-            self._drawn[n.name] = result.detach().clone()
+            self._drawn[n.meta[ORIGIN].name] = result.detach().clone()
             return result
-        kept = self._cut.kept(self._drawn[n.name], self._origin[n.name], self._masks)
+        kept = self._cut.kept(self._drawn[n.meta[ORIGIN].name], n.meta[ORIGIN], self._masks)
         return args[0].copy_(kept) if str(n.target).split(".")[1].endswith("_") else kept
 
 
@@ -153,21 +152,21 @@ class _Trial:
         run = _Run(network, self.cut, self.masks, self.drawn, whole)
         run.values = {} if keep else None
         torch.manual_seed(self.seed)
+        engine = "network itself" if whole else "sliced engine"
         try:
             results = list(run.run(*[v.clone() if isinstance(v, Tensor) else v for v in self.inputs]))
         except Exception as error:
-            engine = "network itself" if whole else "sliced engine"
             raise VerificationError(
                 f"verify: the {engine} fails at {_place(run.current)}: {type(error).__name__}: {error}"
             ) from error
         outputs = [r for r in results if isinstance(r, Tensor) and r.requires_grad]
         if outputs and not keep:
             generator = torch.Generator().manual_seed(self.seed)
-            total = sum(
-                (o * torch.randn(o.shape, generator=generator, dtype=torch.float64).to(o.device)).sum().real
-                for o in outputs
-            )
-            total.backward()  # pyright: ignore[reportAttributeAccessIssue]
+            weights = [torch.randn(o.shape, generator=generator, dtype=torch.float64).to(o.device) for o in outputs]
+            try:
+                torch.autograd.backward([(o * w).sum().real for o, w in zip(outputs, weights, strict=True)])
+            except RuntimeError as error:
+                raise VerificationError(f"verify: the gradients of the {engine} fail: {error}") from error
         stored = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in network.named_parameters()}
         stored |= {name: b for name, b in network.named_buffers() if b.is_floating_point()}
         return [r.detach() for r in results if isinstance(r, Tensor)], stored, run
