@@ -40,12 +40,12 @@ def held(axes, shape, mask):
 
 def train_round(network, axes, theta, masks, batches, eta, xi, scale=1.0):
     """Return theta_{k+1}. ``masks[g]`` has shape (p, m_g); ``batches[l][t]`` is a pair (x, y) for subnetwork l."""
-    p = len(next(iter(masks.values())))
+    p, kind = len(next(iter(masks.values()))), next(iter(theta.values())).dtype
     total = {name: torch.zeros_like(value) for name, value in theta.items()}
     holders = {name: torch.zeros_like(value) for name, value in theta.items()}
     for l in range(p):
         mask = {group: M[l] for group, M in masks.items()}
-        unit = {group: m * xi**-scale for group, m in mask.items()}
+        unit = {group: m.to(kind) * xi**-scale for group, m in mask.items()}
         holds = {name: held(axes[name], value.shape, mask) for name, value in theta.items()}
         local = {name: value.clone() for name, value in theta.items()}  # line 5
         for x, y in batches[l]:

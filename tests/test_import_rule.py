@@ -49,6 +49,7 @@ GUESTS = {
     "matplotlib": {"figures"},
     "sklearn": {"estimators", "datasets"},
     "altair": {"report"},
+    "safetensors": {"modules"},
     "vl_convert": {"report"},
     "dask": {"study"},
     "distributed": {"study"},

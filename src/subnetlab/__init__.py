@@ -20,6 +20,7 @@ _PUBLIC = {
     "DivergenceError": ".training",
     "FixedMasks": ".core.masks",
     "History": ".history",
+    "ModuleTraining": ".modules.training",
     "Ordered": ".core.masks",
     "OuterSGD": ".core.scheme",
     "Rolling": ".core.masks",
@@ -113,6 +114,7 @@ if TYPE_CHECKING:
     from .modules import CutError as CutError
     from .modules import cut as cut
     from .modules import register_rule as register_rule
+    from .modules.training import ModuleTraining as ModuleTraining
     from .report import write_report as write_report
     from .study import open_study as open_study
     from .theory.lazy import average_lazy_model as average_lazy_model

@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from .core.record import RoundRecord
 
 
+_METRIC = "metric."  # before the names of metrics, where arrays have names
+
+
 @dataclass(frozen=True, eq=False)
 class History:
     """Errors and diagnostics of the completed rounds; K is their number. All errors are sums over all rows.
+
+    The history of a module holds mean losses in their place, also called ``sampled_loss``, ``local_loss`` and
+    ``full_loss``: of each step's batch before the step is taken, and NaN where the whole network was not measured.
 
     Parameters
     ----------
@@ -34,6 +40,8 @@ class History:
         Share of the m n activation patterns 1{<w_r, x_i> >= 0} that differ from the start of training.
     weight_movement : ndarray, shape (K + 1,), optional
         max over r of |w_r - w_{0,r}|.
+    metrics : mapping from name to ndarray, shape (K + 1,), optional
+        Of a module's whole network on the validation rows.
     """
 
     sampled_error: FloatArray
@@ -43,6 +51,22 @@ class History:
     validation_error: FloatArray | None = None
     pattern_change: FloatArray | None = None
     weight_movement: FloatArray | None = None
+    metrics: Mapping[str, FloatArray] | None = None
+
+    @property
+    def sampled_loss(self) -> FloatArray:
+        """The mean loss right after sampling, shape (K,)."""
+        return self.sampled_error
+
+    @property
+    def local_loss(self) -> FloatArray:
+        """The mean loss of each local step, shape (K, tau)."""
+        return self.local_error
+
+    @property
+    def full_loss(self) -> FloatArray:
+        """The mean loss of the whole network, before round 0 and after each aggregation, shape (K + 1,)."""
+        return self.full_error
 
     @property
     def rounds(self) -> int:
@@ -51,12 +75,15 @@ class History:
 
     def arrays(self) -> dict[str, FloatArray]:
         """Return what was recorded, by name; what was not asked for is left out."""
-        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+        found = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+        return {**found, **{_METRIC + name: values for name, values in found.pop("metrics", {}).items()}}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> History:
         """Return the history that `arrays` described."""
-        return cls(**{f.name: arrays[f.name] for f in fields(cls) if f.name in arrays})
+        metrics = {name.removeprefix(_METRIC): v for name, v in arrays.items() if name.startswith(_METRIC)}
+        known = {f.name: arrays[f.name] for f in fields(cls) if f.name in arrays}
+        return cls(**known, metrics=metrics or None)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, History):
@@ -96,6 +123,10 @@ class HistoryBuilder:
         errors = record.subnetwork_errors
         self._errors.append(errors if self._keep_subnetworks else errors.mean(axis=1))
 
+    def add_losses(self, losses: FloatArray) -> None:
+        """Add the mean losses of a module's local steps, shape (tau, p)."""
+        self._errors.append(np.concatenate([losses[:1], losses]).mean(axis=1))
+
     def add_state(self, **measures: float) -> None:
         """Add measures of the whole network, before round 0 or after an aggregation."""
         for name, value in measures.items():
@@ -109,5 +140,7 @@ class HistoryBuilder:
             sampled_error=means[:, 0],
             local_error=means[:, 1:],
             subnetwork_errors=np.array(self._errors).reshape(-1, *self._shape) if self._keep_subnetworks else None,
-            **{name: np.array(values) for name, values in self._per_state.items()},
+            **{name: np.array(v) for name, v in self._per_state.items() if not name.startswith(_METRIC)},
+            metrics={n.removeprefix(_METRIC): np.array(v) for n, v in self._per_state.items() if n.startswith(_METRIC)}
+            or None,
         )

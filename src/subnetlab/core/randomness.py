@@ -33,6 +33,8 @@ class Purpose(IntEnum):
     SESSIONS = 8  # one after another, of an estimator that goes on training
     PREDICTION = 9  # masks of subnetworks that are asked after training
     START_VECTORS = 10  # of iterations that look for an eigenvector
+    PASSES = 11  # the order of the rows in each pass of a module's training
+    MODULE_STEPS = 12  # seeds of what is random inside a module's steps
 
 
 def blocks_for(words: int) -> int:

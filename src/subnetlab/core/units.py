@@ -155,6 +155,16 @@ class Units:
         """Return the shape of an entry's array."""
         return tuple(axis_length(axis) for axis in self.axes[name])
 
+    def resized(self, sizes: Mapping[str, int]) -> Units:
+        """Return the same axes for groups of other sizes: what a smaller module stores."""
+
+        def axis_of(axis: Axis) -> Axis:
+            return tuple(
+                tuple(f if f.group is None else Factor(sizes[f.group], f.group) for f in part) for part in axis
+            )
+
+        return Units(dict(sizes), {name: tuple(map(axis_of, axes)) for name, axes in self.axes.items()})
+
     def held(self, masks: Mapping[str, BoolArray]) -> dict[str, tuple[IntArray | None, ...]]:
         """Return what one subnetwork holds: for every name and dimension the indices, or None for all of them.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .module_run import ModuleRun
     from .run import TrainingRun
 
 
@@ -13,15 +14,15 @@ class DivergenceError(ArithmeticError):
 
     Attributes
     ----------
-    run : TrainingRun
+    run : TrainingRun or ModuleRun
         The completed rounds and the network after the last of them.
     round : int
         The round that diverged; ``run.history`` ends before it.
     """
 
-    def __init__(self, message: str, run: TrainingRun, round: int) -> None:
+    def __init__(self, message: str, run: TrainingRun | ModuleRun, round: int) -> None:
         super().__init__(message)
-        self.run = run
+        self.run: Any = run
         self.round = round
 
 
@@ -36,4 +37,4 @@ class TrainingInterrupted(KeyboardInterrupt):
 
     def __init__(self, run: TrainingRun) -> None:
         super().__init__(f"interrupted after {run.history.rounds} of {run.scheme.rounds} rounds")
-        self.run = run
+        self.run: Any = run

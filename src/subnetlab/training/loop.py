@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, overload
 
 from ..core import checks
+from ..core.network import ShallowReLU
 from ..progress import progress_bar
 from .compare import compared, twin_of
 from .errors import TrainingInterrupted
@@ -17,14 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..core.losses import LossName
-    from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
     from ..engines.base import Device, Dtype
+    from ..modules import Cut
     from .comparison import Compare
+    from .module_run import ModuleRun
     from .run import Diagnostic, Record
 
 
-def train(
+def train_shallow(
     network: ShallowReLU,
     X: Any,
     y: Any,
@@ -49,8 +53,9 @@ def train(
 
     Parameters
     ----------
-    network : ShallowReLU
-        W_0 and a.
+    network : ShallowReLU or Cut
+        W_0 and a. A `subnetlab.cut` of a PyTorch module has arguments of its own in the place of those below, see
+        `subnetlab.training.fit_module.train_module`.
     X : array, shape (n, d)
         Finite, no row of zeros. The theory wants unit rows; training does not need them.
     y : array, shape (n,), or (n, o) for a network with o outputs
@@ -130,6 +135,25 @@ def train(
     twin = None if compare is None else twin_of(session.run(), compare)
     run = complete(session, progress=progress, on_round=on_round)
     return run if twin is None else compared(run, twin)
+
+
+@overload
+def train(network: ShallowReLU, X: Any, y: Any, scheme: TrainingScheme, **settings: Any) -> TrainingRun: ...
+@overload
+def train(network: Cut, X: Any, y: Any, scheme: TrainingScheme, **settings: Any) -> ModuleRun: ...
+@wraps(train_shallow)
+def train(network: Any, X: Any, y: Any, scheme: TrainingScheme, **settings: Any) -> Any:  # noqa: D103  as train_shallow
+    if "torch" in sys.modules and not isinstance(network, ShallowReLU):
+        from ..modules import Cut
+        from .fit_module import train_module
+
+        if isinstance(network, Cut):
+            return train_module(network, X, y, scheme, **settings)
+        if hasattr(network, "named_parameters"):
+            raise TypeError(
+                f"train: network must be a cut of a module, sl.cut(model, example_input), got {type(network).__name__}"
+            )
+    return train_shallow(network, X, y, scheme, **settings)
 
 
 def resume(

@@ -1,0 +1,100 @@
+"""Which rows a subnetwork sees in each of its steps, as a pure function of (seed, subnetwork, step)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..core.randomness import Purpose, blocks_for, permutation, random_words
+from ..core.rows import shard_rows
+
+if TYPE_CHECKING:
+    from ..core.arrays import IntArray
+
+
+def rows_of_step(
+    seed: int, subnetwork: int, step: int, *, n_samples: int, shards: int | None, batch_size: int | None
+) -> IntArray:
+    """Return the rows of one step.
+
+    A subnetwork goes through its rows pass after pass, each pass in a random order of its own, so that within a pass
+    every row comes once; a batch at the end of a pass takes its last rows from the next one. Nothing is counted in
+    passes: step s = k tau + t takes rows s b to (s + 1) b of that endless stream.
+
+    Parameters
+    ----------
+    seed, subnetwork, step : int
+        ``step`` counts from the start of training.
+    n_samples : int
+        n.
+    shards : int, optional
+        The subnetwork sees shard ``subnetwork`` modulo ``shards`` only.
+    batch_size : int, optional
+        All rows of the shard in every step if None.
+
+    Returns
+    -------
+    ndarray of int, shape (b,)
+
+    Examples
+    --------
+    >>> stream = np.concatenate([rows_of_step(0, 1, s, n_samples=6, shards=None, batch_size=4) for s in range(3)])
+    >>> sorted(stream[:6].tolist()), sorted(stream[6:].tolist())
+    ([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5])
+    """
+    own = n_samples if shards is None else len(_shard(seed, n_samples, shards, subnetwork % shards))
+    if batch_size is None or batch_size >= own:
+        places = np.arange(own)
+    else:
+        first = step * batch_size
+        places = np.concatenate(
+            [
+                _order(seed, subnetwork, number, own)[max(0, first - number * own) : first + batch_size - number * own]
+                for number in range(first // own, (first + batch_size - 1) // own + 1)
+            ]
+        )
+    return places if shards is None else _shard(seed, n_samples, shards, subnetwork % shards)[places]
+
+
+def step_seed(seed: int, round: int, subnetwork: int, step: int) -> int:
+    """Return the seed of everything random inside a step: dropout in the module, augmentation in the data."""
+    words = random_words(seed, Purpose.MODULE_STEPS, round, step // 4, blocks_for(1), lane=subnetwork)
+    return int(words[step % 4])
+
+
+def rows_of(dataset: Any, rows: IntArray, device: torch.device | str) -> tuple[Any, Any]:
+    """Return the inputs and targets of these rows, on the device.
+
+    Parameters
+    ----------
+    dataset : pair of tensors or arrays, or a map-style Dataset
+    rows : ndarray of int
+    device : torch.device or str
+    """
+    if isinstance(dataset, tuple | list) and len(dataset) == 2:
+        index = torch.from_numpy(np.ascontiguousarray(rows))
+        return tuple(torch.as_tensor(part)[index].to(device) for part in dataset)  # pyright: ignore[reportReturnType]
+    fetch = getattr(dataset, "__getitems__", None)
+    samples = fetch(rows.tolist()) if fetch is not None else [dataset[i] for i in rows.tolist()]
+    return _moved(torch.utils.data.default_collate(samples), device)
+
+
+def _moved(batch: Any, device: torch.device | str) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {key: _moved(value, device) for key, value in batch.items()}
+    return tuple(_moved(part, device) for part in batch)
+
+
+@lru_cache(maxsize=64)
+def _order(seed: int, subnetwork: int, number: int, rows: int) -> IntArray:
+    return permutation(seed, Purpose.PASSES, number, subnetwork, rows)
+
+
+@lru_cache(maxsize=64)
+def _shard(seed: int, n_samples: int, shards: int, shard: int) -> IntArray:
+    return shard_rows(seed, n_samples, shards)[shard]

@@ -1,0 +1,176 @@
+"""The entries of the whole network: what a subnetwork is given of them, and how they become one network again.
+
+Lines 4, 5 and 9 to 13 of Algorithm 1 for any network. A subnetwork holds, of every parameter and buffer, some indices
+along each dimension (`subnetlab.core.units`); what it returns is added up over the holders of each entry, in the order
+l = 0, ..., p - 1, and divided by their number.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import torch
+
+from ..core.units import axis_groups, held_on_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..core.arrays import BoolArray, IntArray
+    from ..core.units import Units
+
+Place: TypeAlias = "tuple[torch.Tensor | None, ...]"  # indices along each dimension; None for all of them
+
+
+class Kept:
+    """Where the entries of one subnetwork are: in the whole network, and in its module's own tensors.
+
+    The module stores what the subnetwork holds, with two exceptions: where masks select no unit of a group, it keeps
+    one unit that counts for nothing; and the masked engine's module stores the whole network.
+
+    Parameters
+    ----------
+    units : Units
+    masks : mapping from group to ndarray of bool, shape (m_g,)
+        The units that the subnetwork holds.
+    stored : mapping from group to ndarray of bool, shape (m_g,)
+        The units that its module stores.
+    device : torch.device
+        Where the entries live.
+
+    Attributes
+    ----------
+    held, stored : dict from name to tuple of index tensors
+        Places in the whole network's tensors.
+    """
+
+    def __init__(
+        self, units: Units, masks: Mapping[str, BoolArray], stored: Mapping[str, BoolArray], device: torch.device
+    ) -> None:
+        def places(held: Mapping[str, tuple[IntArray | None, ...]]) -> dict[str, Place]:
+            return {
+                name: tuple(None if i is None else torch.from_numpy(i).to(device) for i in dimensions)
+                for name, dimensions in held.items()
+            }
+
+        self.held = self.stored = places(units.held(masks))
+        self._own: dict[str, Place] | None = None
+        if any(not np.array_equal(masks[group], stored[group]) for group in masks):
+            self.stored = places(units.held(stored))
+            inside = {group: masks[group][stored[group]] for group in masks}  # the held among the stored
+            sizes = {group: len(mask) for group, mask in inside.items()}
+            self._own = places(units.resized(sizes).held(inside))
+
+    def own(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the part of a module's tensor that the subnetwork holds."""
+        return tensor if self._own is None else take(tensor, self._own[name])
+
+
+def tensors_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return the parameters and buffers of a module by name; one that is tied has its first name alone."""
+    tensors: dict[str, torch.Tensor] = {}
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        tensors[name] = tensor.detach()
+    return tensors
+
+
+def take(whole: torch.Tensor, place: Place) -> torch.Tensor:
+    """Return a copy of the entries that a subnetwork holds."""
+    part = whole
+    for dimension, indices in enumerate(place):
+        if indices is not None:
+            part = part.index_select(dimension, indices)
+    return part.clone() if part is whole else part
+
+
+def add_to(total: torch.Tensor, place: Place, update: torch.Tensor) -> None:
+    """Add a subnetwork's update to the sum, at the entries that it holds."""
+    if all(indices is None for indices in place):
+        total += update
+        return
+    grid = []
+    for dimension, indices in enumerate(place):
+        along = torch.arange(total.shape[dimension], device=total.device) if indices is None else indices
+        grid.append(along.reshape([-1 if d == dimension else 1 for d in range(total.ndim)]))
+    total[tuple(grid)] += update
+
+
+class RoundSum:
+    """The sum of the updates of one round, and the number of holders of each entry.
+
+    Parameters
+    ----------
+    units : Units
+    whole : mapping from name to tensor
+        theta_k, at home; `apply` changes it.
+    masks : mapping from group to ndarray of bool, shape (p, m_g)
+    """
+
+    def __init__(self, units: Units, whole: Mapping[str, torch.Tensor], masks: Mapping[str, BoolArray]) -> None:
+        self._units = units
+        self.whole = whole
+        self._masks = masks
+        self._added = 0
+        self._total = {name: torch.zeros_like(t) for name, t in whole.items() if t.is_floating_point()}
+        self._largest = {name: t.clone() for name, t in whole.items() if not t.is_floating_point()}
+
+    def add(self, held: Mapping[str, Place], returned: Mapping[str, torch.Tensor]) -> None:
+        """Add Delta^l = what the next subnetwork returns minus what it was given (line 9)."""
+        for name, total in self._total.items():
+            add_to(total, held[name], returned[name] - take(self.whole[name], held[name]))
+        for name, largest in self._largest.items():  # counters, such as the number of batches seen
+            torch.maximum(largest, returned[name], out=largest)
+        self._added += 1
+
+    def mean_updates(self) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor | None]]:
+        """Return the mean update of every entry, and where anybody holds it (None: everywhere).
+
+        Where nobody does, the mean is zero.
+        """
+        means: dict[str, torch.Tensor] = {}
+        anybody: dict[str, torch.Tensor | None] = {}
+        for name, total in self._total.items():
+            holders = self._holders(name)
+            if holders is None:
+                means[name], anybody[name] = total / self._added, None
+            else:
+                means[name], anybody[name] = total / holders.clamp(min=1).to(total.dtype), holders > 0
+        return means, anybody
+
+    def apply(self) -> None:
+        """Make theta_{k+1} of theta_k in place: each entry moves by its mean update (lines 11 to 13)."""
+        means, anybody = self.mean_updates()
+        for name, mean in means.items():
+            move(self.whole[name], self.whole[name] + mean, anybody[name])
+        self.apply_counters()
+
+    def apply_counters(self) -> None:
+        """Give counters the largest value that a subnetwork returned."""
+        for name, largest in self._largest.items():
+            self.whole[name].copy_(largest)
+
+    def _holders(self, name: str) -> torch.Tensor | None:
+        """Return N for each entry of a parameter, or None if every subnetwork holds all of it."""
+        axes = self._units.axes[name]
+        cut = [d for d, axis in enumerate(axes) if axis_groups(axis) and not self._all_held(axis_groups(axis))]
+        if not cut:
+            return None
+        along = [torch.from_numpy(held_on_axis(axes[d], self._masks)).to(torch.float32) for d in cut]  # (p, length)
+        if len(cut) == 1:
+            counts = along[0].sum(dim=0)
+        elif len(cut) == 2:
+            counts = along[0].T @ along[1]  # whole numbers below 2**24: exact
+        else:
+            letters = "abcdefgh"[: len(cut)]
+            counts = torch.einsum(",".join("p" + letter for letter in letters) + "->" + letters, *along)
+        shape = [self.whole[name].shape[d] if d in cut else 1 for d in range(len(axes))]
+        return counts.reshape(shape).to(self.whole[name].device)
+
+    def _all_held(self, groups: set[str]) -> bool:
+        return all(bool(self._masks[group].all()) for group in groups)
+
+
+def move(entries: torch.Tensor, moved: torch.Tensor, where: torch.Tensor | None) -> None:
+    """Write ``moved`` over the entries in place; where nobody holds an entry, it keeps its bits."""
+    entries.copy_(moved if where is None else torch.where(where, moved, entries))

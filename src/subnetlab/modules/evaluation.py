@@ -1,0 +1,131 @@
+"""The whole network on data: mean loss, metrics, and batch-norm statistics estimated anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+
+from ..core import checks
+from .batches import rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+Loss: TypeAlias = "Callable[[Any, Any], torch.Tensor]"
+Metric: TypeAlias = "Callable[[torch.Tensor, torch.Tensor], torch.Tensor | float]"
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy": torch.nn.functional.cross_entropy,
+    "mse": torch.nn.functional.mse_loss,
+    "bce": torch.nn.functional.binary_cross_entropy_with_logits,
+}
+
+
+def accuracy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the share of rows whose largest output is the target's class."""
+    return (output.argmax(dim=1) == target).to(torch.float64).mean()
+
+
+METRICS: dict[str, Metric] = {"accuracy": accuracy}
+
+
+def loss_function(loss: str | Loss) -> Loss:
+    """Return the loss by its name, or as it is given: a function of (output, target) that takes the mean over rows."""
+    if isinstance(loss, str):
+        return LOSSES[checks.one_of("train", "loss", loss, tuple(LOSSES))]
+    if not callable(loss):
+        raise TypeError(f"train: loss must be a function of (output, target) or a name, got {type(loss).__name__}")
+    return loss
+
+
+def metric_functions(metrics: Mapping[str, Metric] | tuple[str, ...] | list[str]) -> dict[str, Metric]:
+    """Return metrics by name, from names or from functions of (output, target) that take the mean over rows."""
+    if isinstance(metrics, tuple | list):
+        return {name: METRICS[checks.one_of("train", "metrics", name, tuple(METRICS))] for name in metrics}
+    return dict(metrics)
+
+
+def n_samples(dataset: Any) -> int:
+    """Return the number of rows."""
+    return len(dataset[0]) if isinstance(dataset, tuple | list) else len(dataset)
+
+
+def in_order(dataset: Any, batch_size: int, device: torch.device) -> Iterator[tuple[Any, Any]]:
+    """Yield all rows in their order, in batches."""
+    rows = n_samples(dataset)
+    for start in range(0, rows, batch_size):
+        yield rows_of(dataset, np.arange(start, min(start + batch_size, rows)), device)
+
+
+def evaluate(
+    model: torch.nn.Module,
+    dataset: Any,
+    loss: str | Loss,
+    metrics: Mapping[str, Metric] | tuple[str, ...] = (),
+    *,
+    batch_size: int = 1000,
+) -> dict[str, float]:
+    """Return the mean loss and metrics of a module on all rows, in evaluation mode; its mode is left as it was.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    dataset : pair (X, y) or map-style Dataset
+    loss : str or callable
+        "cross_entropy", "mse", "bce", or a function of (output, target) that takes the mean over rows.
+    metrics : tuple of {"accuracy"}, or mapping from name to function
+    batch_size : int, default 1000
+
+    Returns
+    -------
+    dict from "loss" and the metrics' names to float
+        Means over the rows, weighted by the rows of each batch.
+
+    Examples
+    --------
+    >>> x, y = torch.eye(3), torch.tensor([0, 1, 1])
+    >>> evaluate(torch.nn.Identity(), (x, y), "cross_entropy", ("accuracy",))["accuracy"]
+    0.6666666666666666
+    """
+    measures = {"loss": loss_function(loss), **metric_functions(metrics)}
+    first = next(iter(model.parameters()), torch.empty(0))
+    training, sums, rows = model.training, dict.fromkeys(measures, 0.0), n_samples(dataset)
+    model.eval()
+    try:
+        with torch.no_grad():
+            done = 0
+            for x, y in in_order(dataset, batch_size, first.device):
+                output, size = model(x), min(batch_size, rows - done)
+                for name, measure in measures.items():
+                    sums[name] += float(measure(output, y)) * size
+                done += size
+    finally:
+        model.train(training)
+    return {name: total / rows for name, total in sums.items()}
+
+
+def outputs(model: torch.nn.Module, X: Any, *, batch_size: int = 1000) -> torch.Tensor:
+    """Return the outputs of a module in evaluation mode for every row of X; its mode is left as it was."""
+    device = next(iter(model.parameters()), torch.empty(0)).device
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            rows = range(0, len(X), batch_size)
+            return torch.cat([model(torch.as_tensor(X[i : i + batch_size]).to(device)) for i in rows])
+    finally:
+        model.train(training)
+
+
+def recalibrate(model: torch.nn.Module, dataset: Any, *, batch_size: int = 1000) -> None:
+    """Estimate the running statistics of batch norm anew, in place, as means over batches of the data.
+
+    Subnetworks see the statistics of fewer channels, and their means over holders are not those of the whole network.
+    Nothing happens to a module without batch norm.
+    """
+    device = next(iter(model.parameters()), torch.empty(0)).device
+    inputs = (x for x, _ in in_order(dataset, batch_size, device))
+    with torch.no_grad():
+        torch.optim.swa_utils.update_bn(inputs, model)

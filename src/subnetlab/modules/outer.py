@@ -1,0 +1,104 @@
+"""The outer optimiser: what is done with the mean update of a round (DiLoCo's, or plain addition)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from .entries import move
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ..core.scheme import OuterSGD
+    from .entries import RoundSum
+
+
+class OuterOptimizer:
+    """Takes theta_k to theta_{k+1}, handing the mean update to an optimiser as a pseudo-gradient with opposite sign.
+
+    Entries that nobody held in the round keep their bits, and so does the optimiser's state at these entries: neither
+    momentum nor weight decay moves them.
+
+    Parameters
+    ----------
+    make : callable, optional
+        Makes the optimiser from parameters; ``settings`` are used if None.
+    settings : OuterSGD, optional
+        Of torch's SGD. If both are None, the mean update is added as it is.
+    parameters : mapping from name to tensor
+        The whole network's parameters, at home; they are changed in place.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer] | None,
+        settings: OuterSGD | None,
+        parameters: Mapping[str, torch.Tensor],
+    ) -> None:
+        self._whole = dict(parameters)
+        self._leaves = {name: torch.nn.Parameter(tensor) for name, tensor in parameters.items()}  # shared storage
+        leaves = list(self._leaves.values())
+        self.optimizer: torch.optim.Optimizer | None = None
+        if make is not None:
+            self.optimizer = make(leaves)
+        elif settings is not None:
+            self.optimizer = torch.optim.SGD(
+                leaves,
+                lr=settings.step_size,
+                momentum=settings.momentum,
+                nesterov=settings.nesterov and settings.momentum > 0,
+            )
+
+    def apply(self, sums: RoundSum) -> None:
+        """Aggregate a round in place; buffers always take their mean update."""
+        if self.optimizer is None:
+            sums.apply()
+            return
+        means, anybody = sums.mean_updates()
+        before = {name: tensor.clone() for name, tensor in self._whole.items()}
+        for name, leaf in self._leaves.items():
+            leaf.grad = -means.pop(name)
+        old_state = {name: self._state_of(leaf) for name, leaf in self._leaves.items()}
+        self.optimizer.step()
+        with torch.no_grad():
+            for name, leaf in self._leaves.items():
+                where = anybody[name]
+                if where is not None:
+                    leaf.copy_(torch.where(where, leaf, before[name]))
+                    for key, value in self._state_of(leaf).items():
+                        kept = old_state[name].get(key, torch.zeros_like(value))
+                        self.optimizer.state[leaf][key] = torch.where(where, value, kept)
+                leaf.grad = None
+        for name, mean in means.items():  # buffers
+            move(sums.whole[name], sums.whole[name] + mean, anybody[name])
+        sums.apply_counters()
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the optimiser's state for a checkpoint, by parameter and key."""
+        if self.optimizer is None:
+            return {}
+        return {
+            f"{name}/{key}": torch.as_tensor(value)
+            for name, leaf in self._leaves.items()
+            for key, value in self.optimizer.state.get(leaf, {}).items()
+            if value is not None
+        }
+
+    def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Take up the state that `tensors` returned."""
+        if self.optimizer is not None:
+            self.optimizer.state.clear()
+            for joined, value in tensors.items():
+                name, key = joined.rsplit("/", 1)
+                self.optimizer.state[self._leaves[name]][key] = value
+
+    def _state_of(self, leaf: torch.nn.Parameter) -> dict[str, torch.Tensor]:
+        assert self.optimizer is not None
+        state = self.optimizer.state.get(leaf, {})
+        return {
+            key: value.clone()
+            for key, value in state.items()
+            if isinstance(value, torch.Tensor) and value.shape == leaf.shape and key != "step"
+        }

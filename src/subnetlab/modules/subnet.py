@@ -1,0 +1,139 @@
+"""One subnetwork during its local steps: an ordinary, smaller module with an optimiser of its own."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .batches import rows_of, rows_of_step, step_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..core.scheme import TrainingScheme
+
+
+class Subnet:
+    """What `ModuleTraining.rounds` hands out: a module to call, batches of its own, and a step.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        The subnetwork, in training mode; refilled for the next one, so keep no reference to it.
+    optimizer : torch.optim.Optimizer
+    index, round : int
+        l and k.
+    steps_done : int
+        Of the tau steps of this round.
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        index: int,
+        round: int,
+        scheme: TrainingScheme,
+        seed: int,
+        device: torch.device,
+        clip_norm: float | None = None,
+        autocast: torch.dtype | None = None,
+        before_step: Callable[[torch.optim.Optimizer, int], None] | None = None,
+    ) -> None:
+        self.module = module
+        self.optimizer = optimizer
+        self.index = index
+        self.round = round
+        self.steps_done = 0
+        self.losses: list[torch.Tensor] = []
+        self._scheme, self._seed, self._device = scheme, seed, device
+        self._clip_norm, self._autocast, self._before_step = clip_norm, autocast, before_step
+
+    def __repr__(self) -> str:
+        size = sum(parameter.numel() for parameter in self.module.parameters())
+        return f"Subnet(index={self.index}, round={self.round}, parameters={size:,})"
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Return the module's output, under autocast if training was asked for it."""
+        if self._autocast is None:
+            return self.module(*inputs)
+        with torch.autocast(self._device.type, dtype=self._autocast):
+            return self.module(*inputs)
+
+    def batches(self, dataset: Any) -> Iterator[Any]:
+        """Yield tau batches: a pure function of (seed, round, subnetwork, step).
+
+        What is random while a batch is made and used (augmentation, dropout) draws from torch's generator, seeded
+        anew for each step; afterwards torch's random state is as it was.
+
+        Parameters
+        ----------
+        dataset : pair (X, y) of tensors or arrays, or a map-style Dataset
+            Samples of a Dataset are put together as torch's DataLoader does.
+        """
+        scheme = self._scheme
+        n_samples = len(dataset[0]) if isinstance(dataset, tuple | list) else len(dataset)
+        scheme.check_rows(n_samples)
+        with _random_state_kept():
+            for t in range(scheme.local_steps):
+                rows = rows_of_step(
+                    self._seed,
+                    self.index,
+                    self.round * scheme.local_steps + t,
+                    n_samples=n_samples,
+                    shards=scheme.shards,
+                    batch_size=scheme.batch_size,
+                )
+                _seed_generators(step_seed(self._seed, self.round, self.index, t))
+                yield rows_of(dataset, rows, self._device)
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Take one step of the optimiser down the gradient of ``loss`` (line 7).
+
+        Raises
+        ------
+        TypeError
+            If the loss is no tensor with one entry.
+        RuntimeError
+            If the scheme's tau steps are done already.
+        """
+        if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+            raise TypeError(f"Subnet.step: loss must be a tensor with one entry, got {_kind(loss)}")
+        if self.steps_done >= self._scheme.local_steps:
+            raise RuntimeError(f"Subnet.step: local_steps must be at most {self._scheme.local_steps}, got one more")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self._clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.module.parameters(), self._clip_norm)
+        if self._before_step is not None:
+            self._before_step(self.optimizer, self.round * self._scheme.local_steps + self.steps_done)
+        self.optimizer.step()
+        self.losses.append(loss.detach())
+        self.steps_done += 1
+
+
+def _seed_generators(seed: int) -> None:
+    """Seed torch's generators as torch.manual_seed does, which takes a traceback for CUDA that is not in use."""
+    torch.default_generator.manual_seed(seed % 2**63)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed % 2**63)
+
+
+@contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """Leave torch's random state as it was; inside, every step seeds it."""
+    cpu = torch.random.get_rng_state()
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    try:
+        yield
+    finally:
+        torch.random.set_rng_state(cpu)
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+
+
+def _kind(value: object) -> str:
+    return f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__

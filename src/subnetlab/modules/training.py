@@ -1,0 +1,304 @@
+"""ModuleTraining: the rounds of Algorithm 1 for any network, around a loop of one's own."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import torch
+
+from ..core import checks
+from ..core.masks.groups import check_groups, cut_in_round, group_masks, law_of_group
+from ..core.scheme import TrainingScheme
+from .checkpoint import restore_training, save_training
+from .entries import Kept
+from .optimizer_state import TravellingState
+from .outer import OuterOptimizer
+from .round import Round
+from .schedule import Schedule
+from .subnet import Subnet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..core.arrays import BoolArray
+    from ..history import History
+    from .cutting import Cut
+    from .network import Network
+    from .sliced import Subnetwork
+
+State: TypeAlias = Literal["reset", "travels"]
+EngineName: TypeAlias = Literal["sliced", "masked"]
+OptimizerFactory: TypeAlias = "Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]"
+
+
+class ModuleTraining:
+    """Training of a network in subnetworks, one round at a time.
+
+    Parameters
+    ----------
+    cut : Cut
+        The network and its units, from `subnetlab.cut`.
+    scheme : TrainingScheme
+    optimizer : callable
+        Makes the local optimiser of a subnetwork from its parameters: ``lambda params: torch.optim.SGD(params)``.
+        Without it the scheme's ``step_size`` is that of plain SGD.
+    seed : int, default 0
+        Of masks, shards, batches and everything random inside a step.
+    state : {"reset", "travels"}, default "reset"
+        Whether local optimisers begin each round anew, or momentum and moments travel with their entries.
+    scale : float, default 1.0
+        a, in [0, 1]: units' outputs are multiplied by xi^-a in subnetworks and xi^(1-a) in the whole network. 1 is
+        PyTorch's dropout (the whole network computes what it computed before), 0 the paper.
+    outer : callable, optional
+        Makes the outer optimiser from the whole network's parameters; the mean update of a round is its negative
+        gradient. The scheme's ``outer`` if None.
+    schedule : callable, optional
+        Makes a torch learning-rate scheduler from an optimiser; it is advanced once per local step.
+    clip_norm : float, optional
+        Clip each local gradient to this norm.
+    engine : {"sliced", "masked"}, default "sliced"
+        Smaller modules, or the whole network with masks, which is slow and defines the answer.
+    device : str or torch.device, default "cpu"
+    threads : int, default 1
+        Of torch, inside `rounds`; another count can give other bits.
+    autocast : {"bfloat16"}, optional
+        Forward passes by ``subnet(x)`` run under torch's autocast.
+    checkpoint : path, optional
+        A file that is written every ``checkpoint_every`` rounds and after the last; if it is there already, training
+        goes on from it with the same bits.
+    checkpoint_every : int, default 10
+
+    Attributes
+    ----------
+    rounds_done : int
+    entries : dict from name to Tensor
+        The whole network as it stands: parameters and buffers, not multiplied by any factor.
+    history : History or None
+        Stored in checkpoints; `subnetlab.train` fills it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument breaks its rule, before any work; or if the checkpoint is of other settings.
+
+    Examples
+    --------
+    >>> import subnetlab as sl
+    >>> model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    >>> x, y = torch.randn(20, 4), torch.randint(2, (20,))
+    >>> scheme = sl.independent_subnets(2, rounds=3, local_steps=5, step_size=0.1, batch_size=10)
+    >>> training = ModuleTraining(sl.cut(model, x[:2]), scheme)
+    >>> for round in training.rounds():
+    ...     for subnet in round:
+    ...         for xb, yb in subnet.batches((x, y)):
+    ...             subnet.step(torch.nn.functional.cross_entropy(subnet.module(xb), yb))
+    >>> training.rounds_done
+    3
+    """
+
+    def __init__(
+        self,
+        cut: Cut,
+        scheme: TrainingScheme,
+        *,
+        optimizer: OptimizerFactory | None = None,
+        seed: int = 0,
+        state: State = "reset",
+        scale: float = 1.0,
+        outer: OptimizerFactory | None = None,
+        schedule: Callable[[torch.optim.Optimizer], Any] | None = None,
+        clip_norm: float | None = None,
+        engine: EngineName = "sliced",
+        device: str | torch.device = "cpu",
+        threads: int = 1,
+        autocast: str | None = None,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: int = 10,
+    ) -> None:
+        owner = "ModuleTraining"
+        checks.instance(owner, "scheme", scheme, TrainingScheme)
+        check_groups(scheme.masks, scheme.cut_groups, cut.units, scheme.rounds)
+        if scheme.unselected != "keep":
+            raise ValueError(f"{owner}: unselected must be 'keep' for modules, got {scheme.unselected!r}")
+        checks.one_of(owner, "state", state, get_args(State))
+        checks.one_of(owner, "engine", engine, get_args(EngineName))
+        if not 0 <= checks.finite_number(owner, "scale", scale) <= 1:
+            raise ValueError(f"{owner}: scale must be in [0, 1], got {scale}")
+        self.cut, self.scheme, self.engine = cut, scheme, engine
+        self.seed, self.state_rule, self.scale = checks.seed_number(owner, seed), state, float(scale)
+        self.rounds_done = 0
+        self.history: History | None = None
+        self._threads = checks.whole_number(owner, "threads", threads, least=1)
+        if autocast is not None:
+            checks.one_of(owner, "autocast", autocast, ("bfloat16",))
+        self._autocast = None if autocast is None else torch.bfloat16
+        self._checkpoint = None if checkpoint is None else Path(checkpoint)
+        self._checkpoint_every = checks.whole_number(owner, "checkpoint_every", checkpoint_every, least=1)
+        self._clip_norm = None if clip_norm is None else checks.positive_number(owner, "clip_norm", clip_norm)
+        self._make_optimizer = _optimizer_factory(scheme, optimizer)
+        self._device = torch.device(device)
+        self.entries = {name: tensor.detach().to(self._device, copy=True) for name, tensor in cut.state().items()}
+        self._parameters = {name for name in self.entries if name in dict(cut.model.named_parameters())}
+        self.travelling_state = TravellingState() if state == "travels" else None
+        self.outer = OuterOptimizer(outer, scheme.outer, {n: self.entries[n] for n in self._parameters})
+        self._schedule = Schedule(schedule, self._make_optimizer)
+        self._modules: dict[Any, Subnetwork] = {}  # by sizes and factors
+        self._optimizers: dict[int, tuple[torch.nn.Module, torch.optim.Optimizer]] = {}  # by the module's id
+        if self._checkpoint is not None and self._checkpoint.exists():
+            restore_training(self, self._checkpoint)
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """A copy of the user's own module with the weights as they stand; it needs no factor and no masks."""
+        whole = copy.deepcopy(self.cut.model)
+        tensors = self.cut.folded(self.whole_factors(), self.entries)
+        with torch.no_grad():
+            for name, tensor in (*whole.named_parameters(), *whole.named_buffers()):
+                tensor.copy_(tensors[name])
+        return whole
+
+    def masks(self, round: int) -> dict[str, BoolArray]:
+        """Return M_g of a round for every group, shape (p, m_g): a pure function of (seed, group, round)."""
+        units = self.cut.units
+        cut = cut_in_round(self.scheme.cut_groups, units, round)
+        return group_masks(self.scheme.masks, self.seed, round, units.groups, cut)
+
+    def rounds(self) -> Iterator[Round]:
+        """Yield the rounds that are left; each is aggregated once its subnetworks have been trained."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self._threads)
+        try:
+            while self.rounds_done < self.scheme.rounds:
+                round = Round(self, self.rounds_done)
+                yield round
+                round.finish()
+                last = self.rounds_done == self.scheme.rounds
+                if self._checkpoint is not None and (last or self.rounds_done % self._checkpoint_every == 0):
+                    self.save(self._checkpoint)
+        finally:
+            torch.set_num_threads(threads)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything from which training goes on with the same bits to one file (safetensors, no pickle).
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an older file stays as it was.
+        """
+        save_training(self, path)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what must be the same for training to go on with the same bits, besides the scheme."""
+        stand_in = self._make_optimizer([torch.nn.Parameter(torch.zeros(1))])
+        return {
+            "seed": self.seed,
+            "state": self.state_rule,
+            "scale": self.scale,
+            "engine": self.engine,
+            "optimizer": " ".join(repr(stand_in).split()),
+            "clip_norm": self._clip_norm,
+            "autocast": None if self._autocast is None else str(self._autocast),
+            "threads": self._threads,
+            "groups": dict(self.cut.units.groups),
+        }
+
+    def subnetwork(self, round: int, index: int, masks: dict[str, BoolArray]) -> tuple[Subnet, Kept, dict[int, str]]:
+        """Return a subnetwork as it starts the round (line 5), the indices that it holds, and its parameters' names."""
+        own = {group: M[index] for group, M in masks.items()}
+        module = self._module(own, self.factors(round, index))
+        names = {id(parameter): name for name, parameter in module.named_parameters()}
+        optimizer = self._optimizer_of(module)
+        optimizer.state.clear()
+        whole = {group: np.ones_like(mask) for group, mask in own.items()}
+        kept = Kept(self.cut.units, own, getattr(module, "masks", whole), self._device)
+        if self.travelling_state is not None:
+            self.travelling_state.load(optimizer, names, kept)
+        subnet = Subnet(
+            module,
+            optimizer,
+            index=index,
+            round=round,
+            scheme=self.scheme,
+            seed=self.seed,
+            device=self._device,
+            clip_norm=self._clip_norm,
+            autocast=self._autocast,
+            before_step=self._schedule.set,
+        )
+        return subnet, kept, names
+
+    def _module(self, masks: dict[str, BoolArray], factors: dict[str, float]) -> Network:
+        """Return the subnetwork of these masks with the entries of theta_k; modules of one size are made once."""
+        if self.engine == "masked":
+            module = self.cut.masked(masks, factors).to(self._device)
+            with torch.no_grad():
+                for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+                    tensor.copy_(self.entries[name])
+            return module
+        if not all(mask.any() for mask in masks.values()):
+            empty = self.cut.subnetwork(masks, factors).to(self._device)
+            empty.fill(self.entries)
+            return empty
+        key = (*((int(mask.sum()), factors[group]) for group, mask in masks.items()),)
+        if key not in self._modules:
+            self._modules[key] = self.cut.subnetwork(masks, factors).to(self._device)
+        self._modules[key].fill(self.entries, masks)
+        return self._modules[key]
+
+    def _optimizer_of(self, module: torch.nn.Module) -> torch.optim.Optimizer:
+        """Return the optimiser of a module that is refilled in every round, made once."""
+        known = self._optimizers.get(id(module))
+        if known is None or known[0] is not module:
+            self._optimizers[id(module)] = known = (module, self._make_optimizer(module.parameters()))
+        return known[1]
+
+    def factors(self, round: int, subnetwork: int) -> dict[str, float]:
+        """Return what each group's outputs are multiplied by in a subnetwork of a round, where they are consumed.
+
+        xi^-a where the round cuts the group, with the law's probability for this subnetwork; a group that it leaves
+        whole has the factor of the whole network.
+        """
+        factors = self.whole_factors()
+        for group in cut_in_round(self.scheme.cut_groups, self.cut.units, round):
+            law = law_of_group(self.scheme.masks, group)
+            if law is not None:
+                shares = getattr(law, "subnetwork_probs", None)
+                factors[group] = (law.selection_prob if shares is None else shares[subnetwork]) ** -self.scale
+        return factors
+
+    def whole_factors(self) -> dict[str, float]:
+        """Return xi^(1 - a) for every group that some round cuts, and 1 for the others."""
+        scheme = self.scheme
+        factors: dict[str, float] = {}
+        for group in self.cut.units.groups:
+            law = law_of_group(scheme.masks, group)
+            ever = law is not None and (isinstance(scheme.cut_groups, str) or group in scheme.cut_groups)
+            factors[group] = law.selection_prob ** (1 - self.scale) if law is not None and ever else 1.0
+        return factors
+
+
+def _optimizer_factory(scheme: TrainingScheme, optimizer: OptimizerFactory | None) -> OptimizerFactory:
+    owner = "ModuleTraining"
+    if optimizer is None:
+        if isinstance(scheme.step_size, str):
+            raise ValueError(
+                f"{owner}: optimizer must be given, or the scheme's step_size as a number for plain SGD, "
+                f"got step_size={scheme.step_size!r}"
+            )
+        return lambda params: torch.optim.SGD(params, lr=float(scheme.step_size))
+    if not isinstance(scheme.step_size, str):
+        raise ValueError(
+            f"{owner}: step_size must be left at 'auto' where an optimizer is given, got {scheme.step_size:g}"
+        )
+    if scheme.step_size == "theory":
+        raise ValueError(f"{owner}: step_size must not be 'theory': no theorem covers modules")
+    if not callable(optimizer):
+        raise TypeError(
+            f"{owner}: optimizer must be a function of parameters, such as lambda params: torch.optim.AdamW(params), "
+            f"got {type(optimizer).__name__}"
+        )
+    return optimizer

@@ -1,0 +1,411 @@
+"""Training of modules, held to Algorithm 1 in plain PyTorch and to plain loops of the methods that it contains."""
+
+import copy
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import subnetlab as sl  # noqa: E402
+from subnetlab.modules.batches import rows_of_step  # noqa: E402
+from subnetlab.modules.training import ModuleTraining  # noqa: E402
+
+DEEP = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "algorithm1_deep.py"))
+K, TAU, P, B = 6, 3, 3, 7
+cross_entropy = torch.nn.functional.cross_entropy
+
+
+def perceptron():
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(64, 12), torch.nn.ReLU(), torch.nn.Linear(12, 9), torch.nn.ReLU(), torch.nn.Linear(9, 4)]
+    names = {"0.weight": "W1", "0.bias": "b1", "2.weight": "W2", "2.bias": "b2", "4.weight": "W3", "4.bias": "b3"}
+    return torch.nn.Sequential(*layers).double(), names, {"0": "h1", "2": "h2"}
+
+
+def convolutions():
+    torch.manual_seed(0)
+    layers = [
+        torch.nn.Unflatten(1, (1, 8, 8)),
+        torch.nn.Conv2d(1, 6, 3, padding=1),
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(6, 5, 3, padding=1, stride=2),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(80, 4),
+    ]
+    names = {"1.weight": "K1", "1.bias": "b1", "3.weight": "K2", "3.bias": "b2", "6.weight": "W3", "6.bias": "b3"}
+    return torch.nn.Sequential(*layers).double(), names, {"1": "c1", "3": "c2"}
+
+
+NETWORKS = {
+    "perceptron": (perceptron, DEEP["perceptron"], DEEP["PERCEPTRON"]),
+    "cnn": (convolutions, DEEP["cnn"], DEEP["CNN"]),
+}
+torch.manual_seed(1)
+X, Y = torch.randn(40, 64, dtype=torch.float64), torch.randint(4, (40,))
+
+
+def trained(cut, scheme, loss=cross_entropy, **settings):
+    training = ModuleTraining(cut, scheme, **settings)
+    for round in training.rounds():
+        for subnet in round:
+            for x, y in subnet.batches((X, Y)):
+                subnet.step(loss(subnet.module(x), y))
+    return training
+
+
+def rows(seed, l, k, t, shards=None):
+    return torch.from_numpy(rows_of_step(seed, l, k * TAU + t, n_samples=40, shards=shards, batch_size=B))
+
+
+def largest_difference(training, theta):
+    return max(float((theta[name] - entry).abs().max()) for name, entry in training.entries.items())
+
+
+LAWS = {
+    "bernoulli": sl.Bernoulli(P, 0.5),
+    "categorical": sl.Categorical(P),
+    "balanced": sl.Balanced(P),
+    "all": sl.AllNeurons(P),
+}
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("engine", ["sliced", "masked"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_training_is_algorithm_1(network, engine, law, scale):
+    make, forward, axes = NETWORKS[network]
+    model, names, groups = make()
+    cut = sl.cut(model, X[:3])
+    assert list(cut.groups) == list(groups)
+    scheme = sl.TrainingScheme(LAWS[law], K, TAU, step_size=0.1, batch_size=B)
+    training = trained(cut, scheme, seed=5, scale=scale, engine=engine)
+    theta = {names[name]: tensor.clone() for name, tensor in model.state_dict().items()}
+    for k in range(K):
+        masks = {groups[group]: torch.from_numpy(M.copy()) for group, M in training.masks(k).items()}
+        batches = [[(X[i], Y[i]) for i in (rows(5, l, k, t) for t in range(TAU))] for l in range(P)]
+        theta = DEEP["train_round"](forward, axes, theta, masks, batches, 0.1, LAWS[law].selection_prob, scale)
+    assert largest_difference(training, {name: theta[short] for name, short in names.items()}) < 1e-10
+
+
+OPTIMIZERS = {
+    "sgd": lambda params: torch.optim.SGD(params, lr=0.1),
+    "momentum": lambda params: torch.optim.SGD(params, lr=0.05, momentum=0.9, weight_decay=0.01),
+    "adam": lambda params: torch.optim.Adam(params, lr=0.01),
+    "adamw": lambda params: torch.optim.AdamW(params, lr=0.01, weight_decay=0.1),
+    "rmsprop": lambda params: torch.optim.RMSprop(params, lr=0.01, momentum=0.5),
+}
+
+
+@pytest.mark.parametrize("state", ["reset", "travels"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_sliced_is_masked_with_every_optimizer(optimizer, state):
+    """The masked engine steps whole tensors; what a subnetwork does not hold is put back by aggregation alone."""
+    model, _, _ = convolutions()
+    scheme = sl.TrainingScheme(sl.Bernoulli(P, 0.6), K, TAU, batch_size=B)
+    runs = [
+        trained(sl.cut(model, X[:3]), scheme, optimizer=OPTIMIZERS[optimizer], state=state, engine=engine, seed=2)
+        for engine in ("sliced", "masked")
+    ]
+    assert largest_difference(runs[0], runs[1].entries) < 1e-10
+
+
+def plain_average(models):
+    with torch.no_grad():
+        states = [model.state_dict() for model in models]
+        return {name: sum(state[name] for state in states) / len(states) for name in states[0]}
+
+
+@pytest.mark.parametrize("shards", [None, P])
+def test_local_sgd_is_a_plain_loop_of_copies(shards):
+    model, _, _ = perceptron()
+    scheme = sl.local_sgd(P, K, TAU, 0.1, batch_size=B, shards=shards)
+    training = trained(sl.cut(model, X[:3]), scheme, seed=4)
+    for k in range(K):
+        copies = [copy.deepcopy(model) for _ in range(P)]
+        for l, worker in enumerate(copies):
+            optimizer = torch.optim.SGD(worker.parameters(), lr=0.1)
+            for t in range(TAU):
+                i = rows(4, l, k, t, shards)
+                optimizer.zero_grad()
+                cross_entropy(worker(X[i]), Y[i]).backward()
+                optimizer.step()
+        model.load_state_dict(plain_average(copies))
+    assert largest_difference(training, model.state_dict()) < 1e-12
+
+
+def test_diloco_is_a_plain_loop_with_nesterov_momentum():
+    model, _, _ = perceptron()
+    training = trained(sl.cut(model, X[:3]), sl.diloco(P, K, TAU, batch_size=B), optimizer=OPTIMIZERS["adamw"], seed=4)
+    outer = torch.optim.SGD(model.parameters(), lr=0.7, momentum=0.9, nesterov=True)
+    for k in range(K):
+        copies = [copy.deepcopy(model) for _ in range(P)]
+        for l, worker in enumerate(copies):
+            optimizer = OPTIMIZERS["adamw"](worker.parameters())
+            for t in range(TAU):
+                i = rows(4, l, k, t)
+                optimizer.zero_grad()
+                cross_entropy(worker(X[i]), Y[i]).backward()
+                optimizer.step()
+        mean = plain_average(copies)
+        for name, parameter in model.named_parameters():
+            parameter.grad = parameter.detach() - mean[name]
+        outer.step()
+    assert largest_difference(training, model.state_dict()) < 1e-12
+
+
+def test_dropout_and_gradient_descent_are_plain_loops():
+    """Gradient descent with all rows; dropout with one mask for the batch, as multiplications in the forward pass."""
+    model, _, _ = perceptron()
+    training = trained(sl.cut(model, X[:3]), sl.gradient_descent(K, 0.1), seed=4)
+    plain = copy.deepcopy(model)
+    for _ in range(K):
+        gradients = torch.autograd.grad(cross_entropy(plain(X), Y), list(plain.parameters()))
+        with torch.no_grad():
+            for parameter, gradient in zip(plain.parameters(), gradients, strict=True):
+                parameter -= 0.1 * gradient
+    assert largest_difference(training, plain.state_dict()) < 1e-12
+
+    scheme = sl.dropout(0.5, K, 0.1, batch_size=B)
+    training = trained(sl.cut(model, X[:3]), scheme, seed=4)
+    plain = copy.deepcopy(model)
+    for k in range(K):
+        keep = {group: torch.from_numpy(M[0] / 0.5) for group, M in training.masks(k).items()}
+        i = torch.from_numpy(rows_of_step(4, 0, k, n_samples=40, shards=None, batch_size=B))
+        hidden = torch.relu(plain[0](X[i])) * keep["0"]
+        hidden = torch.relu(plain[2](hidden)) * keep["2"]
+        gradients = torch.autograd.grad(cross_entropy(plain[4](hidden), Y[i]), list(plain.parameters()))
+        with torch.no_grad():
+            for parameter, gradient in zip(plain.parameters(), gradients, strict=True):
+                parameter -= 0.1 * gradient
+    assert largest_difference(training, plain.state_dict()) < 1e-12
+
+
+@pytest.mark.parametrize("scheme", ["heterofl", "fedrolex", "fjord"])
+def test_federated_dropout_by_plain_slices(scheme):
+    """Each client trains model[:r1], [:r2] (or a window), its outputs scaled by one over its share."""
+    shares = (1.0, 0.5, 0.34)
+    made = getattr(sl, scheme)(P, K, TAU, 0.05, shares=shares, batch_size=B)
+    model, _, _ = perceptron()
+    training = trained(sl.cut(model, X[:3]), made, seed=4)
+    theta = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    sizes = {"0": 12, "2": 9}
+    for k in range(K):
+        total = {name: torch.zeros_like(tensor) for name, tensor in theta.items()}
+        count = {name: torch.zeros_like(tensor) for name, tensor in theta.items()}
+        for l in range(P):
+            share = shares[l] if scheme != "fjord" else float(np.mean(shares))
+            windows = {}
+            for group, m in sizes.items():
+                held = np.flatnonzero(training.masks(k)[group][l])
+                if scheme == "heterofl":
+                    assert held.tolist() == list(range(int(np.ceil(shares[l] * m))))
+                if scheme == "fedrolex":
+                    assert sorted(held) == sorted((k + i) % m for i in range(int(np.ceil(shares[l] * m))))
+                windows[group] = torch.from_numpy(held)
+            a, b = windows["0"], windows["2"]
+            place = {
+                "0.weight": (a,), "0.bias": (a,), "2.weight": (b[:, None], a), "2.bias": (b,),
+                "4.weight": (slice(None), b), "4.bias": (slice(None),),
+            }  # fmt: skip
+            local = {name: theta[name][where].clone().requires_grad_() for name, where in place.items()}
+            for t in range(TAU):
+                i = rows(4, l, k, t)
+                h = torch.relu(X[i] @ local["0.weight"].T + local["0.bias"]) / share
+                h = torch.relu(h @ local["2.weight"].T + local["2.bias"]) / share
+                loss = cross_entropy(h @ local["4.weight"].T + local["4.bias"], Y[i])
+                gradients = torch.autograd.grad(loss, list(local.values()))
+                with torch.no_grad():
+                    for tensor, gradient in zip(local.values(), gradients, strict=True):
+                        tensor -= 0.05 * gradient
+            for name, where in place.items():
+                total[name][where] += local[name].detach() - theta[name][where]
+                count[name][where] += 1
+        theta = {name: theta[name] + total[name] / count[name].clamp(min=1) for name in theta}
+    assert largest_difference(training, theta) < 1e-12
+
+
+def test_alternate_groups_cut_one_layer_at_a_time():
+    model, _, _ = perceptron()
+    scheme = sl.independent_subnets(P, K, TAU, 0.1, cut_groups="alternate", batch_size=B)
+    training = trained(sl.cut(model, X[:3]), scheme)
+    for k in range(K):
+        masks = training.masks(k)
+        cut, whole = ("0", "2") if k % 2 == 0 else ("2", "0")
+        assert masks[cut].sum(axis=0).tolist() == [1] * masks[cut].shape[1]
+        assert masks[whole].all()
+    whole = trained(sl.cut(model, X[:3]), scheme, engine="masked")
+    assert largest_difference(training, whole.entries) < 1e-10
+
+
+def test_masks_given_by_group_and_entries_that_nobody_holds():
+    model, _, _ = perceptron()
+    rng = np.random.default_rng(0)
+    masks = {"0": rng.random((K, P, 12)) < 0.4, "2": rng.random((K, P, 9)) < 0.4}
+    masks["0"][:, :, 3] = False
+    scheme = sl.TrainingScheme(sl.FixedMasks(masks, 0.4), K, TAU, batch_size=B)
+    training = trained(sl.cut(model, X[:3]), scheme, optimizer=OPTIMIZERS["adamw"], state="travels")
+    before, after = model.state_dict(), training.entries
+    assert torch.equal(before["0.weight"][3], after["0.weight"][3])  # neither weight decay nor momentum moves them
+    assert torch.equal(before["2.weight"][:, 3], after["2.weight"][:, 3])
+    assert not torch.equal(before["0.weight"][4], after["0.weight"][4])
+
+
+def test_a_subnetwork_may_hold_no_unit_of_a_group():
+    model, _, _ = perceptron()
+    masks = {"0": np.ones((1, 2, 12), dtype=bool), "2": np.ones((1, 2, 9), dtype=bool)}
+    masks["2"][0, 0] = False
+    scheme = sl.TrainingScheme(sl.FixedMasks(masks, 0.5), 1, TAU, step_size=0.1, batch_size=B)
+    sliced, masked = (trained(sl.cut(model, X[:3]), scheme, engine=engine) for engine in ("sliced", "masked"))
+    assert largest_difference(sliced, masked.entries) < 1e-12
+
+
+def test_one_layer_is_the_shallow_reference_engine():
+    """Depth 1, fixed output weights, the paper's scale and loss: the same network as sl.train of a ShallowReLU."""
+    shallow = sl.ShallowReLU.initialize(width=16, n_features=5, seed=3)
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.standard_normal((20, 5)), rng.uniform(-1, 1, 20)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(5, 16, bias=False), torch.nn.ReLU(), torch.nn.Linear(16, 1, bias=False)
+    ).double()
+    with torch.no_grad():
+        model[0].weight.copy_(torch.from_numpy(shallow.weights.copy()))
+        model[2].weight.copy_(torch.from_numpy(shallow.signs / 4.0)[None])
+    model[2].weight.requires_grad_(False)
+    scheme = sl.TrainingScheme(sl.Bernoulli(3, 0.5), rounds=50, local_steps=4, step_size=0.1)
+    run = sl.train(shallow, inputs, targets, scheme, seed=8, engine="reference")
+    x, y = torch.from_numpy(inputs), torch.from_numpy(targets)
+    training = ModuleTraining(sl.cut(model, x[:3]), scheme, seed=8, scale=0.0)
+    for round in training.rounds():
+        for subnet in round:
+            for xb, yb in subnet.batches((x, y)):
+                subnet.step(0.5 * ((subnet.module(xb)[:, 0] - yb) ** 2).sum())
+    np.testing.assert_allclose(training.entries["0.weight"].numpy(), run.network.weights, rtol=0, atol=1e-10)
+    whole = training.model(x)[:, 0].detach().numpy()  # the factor xi is folded into the output weights
+    np.testing.assert_allclose(whole, run.network.output(inputs, 0.5), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("state", ["reset", "travels"])
+@pytest.mark.parametrize("outer", [None, lambda params: torch.optim.AdamW(params, lr=0.01)])
+def test_training_resumes_with_the_same_bits_from_any_round(tmp_path, state, outer):
+    """Also after a stop in the middle of a round: what was not aggregated is done again."""
+    model, _, _ = convolutions()
+    scheme = sl.independent_subnets(P, K, TAU, balanced=True, batch_size=B)
+    settings = {
+        "optimizer": OPTIMIZERS["adamw"],
+        "schedule": lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, K * TAU),
+        "state": state,
+        "outer": outer,
+    }
+    whole = trained(sl.cut(model, X[:3]), scheme, **settings)
+    for stop in (1, 4):
+        path = tmp_path / f"{stop}.safetensors"
+        part = ModuleTraining(sl.cut(model, X[:3]), scheme, checkpoint=path, checkpoint_every=1, **settings)
+        for round in part.rounds():
+            if round.index == stop:
+                next(iter(round))  # and one subnetwork has begun
+                break
+            for subnet in round:
+                for x, y in subnet.batches((X, Y)):
+                    subnet.step(cross_entropy(subnet.module(x), y))
+        resumed = trained(sl.cut(model, X[:3]), scheme, checkpoint=path, **settings)
+        assert resumed.rounds_done == K
+        assert all(torch.equal(tensor, whole.entries[name]) for name, tensor in resumed.entries.items())
+
+
+def test_a_checkpoint_of_other_settings_or_damaged_is_refused(tmp_path):
+    model, _, _ = perceptron()
+    path = tmp_path / "run.safetensors"
+    scheme = sl.local_sgd(2, 2, TAU, 0.1, batch_size=B)
+    trained(sl.cut(model, X[:3]), scheme, checkpoint=path)
+    with pytest.raises(ValueError, match=r"must be of the same settings \(seed: 0 there, 1 here\)"):
+        ModuleTraining(sl.cut(model, X[:3]), scheme, checkpoint=path, seed=1)
+    with pytest.raises(ValueError, match="local_steps: 3 there, 4 here"):
+        ModuleTraining(sl.cut(model, X[:3]), sl.local_sgd(2, 2, 4, 0.1, batch_size=B), checkpoint=path)
+    more = trained(sl.cut(model, X[:3]), sl.local_sgd(2, 5, TAU, 0.1, batch_size=B), checkpoint=path)
+    assert more.rounds_done == 5
+    data = path.read_bytes()
+    for damaged in (b"", data[:100], data[: len(data) // 2], b"\xff" * 16 + data[16:]):
+        path.write_bytes(damaged)
+        with pytest.raises(sl.archive.ArchiveError, match=re.escape(str(path))):
+            ModuleTraining(sl.cut(model, X[:3]), scheme, checkpoint=path)
+
+
+def test_batches_are_passes_without_replacement():
+    stream = np.concatenate([rows_of_step(3, 1, s, n_samples=10, shards=None, batch_size=4) for s in range(10)])
+    for number in range(4):
+        assert sorted(stream[10 * number : 10 * number + 10]) == list(range(10))
+    shards = [set(rows_of_step(3, l, 0, n_samples=10, shards=3, batch_size=None)) for l in range(6)]
+    assert set.union(*shards[:3]) == set(range(10))
+    assert [shards[l] == shards[l + 3] for l in range(3)] == [True] * 3
+    assert sum(map(len, shards[:3])) == 10
+
+
+def test_random_draws_inside_a_step_depend_on_the_step_alone():
+    """Dropout draws the same whatever was drawn before, and torch's state afterwards is as it was."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(64, 8), torch.nn.ReLU(), torch.nn.Dropout(0.5), torch.nn.Linear(8, 4)
+    ).double()
+    scheme = sl.independent_subnets(2, 3, TAU, 0.1, batch_size=B)
+    runs = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.random.get_rng_state()
+        runs.append(trained(sl.cut(model, X[:3]), scheme).entries)
+        assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(runs[0][name], runs[1][name]) for name in runs[0])
+
+
+def test_subnetworks_are_smaller_modules():
+    model, _, _ = perceptron()
+    training = ModuleTraining(sl.cut(model, X[:3]), sl.independent_subnets(3, 1, 1, 0.1, balanced=True))
+    for round in training.rounds():
+        sizes = [tuple(subnet.module.get_parameter("2.weight").shape) for subnet in round]
+    assert sizes == [(3, 4)] * 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"optimizer": OPTIMIZERS["sgd"]}, ValueError, "step_size must be left at 'auto' where an optimizer is given"),
+        ({"state": "keeps"}, ValueError, "ModuleTraining: state must be one of 'reset', 'travels', got 'keeps'"),
+        ({"scale": 1.5}, ValueError, "ModuleTraining: scale must be in [0, 1], got 1.5"),
+        ({"engine": "dual"}, ValueError, "ModuleTraining: engine must be one of 'sliced', 'masked', got 'dual'"),
+        ({"seed": -1}, ValueError, "ModuleTraining: seed must be at least 0, got -1"),
+        ({"threads": 0}, ValueError, "ModuleTraining: threads must be at least 1, got 0"),
+        ({"clip_norm": -1.0}, ValueError, "ModuleTraining: clip_norm must be above 0, got -1.0"),
+        ({"autocast": "float16"}, ValueError, "ModuleTraining: autocast must be one of 'bfloat16', got 'float16'"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused_before_work(settings, error, message):
+    cut = sl.cut(perceptron()[0], X[:3])
+    with pytest.raises(error, match=re.escape(message)):
+        ModuleTraining(cut, sl.local_sgd(2, 1, 1, 0.1), **settings)
+
+
+def test_schemes_that_do_not_fit_modules_are_refused():
+    cut = sl.cut(perceptron()[0], X[:3])
+    for scheme, message in [
+        (sl.local_sgd(2, 1, 1), "optimizer must be given"),
+        (sl.TrainingScheme(sl.Balanced(2), 1, step_size=0.1, unselected="zero"), "unselected must be 'keep'"),
+        (sl.TrainingScheme(sl.Balanced(10), 1, step_size=0.1), "n_subnetworks must be at most the width 9"),
+        (sl.TrainingScheme({"5": sl.Balanced(2)}, 1, step_size=0.1), "must name groups of the network (0, 2), got '5'"),
+    ]:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            ModuleTraining(cut, scheme)
+
+
+def test_a_round_that_was_not_finished_changes_nothing():
+    model, _, _ = perceptron()
+    training = ModuleTraining(sl.cut(model, X[:3]), sl.local_sgd(2, 1, 1, 0.1))
+    rounds = training.rounds()
+    next(rounds)
+    with pytest.raises(RuntimeError, match="all 2 subnetworks of round 0 must be iterated over, got 0"):
+        next(rounds)
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in training.entries.items())
