@@ -66,6 +66,21 @@ def test_flags_are_a_plan(tmp_path, capsys, inline):
     assert json.loads(capsys.readouterr().out)["ok"] == 3 * 2 * 2 * 2
 
 
+def test_rows_that_nobody_named_are_said(plan, tmp_path, inline):
+    """A stored cell keeps the plan's words; who reads it is told what they meant."""
+    flags = ["--dataset", "diabetes", "--width", "20", "--rounds", "2", "--xi", "0.5", "--seed", "0", "1"]
+    for out, options, rows in (("own", [str(plan)], "all"), ("known", flags, 100)):
+        folder = tmp_path / out
+        assert main(["study", *options, "--out", str(folder)]) == 0
+        study = open_study(folder)
+        assert study.table().attrs["n_samples"] == rows
+        assert {row["n_samples"] for row in study.records()} == {rows}
+        assert len(study.select(n_samples=rows).cells) == len(study.cells)
+        assert main(["study", "export", str(folder), "--to", str(folder / "table.csv")]) == 0
+        header, first, *_ = (folder / "table.csv").read_text().splitlines()
+        assert first.split(",")[header.split(",").index("n_samples")] == str(rows)
+
+
 def test_a_plan_of_the_papers_figures(tmp_path, capsys, inline):
     """Its name in place of a file; a file of that name comes first."""
     small = ["--dataset", "diabetes", "--n-samples", "10", "--m", "20", "--rounds", "2", "--seed", "4", "5"]

@@ -7,7 +7,7 @@ from .collinear import CollinearRows, collinear_rows
 from .dataset import Dataset
 from .describe import crime_places, describe, fashion_mnist_places, headline, list_datasets, notes
 from .errors import DatasetNotFoundError, DatasetWarning
-from .load import load_dataset
+from .load import default_rows, load_dataset
 from .preprocessing import Preprocessing
 from .table import check_numeric_targets
 
@@ -20,6 +20,7 @@ __all__ = [
     "check_numeric_targets",
     "collinear_rows",
     "crime_places",
+    "default_rows",
     "describe",
     "fashion_mnist_places",
     "headline",

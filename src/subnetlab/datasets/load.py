@@ -135,6 +135,22 @@ def load_dataset(
     return replace(dataset, provenance=provenance)
 
 
+def default_rows(name: str | os.PathLike[str]) -> int | str:
+    """Return what ``n_samples=None`` means for a dataset.
+
+    Raises
+    ------
+    ValueError
+        If there is no such dataset.
+
+    Examples
+    --------
+    >>> default_rows("crime"), default_rows("mine.csv")
+    (100, 'all')
+    """
+    return _entry(name)[0].default_rows or "all"
+
+
 def _entry(name: str | os.PathLike[str]) -> tuple[DatasetEntry, Path | None]:
     """Return the entry of a name, or that of own files with the file."""
     if not isinstance(name, (str, os.PathLike)):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..datasets import default_rows
 from .cell import ADDED
 from .export import export
 from .reading import StoredCell, read_cells
@@ -160,8 +162,12 @@ class Study:
 
 
 def _missing(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that the store leaves out at their old values."""
-    return {name: value for name, value in ADDED.items() if name not in settings}
+    """Return what the store leaves open: settings at their old values, and how many rows a dataset has by default."""
+    missing = {name: value for name, value in ADDED.items() if name not in settings}
+    if settings.get("n_samples") is None:
+        with suppress(ValueError):  # a dataset that this version does not know
+            missing["n_samples"] = default_rows(settings["dataset"])
+    return missing
 
 
 def _wanted(given: Any) -> list[Any]:
