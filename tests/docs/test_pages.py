@@ -24,7 +24,12 @@ from subnetlab.theory.table import THEOREMS
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-NEEDS = {"subnetlab launch": "torch", "subnetlab report": "altair", "dask scheduler": "distributed"}  # extras
+NEEDS = {
+    "import torch": "torch",
+    "subnetlab launch": "torch",
+    "subnetlab report": "altair",
+    "dask scheduler": "distributed",
+}  # extras
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`([\w-]+\.[a-z]+)`[^`\n]*:\s*\Z")
@@ -131,7 +136,7 @@ def test_a_page_does_what_it_says(page, tmp_path, monkeypatch, environment):
     if 'load_dataset("crime"' in text and not os.environ.get("SUBNETLAB_DATA"):
         pytest.skip("the page needs the crime data: SUBNETLAB_DATA is not set")
     for use, package in NEEDS.items():
-        if any(use in block.text for block in blocks_of(text) if block.language == "sh"):
+        if any(use in block.text for block in blocks_of(text) if block.language in ("sh", "python")):
             pytest.importorskip(package, reason=f"the page uses an extra that is not installed: {package}")
     folder = tmp_path / "reader"
     folder.mkdir()
