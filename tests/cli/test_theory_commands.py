@@ -58,3 +58,22 @@ def test_plan(capsys):
 def test_plan_prints_at_least_one(capsys):
     assert main(["plan", "--target-error", "3", "--best", "0"]) == 2
     assert capsys.readouterr() == ("", "subnetlab plan: best must be at least 1, got 0\n")
+
+
+def test_theory_writes_over_its_own_figure_and_over_nothing_else(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert main(["train", "--out", str(folder), *DATA, "--rounds", "2", "--m", "50", "--quiet"]) == 0
+    for name in ("theory.csv", "theory.pdf"):
+        (folder / name).write_text("mine")
+        capsys.readouterr()
+        assert main(["theory", str(folder)]) == 1
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert f"{folder / name}: is no earlier result of this command" in said.err
+        assert [file.name for file in folder.glob("theory.*")] == [name]
+        assert (folder / name).read_text() == "mine"
+        (folder / name).unlink()
+    (folder / "theory.svg").write_text("mine")
+    assert main(["theory", str(folder), "--force"]) == 0
+    assert main(["theory", str(folder), "--delta", "0.2"]) == 0
+    assert (folder / "theory.svg").read_text() != "mine"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from ..atomic import refuse_foreign
 from ..training import load_run
 from ..training.run import run_file
 from .folder import output_folder
@@ -38,7 +39,7 @@ class Options:
     json: bool = False
     """Print JSON."""
     force: bool = False
-    """Take over a folder that holds the figure of another run."""
+    """Take over a folder that holds the figure of another run, or files that are no figure of this command."""
 
 
 def run(options: Options) -> int:
@@ -57,6 +58,7 @@ def _figure_folder(options: Options, file: Path) -> Iterator[Path]:
     """Give the folder of the figure: beside the run, or one of its own that remembers which run it shows."""
     beside = file.parent
     if options.out is None or options.out.resolve() == beside.resolve():
+        _refuse_foreign_figure(beside, force=options.force)
         yield beside
         return
     with file.open("rb") as content:
@@ -64,6 +66,15 @@ def _figure_folder(options: Options, file: Path) -> Iterator[Path]:
     settings = {"run": run, "failure_prob": options.failure_prob, "init_scale": options.init_scale}
     with output_folder(options.out, "theory", settings, force=options.force):
         yield options.out
+
+
+def _refuse_foreign_figure(folder: Path, *, force: bool) -> None:
+    """Raise if files in a folder that may be the user's have the figure's names; its numbers tell an earlier figure."""
+    numbers = folder / "theory.csv"
+    refuse_foreign(numbers, lambda head: head.startswith(b"round,measured"), force=force)
+    if not numbers.exists():
+        for ending in ("pdf", "svg", "png"):
+            refuse_foreign(folder / f"theory.{ending}", lambda _: False, force=force)
 
 
 def draw_verdict(verdict: Verdict, folder: Path) -> list[Path]:
