@@ -438,6 +438,8 @@ def test_a_file_of_somebody_else_is_not_written_over(tmp_path):
     path.write_bytes(b"mine")
     refuse_foreign(path, lambda head: head == b"mine")
     refuse_foreign(path, lambda head: False, force=True)
-    with pytest.raises(FileExistsError, match="is no earlier result of this command; use another --out or --force"):
+    with pytest.raises(
+        FileExistsError, match="is no earlier result of this command; name another file, or use --force"
+    ):
         refuse_foreign(path, lambda head: False)
     refuse_foreign("/dev/null", lambda head: False)

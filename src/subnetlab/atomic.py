@@ -37,14 +37,14 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
     path = Path(path)
     with _naming(path):
         old = _status(path)
-    if old is not None and not stat.S_ISREG(old.st_mode):
+    target = Path(os.path.realpath(path))
+    if old is not None and not (stat.S_ISREG(old.st_mode) and _is_at(target, old)):
         buffer = io.BytesIO()
         yield buffer
         with _naming(path):
             _send(path, buffer.getvalue())
         return
     with _naming(path):
-        target = Path(os.path.realpath(path))
         descriptor, temporary = _temporary_beside(target, old)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -89,7 +89,7 @@ def refuse_foreign(path: str | Path, ours: Callable[[bytes], bool], *, force: bo
         with path.open("rb") as file:
             head = file.read(1 << 16)
     if not ours(head):
-        raise FileExistsError(f"{path}: is no earlier result of this command; use another --out or --force")
+        raise FileExistsError(f"{path}: is no earlier result of this command; name another file, or use --force")
 
 
 def remove_leftovers(folder: Path, name: str) -> None:
@@ -114,6 +114,13 @@ def _status(path: Path) -> os.stat_result | None:
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return found
+
+
+def _is_at(target: Path, found: os.stat_result) -> bool:
+    """Return whether a file has that name: /dev/stdout may lead to one that has none any more."""
+    with suppress(OSError):
+        return os.path.samestat(os.stat(target), found)
+    return False
 
 
 def _temporary_beside(target: Path, old: os.stat_result | None) -> tuple[int, Path]:
@@ -150,9 +157,9 @@ def _remove_if_dead(leftover: Path) -> None:
 
 
 def _send(path: Path, content: bytes) -> None:
-    """Write everything to a FIFO or a device; a FIFO that nobody reads from is refused instead of waited for."""
+    """Write everything to a FIFO, a device or a file without a name; a FIFO without a reader is not waited for."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:
         if error.errno == errno.ENXIO:
             raise OSError(errno.ENXIO, "nobody reads from it") from error

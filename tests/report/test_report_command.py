@@ -1,7 +1,10 @@
 """`subnetlab report`: files, refusals and messages."""
 
 import json
+import os
 import shutil
+import socket
+import subprocess
 import sys
 
 import pytest
@@ -43,7 +46,7 @@ def test_another_file_is_left_alone_without_force(run_folder, tmp_path, said):
     code, message = said(run_folder, "--out", mine)
     assert (code, message) == (
         1,
-        f"subnetlab report: {mine}: is no earlier result of this command; use another --out or --force\n",
+        f"subnetlab report: {mine}: is no earlier result of this command; name another file, or use --force\n",
     )
     assert mine.read_text() == "<p>mine</p>"
     assert said(run_folder, "--out", mine, "--force") == (0, "")
@@ -135,8 +138,6 @@ def test_without_the_extra_one_line_says_what_to_install(run_folder, monkeypatch
 
 
 def test_nothing_is_loaded_before_it_is_needed():
-    import subprocess
-
     code = "import sys, subnetlab.report; print(sys.modules.keys() & {'altair', 'vl_convert', 'matplotlib', 'numba'})"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
 
@@ -144,3 +145,39 @@ def test_nothing_is_loaded_before_it_is_needed():
 def test_python_and_shell_write_the_same(run_folder, tmp_path):
     assert main(["report", str(run_folder), "--out", str(tmp_path / "shell.html")]) == 0
     assert sl.write_report(run_folder, tmp_path / "python.html").read_bytes() == (tmp_path / "shell.html").read_bytes()
+
+
+def test_what_is_no_result_is_said_and_nothing_waits(run_folder, tmp_path, said):
+    """A FIFO, a socket, a device and a link loop, as the argument and in place of a file in a folder."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+    whats = {"fifo": "a FIFO", "loop": "a link that leads back to itself", "device": "a device", "socket": "a socket"}
+    for name, what in whats.items():
+        code, message = said(tmp_path / name)
+        assert code == 1
+        assert message.endswith(f"got '{tmp_path / name}': {what}\n")
+        if name == "loop":
+            continue
+        for place in ("run.npz", "study.sqlite", "settings.json"):
+            folder = shutil.copytree(run_folder, tmp_path / f"{name}-{place}")
+            (folder / place).unlink(missing_ok=True)
+            os.rename(tmp_path / name, folder / place)
+            code, message = said(folder)
+            assert (code, what in message, str(folder / place) in message) == (1, True, True)
+            os.rename(folder / place, tmp_path / name)
+
+
+def test_a_page_goes_through_a_pipe_or_into_a_file_without_a_name_and_no_line_beside_it(run_folder, tmp_path):
+    program = [sys.executable, "-m", "subnetlab", "report", str(run_folder), "--out"]
+    subprocess.run([*program, tmp_path / "page.html"], check=True, stdout=subprocess.DEVNULL)
+    page = (tmp_path / "page.html").read_bytes()
+    assert subprocess.run([*program, "/dev/stdout"], check=True, stdout=subprocess.PIPE).stdout == page
+    with (tmp_path / "gone").open("w+b") as gone:
+        (tmp_path / "gone").unlink()
+        subprocess.run([*program, "/dev/stdout"], check=True, stdout=gone)
+        gone.seek(0)
+        assert gone.read() == page
+    assert [file.name for file in tmp_path.iterdir()] == ["page.html"]

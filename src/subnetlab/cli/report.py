@@ -23,6 +23,8 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Write the page and print its name."""
-    print(write_report(options.folder, options.out, force=options.force))
+    """Write the page and print its name; what went through a pipe has none, and no line beside it."""
+    page = write_report(options.folder, options.out, force=options.force)
+    if page.resolve().is_file():
+        print(page)
     return 0

@@ -84,9 +84,9 @@ def open_source(path: Path) -> Source:
     if not path.is_dir():
         check_input(path, owner="report", argument="folder", wanted="a folder of results or the file of a run")
         return RunSource(load_run(path), "", {}, {})
-    if (path / DATABASE).is_file():
+    if (path / DATABASE).exists():
         return _open_cells(path)
-    if (path / RUN_FILE).is_file():
+    if (path / RUN_FILE).exists():
         settings = _read_json(path / "settings.json", {})
         name = _at(settings, "data", "name") or _at(settings, "provenance", "name") or ""
         provenance = _read_json(path / "provenance.json", {}) or _at(settings, "provenance") or {}
