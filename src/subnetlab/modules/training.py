@@ -243,7 +243,7 @@ class ModuleTraining:
             empty = self.cut.subnetwork(masks, factors).to(self._device)
             empty.fill(self.entries)
             return empty
-        key = (*((int(mask.sum()), factors[group]) for group, mask in masks.items()),)
+        key = self.cut.key(masks, factors)
         if key not in self._modules:
             self._modules[key] = self.cut.subnetwork(masks, factors).to(self._device)
         self._modules[key].fill(self.entries, masks)
