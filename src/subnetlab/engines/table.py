@@ -7,7 +7,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from ..surroundings import undisturbed
 from .guarded import GuardedEngine
 
 if TYPE_CHECKING:
@@ -204,6 +203,8 @@ def create(name: str, problem: Problem, *, dtype: Dtype, threads: int, device: D
     check_place(name, device)
     entry = ENGINES[name]
     factory = getattr(import_module(entry.module, __package__), entry.class_name)
+    from ..surroundings import undisturbed  # NumPy; names of engines are asked for without it
+
     surroundings: Callable[[int], AbstractContextManager[None]] = undisturbed
     if entry.requires == "torch":
         from .torch_surroundings import torch_undisturbed
