@@ -179,6 +179,10 @@ def chooses(self, x):
     return self.b(self.a(x) if x.sum() > 0 else -self.a(x))
 
 
+def branches(self, x):
+    return torch.cond(x.sum() > 0, torch.sin, torch.cos, (self.a(x),))
+
+
 def throws_dice(self, x):
     return self.b(self.a(x) * random.random())
 
@@ -194,6 +198,8 @@ def throws_dice(self, x):
         (nn.Linear(4, 2), (3,), "must hold a tensor"),
         (nn.Linear(4, 2), torch.ones(3, 5), "cannot read the forward"),
         (torch.relu, torch.ones(3, 4), "must be a torch.nn.Module"),
+        (nn.DataParallel(nn.Linear(4, 2)), torch.ones(3, 4), "pass its .module"),
+        (Forward(branches, a=nn.Linear(4, 2)), torch.ones(3, 4), "cond holds graphs of its own"),
     ],
 )
 def test_what_cannot_be_cut_is_one_sentence(model, example, message, capfd):
@@ -463,6 +469,22 @@ def test_blocks_and_channels_can_be_cut_together():
         sl.cut(perceptron(4, 8, 2), torch.randn(3, 4), "blocks")
     with pytest.raises(sl.CutError, match="got '0': nothing is added"):
         sl.cut(model, torch.randn(2, 3, 8, 8), {"blocks": ["1", "0"]})
+
+
+def test_parameters_that_are_no_real_numbers_and_regions_of_vmap():
+    numbers = nn.Parameter(torch.arange(8), requires_grad=False)
+    flags = nn.Parameter(torch.tensor([True, False]), requires_grad=False)
+    model = Forward(lambda s, x: s.b(s.a(x).relu() * s.numbers) * s.flags, a=nn.Linear(4, 8), b=nn.Linear(8, 2))
+    model.numbers, model.flags = numbers, flags
+    cut = sl.cut(model, torch.randn(3, 4))
+    assert cut.units.groups == {"a": 8}
+    assert cut.verify()["gradients"] < 1e-12
+    assert torch.equal(cut.subnetwork(halves(cut)).get_parameter("numbers"), torch.tensor([0, 2, 4, 6]))
+    mapped = Forward(lambda s, x: s.b(torch.vmap(lambda row: s.a(row).relu())(x)), a=nn.Linear(4, 8), b=nn.Linear(8, 2))
+    cut = sl.cut(mapped, torch.randn(3, 4))
+    assert not cut.groups
+    assert "_remove_batch_dim" in cut.frozen["a"]
+    assert cut.verify()["network"] < 1e-6
 
 
 def test_a_copy_shares_the_graph_and_nothing_else():

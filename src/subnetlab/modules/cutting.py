@@ -299,4 +299,10 @@ def cut(model: nn.Module, example_input: Any, units: object = None, *, second_ex
     >>> cut.groups["0"].size, cut.frozen["2"]
     (8, 'output of the network (2)')
     """
-    return Cut(model, Labels(export(model, example_input, second_example)), units)
+    graph = export(model, example_input, second_example)
+    try:
+        return Cut(model, Labels(graph), units)
+    except CutError:
+        raise
+    except Exception as error:  # of ours: said in one sentence, with the cause
+        raise CutError(f"cut: cannot label {type(model).__name__}: {type(error).__name__}: {error}") from error

@@ -134,6 +134,10 @@ def export(model: nn.Module, example_input: Any, second_example: Any = None) -> 
     """
     if not isinstance(model, nn.Module):
         raise CutError(f"cut: model must be a torch.nn.Module, got {type(model).__name__}")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise CutError("cut: model must be a plain torch.nn.Module, got TorchScript, which torch.export cannot read")
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        raise CutError(f"cut: model must be the plain module, got {type(model).__name__}: pass its .module")
     args, kwargs = _batch_of_two(*as_call(example_input))
     varying = _varying((args, kwargs), None if second_example is None else as_call(second_example))
     found: list[Rebuild] = []
@@ -188,7 +192,9 @@ def _in_our_words(model: nn.Module, error: Exception) -> str:
     kind, text = type(error).__name__, str(error)
     name = type(model).__name__
     if "DataDependent" in kind or "data-dependent" in text or "Could not guard" in text:
-        line = next((t.strip() for t in text.splitlines() if t.strip().startswith(("File", "if ", "while "))), "")
+        places = [t.strip() for t in text.splitlines() if t.strip().startswith('File "')]
+        ours = [place for place in places if __file__ not in place and torch.__path__[0] not in place]
+        line = (ours or [""])[-1]
         return (
             f"cut: the forward of {name} decides by the values of a tensor, which a graph cannot hold "
             f"{'(' + line + ') ' if line else ''}: use torch.where, or cut the part of the network that does not decide"

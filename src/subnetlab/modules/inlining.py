@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
+from .errors import CutError
+
 if TYPE_CHECKING:
     Copies = dict[fx.Node, Any]
 
@@ -36,9 +38,6 @@ def autocast_left(region: Any) -> None:
     region.__exit__(None, None, None)
 
 
-SWITCHES = (grad_enabled_before, grad_enabled_again, autocast_entered, autocast_left)
-
-
 def inlined(owner: torch.nn.Module, node: fx.Node, graph: fx.Graph, copies: Copies) -> None:
     """Copy a node into ``graph``; one that stands for a region becomes the region's nodes."""
     name = getattr(node.target, "_name", "") if node.op == "call_function" else ""
@@ -58,6 +57,8 @@ def inlined(owner: torch.nn.Module, node: fx.Node, graph: fx.Graph, copies: Copi
         place: Any = node.args[1]
         copies[node] = results[place]  # of a region
         return
+    elif any(argument not in copies for argument in node.all_input_nodes):  # other regions
+        raise CutError(f"cut: {node.target} holds graphs of its own, which cannot be cut: cut the network without it")
     else:
         copies[node] = graph.node_copy(node, copies.__getitem__)
         return
@@ -107,6 +108,6 @@ def without_dead_code(graph: fx.Graph) -> None:
 def _can_go(node: fx.Node) -> bool:
     target = node.target
     if not isinstance(target, torch._ops.OpOverload):
-        return target not in SWITCHES
+        return getattr(target, "__module__", "") in ("_operator", "math") or "sym_" in getattr(target, "__name__", "")
     name = str(target).split(".")[1]
     return name.startswith(_CHECKS) or not (target._schema.is_mutable or name.startswith(_UPDATES))

@@ -139,7 +139,9 @@ class Operation:
     @property
     def where(self) -> str:
         """The operation and the module whose forward calls it, for reasons."""
-        return f"{self.name.split('.')[1].rstrip('_')} ({module_of(self.node) or 'the network'})"
+        target = self.node.target
+        name = self.name.split(".")[1].rstrip("_") if isinstance(target, torch._ops.OpOverload) else _plain_name(target)
+        return f"{name} ({module_of(self.node) or 'the network'})"
 
     def fresh(self, size: int, reason: str | None = None) -> Axis:
         """Return a new axis."""
@@ -201,6 +203,10 @@ class Operation:
         ``arguments(length)`` gives its arguments for the lengths that are left of axes.
         """
         self._labels.replacements[self.node] = (target, tuple(axes), arguments)
+
+
+def _plain_name(target: Any) -> str:
+    return getattr(target, "__name__", str(target))
 
 
 def named_arguments(node: fx.Node) -> dict[str, Any]:

@@ -183,13 +183,13 @@ class _Trial:
                 f"verify: sliced differs from masked by {difference:.1e} {self._first_difference()}"
             )
         held = self.cut.stored.held(self.masks)
-        top = max((float(w.abs().max()) for w in wanted.values() if w.numel()), default=0.0)
+        top = max((float(w.abs().max()) for w in wanted.values() if w.numel() and not _counts(w)), default=0.0)
         gradient = 0.0
         parameters = dict(self.cut.model.named_parameters())
         for name, want in wanted.items():
             kept = sliced(want, held[name])
             off = _difference(kept, found[name], floor=1e-3 * top)
-            rest = float(want.abs().sum() - kept.abs().sum()) if name in parameters else 0.0
+            rest = 0.0 if _counts(want) or name not in parameters else float(want.abs().sum() - kept.abs().sum())
             if off > TOLERANCE or rest > TOLERANCE * max(top, 1e-300) * want.numel():
                 raise VerificationError(f"verify: the gradients of {name} differ by {max(off, rest):.1e}")
             gradient = max(gradient, off)
@@ -204,6 +204,11 @@ class _Trial:
                 if kept.shape != small[node.name].shape or _difference(kept, small[node.name]) > TOLERANCE:
                     return f"from {_place(node)} on"
         return "in the output"
+
+
+def _counts(tensor: Tensor) -> bool:
+    """Return whether a tensor holds whole numbers or truth values, which have no gradient."""
+    return not (tensor.is_floating_point() or tensor.is_complex())
 
 
 def _untouched(node: fx.Node) -> bool:
@@ -228,7 +233,7 @@ def _difference(a: Tensor, b: Tensor, floor: float = 0.0) -> float:
         return float("inf")
     if not a.numel():
         return 0.0
-    if not (a.is_floating_point() or a.is_complex()):
+    if _counts(a):
         return 0.0 if torch.equal(a, b) else float("inf")
     finite = torch.isfinite(a)
     if not torch.equal(finite, torch.isfinite(b)):
@@ -282,13 +287,17 @@ def _own_module(cut: Cut, seed: int) -> float:
     state = {name: tensor.detach().clone() for name, tensor in cut.state().items()}
     everything = {name: np.ones(size, dtype=bool) for name, size in cut.units.groups.items()}
     masked = cut.masked(everything)
-    with torch.no_grad():
-        torch.manual_seed(seed)
-        results: list[Any] = []
-        taken_apart(torch.func.functional_call(cut.model, state, *like((inputs.args, inputs.kwargs), _copied)), results)
-        torch.manual_seed(seed)
-        found: list[Any] = []
-        taken_apart(masked(*like(inputs.args, _copied), **like(inputs.kwargs, _copied)), found)
+    results: list[Any] = []
+    found: list[Any] = []
+    try:
+        with torch.no_grad():
+            torch.manual_seed(seed)
+            call = like((inputs.args, inputs.kwargs), _copied)
+            taken_apart(torch.func.functional_call(cut.model, state, *call), results)
+            torch.manual_seed(seed)
+            taken_apart(masked(*like(inputs.args, _copied), **like(inputs.kwargs, _copied)), found)
+    except Exception as error:
+        raise VerificationError(f"verify: the example fails: {type(error).__name__}: {error}") from error
     if len(results) != len(found):
         raise VerificationError(f"verify: the graph has {len(found)} results, the network {len(results)}")
     off = max((_difference(a, b) for a, b in zip(results, found, strict=True)), default=0.0)
