@@ -131,7 +131,9 @@ def _disturb(plan: Path, out: Path, kills: int, draw: random.Random, report: Kil
             os.kill(parent.pid, signal.SIGKILL)
             parent.wait()
             report.kills_of_parents += 1
-            time.sleep(GRACE)
+            deadline = time.monotonic() + GRACE
+            while any(map(alive, children)) and time.monotonic() < deadline:
+                time.sleep(0.01)
             left = [pid for pid in children if alive(pid)]
             report.orphans += len(left)
             if left:

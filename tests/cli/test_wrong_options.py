@@ -10,7 +10,7 @@ from subnetlab.cli.main import main
         ("train --rounds 1.5", "--rounds must be a whole number, got '1.5'"),
         ("train --kappa=x", "--kappa/--init-scale must be a number, got 'x'"),
         ("train --eta foo", "--eta/--step-size must be FLOAT|{auto,theory}, got 'foo'"),
-        ("train --shards x", "--shards must be INT, got 'x'"),
+        ("train --shards x", "--shards must be a whole number, got 'x'"),
         ("train --dtype float16", "--dtype must be one of 'float64', 'float32', got 'float16'"),
         ("train --p", "--p/--n-subnetworks must have a value"),
         ("train --p 1 2", "no such option or argument: 2"),

@@ -24,6 +24,7 @@ _SAYINGS = (
     (r"Unrecognized options: (.*?) ─ [^─]*?: (--[\w-]+).*", r"no such option or argument: \1; did you mean \2?"),
     (r"Unrecognized options: (.*?) ─.*", r"no such option or argument: \1"),
     (r"\{None\}\|", ""),
+    (r"must be INT, got", "must be a whole number, got"),
     (r"\{?\[([^\[\]]+) \[[^\[\]]+ \.\.\.\]\]\}?", r"\1 ..."),  # {[INT [INT ...]]}
 )
 
