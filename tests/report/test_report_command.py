@@ -55,7 +55,7 @@ def test_another_file_is_left_alone_without_force(run_folder, tmp_path, said):
 
 def test_out_must_be_a_file(run_folder, tmp_path, said):
     code, message = said(run_folder, "--out", tmp_path)
-    assert (code, message) == (1, f"subnetlab report: {tmp_path}: out must be a file, got a folder\n")
+    assert (code, message) == (1, f"subnetlab report: {tmp_path}: is a directory\n")
 
 
 def test_nothing_of_ours(tmp_path, said):
@@ -109,6 +109,32 @@ def a_study(folder, results):
         for cell, result in zip(plan.cells, results, strict=True):
             if result is not None:
                 store.write([Outcome(cell.key(), result.status, 0.1, encode(result))])
+
+
+@pytest.mark.parametrize(
+    ("file", "place", "value"),
+    [
+        ("verdicts.json", (0,), 5),
+        ("verdicts.json", (0, "agreement"), "x"),
+        ("verdicts.json", (0, "effect_mean"), [1]),
+        ("verdicts.json", (0, "seeds"), "x"),
+        ("verdicts.json", (0, "claim"), None),
+        ("settings.json", ("settings", "width"), [1]),
+        ("settings.json", ("settings", "rounds"), None),
+        ("settings.json", ("settings", "seeds"), "x"),
+    ],
+)
+def test_a_reproduction_s_files_of_another_form_are_damaged(reproduction_folder, tmp_path, said, file, place, value):
+    folder = shutil.copytree(reproduction_folder, tmp_path / "reproduction")
+    content = json.loads((folder / file).read_text())
+    inside = content
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = value
+    (folder / file).write_text(json.dumps(content))
+    code, message = said(folder)
+    assert code == 1
+    assert message.startswith(f"subnetlab report: {folder / file}: ")
 
 
 def test_a_study_without_cells(tmp_path, said):

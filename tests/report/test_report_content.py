@@ -269,3 +269,10 @@ def test_a_long_run_is_thinned_and_the_page_says_so(saved):
     assert len(data["rounds"]) == len(data["errors"]) < 1200
     assert f"Of 2000 rounds the page holds {len(data['rounds'])}" in page
     assert len(page.encode()) < 1.5e6
+
+
+def test_an_origin_of_another_form_is_left_out():
+    from subnetlab.report.provenance import data_origin
+
+    record = {"rows": 5, "columns": "x", "validation_rows": {}, "target": [1], "source": "file"}
+    assert data_origin(record) == {}

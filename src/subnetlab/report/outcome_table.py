@@ -27,19 +27,19 @@ def outcome_table(verdicts: Sequence[Mapping[str, Any]], figure: str) -> Markup:
     """Return the verdicts on the claims made of one figure, nothing if there are none; a claim is named once."""
     groups: dict[Markup, list[list[Markup]]] = {}
     for verdict in verdicts:
-        if verdict.get("figure") == figure:
-            groups.setdefault(lettered(str(verdict["claim"])), []).append(
+        if verdict["figure"] == figure:
+            groups.setdefault(lettered(verdict["claim"]), []).append(
                 [
                     text(verdict["measure"]),
-                    lettered(str(verdict["protocol"])),
-                    outcome_mark(str(verdict["outcome"])),
+                    lettered(verdict["protocol"]),
+                    outcome_mark(verdict["outcome"]),
                     _unbroken(_effect(verdict)),
                     text("" if math.isnan(_number(verdict["agreement"])) else f"{verdict['agreement']:+.2f}"),
                 ]
             )
     if not groups:
         return Markup("")
-    seeds = max(int(verdict["seeds"]) for verdict in verdicts if verdict.get("figure") == figure)
+    seeds = max(verdict["seeds"] for verdict in verdicts if verdict["figure"] == figure)
     caption = text(
         f"What the paper claims of Figure {figure}, and whether these runs show it ({seeds} seeds). The effect is a "
         f"log ratio of errors, positive as claimed; the agreement is the share of single comparisons as claimed minus "

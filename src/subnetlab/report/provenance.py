@@ -59,7 +59,7 @@ def data_origin(record: Mapping[str, Any]) -> dict[str, str]:
         if record.get(name) is not None:
             items[words] = plain(record[name])
     for name, words in (("rows", "rows drawn"), ("columns", "columns"), ("validation_rows", "validation rows")):
-        if record.get(name):
+        if isinstance(record.get(name), list) and record[name]:
             items[words] = str(len(record[name]))
     for name in ("preprocessing", "target"):
         if isinstance(record.get(name), dict):

@@ -42,7 +42,7 @@ def reproduction_page(source: ReproductionSource) -> Page:
 
 
 def _lede(source: ReproductionSource) -> Markup:
-    counts = Counter(str(verdict.get("outcome")) for verdict in source.verdicts)
+    counts = Counter(verdict["outcome"] for verdict in source.verdicts)
     start = (
         "The training error inside the rounds and over grids of settings, from “On the Convergence of Shallow Neural "
         "Network Training with Randomly Masked Neurons”."

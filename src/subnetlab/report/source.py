@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from ..training import TrainingRun
 
 
+_NUMBER = (int, float, type(None))  # None stands for what is not finite
+_OF_A_VERDICT: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("figure", "claim", "measure", "protocol", "outcome"), (str,)),
+    **dict.fromkeys(("agreement", "effect_mean", "effect_low", "effect_high"), _NUMBER),
+    "seeds": (int,),
+}
+
+
 @dataclass(frozen=True)
 class RunSource:
     """A run of `train` or `launch`, or one that was saved from Python.
@@ -112,7 +120,7 @@ def _open_cells(path: Path) -> StudySource | ReproductionSource:
     return ReproductionSource(
         own,
         _settings(path, kept, spec),
-        _read_json(path / "verdicts.json", []),
+        _read_verdicts(path / "verdicts.json"),
         _read_json(path / "provenance.json", {}),
     )
 
@@ -120,7 +128,10 @@ def _open_cells(path: Path) -> StudySource | ReproductionSource:
 def _reproduced(path: Path, study: Study, kept: Mapping[str, Any]) -> Study:
     """Return the cells with the reproduction's settings: after --force the folder holds others too."""
     fixed = {name: kept["settings"].get(name) for name in ("width", "rounds", "init_scale", "step_size", "dtype")}
-    own = study.select(**fixed)
+    try:
+        own = study.select(**fixed)
+    except (TypeError, ValueError) as error:
+        raise FileContentError(f"{path / 'settings.json'}: not the settings of these runs ({error})") from error
     specs = dict.fromkeys(DatasetSpec.from_settings(cell.settings) for cell in own.cells)
     if len(specs) > 1:
         specs = {spec: None for spec in specs if _digest(spec) == _at(kept, "data", "sha256")}
@@ -167,6 +178,22 @@ def _read_json(path: Path, empty: Any) -> Any:
     if not isinstance(content, type(empty)):
         raise FileContentError(f"{path}: must hold a JSON {type(empty).__name__}, got {type(content).__name__}")
     return content
+
+
+def _read_verdicts(path: Path) -> list[Mapping[str, Any]]:
+    """Return verdicts as `reproduction.claims.Verdict.as_row` wrote them.
+
+    Raises
+    ------
+    FileContentError
+        If one lacks what every verdict has, or has it of another kind.
+    """
+    verdicts = _read_json(path, [])
+    for verdict in verdicts:
+        for name, kinds in _OF_A_VERDICT.items():
+            if not isinstance(verdict, dict) or name not in verdict or type(verdict[name]) not in kinds:
+                raise FileContentError(f"{path}: must hold verdicts, got one without the right {name}")
+    return verdicts
 
 
 def _at(content: Any, *names: str) -> Any:

@@ -57,8 +57,6 @@ def write_report(path: str | Path, out: str | Path | None = None, *, force: bool
     path = Path(path)
     target = Path(out) if out is not None else path.with_suffix(".html") if path.is_file() else path / "report.html"
     source = open_source(path)
-    if target.is_dir():
-        raise IsADirectoryError(f"{target}: out must be a file, got a folder")
     refuse_foreign(target, lambda head: MARK.encode() in head[:200], force=force)
     content = document(_page(source))
     with atomic_file(target) as file:
