@@ -409,3 +409,23 @@ def test_a_round_that_was_not_finished_changes_nothing():
     with pytest.raises(RuntimeError, match="all 2 subnetworks of round 0 must be iterated over, got 0"):
         next(rounds)
     assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in training.entries.items())
+
+
+def test_an_entry_that_nobody_holds_keeps_its_bits_whatever_they_are():
+    """Also a negative zero, which a plain sum would turn into a positive one."""
+    from subnetlab.core.units import Units, group_axis
+    from subnetlab.modules.entries import Kept, RoundSum
+
+    units = Units({"g": 4}, {"w": (group_axis("g", 4), group_axis("g", 4))})
+    whole = {"w": torch.tensor([[-0.0, 1.0, float("inf"), -0.0]] * 4)}
+    before = whole["w"].clone()
+    masks = {"g": np.array([[True, False, False, False], [True, True, False, False]])}
+    sums = RoundSum(units, whole, masks)
+    for l in range(2):
+        own = {"g": masks["g"][l]}
+        sums.add(Kept(units, own, own, torch.device("cpu")).held, {"w": torch.full((l + 1, l + 1), 2.0)})
+    sums.apply()
+    assert whole["w"][:2, :2].tolist() == [[2.0, 2.0], [2.0, 2.0]]
+    rest = torch.ones(4, 4, dtype=torch.bool)
+    rest[:2, :2] = False
+    assert torch.equal(whole["w"][rest].view(torch.int32), before[rest].view(torch.int32))

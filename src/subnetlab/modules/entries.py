@@ -7,7 +7,7 @@ l = 0, ..., p - 1, and divided by their number.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -89,11 +89,17 @@ def add_to(total: torch.Tensor, place: Place, update: torch.Tensor) -> None:
     if all(indices is None for indices in place):
         total += update
         return
-    grid = []
+    cut = [dimension for dimension, indices in enumerate(place) if indices is not None]
+    if len(cut) == 1:
+        (dimension,) = cut
+        total.index_add_(dimension, cast("torch.Tensor", place[dimension]), update)
+        return
+    flat = torch.zeros([1] * total.ndim, dtype=torch.int64, device=total.device)
     for dimension, indices in enumerate(place):
         along = torch.arange(total.shape[dimension], device=total.device) if indices is None else indices
-        grid.append(along.reshape([-1 if d == dimension else 1 for d in range(total.ndim)]))
-    total[tuple(grid)] += update
+        shape = [-1 if d == dimension else 1 for d in range(total.ndim)]
+        flat = flat * total.shape[dimension] + along.reshape(shape)
+    total.view(-1).index_add_(0, flat.reshape(-1), update.reshape(-1))
 
 
 class RoundSum:
@@ -112,7 +118,12 @@ class RoundSum:
         self.whole = whole
         self._masks = masks
         self._added = 0
-        self._total = {name: torch.zeros_like(t) for name, t in whole.items() if t.is_floating_point()}
+        # -0.0 added to a number leaves its bits as they are, also those of -0.0: nothing else marks what nobody holds
+        self._total = {
+            name: torch.full_like(t, -0.0, memory_format=torch.contiguous_format)
+            for name, t in whole.items()
+            if t.is_floating_point()
+        }
         self._largest = {name: t.clone() for name, t in whole.items() if not t.is_floating_point()}
 
     def add(self, held: Mapping[str, Place], returned: Mapping[str, torch.Tensor]) -> None:
@@ -120,35 +131,40 @@ class RoundSum:
         for name, total in self._total.items():
             add_to(total, held[name], returned[name] - take(self.whole[name], held[name]))
         for name, largest in self._largest.items():  # counters, such as the number of batches seen
-            torch.maximum(largest, returned[name], out=largest)
+            if returned[name].shape == largest.shape:
+                torch.maximum(largest, returned[name], out=largest)
         self._added += 1
 
     def mean_updates(self) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor | None]]:
         """Return the mean update of every entry, and where anybody holds it (None: everywhere).
 
-        Where nobody does, the mean is zero.
+        Where nobody does, the mean is -0.0. The sums become the means: call it once.
         """
-        means: dict[str, torch.Tensor] = {}
         anybody: dict[str, torch.Tensor | None] = {}
         for name, total in self._total.items():
             holders = self._holders(name)
-            if holders is None:
-                means[name], anybody[name] = total / self._added, None
-            else:
-                means[name], anybody[name] = total / holders.clamp(min=1).to(total.dtype), holders > 0
-        return means, anybody
+            anybody[name] = None if holders is None else holders > 0
+            self._divide(total, holders)
+        return self._total, anybody
 
     def apply(self) -> None:
         """Make theta_{k+1} of theta_k in place: each entry moves by its mean update (lines 11 to 13)."""
-        means, anybody = self.mean_updates()
-        for name, mean in means.items():
-            move(self.whole[name], self.whole[name] + mean, anybody[name])
+        for name, total in self._total.items():
+            self._divide(total, self._holders(name))
+            self.whole[name].add_(total)
         self.apply_counters()
 
     def apply_counters(self) -> None:
         """Give counters the largest value that a subnetwork returned."""
         for name, largest in self._largest.items():
             self.whole[name].copy_(largest)
+
+    def _divide(self, total: torch.Tensor, holders: torch.Tensor | None) -> None:
+        """Make means of sums in place; where no entry has two holders there is nothing to divide."""
+        if holders is None:
+            total /= self._added
+        elif holders.max() > 1:
+            total /= holders.clamp_(min=1).to(total.dtype)
 
     def _holders(self, name: str) -> torch.Tensor | None:
         """Return N for each entry of a parameter, or None if every subnetwork holds all of it."""
@@ -169,8 +185,3 @@ class RoundSum:
 
     def _all_held(self, groups: set[str]) -> bool:
         return all(bool(self._masks[group].all()) for group in groups)
-
-
-def move(entries: torch.Tensor, moved: torch.Tensor, where: torch.Tensor | None) -> None:
-    """Write ``moved`` over the entries in place; where nobody holds an entry, it keeps its bits."""
-    entries.copy_(moved if where is None else torch.where(where, moved, entries))

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .entries import move
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -59,7 +57,7 @@ class OuterOptimizer:
         means, anybody = sums.mean_updates()
         before = {name: tensor.clone() for name, tensor in self._whole.items()}
         for name, leaf in self._leaves.items():
-            leaf.grad = -means.pop(name)
+            leaf.grad = -means[name]
         old_state = {name: self._state_of(leaf) for name, leaf in self._leaves.items()}
         self.optimizer.step()
         with torch.no_grad():
@@ -71,8 +69,9 @@ class OuterOptimizer:
                         kept = old_state[name].get(key, torch.zeros_like(value))
                         self.optimizer.state[leaf][key] = torch.where(where, value, kept)
                 leaf.grad = None
-        for name, mean in means.items():  # buffers
-            move(sums.whole[name], sums.whole[name] + mean, anybody[name])
+        for name, mean in means.items():
+            if name not in self._leaves:  # a buffer
+                sums.whole[name].add_(mean)
         sums.apply_counters()
 
     def tensors(self) -> dict[str, torch.Tensor]:
