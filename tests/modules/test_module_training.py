@@ -1,8 +1,10 @@
 """Training of modules, held to Algorithm 1 in plain PyTorch and to plain loops of the methods that it contains."""
 
 import copy
+import gc
 import re
 import runpy
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -429,3 +431,20 @@ def test_an_entry_that_nobody_holds_keeps_its_bits_whatever_they_are():
     rest = torch.ones(4, 4, dtype=torch.bool)
     rest[:2, :2] = False
     assert torch.equal(whole["w"][rest].view(torch.int32), before[rest].view(torch.int32))
+
+
+@pytest.mark.parametrize("engine", ["sliced", "masked"])
+def test_subnetworks_of_sizes_that_do_not_come_back_are_not_kept(engine):
+    """Bernoulli masks have another size almost every time: a long run must not hold all their modules."""
+    made = []
+
+    def optimizer(params):
+        made.append(weakref.ref(optimizer_made := torch.optim.SGD(params, lr=0.1)))
+        return optimizer_made
+
+    scheme = sl.TrainingScheme(sl.Bernoulli(2, 0.5), rounds=30, batch_size=B)
+    training = trained(sl.cut(perceptron()[0], X[:3]), scheme, optimizer=optimizer, engine=engine)
+    gc.collect()
+    assert training.rounds_done == 30
+    assert len(made) > 20
+    assert sum(reference() is not None for reference in made) <= 5

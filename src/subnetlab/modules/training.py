@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -141,12 +142,11 @@ class ModuleTraining:
         self._make_optimizer = _optimizer_factory(scheme, optimizer)
         self._device = torch.device(device)
         self.entries = {name: tensor.detach().to(self._device, copy=True) for name, tensor in cut.state().items()}
-        self._parameters = {name for name in self.entries if name in dict(cut.model.named_parameters())}
         self.travelling_state = TravellingState() if state == "travels" else None
-        self.outer = OuterOptimizer(outer, scheme.outer, {n: self.entries[n] for n in self._parameters})
+        self.outer = OuterOptimizer(outer, scheme.outer, {n: self.entries[n] for n, _ in cut.model.named_parameters()})
         self._schedule = Schedule(schedule, self._make_optimizer)
-        self._modules: dict[Any, Subnetwork] = {}  # by sizes and factors
-        self._optimizers: dict[int, tuple[torch.nn.Module, torch.optim.Optimizer]] = {}  # by the module's id
+        # the modules last used, by sizes and factors, each with its optimiser: laws of random sizes rarely repeat one
+        self._refilled: OrderedDict[Any, tuple[Subnetwork, torch.optim.Optimizer]] = OrderedDict()
         if self._checkpoint is not None and self._checkpoint.exists():
             restore_training(self, self._checkpoint)
 
@@ -209,9 +209,8 @@ class ModuleTraining:
     def subnetwork(self, round: int, index: int, masks: dict[str, BoolArray]) -> tuple[Subnet, Kept, dict[int, str]]:
         """Return a subnetwork as it starts the round (line 5), the indices that it holds, and its parameters' names."""
         own = {group: M[index] for group, M in masks.items()}
-        module = self._module(own, self.factors(round, index))
+        module, optimizer = self._module(own, self.factors(round, index))
         names = {id(parameter): name for name, parameter in module.named_parameters()}
-        optimizer = self._optimizer_of(module)
         optimizer.state.clear()
         whole = {group: np.ones_like(mask) for group, mask in own.items()}
         kept = Kept(self.cut.units, own, getattr(module, "masks", whole), self._device)
@@ -231,30 +230,28 @@ class ModuleTraining:
         )
         return subnet, kept, names
 
-    def _module(self, masks: dict[str, BoolArray], factors: dict[str, float]) -> Network:
+    def _module(self, masks: dict[str, BoolArray], factors: dict[str, float]) -> tuple[Network, torch.optim.Optimizer]:
         """Return the subnetwork of these masks with the entries of theta_k; modules of one size are made once."""
         if self.engine == "masked":
-            module = self.cut.masked(masks, factors).to(self._device)
+            whole = self.cut.masked(masks, factors).to(self._device)
             with torch.no_grad():
-                for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+                for name, tensor in (*whole.named_parameters(), *whole.named_buffers()):
                     tensor.copy_(self.entries[name])
-            return module
+            return whole, self._make_optimizer(whole.parameters())
         if not all(mask.any() for mask in masks.values()):
             empty = self.cut.subnetwork(masks, factors).to(self._device)
             empty.fill(self.entries)
-            return empty
+            return empty, self._make_optimizer(empty.parameters())
         key = self.cut.key(masks, factors)
-        if key not in self._modules:
-            self._modules[key] = self.cut.subnetwork(masks, factors).to(self._device)
-        self._modules[key].fill(self.entries, masks)
-        return self._modules[key]
-
-    def _optimizer_of(self, module: torch.nn.Module) -> torch.optim.Optimizer:
-        """Return the optimiser of a module that is refilled in every round, made once."""
-        known = self._optimizers.get(id(module))
-        if known is None or known[0] is not module:
-            self._optimizers[id(module)] = known = (module, self._make_optimizer(module.parameters()))
-        return known[1]
+        if key not in self._refilled:
+            made = self.cut.subnetwork(masks, factors).to(self._device)
+            self._refilled[key] = (made, self._make_optimizer(made.parameters()))
+            if len(self._refilled) > 2 * self.scheme.masks.n_subnetworks:
+                self._refilled.popitem(last=False)
+        self._refilled.move_to_end(key)
+        module, optimizer = self._refilled[key]
+        module.fill(self.entries, masks)
+        return module, optimizer
 
     def factors(self, round: int, subnetwork: int) -> dict[str, float]:
         """Return what each group's outputs are multiplied by in a subnetwork of a round, where they are consumed.
