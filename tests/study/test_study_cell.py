@@ -1,10 +1,13 @@
 """Cells: their rules, and the hash that decides whether a result may be used again."""
 
-from dataclasses import replace
+import sys
+import types
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+import subnetlab as sl
 import subnetlab.engines.table as engine_table
 from subnetlab.study.cell import Cell
 from subnetlab.study.data import DatasetSpec, StudyData
@@ -160,3 +163,19 @@ def test_what_cannot_be_is_refused_when_the_cell_is_resolved(change, message):
 def test_auto_chooses_an_engine_that_can():
     assert replace(CELL, learn_signs=True).resolved().engine in ("reference", "dual", "minibatch")
     assert replace(CELL, compare="linearized", dtype="float32").resolved().compare == "linearized"
+
+
+def test_an_own_law_that_draws_no_masks_is_refused_before_any_cell_is_trained(monkeypatch):
+    @dataclass(frozen=True)
+    class Halves(sl.Bernoulli):
+        """Gives one half in the place of each mask's True or False."""
+
+        def sample(self, seed, round, width):
+            return super().sample(seed, round, width) * 0.5
+
+    Halves.__module__, Halves.__qualname__ = "own_laws_of_this_test", "Halves"
+    module = types.ModuleType("own_laws_of_this_test")
+    setattr(module, "Halves", Halves)  # noqa: B010
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    with pytest.raises(ValueError, match="Halves: must draw masks of bool of shape"):
+        replace(CELL, masks="own_laws_of_this_test:Halves").resolved()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..core import checks
+from ..core.law_check import check_first_masks
 from ..core.losses import LOSSES
+from ..core.masks.naming import own_laws
 from ..core.scheme import TrainingScheme
 from ..engines.base import DEVICES, DTYPES, Problem
 from ..engines.choice import Workload, choose_engine
@@ -194,7 +196,8 @@ class Cell:
         Raises
         ------
         ValueError
-            If the data fit neither scheme nor loss, or the engine cannot do what is asked.
+            If the data fit neither scheme nor loss, a law of the user's own draws what is no mask, or the engine
+            cannot do what is asked.
         ImportError
             If the engine needs an extra that is not installed.
         """
@@ -202,6 +205,8 @@ class Cell:
         LOSSES[self.loss].check(data.y, owner="Cell")
         scheme = self.scheme()
         scheme.check(self.width, len(data.X))
+        if own_laws([self.masks]):  # this package's own laws draw what they must
+            check_first_masks(scheme.masks, self.seed, self.width)
         if self.record == "subnetworks":
             values = self.rounds * (self.local_steps + 1) * self.n_subnetworks
             checks.memory("Cell", "record", "errors of all subnetworks", 8 * values)
