@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import subnetlab as sl
-from subnetlab.kernels.patterns import network_patterns, pack_mask, pack_patterns, pair_counts
+from subnetlab.compiled.patterns import network_patterns, pack_mask, pack_patterns, pair_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "subnetlab"
 # each room imports itself and rooms further up
 ROOMS = [
     "core",
+    "compiled",
     "kernels",
     "history",
     "theory",
@@ -44,7 +45,8 @@ ROOT = {"__init__", "__main__"}  # the public names; the entry point
 
 # third-party packages that are slow to load or not always there, and the rooms that may import them
 GUESTS = {
-    "numba": {"engines", "kernels"},
+    "numba": {"compiled"},
+    "llvmlite": {"compiled"},
     "torch": {"engines", "modules"},
     "matplotlib": {"figures"},
     "sklearn": {"estimators", "datasets"},

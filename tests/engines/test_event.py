@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
+from subnetlab.compiled.masked_sums import LANES, MODES
 from subnetlab.engines.base import Problem
-from subnetlab.engines.event import blocks, candidates, kernel, lanes, local_phase, network
+from subnetlab.engines.event import blocks, candidates, kernel, local_phase, network
 from subnetlab.engines.event import engine as event_engine
 from subnetlab.engines.event.gram import GramMatrix
 from subnetlab.engines.table import check_capabilities, create, needed_capabilities
@@ -92,8 +93,8 @@ def _narrow(widen):
 def _leave_out_last_mode(predict):
     def misled(G, modes, watched, memory):
         predict(G, modes, watched, memory)
-        for mode in range(lanes.LANES):
-            watched.slopes[(lanes.MODES - 1) * lanes.LANES + mode :: lanes.MODES * lanes.LANES] *= 0.5
+        for mode in range(LANES):
+            watched.slopes[(MODES - 1) * LANES + mode :: MODES * LANES] *= 0.5
 
     return misled
 
@@ -198,13 +199,13 @@ def test_patterns_by_rows_and_by_neurons(m, n):
 
 
 def test_modes_are_orthonormal_or_absent():
-    driving = np.random.default_rng(2).standard_normal((5, lanes.MODES, 16))
+    driving = np.random.default_rng(2).standard_normal((5, MODES, 16))
     driving[1] = 0
     driving[2] = driving[2, 0]  # one direction only
     driving[3] *= 1e200
     driving[4, 0, 1] = np.inf
     modes = local_phase.find_modes(driving)
-    np.testing.assert_allclose(modes[:4] @ modes[:4].swapaxes(1, 2), 4 * [np.eye(lanes.MODES)], atol=1e-14)
+    np.testing.assert_allclose(modes[:4] @ modes[:4].swapaxes(1, 2), 4 * [np.eye(MODES)], atol=1e-14)
     assert not modes[4].any()
     for k in (0, 2, 3):  # they span what they were made of
         rest = driving[k] - driving[k] @ modes[k].T @ modes[k]

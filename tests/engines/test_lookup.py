@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numba import njit
 
-from subnetlab.engines import lines
+from subnetlab.compiled import lookup_sums
+from subnetlab.compiled.vector_code import aligned_zeros
 from subnetlab.engines.base import Problem
 from subnetlab.engines.lookup import engine as lookup_engine
 from subnetlab.engines.lookup import steps
 from subnetlab.engines.table import create
-from subnetlab.kernels.vector_code import aligned_zeros
 
 DTYPES = ("float64", "float32")
 
@@ -53,7 +53,7 @@ def test_python_and_compiled_code_agree(in_python):
 
 def test_a_row_left_out_of_the_tables_is_noticed(in_python):
     def forgetful(G, place, driving, first, groups, tables):
-        lines.tabulate(G, place, driving, first, groups, tables)
+        lookup_sums.tabulate(G, place, driving, first, groups, tables)
         tables[15 * 8 : 16 * 8] = tables[7 * 8 : 8 * 8]
 
     in_python.setattr(steps, "tabulate", forgetful)
@@ -95,7 +95,7 @@ def test_two_threads_give_the_bits_of_one(p, dtype):
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (15, 5), (16, 64), (65, 300), (130, 20)])
 def test_a_step_is_a_product_with_the_patterns(n, m, dtype):
     rng = np.random.default_rng(n)
-    width, words = lines.lanes(dtype), -(-n // 64)
+    width, words = lookup_sums.lanes(dtype), -(-n // 64)
     G, P = rng.standard_normal((n, n)).astype(dtype), rng.random((m, n)) < 0.5
     driving, factors = np.zeros(64 * words, dtype), rng.standard_normal(m).astype(dtype)
     driving[:n] = rng.standard_normal(n)
@@ -115,7 +115,7 @@ def test_a_step_is_a_product_with_the_patterns(n, m, dtype):
 
 @njit
 def _add_active(z, place, factor, sums, first):
-    return lines.add_active(z, place, factor, sums, first)
+    return lookup_sums.add_active(z, place, factor, sums, first)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -123,7 +123,7 @@ def test_active_numbers_are_those_that_are_not_negative(dtype):
     z = np.tile(np.array([-1, 2, 0.0, -0.0, np.nan, np.inf, -np.inf, 3], dtype), 3)
     results = []
     for function in (_add_active, _add_active.py_func):
-        sums = np.ones(lines.lanes(dtype) + 1, dtype)
+        sums = np.ones(lookup_sums.lanes(dtype) + 1, dtype)
         results.append((function(z, 8, z.dtype.type(0.5), sums, 1), sums))
     assert results[0][0] == results[1][0] == (0b10101110 if dtype == "float64" else 0b1010111010101110)
     np.testing.assert_array_equal(results[0][1], results[1][1])
@@ -140,12 +140,12 @@ def test_float32_outputs_of_many_neurons_keep_their_digits():
 
 @njit
 def _tabulate_fours(G, place, driving, first, groups, tables):
-    lines.tabulate_fours(G, place, driving, first, groups, tables)
+    lookup_sums.tabulate_fours(G, place, driving, first, groups, tables)
 
 
 @njit
 def _add_looked_up_fours(z, place, factor, words, word, pieces, tables):
-    lines.add_looked_up_fours(z, place, factor, words, word, pieces, tables)
+    lookup_sums.add_looked_up_fours(z, place, factor, words, word, pieces, tables)
 
 
 def test_sums_of_half_lines_over_several_words():

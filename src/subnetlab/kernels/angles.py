@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..compiled.compilation import compiled
 from ..core.inputs import unit_rows
 from ..surroundings import undisturbed
-from .compilation import compiled
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray

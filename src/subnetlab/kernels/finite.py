@@ -59,7 +59,7 @@ def finite_ntk(network: ShallowReLU, X: FloatArray, selection_prob: float = 1.0)
 
 
 def _kernel(network: ShallowReLU, X: FloatArray, xi: float) -> FloatArray:
-    from .patterns import network_patterns, pair_counts
+    from ..compiled.patterns import network_patterns, pair_counts
 
     H = X @ X.T
     H *= xi / network.width

@@ -45,7 +45,7 @@ def masked_ntk(network: ShallowReLU, X: FloatArray, mask: BoolArray) -> FloatArr
     array([[0.5, 0. ],
            [0. , 0.5]])
     """
-    from .patterns import network_patterns, pack_mask, pair_counts
+    from ..compiled.patterns import network_patterns, pack_mask, pair_counts
 
     X = check_features(X, owner="masked_ntk", n_features=network.n_features)
     masks = np.asarray(mask)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...kernels.compilation import compiled
-from ...kernels.patterns import WORD_BITS, pack_mask
-from .lanes import LANES, above, below, masked_shift, masked_sum
+from ...compiled.compilation import compiled
+from ...compiled.masked_sums import LANES, above, below, masked_shift, masked_sum
+from ...compiled.patterns import WORD_BITS, pack_mask
 
 if TYPE_CHECKING:
     from ...core.arrays import BoolArray, FloatArray, IntArray, WordArray

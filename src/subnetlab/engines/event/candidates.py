@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...kernels.compilation import compiled
-from ...kernels.patterns import WORD_BITS, lowest_bit
-from ...kernels.vector_code import aligned_zeros
-from ..lines import FOUR, GROUP, PIECE, SUMS, add_looked_up_fours, tabulate_fours
-from .lanes import LANES, MODES, above, below
+from ...compiled.compilation import compiled
+from ...compiled.lookup_sums import FOUR, GROUP, PIECE, SUMS, add_looked_up_fours, tabulate_fours
+from ...compiled.masked_sums import LANES, MODES, above, below
+from ...compiled.patterns import WORD_BITS, lowest_bit
+from ...compiled.vector_code import aligned_zeros
 
 if TYPE_CHECKING:
     from ...core.arrays import BoolArray, FloatArray, IntArray, WordArray

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...compiled.vector_code import aligned_zeros
 from ...core.aggregation import aggregation_step
 from ...core.record import RoundRecord
-from ...kernels.vector_code import aligned_zeros
 from ..row_weights import row_weights
 from ..workers import Workers
 from .candidates import Candidates, Near, SlopeTables, find_near, watch

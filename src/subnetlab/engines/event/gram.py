@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...kernels.vector_code import aligned_zeros
-from .lanes import LANES
+from ...compiled.masked_sums import LANES
+from ...compiled.vector_code import aligned_zeros
 
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...kernels.compilation import compiled
-from ...kernels.patterns import add_pair_counts
+from ...compiled.compilation import compiled
+from ...compiled.patterns import add_pair_counts
 
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray, IntArray, WordArray

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...kernels.compilation import compiled
-from ...kernels.patterns import popcount
-from ...kernels.vector_code import aligned_zeros
+from ...compiled.compilation import compiled
+from ...compiled.masked_sums import LANES, MODES, masked_axpy, masked_total, within_reach
+from ...compiled.patterns import popcount
+from ...compiled.vector_code import aligned_zeros
 from .candidates import predict
 from .kernel import multiply, weighted_square, widen
-from .lanes import LANES, MODES, masked_axpy, masked_total, within_reach
 
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...kernels.patterns import WORD_BITS, pack_mask
+from ...compiled.patterns import WORD_BITS, pack_mask
 from .blocks import (
     Layout,
     Patterns,

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...compiled.lookup_sums import GROUP, PIECE, SUMS, lanes
+from ...compiled.patterns import WORD_BITS
+from ...compiled.vector_code import aligned_zeros
 from ...core.aggregation import aggregation_step
 from ...core.losses import LOSSES
 from ...core.record import RoundRecord
-from ...kernels.patterns import WORD_BITS
-from ...kernels.vector_code import aligned_zeros
-from ..lines import GROUP, PIECE, SUMS, lanes
 from ..row_weights import row_weights
 from ..workers import Workers
 from .steps import collect, gather, observe, step

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...kernels.compilation import compiled
-from ...kernels.patterns import WORD_BITS, lowest_bit
-from ...kernels.vector_code import VECTOR_BYTES
-from ..lines import GROUP, PIECE, add_active, add_looked_up, tabulate
+from ...compiled.compilation import compiled
+from ...compiled.lookup_sums import GROUP, PIECE, add_active, add_looked_up, tabulate
+from ...compiled.patterns import WORD_BITS, lowest_bit
+from ...compiled.vector_code import VECTOR_BYTES
 
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray, IntArray, WordArray

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from numba import njit
-from numba.core.errors import TypingError
+from numba import TypingError, njit
 
-from subnetlab.engines.event import lanes
+from subnetlab.compiled import masked_sums
 
 RNG = np.random.default_rng(0)
 WORDS = RNG.integers(0, 2**63, 8, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -15,32 +14,32 @@ X = RNG.standard_normal(600)
 
 @njit
 def _total(words, first_word, x, first_x, eights):
-    return lanes.masked_total(words, first_word, x, first_x, eights)
+    return masked_sums.masked_total(words, first_word, x, first_x, eights)
 
 
 @njit
 def _sum(words, first_word, more, first_more, x, first_x, eights):
-    return lanes.masked_sum(words, first_word, more, first_more, x, first_x, eights)
+    return masked_sums.masked_sum(words, first_word, more, first_more, x, first_x, eights)
 
 
 @njit
 def _axpy(words, first_word, factor, x, first_x, y, first_y, eights):
-    lanes.masked_axpy(words, first_word, factor, x, first_x, y, first_y, eights)
+    masked_sums.masked_axpy(words, first_word, factor, x, first_x, y, first_y, eights)
 
 
 @njit
 def _shift(words, first_word, more, first_more, amount, y, first_y, eights):
-    lanes.masked_shift(words, first_word, more, first_more, amount, y, first_y, eights)
+    masked_sums.masked_shift(words, first_word, more, first_more, amount, y, first_y, eights)
 
 
 @njit
 def _bits(x, first, bound):
-    return lanes.below(x, first, bound), lanes.above(x, first, bound)
+    return masked_sums.below(x, first, bound), masked_sums.above(x, first, bound)
 
 
 @njit
 def _reach(x, first, slopes, advance, reach):
-    return lanes.within_reach(x, first, slopes, advance, reach)
+    return masked_sums.within_reach(x, first, slopes, advance, reach)
 
 
 @pytest.mark.parametrize("eights", [0, 1, 2, 3, 4, 5, 7, 8, 13, 40])

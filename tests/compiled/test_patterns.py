@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from subnetlab.kernels import patterns
+from subnetlab.compiled import patterns
 
 
 def counts_by_product(active, mask):

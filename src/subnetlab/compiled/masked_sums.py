@@ -15,12 +15,12 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from ...kernels.vector_code import REAL_FLAGS, VectorCode, compile_as
+from .vector_code import REAL_FLAGS, VectorCode, compile_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...core.arrays import FloatArray, WordArray
+    from ..core.arrays import FloatArray, WordArray
 
 LANES = 8
 MODES = 3  # slopes of an entry

@@ -94,6 +94,6 @@ def sources_digest() -> str:
     """Return a digest of all files whose compiled functions may call each other."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for file in sorted(file for room in ("kernels", "engines") for file in (package / room).rglob("*.py")):
+    for file in sorted(file for room in ("compiled", "kernels", "engines") for file in (package / room).rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,8 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.kernels import compilation
-from subnetlab.kernels.compilation import compiled
+from subnetlab.compiled import compilation
+from subnetlab.compiled.compilation import compiled
 
 RUN = """
 import numpy as np, subnetlab as sl
@@ -46,6 +47,23 @@ def test_code_is_compiled_again_when_another_file_has_changed(tmp_path, monkeypa
     assert (hits(), hits()) == (0, 1)
     monkeypatch.setattr(compilation, "sources_digest", lambda: "of changed files")
     assert (hits(), hits()) == (0, 1)
+
+
+sources_digest = compilation.sources_digest.__wrapped__  # computed anew, not remembered
+
+
+def test_every_file_with_compiled_functions_counts_in_the_digest(tmp_path, monkeypatch):
+    """A function that is cached elsewhere would run on after a function that it calls has changed."""
+    package = tmp_path / "subnetlab"
+    shutil.copytree(Path(sl.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(compilation, "__file__", str(package / "compiled" / "compilation.py"))
+    users = [path for path in package.rglob("*.py") if re.search(r"^from \.+compil", path.read_text(), re.MULTILINE)]
+    assert {path.relative_to(package).parts[0] for path in users} >= {"compiled", "kernels", "engines"}
+    digests = {sources_digest()}
+    for path in users:
+        path.write_text(path.read_text() + "\n")
+        digests.add(sources_digest())
+    assert len(digests) == len(users) + 1
 
 
 def test_the_event_engine_needs_no_cache_folder(tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 
-from ..kernels.vector_code import VECTOR_BYTES, VectorCode, compile_as
+from .vector_code import VECTOR_BYTES, VectorCode, compile_as
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray, WordArray
