@@ -12,7 +12,7 @@ import pytest
 import subnetlab as sl
 from subnetlab.cli.main import main
 from subnetlab.study import Counts, Plan, Store, execute, run_cell
-from subnetlab.study.cluster import ClusterPool
+from subnetlab.study.workers import ClusterPool
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("default")  # dask has warnings of its own
@@ -110,7 +110,7 @@ def test_a_local_cluster(tmp_path, inline_table):
 
 
 def test_no_scheduler(tmp_path, monkeypatch):
-    monkeypatch.setattr("subnetlab.study.cluster._PATIENCE", "1 s")
+    monkeypatch.setattr("subnetlab.study.workers._PATIENCE", "1 s")
     with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
         ClusterPool("tcp://127.0.0.1:9")
 

@@ -14,7 +14,7 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.study import Cell, CellResult, Counts, DatasetSpec, Plan, Store, StudyInterrupted, execute, run_cell
-from subnetlab.study.log import LOG
+from subnetlab.study.store import LOG
 
 LOSS_AND_SIGNS = [(loss, signs) for loss in ("squared", "logistic") for signs in ("False", "True")]
 

@@ -10,7 +10,7 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.study import Counts, Plan, Store, execute
-from subnetlab.study.local import ThisProcess, why_no_workers
+from subnetlab.study.workers import ThisProcess, why_no_workers
 
 CELLS = Plan.from_dict(
     {

@@ -13,8 +13,7 @@ import tyro
 from ..reproduction.plans import figure_names, plan_name, read_plan
 from ..study.estimate import estimate
 from ..study.execution import execute, processors
-from ..study.identity import claim_folder
-from ..study.plan import Plan
+from ..study.plan import Plan, claim_folder
 from ..study.reading import read_cells
 from ..study.store import DATABASE, Store
 from ..study.study import open_study

@@ -4,8 +4,7 @@ from ..locks import FolderBusyError as StudyBusyError
 from .cell import Cell
 from .data import DatasetSpec
 from .execution import Counts, StudyInterrupted, execute
-from .identity import StudyConflictError, claim_folder
-from .plan import Plan
+from .plan import Plan, StudyConflictError, claim_folder
 from .plan_tables import PlanError
 from .result import CellResult
 from .running import run_cell

@@ -15,12 +15,11 @@ from ..core.masks.naming import own_laws
 from ..progress import progress_bar
 from ..training.interrupts import deferred_interrupt
 from ..training.run import versions
-from .local import LocalPool, ThisProcess, why_no_workers
-from .log import log, logging_to
 from .reading import ASKED
 from .result import CellResult, encode
 from .running import Trouble, run_cell, run_chunk
-from .store import Outcome
+from .store import Outcome, log, logging_to
+from .workers import LocalPool, ThisProcess, why_no_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 
     from .cell import Cell
     from .data import DatasetSpec, StudyData
-    from .pool import Pool
     from .store import Store
+    from .workers import Pool
 
 _CHUNK_SECONDS = 0.25  # of work per message to a worker; each message's results are one commit
 _LARGEST_CHUNK = 256
@@ -163,7 +162,7 @@ def _pool(jobs: int, todo: Sequence[Task], cluster: Any) -> Pool:
         if why_no_workers() is not None:
             return ThisProcess()
         return LocalPool(min(jobs, len(todo)), _to_give(todo))
-    from .cluster import ClusterPool
+    from .workers import ClusterPool
 
     return ClusterPool(cluster)
 

@@ -6,6 +6,7 @@ Beside every row lies the SHA-256 of its content: a row with a changed byte coun
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,11 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from .. import __version__
 from ..locks import locked
 from ..progress import open_standard_streams
-from .log import log
 from .reading import settings_of
 from .result import decode
-from .salvage import salvage, set_aside
-from .schema import TABLES, DamagedFileError, connect, explained, row_digest
+from .schema import TABLES, DamagedFileError, connect, explained, row_digest, salvage, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 DATABASE = "study.sqlite"
 LOCK = "study.lock"
 _HINT = " (`subnetlab study status` may look on)"
+LOG = "study.log"
+log = logging.getLogger("subnetlab.study")
+log.addHandler(logging.NullHandler())  # or Python itself would print what nobody asked for
 
 
 class Outcome(NamedTuple):
@@ -241,3 +243,29 @@ class Store:
 
 def _compact(settings: dict[str, Any]) -> str:
     return json.dumps(settings, separators=(",", ":"))
+
+
+class _QuietFile(logging.FileHandler):
+    """A file that gives up silently: a full disk must not spoil the results."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Lose the line."""
+
+
+@contextmanager
+def logging_to(folder: Path) -> Iterator[logging.Logger]:
+    """Write the study's messages to its log file, too, while the block runs."""
+    handler: logging.Handler = logging.NullHandler()
+    with suppress(OSError):
+        handler = _QuietFile(folder / LOG, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield log
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+        with suppress(OSError):
+            handler.close()

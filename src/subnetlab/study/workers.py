@@ -1,4 +1,4 @@
-"""Worker processes on this machine: one executor per job, each replaced alone when its worker dies.
+"""The worker processes that run cells: an executor per job on this machine, or a dask scheduler.
 
 loky can run many workers under one executor, but then one dead worker aborts the work of all and leaves open
 which cell killed it. Here each executor has a single worker, so a crash names its cells.
@@ -16,7 +16,7 @@ import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .data import give
 
@@ -31,6 +31,38 @@ _WATCH_EVERY = 0.2  # seconds
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 _SAFE_PATH = "PYTHONSAFEPATH"  # as the option -P
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_PER_THREAD = 2  # pieces of work per worker thread, so that none waits for the network
+_PATIENCE = "30 s"
+
+
+class Pool(Protocol):
+    """What execution needs of worker processes, on this machine (`LocalPool`) or several (`ClusterPool`)."""
+
+    @property
+    def crashes(self) -> tuple[type[BaseException], ...]:
+        """The errors by which a future says that its worker process died."""
+        ...
+
+    @property
+    def tries(self) -> int:
+        """How often a cell may take its worker down until it counts as failed."""
+        ...
+
+    def capacity(self) -> int:
+        """Return how many pieces of work may be under way at present."""
+        ...
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Start a piece of work; at most `capacity` at a time."""
+        ...
+
+    def done(self, future: Future[Any]) -> None:
+        """Take note that a future ended, so that its place is free again."""
+        ...
+
+    def stop(self, *, at_once: bool) -> None:
+        """End all workers, ``at_once`` in the middle of their work; none is left when this returns."""
+        ...
 
 
 def why_no_workers() -> str | None:
@@ -159,3 +191,66 @@ def _prepare_worker(parent: int, data: Mapping[DatasetSpec, StudyData]) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="parent watchdog", daemon=True).start()
+
+
+class ClusterPool:
+    """The workers of a dask scheduler (the extra ``cluster``); those that join later are used too.
+
+    A worker that dies is the scheduler's to handle: it runs the work elsewhere, and gives up after its own number of
+    tries (three by default).
+
+    Parameters
+    ----------
+    address : str or distributed.Client
+        Such as "tcp://10.0.0.1:8786".
+
+    Raises
+    ------
+    ImportError
+        If the extra is not installed.
+    ValueError
+        If the address has no port.
+    OSError
+        If there is no scheduler, or it has no worker within half a minute.
+    """
+
+    tries = 1
+
+    def __init__(self, address: Any) -> None:
+        try:
+            from distributed import Client, KilledWorker
+        except ImportError as error:
+            raise ImportError("execute: cluster needs dask: pip install 'subnetlab[cluster]'") from error
+        self._own = isinstance(address, str)
+        if self._own and not address.rpartition(":")[2].isdigit():  # the client would wait a minute to say so
+            raise ValueError(f"execute: cluster must be an address such as tcp://10.0.0.1:8786, got {address!r}")
+        self._client: Any = Client(address, timeout=_PATIENCE, set_as_default=False) if self._own else address
+        try:
+            self._client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            self._close()
+            raise TimeoutError(
+                f"execute: the scheduler at {address} must have workers, got none in {_PATIENCE}"
+            ) from error
+        self._executor: Any = self._client.get_executor(pure=False, retries=0)
+        self.crashes: tuple[type[BaseException], ...] = (KilledWorker,)
+
+    def capacity(self) -> int:
+        """Return twice the number of worker threads at present, at least one."""
+        return max(1, _PER_THREAD * sum(self._client.nthreads().values()))
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Hand the function to the scheduler."""
+        return self._executor.submit(function, *arguments)
+
+    def done(self, future: Future[Any]) -> None:
+        """Do nothing: the scheduler knows."""
+
+    def stop(self, *, at_once: bool) -> None:
+        """Withdraw what is not finished; the workers belong to the scheduler and keep running."""
+        self._executor.shutdown(wait=not at_once)
+        self._close()
+
+    def _close(self) -> None:
+        if self._own:
+            self._client.close()
