@@ -75,7 +75,7 @@ def data(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
 def auto_step(X: np.ndarray, y: np.ndarray, scheme: Any) -> float:
     """Half of the largest stable step, from the first 4,096 neurons (the NTK is a mean over neurons)."""
     import subnetlab as sl
-    from subnetlab.training.run import TrainingData
+    from subnetlab.training.request import TrainingData
     from subnetlab.training.step_size import resolve_step_size
 
     return resolve_step_size(sl.ShallowReLU.initialize(4096, X.shape[1]), TrainingData(X, y), scheme)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core.network import ShallowReLU
 from ..datasets import headline
 from ..engines.table import ENGINES, installed_engines
-from ..training.interrupts import remembered_interrupt
+from ..training.errors import remembered_interrupt
 from ..training.session import TrainingSession
 from ..training.timing import time_engines
 from .data_options import DataOptions

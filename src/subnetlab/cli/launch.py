@@ -23,7 +23,7 @@ from ..engines.distributed.meeting import listen, parse_address
 from ..engines.distributed.process import job_file
 from ..engines.distributed.termination import on_termination
 from ..progress import progress_bar
-from ..training.data import TrainingData
+from ..training.request import TrainingData
 from ..training.step_size import resolve_step_size
 from .data_options import DataOptions
 from .folder import output_folder, write_json

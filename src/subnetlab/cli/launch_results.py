@@ -15,8 +15,8 @@ from ..engines.distributed.assembly import placement_of, runs_of_rows
 from ..engines.distributed.ledger import COSTS
 from ..engines.table import ENGINES
 from ..history import HistoryBuilder
-from ..training.data import TrainingData
-from ..training.run import RUN_FILE, RunSettings, TrainingRun
+from ..training.request import RunSettings, TrainingData
+from ..training.run import RUN_FILE, TrainingRun
 
 if TYPE_CHECKING:
     from pathlib import Path

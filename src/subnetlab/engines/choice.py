@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..surroundings import undisturbed
-from .table import ENGINES
+from .table import ENGINES, check_capabilities, check_place, needed_capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..core.arrays import FloatArray
     from ..core.scheme import TrainingScheme
-    from .base import Capability, Dtype, Problem
+    from .base import Capability, Device, Dtype, Problem
 
 _ROWS_LOOKED_AT = 512  # of the data, for the mean of |G|
 _ITERATIONS = 30
@@ -203,6 +203,38 @@ NANOSECONDS_PER_ROUND: dict[str, Callable[[Workload], float]] = {
     "event": _event,
     "minibatch": _minibatch,
 }
+
+
+def resolve_engine(
+    engine: str, problem: Problem, scheme: TrainingScheme, *, init_scale: float, dtype: Dtype, device: Device
+) -> str:
+    """Return the name of the engine that a request means; runs, studies and estimators all ask here.
+
+    Parameters
+    ----------
+    engine : str
+        A name, or "auto": the fastest by the cost model. A step size that is a word is guessed for it, so that the
+        choice follows from settings and counts.
+    problem, scheme, dtype, device
+        The request.
+    init_scale : float
+        kappa, or the root mean square of given weights.
+
+    Raises
+    ------
+    ValueError
+        If the engine lacks something that is needed, or no engine has it all.
+    ImportError
+        If the engine needs an extra that is not installed.
+    """
+    needed = needed_capabilities(problem, scheme, dtype)
+    if engine == "auto":
+        step_size = None if isinstance(scheme.step_size, str) else scheme.step_size
+        work = Workload.estimate(problem, scheme, init_scale=init_scale, step_size=step_size, dtype=dtype)
+        engine = choose_engine(needed, work)
+    check_capabilities(engine, needed)
+    check_place(engine, device)
+    return engine
 
 
 def choose_engine(needed: set[Capability], work: Workload | None = None) -> str:

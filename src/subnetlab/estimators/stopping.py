@@ -10,7 +10,7 @@ import numpy as np
 
 from ..progress import progress_bar
 from ..surroundings import undisturbed
-from ..training.interrupts import deferred_interrupt
+from ..training.errors import deferred_interrupt
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray

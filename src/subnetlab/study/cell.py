@@ -17,8 +17,8 @@ from ..core.scheme import TrainingScheme
 from ..engines.base import DEVICES, DTYPES, Problem
 from ..engines.choice import Workload, choose_engine
 from ..engines.table import ENGINES, check_capabilities, check_place, needed_capabilities
-from ..training.comparison import COMPARISONS
-from ..training.diagnostics import DIAGNOSTICS
+from ..training.request import DIAGNOSTICS
+from ..training.run import COMPARISONS
 from .data import DatasetSpec
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ..core.losses import LossName
     from ..core.scheme import StepSize
     from ..engines.base import Device, Dtype
-    from ..training.comparison import Compare
-    from ..training.run import Diagnostic, Record
+    from ..training.request import Diagnostic, Record
+    from ..training.run import Compare
     from .data import StudyData
 
 _RESULT_VERSION = 1  # raise when the meaning of a stored result changes: masks, initial weights, step sizes, curves

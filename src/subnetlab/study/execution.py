@@ -13,7 +13,7 @@ from .. import __version__
 from ..core import checks
 from ..core.masks.naming import own_laws
 from ..progress import progress_bar
-from ..training.interrupts import deferred_interrupt
+from ..training.errors import deferred_interrupt
 from ..training.run import versions
 from .reading import ASKED
 from .result import CellResult, encode

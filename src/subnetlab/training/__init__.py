@@ -2,11 +2,13 @@
 
 from .errors import DivergenceError, TrainingInterrupted
 from .loop import resume, train
-from .run import RunSettings, TrainingRun, load_run
+from .request import RunRequest, RunSettings
+from .run import TrainingRun, load_run
 from .session import TrainingSession
 
 __all__ = [
     "DivergenceError",
+    "RunRequest",
     "RunSettings",
     "TrainingInterrupted",
     "TrainingRun",

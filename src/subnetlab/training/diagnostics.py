@@ -1,4 +1,4 @@
-"""Optional measures of the whole network, taken before round 0 and after each aggregation."""
+"""What a run measures of the whole network: optional diagnostics of its states, and the scale of its start."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from ..core.arrays import FloatArray
     from ..core.losses import LossName
     from ..core.network import ShallowReLU
-    from .data import TrainingData
-    from .run import Diagnostic
-
-DIAGNOSTICS: tuple[Diagnostic, ...] = ("patterns", "movement")
+    from ..core.scheme import TrainingScheme
+    from .request import Diagnostic, TrainingData
 
 
 class StateMeasures:
@@ -55,3 +53,19 @@ class StateMeasures:
             moved = np.linalg.norm(weights - self._initial.weights, axis=1)
             measures["weight_movement"] = float(moved.max())
         return measures
+
+
+def starting_scale(network: ShallowReLU, data: TrainingData, scheme: TrainingScheme, loss: LossName) -> float:
+    """Return the scale against which divergence is judged: the largest of three energies.
+
+    |y|^2, |y - u_0|^2 (or the errors of 0 and u_0 under another loss) and (1/m) sum_{i,r} a_r^2 relu(<w_r, x_i>)^2,
+    the size of a subnetwork's departure from u_0.
+    """
+    s = np.ones(len(data.X)) if data.sample_weight is None else data.sample_weight
+    s = s.reshape(-1, *[1] * (data.y.ndim - 1))
+    error = LOSSES[loss].error
+    activations = np.maximum(data.X @ network.weights.T, 0)
+    u = network.output(data.X, scheme.masks.selection_prob)
+    departure = activations**2 @ network.signs**2 / network.width
+    energies = (error(np.zeros_like(u), data.y), error(u, data.y), departure)
+    return max(float(np.sum(s * energy)) for energy in energies)

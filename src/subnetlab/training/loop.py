@@ -1,4 +1,4 @@
-"""train() and resume(): all rounds of a scheme."""
+"""train() and resume(): all rounds of a scheme, and beside them, if asked, those of the run with frozen patterns."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
+
 from ..core import checks
 from ..core.network import ShallowReLU
 from ..progress import progress_bar
-from .compare import compared, twin_of
-from .errors import TrainingInterrupted
-from .interrupts import deferred_interrupt
-from .run import TrainingRun
+from ..surroundings import undisturbed
+from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt
+from .request import RunRequest
+from .run import COMPARISONS, Comparison, TrainingRun
 from .session import TrainingSession
 
 if TYPE_CHECKING:
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
     from ..core.scheme import TrainingScheme
     from ..engines.base import Device, Dtype
     from ..modules import Cut
-    from .comparison import Compare
     from .module_run import ModuleRun
-    from .run import Diagnostic, Record
+    from .request import Diagnostic, Record
+    from .run import Compare
 
 
 def train_shallow(
@@ -115,7 +117,7 @@ def train_shallow(
     True
     """
     _check_callback("train", on_round)
-    session = TrainingSession(
+    request = RunRequest(
         network,
         X,
         y,
@@ -132,9 +134,10 @@ def train_shallow(
         loss=loss,
         learn_signs=learn_signs,
     )
-    twin = None if compare is None else twin_of(session.run(), compare)
+    session = TrainingSession.from_request(request)
+    twin = None if compare is None else _twin_of(request, session, compare)
     run = complete(session, progress=progress, on_round=on_round)
-    return run if twin is None else compared(run, twin)
+    return run if twin is None else _compared(run, twin)
 
 
 @overload
@@ -227,3 +230,37 @@ def complete(
 def _check_callback(owner: str, on_round: Any) -> None:
     if on_round is not None and not callable(on_round):
         raise TypeError(f"{owner}: on_round must be callable, got {on_round!r}")
+
+
+def _twin_of(request: RunRequest, session: TrainingSession, compare: str) -> TrainingSession:
+    """Return a session that starts as ``session`` does, with the engine ``compare``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such comparison, or the engine lacks what the run needs.
+    """
+    checks.one_of("train", "compare", compare, COMPARISONS)
+    scheme = replace(request.scheme, step_size=session.settings.step_size)
+    twin = replace(request, engine=compare, scheme=scheme, dtype="float64", device="cpu")
+    return TrainingSession.from_request(replace(twin, record="mean", diagnostics=(), validation=None))
+
+
+def _compared(run: TrainingRun, twin: TrainingSession) -> TrainingRun:
+    """Return the run with its `Comparison`: the twin's rounds are run now, as many as the run has."""
+    try:
+        while twin.rounds_done < run.history.rounds:
+            twin.advance()
+        other, diverged = twin.run(), False
+    except DivergenceError as error:
+        other, diverged = error.run, True
+    with undisturbed(run.settings.threads):
+        moved = np.linalg.norm(run.network.weights - run.initial_network.weights)
+        apart = np.linalg.norm(run.network.weights - other.network.weights)
+    theirs = other.history.full_error
+    comparison = Comparison(
+        history=other.history,
+        weight_distance=np.inf if diverged else float(apart / moved) if moved else 0.0,
+        error_distance=np.abs(run.history.full_error[: len(theirs)] - theirs),
+    )
+    return replace(run, comparison=comparison)

@@ -1,106 +1,247 @@
-"""A request to train: every argument checked, "auto" resolved, before any work."""
+"""A request to train: every setting of a run and every rule, in one object; "auto" becomes a name and a number here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from ..core import checks
+from ..core.inputs import check_features, check_sample_weight, check_targets
 from ..core.law_check import check_first_masks
+from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
 from ..core.scheme import TrainingScheme
-from ..engines.base import Problem
-from ..engines.choice import Workload, choose_engine
-from ..engines.table import ENGINES, check_capabilities, check_place, needed_capabilities
+from ..engines.base import DEVICES, DTYPES, Problem
+from ..engines.choice import resolve_engine
+from ..engines.table import ENGINES
 from ..surroundings import undisturbed
-from .data import TrainingData, checked_data
-from .run import RunSettings
-from .run_check import check_settings
 from .step_size import resolve_step_size
 
 if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
     from ..core.losses import LossName
     from ..engines.base import Device, Dtype
-    from .run import Diagnostic, Record
+
+Record: TypeAlias = Literal["mean", "subnetworks", "rounds", "none"]
+Diagnostic: TypeAlias = Literal["patterns", "movement"]
+
+DIAGNOSTICS: tuple[Diagnostic, ...] = ("patterns", "movement")
+MOST_THREADS = 2**16
 
 
-@undisturbed()
-def resolved(
-    network: ShallowReLU,
-    X: Any,
-    y: Any,
-    scheme: TrainingScheme,
-    *,
-    seed: int,
-    engine: str,
-    dtype: Dtype,
-    threads: int,
-    device: Device,
-    record: Record,
-    diagnostics: tuple[Diagnostic, ...],
-    validation: tuple[Any, Any] | None,
-    sample_weight: Any,
-    loss: LossName,
-    learn_signs: bool,
-) -> tuple[TrainingData, RunSettings]:
-    """Return the data and settings of a run, engine and step size resolved; the arguments are those of `train`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunOptions:
+    """What can be chosen about a run besides network, data and scheme; explained at `subnetlab.train`.
+
+    Requests, the settings of a run and the cells of a study extend it, so a further option is one field here.
+    """
+
+    seed: int = 0
+    engine: str = "auto"
+    dtype: Dtype = "float64"
+    record: Record = "mean"
+    diagnostics: tuple[Diagnostic, ...] = ()
+    loss: LossName = "squared"
+    learn_signs: bool = False
+    device: Device = "cpu"
+
+    def check(self, owner: str) -> None:
+        """Put the options into their own types.
+
+        Parameters
+        ----------
+        owner : str
+            Whose options errors say they are: those of a request to train, of a study's cell, or of a file.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an option breaks its rule. Which engines there are is left to `resolve_engine`.
+        """
+        checks.one_of(owner, "loss", self.loss, tuple(LOSSES))
+        checks.one_of(owner, "record", self.record, ("mean", "subnetworks", "rounds", "none"))
+        checks.one_of(owner, "dtype", self.dtype, DTYPES)
+        checks.one_of(owner, "device", self.device, DEVICES)
+        checks.instance(owner, "diagnostics", self.diagnostics, tuple | list)
+        for diagnostic in self.diagnostics:
+            checks.one_of(owner, "diagnostics", diagnostic, DIAGNOSTICS)
+        _set(
+            self,
+            diagnostics=tuple(self.diagnostics),
+            seed=checks.seed_number(owner, self.seed),
+            learn_signs=checks.flag(owner, "learn_signs", self.learn_signs),
+        )
+
+    def problem(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        output_weights: FloatArray,
+        selection_prob: float,
+        sample_weight: FloatArray | None = None,
+    ) -> Problem:
+        """Return what an engine is told of a run with these options."""
+        return Problem(
+            X,
+            y,
+            output_weights,
+            selection_prob,
+            sample_weight,
+            loss=self.loss,
+            learn_signs=self.learn_signs,
+            step_errors=self.record in ("mean", "subnetworks"),
+            full_errors=self.record != "none",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(RunOptions):
+    """What decided the bits of a run, besides data, initial network and scheme: its options, with no "auto" left.
+
+    Parameters
+    ----------
+    seed : int
+        Of masks, shards and minibatches.
+    engine : str
+        The engine's name.
+    engine_version : int
+    dtype : {"float64", "float32"}
+    threads : int
+        BLAS and engine threads; another count can give other bits.
+    step_size : float
+        eta as a number.
+    record : {"mean", "subnetworks", "rounds", "none"}
+    diagnostics : tuple of {"patterns", "movement"}
+    loss : {"squared", "logistic"}
+    learn_signs : bool
+        Whether the output weights were trained too.
+    device : {"cpu", "cuda"}
+    """
+
+    engine_version: int
+    threads: int
+    step_size: float
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """The data of a run.
+
+    Parameters
+    ----------
+    X, y : ndarray of float64, shapes (n, d) and (n,) or (n, o)
+    sample_weight : ndarray of float64, shape (n,), optional
+    X_validation, y_validation : ndarray of float64, optional
+        Rows that are not trained on.
+    """
+
+    X: FloatArray
+    y: FloatArray
+    sample_weight: FloatArray | None = None
+    X_validation: FloatArray | None = None
+    y_validation: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RunRequest(RunOptions):
+    """Every setting of a run of a shallow network, checked before any work; the parameters are those of `train`.
+
+    Parameters
+    ----------
+    network : ShallowReLU
+    X, y : array
+    scheme : TrainingScheme
+    threads, validation, sample_weight, and the fields of `RunOptions`
 
     Raises
     ------
     TypeError, ValueError
-        If an argument breaks its rule, or no engine can do what is asked.
-    ImportError
-        If the engine needs an extra that is not installed.
+        If a setting breaks its rule or two do not fit each other.
+
+    Examples
+    --------
+    >>> import subnetlab as sl
+    >>> net = sl.ShallowReLU.initialize(width=20, n_features=2)
+    >>> request = RunRequest(net, np.eye(2), np.ones(2), sl.dropout(0.5, rounds=3), seed=1)
+    >>> request.resolve().engine != "auto", request.data.X.shape
+    (True, (2, 2))
     """
-    checks.instance("train", "network", network, ShallowReLU)
-    checks.instance("train", "scheme", scheme, TrainingScheme)
-    check_settings(
-        "train", record=record, dtype=dtype, device=device, loss=loss, threads=threads, diagnostics=diagnostics
-    )
-    learn_signs = checks.flag("train", "learn_signs", learn_signs)
-    data = checked_data(network, X, y, validation, sample_weight, loss)
-    scheme.check(network.width, len(data.X))
-    seed = checks.seed_number("train", seed)
-    check_first_masks(scheme.masks, seed, network.width)
-    problem = make_problem(network, data, scheme, loss, learn_signs, record)
-    needed = needed_capabilities(problem, scheme, dtype)
-    name = choose_engine(needed) if engine == "auto" else engine
-    check_capabilities(name, needed)
-    check_place(name, device)
-    with undisturbed(threads):  # eta decides bits as much as the rounds do
-        step_size = resolve_step_size(network, data, scheme, loss, learn_signs=learn_signs)
-    if engine == "auto":
-        init_scale = float(np.sqrt(np.mean(network.weights**2)))
-        work = Workload.estimate(problem, scheme, init_scale=init_scale, step_size=step_size, dtype=dtype)
-        name = choose_engine(needed, work)
-    return data, RunSettings(
-        seed=seed,
-        engine=name,
-        engine_version=ENGINES[name].version,
-        dtype=dtype,
-        threads=int(threads),
-        step_size=step_size,
-        record=record,
-        diagnostics=tuple(diagnostics),
-        loss=loss,
-        learn_signs=learn_signs,
-        device=device,
-    )
+
+    network: ShallowReLU
+    X: Any
+    y: Any
+    scheme: TrainingScheme
+    threads: int = field(default=1, kw_only=True)
+    validation: tuple[Any, Any] | None = field(default=None, kw_only=True)
+    sample_weight: Any = field(default=None, kw_only=True)
+    data: TrainingData = field(init=False)
+
+    @undisturbed()
+    def __post_init__(self) -> None:
+        checks.instance("train", "network", self.network, ShallowReLU)
+        checks.instance("train", "scheme", self.scheme, TrainingScheme)
+        self.check("train")
+        _set(self, threads=checks.whole_number("train", "threads", self.threads, least=1, most=MOST_THREADS))
+        _set(self, data=self._checked_data())
+        self.scheme.check(self.network.width, len(self.data.X))
+        check_first_masks(self.scheme.masks, self.seed, self.network.width)
+
+    def __repr__(self) -> str:
+        n, d = self.data.X.shape
+        return f"RunRequest(X ({n}, {d}), width {self.network.width}, {self.scheme}, engine={self.engine!r})"
+
+    @undisturbed()
+    def resolve(self) -> RunSettings:
+        """Return the settings with the engine and the step size that "auto" stands for.
+
+        Raises
+        ------
+        ValueError
+            If no engine, or not the one asked for, can do what is asked, or there is no such step size.
+        ImportError
+            If the engine needs an extra that is not installed.
+        """
+        network, scheme, data = self.network, self.scheme, self.data
+        problem = self.problem(data.X, data.y, network.signs, scheme.masks.selection_prob, data.sample_weight)
+        # to two digits it is the scale that the network was drawn with: a study, which draws none, decides the same
+        with np.errstate(over="ignore"):
+            init_scale = float(f"{np.sqrt(np.mean(network.weights**2)):.1e}")
+        engine = resolve_engine(
+            self.engine, problem, scheme, init_scale=init_scale, dtype=self.dtype, device=self.device
+        )
+        with undisturbed(self.threads):  # eta decides bits as much as the rounds do
+            step_size = resolve_step_size(network, data, scheme, self.loss, learn_signs=self.learn_signs)
+        chosen = {option.name: getattr(self, option.name) for option in fields(RunOptions)}
+        return RunSettings(
+            **{**chosen, "engine": engine},
+            engine_version=ENGINES[engine].version,
+            threads=self.threads,
+            step_size=step_size,
+        )
+
+    def _checked_data(self) -> TrainingData:
+        """Return the data; the errors name what fits neither the other arrays nor the network nor the loss."""
+
+        def pair(X: Any, y: Any, suffix: str) -> tuple[Any, Any]:
+            signs = self.network.signs
+            X = check_features(X, owner="train", name="X" + suffix, n_features=self.network.n_features)
+            y = check_targets(y, len(X), owner="train", name="y" + suffix)
+            if y.shape[1:] != signs.shape[1:]:
+                raise ValueError(f"train: y{suffix} must fit the network's signs {signs.shape}, got shape {y.shape}")
+            LOSSES[self.loss].check(y, owner="train", name="y" + suffix)
+            return X, y
+
+        X, y = pair(self.X, self.y, "")
+        validation = self.validation
+        if validation is not None and not (isinstance(validation, tuple | list) and len(validation) == 2):
+            raise TypeError(f"train: validation must be a pair (X, y), got {type(validation).__name__}")
+        weights = check_sample_weight(self.sample_weight, len(X), owner="train")
+        return TrainingData(X, y, weights, *((None, None) if validation is None else pair(*validation, "_validation")))
 
 
-def make_problem(
-    network: ShallowReLU, data: TrainingData, scheme: TrainingScheme, loss: LossName, learn_signs: bool, record: Record
-) -> Problem:
-    """Return what the engine is told of a run."""
-    return Problem(
-        X=data.X,
-        y=data.y,
-        signs=network.signs,
-        selection_prob=scheme.masks.selection_prob,
-        sample_weight=data.sample_weight,
-        loss=loss,
-        learn_signs=learn_signs,
-        step_errors=record in ("mean", "subnetworks"),
-        full_errors=record != "none",
-    )
+def _set(options: Any, **values: Any) -> None:
+    """Set fields of a frozen object while it is made."""
+    for name, value in values.items():
+        object.__setattr__(options, name, value)

@@ -16,22 +16,22 @@ from ..archive import ArchiveError, read_archive, write_archive
 from ..core.network import ShallowReLU
 from ..core.scheme_record import scheme_from_record, scheme_to_record
 from ..history import History
-from .comparison import Comparison
-from .data import TrainingData
+from .request import RunSettings, TrainingData
 from .run_check import check_arrays, check_run
 
 if TYPE_CHECKING:
-    from ..core.losses import LossName
+    from collections.abc import Mapping
+
+    from ..core.arrays import FloatArray
     from ..core.scheme import TrainingScheme
-    from ..engines.base import Device, Dtype
     from ..theory.verdict import Verdict
 
 RUN_FILE = "run.npz"  # in the folder of a command
 _KIND = "subnetlab-run"
 _VERSION = 1
 
-Record: TypeAlias = Literal["mean", "subnetworks", "rounds", "none"]
-Diagnostic: TypeAlias = Literal["patterns", "movement"]
+Compare: TypeAlias = Literal["linearized"]
+COMPARISONS: tuple[str, ...] = ("linearized",)
 Status: TypeAlias = Literal["finished", "unfinished", "diverged"]
 
 
@@ -58,41 +58,35 @@ def _installed(*packages: str) -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True)
-class RunSettings:
-    """What decides the bits of a run, besides data, initial network and scheme.
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The linearized twin of a run: same data, masks and steps, patterns frozen where training started.
 
     Parameters
     ----------
-    seed : int
-        Of masks, shards and minibatches.
-    engine : str
-        The engine's name; "auto" is resolved before it gets here.
-    engine_version : int
-    dtype : {"float64", "float32"}
-    threads : int
-        BLAS and engine threads; another count can give other bits.
-    step_size : float
-        eta as a number.
-    record : {"mean", "subnetworks", "rounds", "none"}
-    diagnostics : tuple of {"patterns", "movement"}
-    loss : {"squared", "logistic"}
-    learn_signs : bool
-        Whether the output weights were trained too.
-    device : {"cpu", "cuda"}
+    history : History
+        Of the twin; shorter than the run's if the twin diverged.
+    weight_distance : float
+        |W - W_twin| / |W - W_0|, Frobenius norms after the last round: near 0 in the NTK regime, of order 1 where
+        features are learned. 0 if nothing moved, infinite if the twin diverged.
+    error_distance : ndarray, shape (K + 1,)
+        The distance between the full errors of run and twin, before round 0 and after each aggregation.
     """
 
-    seed: int
-    engine: str
-    engine_version: int
-    dtype: Dtype
-    threads: int
-    step_size: float
-    record: Record
-    diagnostics: tuple[Diagnostic, ...]
-    loss: LossName = "squared"
-    learn_signs: bool = False
-    device: Device = "cpu"
+    history: History
+    weight_distance: float
+    error_distance: FloatArray
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return everything as arrays by name, for files."""
+        twin = {f"history.{name}": value for name, value in self.history.arrays().items()}
+        return {**twin, "weight_distance": np.array(self.weight_distance), "error_distance": self.error_distance}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Comparison:
+        """Return the comparison that `arrays` described."""
+        twin = {name.removeprefix("history."): v for name, v in arrays.items() if name.startswith("history.")}
+        return cls(History.from_arrays(twin), float(arrays["weight_distance"]), arrays["error_distance"])
 
 
 @dataclass(frozen=True, eq=False)

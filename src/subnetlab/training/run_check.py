@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import checks
-from ..core.losses import LOSSES
-from ..engines.base import DEVICES, DTYPES
-from .diagnostics import DIAGNOSTICS
+from .request import MOST_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +44,6 @@ _SHAPES: dict[str, str] = {
     "comparison.history.subnetwork_errors": "? k tau+1 p",
 }
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
-_MOST_THREADS = 2**16
 _FREE = ("state.", "masks.")  # the engine's own; checked by the law
 
 
@@ -89,45 +86,14 @@ def _size(letter: str, found: int, sizes: dict[str, int]) -> int:
     return sizes.setdefault(base, found - int(more or 0)) + int(more or 0)
 
 
-def check_settings(
-    owner: str, *, record: Any, dtype: Any, device: Any, loss: Any, threads: Any, diagnostics: Any
-) -> None:
-    """Raise TypeError or ValueError unless the settings are among those that there are.
-
-    Parameters
-    ----------
-    owner : str
-        Whose settings errors say they are: those of a request to train, or of a file.
-    record, dtype, device, loss, threads, diagnostics
-        As in `RunSettings`.
-    """
-    checks.one_of(owner, "loss", loss, tuple(LOSSES))
-    checks.one_of(owner, "record", record, ("mean", "subnetworks", "rounds", "none"))
-    checks.one_of(owner, "dtype", dtype, DTYPES)
-    checks.one_of(owner, "device", device, DEVICES)
-    checks.instance(owner, "diagnostics", diagnostics, tuple | list)
-    for diagnostic in diagnostics:
-        checks.one_of(owner, "diagnostics", diagnostic, DIAGNOSTICS)
-    checks.whole_number(owner, "threads", threads, least=1, most=_MOST_THREADS)
-
-
 def check_run(run: TrainingRun) -> None:
     """Raise TypeError or ValueError unless settings, status and history of a run agree with each other."""
     settings, scheme, history = run.settings, run.scheme, run.history
-    check_settings(
-        "settings",
-        record=settings.record,
-        dtype=settings.dtype,
-        device=settings.device,
-        loss=settings.loss,
-        threads=settings.threads,
-        diagnostics=settings.diagnostics,
-    )
-    checks.seed_number("settings", settings.seed)
+    settings.check("settings")
+    checks.whole_number("settings", "threads", settings.threads, least=1, most=MOST_THREADS)
     checks.whole_number("settings", "engine_version", settings.engine_version, least=0)
     checks.positive_number("settings", "step_size", settings.step_size)
     checks.instance("settings", "engine", settings.engine, str)
-    checks.instance("settings", "learn_signs", settings.learn_signs, bool)
     checks.one_of("run", "status", run.status, ("finished", "unfinished", "diverged"))
     checks.instance("run", "provenance", run.provenance, dict)
     scheme.check(run.network.width, len(run.data.X))

@@ -11,28 +11,27 @@ from ..core.rows import local_rows
 from ..engines.table import ENGINES, create
 from ..history import HistoryBuilder
 from ..surroundings import undisturbed
-from .data import TrainingData, starting_scale
-from .diagnostics import StateMeasures
+from .diagnostics import StateMeasures, starting_scale
 from .errors import DivergenceError
-from .request import make_problem, resolved
-from .run import RunSettings, TrainingRun
+from .request import RunRequest
+from .run import TrainingRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from ..core.arrays import FloatArray
-    from ..core.losses import LossName
     from ..core.record import RoundRecord
     from ..core.scheme import TrainingScheme
-    from ..engines.base import Device, Dtype, SignLearningEngine
-    from .run import Diagnostic, Record, Status
+    from ..engines.base import SignLearningEngine
+    from .request import RunSettings, TrainingData
+    from .run import Status
 
 _DIVERGED = 1e10  # times the scale of the start
 
 
 class TrainingSession:
-    """A run in progress; the arguments are those of `subnetlab.train`.
+    """A run in progress; the arguments are those of `subnetlab.train`, or of a `RunRequest`.
 
     Examples
     --------
@@ -44,43 +43,18 @@ class TrainingSession:
     (1, 'unfinished')
     """
 
-    def __init__(
-        self,
-        network: ShallowReLU,
-        X: Any,
-        y: Any,
-        scheme: TrainingScheme,
-        *,
-        seed: int = 0,
-        engine: str = "auto",
-        dtype: Dtype = "float64",
-        threads: int = 1,
-        device: Device = "cpu",
-        record: Record = "mean",
-        diagnostics: tuple[Diagnostic, ...] = (),
-        validation: tuple[Any, Any] | None = None,
-        sample_weight: Any = None,
-        loss: LossName = "squared",
-        learn_signs: bool = False,
-    ) -> None:
-        data, settings = resolved(
-            network,
-            X,
-            y,
-            scheme,
-            seed=seed,
-            engine=engine,
-            dtype=dtype,
-            threads=threads,
-            device=device,
-            record=record,
-            diagnostics=diagnostics,
-            validation=validation,
-            sample_weight=sample_weight,
-            loss=loss,
-            learn_signs=learn_signs,
-        )
-        self._prepare(network, data, scheme, settings)
+    def __init__(self, network: ShallowReLU, X: Any, y: Any, scheme: TrainingScheme, **settings: Any) -> None:
+        self._start(RunRequest(network, X, y, scheme, **settings))
+
+    @classmethod
+    def from_request(cls, request: RunRequest) -> TrainingSession:
+        """Return the session that a request describes, at its first round."""
+        session = cls.__new__(cls)
+        session._start(request)
+        return session
+
+    def _start(self, request: RunRequest) -> None:
+        self._prepare(request.network, request.data, request.scheme, request.resolve())
         with self._surroundings():
             self._begin()
 
@@ -113,12 +87,12 @@ class TrainingSession:
         self._data = data
         self._scheme = scheme
         self._settings = settings
-        problem = make_problem(network, data, scheme, settings.loss, settings.learn_signs, settings.record)
+        xi = scheme.masks.selection_prob
+        problem = settings.problem(data.X, data.y, network.signs, xi, data.sample_weight)
         self._engine = create(
             settings.engine, problem, dtype=settings.dtype, threads=settings.threads, device=settings.device
         )
         with self._surroundings():
-            xi = scheme.masks.selection_prob
             self._measures = StateMeasures(network, data, xi, settings.diagnostics, settings.loss)
             with np.errstate(over="ignore", invalid="ignore"):
                 scale = starting_scale(network, data, scheme, settings.loss)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..core.losses import LossName
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
-    from .data import TrainingData
+    from .request import TrainingData
 
 _SAMPLED_ROWS = 512  # from which lambda_max is estimated for minibatches
 _LANCZOS_MARGIN = 1.002  # twice the tolerance of an eigenvalue by Lanczos iteration

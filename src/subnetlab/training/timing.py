@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import checks
-from .interrupts import remembered_interrupt
+from .errors import remembered_interrupt
 from .session import TrainingSession
 
 if TYPE_CHECKING:
