@@ -8,7 +8,7 @@ import signal
 import pytest
 
 import subnetlab.cli.study as study_command
-import subnetlab.cli.study_retry as retry_command
+import subnetlab.cli.study_folder as retry_command
 from subnetlab.cli.main import main
 from subnetlab.study import Store, open_study, run_cell
 from subnetlab.study.execution import execute

@@ -14,8 +14,7 @@ from ..engines.table import ENGINES, installed_engines
 from ..training.errors import remembered_interrupt
 from ..training.session import TrainingSession
 from ..training.timing import time_engines
-from .data_options import DataOptions
-from .scheme_options import SchemeOptions
+from .options import DataOptions, SchemeOptions
 
 if TYPE_CHECKING:
     from ..training.timing import EngineTiming

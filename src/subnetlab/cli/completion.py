@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
-from importlib import import_module
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
 
 import tyro
 
 from ..core.masks.table import plain_laws
 from ..datasets import list_datasets
 from ..engines.table import ENGINES
+from .arguments import options_in
 
 Shell = Literal["bash", "zsh", "fish"]
 
@@ -71,10 +71,7 @@ def command_flags() -> dict[str, list[Flag]]:
     """Return the options of every command in the table."""
     from .main import COMMANDS
 
-    return {
-        name: [*flags_of(import_module(command.module, __package__).Options), Flag(("--config",), (), True)]
-        for name, command in COMMANDS.items()
-    }
+    return {name: [*flags_of(command.options()), Flag(("--config",), (), True)] for name, command in COMMANDS.items()}
 
 
 def flags_of(options: type[Any]) -> list[Flag]:
@@ -89,21 +86,10 @@ def flags_of(options: type[Any]) -> list[Flag]:
     ('--failure-prob', '--delta')
     """
     found: list[Flag] = []
-    hints = get_type_hints(options, include_extras=True)
-    for field in fields(options):
-        kind, notes = hints[field.name], ()
-        if get_origin(kind) is Annotated:
-            kind, *notes = get_args(kind)
-        if tyro.conf.Positional in notes:
-            found.append(Flag((), _words(field.name, kind), takes_value=True))
-            continue
-        if isinstance(kind, type) and is_dataclass(kind):
-            found += flags_of(kind)
-            continue
-        name = "--" + field.name.replace("_", "-")
-        aliases = [alias for note in notes for alias in getattr(note, "aliases", None) or ()]
-        switches = [f"--no-{name[2:]}"] if kind is bool else []
-        found.append(Flag((name, *aliases, *switches), _words(field.name, kind), kind is not bool))
+    for option in options_in(options):
+        name, switch = "--" + option.name.replace("_", "-"), option.kind is bool
+        names = () if option.positional else (name, *option.aliases, *([f"--no-{name[2:]}"] if switch else []))
+        found.append(Flag(names, _words(option.name, option.kind), not switch))
     return found
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 
 from ..datasets import crime_places, describe, fashion_mnist_places, list_datasets
-from .data_options import DataOptions
+from .options import DataOptions
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 
-from .data_options import DataOptions
+from .options import DataOptions
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,9 @@ from ..engines.distributed.termination import on_termination
 from ..progress import progress_bar
 from ..training.request import TrainingData
 from ..training.step_size import resolve_step_size
-from .data_options import DataOptions
 from .folder import output_folder, write_json
 from .launch_results import save_results
-from .scheme_options import SchemeOptions
+from .options import DataOptions, SchemeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

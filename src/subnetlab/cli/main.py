@@ -1,7 +1,7 @@
 """The program `subnetlab`: finds the command, parses its options, turns errors into exit codes.
 
-A command is one file here with a frozen dataclass ``Options`` and ``run(options) -> int``, and one line in
-`COMMANDS`. Exit codes: 0 success, 1 failure, 2 wrong usage, 3 finished with failed cells, 130 interrupted.
+A command is a file here with a frozen dataclass ``Options`` and ``run(options) -> int``, and one line in `COMMANDS`.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 finished with failed cells, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..input_file import FileContentError
 from ..progress import open_standard_streams
-from .sources import earlier_arguments, option_names, split_config, unknown_variables
-from .wrong_options import in_one_line
+from .arguments import earlier_arguments, in_one_line, option_names, split_config, unknown_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,10 +28,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Command:
-    """Where a command is, and what it does in one line."""
+    """Where a command is, and what it does in one line; the file is loaded when something of it is asked for."""
 
     module: str
     summary: str
+    options_name: str = "Options"
+    run_name: str = "run"
+
+    def options(self) -> type[Any]:
+        """Return the dataclass of its options."""
+        return getattr(import_module(self.module, __package__), self.options_name)
+
+    def run(self, options: Any) -> int:
+        """Run it and return its exit code."""
+        return getattr(import_module(self.module, __package__), self.run_name)(options)
 
 
 COMMANDS: dict[str, Command] = {
@@ -40,9 +49,13 @@ COMMANDS: dict[str, Command] = {
     "train": Command(".train", "train one network by Algorithm 1"),
     "launch": Command(".launch", "train on several workers or machines, going on after any failure"),
     "study": Command(".study", "run a grid of settings in parallel, resumable"),
-    "study status": Command(".study_status", "say how far a study is, while it runs or after"),
-    "study export": Command(".study_export", "write a study's results as netCDF, CSV or Parquet"),
-    "study retry": Command(".study_retry", "run the failed cells of a study again"),
+    "study status": Command(
+        ".study_folder", "say how far a study is, while it runs or after", "StatusOptions", "status"
+    ),
+    "study export": Command(
+        ".study_folder", "write a study's results as netCDF, CSV or Parquet", "ExportOptions", "export"
+    ),
+    "study retry": Command(".study_folder", "run the failed cells of a study again", "RetryOptions", "retry"),
     "theory": Command(".theory", "hold a run against the theorems, the bound and the prediction"),
     "plan": Command(".plan", "find settings that are predicted to reach a target error soonest"),
     "audit": Command(".audit", "check every statement of the paper by computation"),
@@ -117,16 +130,15 @@ def _run(name: str, rest: list[str]) -> int:
     if (meant := _mistyped([name, *rest])) is not None:
         print(f"subnetlab {name}: no file {rest[0]!r}; did you mean 'subnetlab {meant}'?", file=sys.stderr)
         return 2
-    command = import_module(COMMANDS[name].module, __package__)
-    _warn_of_variables(command.Options)
-    return command.run(_options(command.Options, name, rest))
+    command = COMMANDS[name]
+    _warn_of_variables(command.options())
+    return command.run(_options(command.options(), name, rest))
 
 
 def _warn_of_variables(options: type[Any]) -> None:
     """Say on stderr which variables of the environment are misspelt; other commands are loaded only if one may be."""
     if unknown_variables(option_names(options)):
-        every = (import_module(command.module, __package__).Options for command in COMMANDS.values())
-        for line in unknown_variables({name for options in every for name in option_names(options)}):
+        for line in unknown_variables({name for other in COMMANDS.values() for name in option_names(other.options())}):
             print(f"subnetlab: {line}", file=sys.stderr)
 
 

@@ -11,7 +11,7 @@ import tyro
 from ..core import checks
 from ..core.masks.naming import law_name
 from ..theory.planner import Costs, plan, trade_off
-from .data_options import DataOptions
+from .options import DataOptions
 
 if TYPE_CHECKING:
     from ..theory.planner import Plan

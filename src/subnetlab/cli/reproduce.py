@@ -22,9 +22,9 @@ from ..reproduction.text import settings_text, verdicts_text
 from ..study.data import DatasetSpec
 from ..study.execution import execute
 from ..study.store import Store
-from .data_options import DataOptions
 from .folder import output_folder, write_json
-from .study_report import telling
+from .options import DataOptions
+from .study_folder import FAILED_CELLS, telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..reproduction.claims import Verdict
     from ..study.plan import Plan
-
-FAILED_CELLS = 3
 
 # What --quick and --full put in place of the defaults; a flag that is given wins over both.
 QUICK: dict[str, Any] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,9 +15,8 @@ from ..study.execution import execute, processors
 from ..study.plan import Plan, claim_folder
 from ..study.reading import read_cells
 from ..study.store import DATABASE, Store
-from ..study.study import open_study
 from .folder import clear_leftovers, command_of, refuse_other_commands, write_json
-from .study_report import counts_line, duration, failures_text, size, telling
+from .study_folder import duration, size, telling, told
 
 
 @dataclass(frozen=True)
@@ -113,11 +111,7 @@ def run(options: Options) -> int:
         claim_folder(store, plan.cells, force=options.force)
         write_json(options.out / "plan.json", {"name": plan.name, **plan.content})
         counts = execute(plan.cells, store, jobs, progress=not options.quiet, cluster=options.cluster)
-    summary = {"name": plan.name, "out": str(options.out), **vars(counts)}
-    print(json.dumps(summary, sort_keys=True) if options.json else f"{options.out}: {counts_line(summary)}")
-    if counts.failed:
-        print(failures_text(open_study(options.out)), file=sys.stderr)
-    return 3 if counts.failed else 0
+    return told(options.out, {"name": plan.name, "out": str(options.out)}, counts, as_json=options.json)
 
 
 def _plan(options: Options) -> Plan:

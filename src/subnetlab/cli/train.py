@@ -18,9 +18,8 @@ from ..training import DivergenceError, TrainingInterrupted, load_run
 from ..training.loop import complete
 from ..training.run import RUN_FILE
 from ..training.session import TrainingSession
-from .data_options import DataOptions
 from .folder import output_folder, write_json
-from .scheme_options import SchemeOptions
+from .options import DataOptions, SchemeOptions
 
 if TYPE_CHECKING:
     from ..datasets import Dataset

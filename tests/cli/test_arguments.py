@@ -4,8 +4,8 @@ from typing import Annotated
 import pytest
 import tyro
 
+from subnetlab.cli.arguments import earlier_arguments, option_names, split_config
 from subnetlab.cli.main import main
-from subnetlab.cli.sources import earlier_arguments, option_names, split_config
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from subnetlab.cli.completion import flags_of
 from subnetlab.cli.main import main
-from subnetlab.cli.scheme_options import SchemeOptions
+from subnetlab.cli.options import SchemeOptions
 from subnetlab.cli.train import Options
 from subnetlab.core.masks import LAWS, AllNeurons, Bernoulli
 from subnetlab.core.masks.table import plain_laws

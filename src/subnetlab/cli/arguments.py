@@ -1,25 +1,45 @@
-"""Options from a TOML file (``--config``) and from the environment, as arguments that flags override.
+"""Arguments of the program: from a TOML file (``--config``) and the environment too, and wrong ones in one line.
 
 The order is: flag over environment (``SUBNETLAB_ROUNDS=100``) over file over default.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import io
 import os
+import re
+import sys
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from ..input_file import read_input_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _PREFIX = "SUBNETLAB_"
 _OTHER_VARIABLES = {"DATA", "CACHE", "PARENT"}  # what is no option of a command
 _SWITCHES = {"1": True, "true": True, "0": False, "false": False}
+# what tyro says and what we say; a rule of the box is a ─; what matches nothing is said in tyro's words
+_SAYINGS = (
+    (r"Error parsing (\S+): invalid literal for int\(\) with base 10: (.*?) ─.*", r"\1 must be a whole number, got \2"),
+    (r"Error parsing (\S+): could not convert string to float: (.*?) ─.*", r"\1 must be a number, got \2"),
+    (r"Error parsing (\S+): no type matching (.*?) could be .*? from \[(.*?)\]\. .*", r"\1 must be \2, got \3"),
+    (r"Error parsing (\S+): Could not .* arguments: \[(.*?)\] ─ .*?(\[.*?\]\]).*", r"\1 must be \3, got \2"),
+    (r"Error parsing [\w.-]+: (\w+: .*?) ─ .*", r"\1"),  # a rule of the options' own
+    (r"invalid choice (.*) for argument '(.*)'\. Expected one of \((.*?),?\)\..*", r"\2 must be one of \3, got \1"),
+    (r"Missing value for argument '(.*?)'\..*", r"\1 must have a value"),
+    (r"Missing from [^:]*: (\S+).*", r"\1 must be given"),
+    (r"Unrecognized options: (.*?) ─ [^─]*?: (--[\w-]+).*", r"no such option or argument: \1; did you mean \2?"),
+    (r"Unrecognized options: (.*?) ─.*", r"no such option or argument: \1"),
+    (r"\{None\}\|", ""),
+    (r"must be INT, got", "must be a whole number, got"),
+    (r"\{?\[([^\[\]]+) \[[^\[\]]+ \.\.\.\]\]\}?", r"\1 ..."),  # {[INT [INT ...]]}
+)
 
 
 def split_config(arguments: list[str]) -> tuple[Path | None, list[str]]:
@@ -99,24 +119,46 @@ def unknown_variables(known: Iterable[str]) -> list[str]:
     return lines
 
 
-def option_names(options: type[Any]) -> dict[str, Any]:
-    """Return the options of a dataclass and of the dataclasses in it, with the short names too: name -> type."""
+class Option(NamedTuple):
+    """One option as a dataclass declares it.
+
+    Parameters
+    ----------
+    name : str
+        The field's.
+    kind : type
+    aliases : tuple of str
+        Its short spellings, such as ``--p``.
+    positional : bool
+        Whether it is an argument without a name.
+    """
+
+    name: str
+    kind: Any
+    aliases: tuple[str, ...]
+    positional: bool
+
+
+def options_in(options: type[Any]) -> Iterator[Option]:
+    """Yield the options of a dataclass and of the dataclasses in it."""
     import tyro  # not for the list of the commands
 
-    found: dict[str, Any] = {}
     hints = get_type_hints(options, include_extras=True)
     for field in fields(options):
         kind, notes = hints[field.name], ()
         if get_origin(kind) is Annotated:
             kind, *notes = get_args(kind)
         if is_dataclass(kind) and isinstance(kind, type):
-            found |= option_names(kind)
+            yield from options_in(kind)
             continue
-        if tyro.conf.Positional in notes:  # an argument, not an option
-            continue
-        aliases = [alias for note in notes for alias in getattr(note, "aliases", None) or ()]
-        found |= dict.fromkeys([field.name, *(alias.lstrip("-") for alias in aliases)], kind)
-    return found
+        aliases = (alias for note in notes for alias in getattr(note, "aliases", None) or ())
+        yield Option(field.name, kind, tuple(aliases), tyro.conf.Positional in notes)
+
+
+def option_names(options: type[Any]) -> dict[str, Any]:
+    """Return the names of the options, the short ones too, and the type of each."""
+    named = (option for option in options_in(options) if not option.positional)
+    return {name.lstrip("-"): option.kind for option in named for name in (option.name, *option.aliases)}
 
 
 def _takes_several(kind: Any) -> bool:
@@ -141,3 +183,43 @@ def _as_arguments(where: str, name: str, kind: Any, value: Any) -> list[str]:
             what = "a whole number" if kind is int else "a number"
             raise ValueError(f"{where}: {name} must be {what}, got {value!r}") from None
     return [f"{flag}={value}"]
+
+
+@contextlib.contextmanager
+def in_one_line(program: str) -> Iterator[None]:
+    """Turn the box in which tyro refuses the options of ``program`` into the message of a ValueError.
+
+    Raises
+    ------
+    ValueError
+        Where tyro would end the program with code 2.
+    """
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            yield
+    except SystemExit as end:
+        if end.code != 2:
+            raise
+        raise ValueError(f"{unboxed(said.getvalue())} ({program} --help shows the options)") from None
+    sys.stderr.write(said.getvalue())
+
+
+def unboxed(box: str) -> str:
+    """Return what a box says, in a line.
+
+    Examples
+    --------
+    >>> print(box := chr(10).join(["╭─ Missing ───────────╮", "│ Missing value for   │", "│ argument '--p'. ... │"]))
+    ╭─ Missing ───────────╮
+    │ Missing value for   │
+    │ argument '--p'. ... │
+    >>> unboxed(box)
+    '--p must have a value'
+    """
+    plain = re.sub(r"\x1b\[[\d;]*m", "", box)
+    text = " ".join(line.strip(" │") for line in plain.splitlines()[1:])  # the first has the title
+    text = re.sub(r"[─╰╯-]{8,}", "─", text).strip(" ─")  # drawn with - where the terminal has no ─
+    for theirs, ours in _SAYINGS:
+        text = re.sub(theirs, ours, text)
+    return text
