@@ -17,7 +17,7 @@ test: $(VENV)/installed-test
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-# the tests again and again, each time under another condition: make flaky ARGS="--runs 50 -n 0 tests/distributed"
+# the tests again and again, each time under another condition: make flaky ARGS="--runs 50 -n 0 tests/launch"
 flaky: $(VENV)/installed-test
 	$(BIN)/python stress/flaky.py $(ARGS)
 

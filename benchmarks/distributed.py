@@ -83,9 +83,9 @@ def auto_step(X: np.ndarray, y: np.ndarray, scheme: Any) -> float:
 
 def train_ist(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     import subnetlab as sl
-    from subnetlab.engines.distributed.job import Job
-    from subnetlab.engines.distributed.meeting import Meeting, listen
-    from subnetlab.engines.distributed.training import DistributedTraining
+    from subnetlab.launch.job import Job
+    from subnetlab.launch.rendezvous import Meeting, listen
+    from subnetlab.launch.training import DistributedTraining
 
     law = sl.Categorical(setting.workers)
     eta = setting.step_factor * auto_step(X, y, sl.TrainingScheme(law, 1, setting.local_steps))

@@ -2,7 +2,7 @@
 
     python stress/flaky.py [--runs 20] [--conditions plain busy ...] [--write] [pytest's own arguments]
 
-The runs take the conditions in turn. Without arguments for pytest the whole suite runs, ``-n 0 tests/distributed`` is
+The runs take the conditions in turn. Without arguments for pytest the whole suite runs, ``-n 0 tests/launch`` is
 quicker. A run that ends without a report of its tests counts as a failure of its own.
 """
 

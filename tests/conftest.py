@@ -48,3 +48,11 @@ def _refused(error, message):
 def refused():
     """``with refused(error, message)``: the block must raise this error with exactly this message."""
     return _refused
+
+
+@pytest.fixture
+def torch():
+    """Skip where the extra is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("needs torch: pip install 'subnetlab[torch]'")
+    return pytest.importorskip("torch")

@@ -23,6 +23,7 @@ ROOMS = [
     "engines",
     "modules",
     "training",
+    "launch",
     "audit",
     "study",
     "figures",
@@ -47,7 +48,7 @@ ROOT = {"__init__", "__main__"}  # the public names; the entry point
 GUESTS = {
     "numba": {"compiled"},
     "llvmlite": {"compiled"},
-    "torch": {"engines", "modules"},
+    "torch": {"engines", "modules", "launch"},
     "matplotlib": {"figures"},
     "sklearn": {"estimators", "datasets"},
     "altair": {"report"},

@@ -15,13 +15,13 @@ from ..core import checks
 from ..core.masks.naming import own_laws
 from ..core.network import ShallowReLU
 from ..datasets import headline
-from ..engines.distributed.assembly import export_network, newest_manifest
-from ..engines.distributed.checkpoint import Checkpoints
-from ..engines.distributed.job import Job
-from ..engines.distributed.launcher import Launch, run_workers
-from ..engines.distributed.meeting import listen, parse_address
-from ..engines.distributed.process import job_file
-from ..engines.distributed.termination import on_termination
+from ..launch.assembly import export_network, newest_manifest
+from ..launch.checkpoint import Checkpoints
+from ..launch.job import Job
+from ..launch.launcher import Launch, run_workers
+from ..launch.process import job_file
+from ..launch.rendezvous import listen, parse_address
+from ..launch.termination import on_termination
 from ..progress import progress_bar
 from ..training.request import TrainingData
 from ..training.step_size import resolve_step_size

@@ -11,10 +11,10 @@ import numpy as np
 from ..atomic import atomic_file
 from ..core.network import ShallowReLU
 from ..core.record import RoundRecord
-from ..engines.distributed.assembly import placement_of, runs_of_rows
-from ..engines.distributed.ledger import COSTS
 from ..engines.table import ENGINES
 from ..history import HistoryBuilder
+from ..launch.assembly import placement_of, runs_of_rows
+from ..launch.ledger import COSTS
 from ..training.request import RunSettings, TrainingData
 from ..training.run import RUN_FILE, TrainingRun
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..core.arrays import FloatArray
-    from ..engines.distributed.checkpoint import Checkpoints, Manifest
-    from ..engines.distributed.job import Job
     from ..history import History
+    from ..launch.checkpoint import Checkpoints, Manifest
+    from ..launch.job import Job
 
 
 def save_results(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ...core.arrays import BoolArray, FloatArray
     from ...core.rows import LocalRows
     from ..base import Dtype, Problem
-    from .deadline import Deadline
 
 Parcels: TypeAlias = list[list[np.ndarray]]  # for or from each process, a list of arrays
 
@@ -37,6 +36,41 @@ class Exchange:
     outgoing: Parcels
     shapes: list[list[tuple[int, ...]]]
     dtype: np.dtype
+
+
+class Deadline(Protocol):
+    """The end of the local steps of one round, for rounds that do not wait for late workers.
+
+    A late worker gives up its subnetworks: they do not move, and their neurons count as unselected, as in the paper.
+    Weights still travel at the start of a round, so this helps against slow processors, not against slow networks.
+    """
+
+    def passed(self, l: int) -> bool:
+        """Return whether subnetwork l has to be given up; asked before each of its steps."""
+        ...
+
+    def report(self) -> None:
+        """Tell that this process has done its local steps."""
+        ...
+
+
+class RecordedDeadline:
+    """Passed for the subnetworks that were late in a recorded round: runs it again with the same bits.
+
+    Parameters
+    ----------
+    late : ndarray of bool, shape (p,)
+    """
+
+    def __init__(self, late: BoolArray) -> None:
+        self._late = late
+
+    def passed(self, l: int) -> bool:
+        """Look it up."""
+        return bool(self._late[l])
+
+    def report(self) -> None:
+        """Do nothing: nobody waits."""
 
 
 _T = TypeVar("_T")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from ..engines.distributed.worker import Exchange
 from .store import StoreLostError
-from .worker import Exchange
 
 if TYPE_CHECKING:
+    from ..engines.distributed.worker import Parcels, Steps
     from .store import Store
-    from .worker import Parcels, Steps
 
 _T = TypeVar("_T")
 

@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .keeper import PARENT
+from .agent import PARENT
 from .log import events_after, log_end
-from .private import private_folder
+from .outcome import private_folder
 from .termination import on_termination, termination_held_back
 from .training import STOP_FILE
 
@@ -88,9 +88,9 @@ class Launch:
         }
         worker = [str(self.folder.absolute()), *(f"{name}={value}" for name, value in own.items())]
         return [
-            *(sys.executable, "-m", "subnetlab.engines.distributed.supervisor"),
+            *(sys.executable, "-m", "subnetlab.launch.supervisor"),
             *(f"{name}={value}" for name, value in options.items()),
-            *("-m", "subnetlab.engines.distributed.process"),
+            *("-m", "subnetlab.launch.process"),
             *(word.replace("$", "$$") for word in worker),  # torchrun replaces what looks like its macros
         ]
 

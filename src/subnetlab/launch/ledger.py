@@ -9,8 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ...core.arrays import BoolArray, FloatArray
-    from ...core.record import RoundRecord
+    from ..core.arrays import BoolArray, FloatArray
+    from ..core.record import RoundRecord
 
 COSTS = ("workers", "bytes_sent", "seconds_computing", "seconds_waiting")
 """Columns of ``costs``: processes, payload sent by all of them, and the largest of their times."""

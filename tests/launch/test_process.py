@@ -6,11 +6,11 @@ import json
 import subprocess
 import sys
 
-from subnetlab.engines.distributed.meeting import listen
+from subnetlab.launch.rendezvous import listen
 
 SCRIPT = """
 import sys
-from subnetlab.engines.distributed import process
+from subnetlab.launch import process
 {change}
 sys.exit(process.main(sys.argv[1:]))
 """
@@ -55,3 +55,13 @@ def test_a_worker_that_fails_too_often_says_so(torch, tmp_path):
 def test_a_free_port_needs_a_launcher(tmp_path):
     code, _, printed = end(tmp_path, "--address", "127.0.0.1:0")
     assert (code, printed) == (2, "launch: address must have a port, got '127.0.0.1:0'\n")
+
+
+def test_the_old_name_of_the_process_works_and_warns(torch, tmp_path):
+    command = [sys.executable, "-m", "subnetlab.engines.distributed.process", str(tmp_path), "--workers", "1"]
+    done = subprocess.run(
+        [*command, "--address", "127.0.0.1:0"], capture_output=True, text=True, timeout=300, check=False
+    )
+    warning, message = "is now subnetlab.launch.process", "launch: address must have a port, got '127.0.0.1:0'"
+    assert done.returncode == 2
+    assert warning in done.stderr and message in done.stderr

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from subnetlab.engines.distributed import checkpoint
-from subnetlab.engines.distributed.agreement import JobError
-from subnetlab.engines.distributed.assembly import newest_manifest
-from subnetlab.engines.distributed.checkpoint import Checkpoints, Manifest
+from subnetlab.launch import checkpoint
+from subnetlab.launch.agreement import JobError
+from subnetlab.launch.assembly import export_network, newest_manifest
+from subnetlab.launch.checkpoint import Checkpoints, Manifest
+from subnetlab.launch.job import Job
 
+RELEASED = Path(__file__).parents[1] / "fixtures" / "launch"  # written by version 0.1.0 after 3 of its rounds
 UNREADABLE = "/proc/self/mem"  # a regular file; reading its beginning gives EIO
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("law", ["categorical", "bernoulli"])
+def test_the_checkpoints_of_a_released_version_go_on(train_group, replay, tmp_path, law, size):
+    """Its job file, its manifest, and slots by subnetwork (categorical masks) or by home (Bernoulli, a late worker)."""
+    shutil.copytree(RELEASED / law, tmp_path, dirs_exist_ok=True)
+    job = Job.load(tmp_path / "job-0.npz")
+    job = replace(job, scheme=replace(job.scheme, rounds=5))
+    assert train_group(job, tmp_path, size) == ["finished"] * size
+    log = (tmp_path / "log.jsonl").read_text()
+    assert '"damaged"' not in log
+    assert json.loads(log.splitlines()[0])["rounds"] == 3
+    manifest = newest_manifest(Checkpoints(tmp_path, job.digest()))
+    assert manifest.history["late"].any() == (law == "bernoulli")
+    export_network(job, Checkpoints(tmp_path, job.digest()), manifest, tmp_path / "network.npz")
+    weights, errors = replay(job, manifest.history["late"], 2)
+    with np.load(tmp_path / "network.npz") as exported:  # made on another machine: no promise of bits
+        np.testing.assert_allclose(exported["weights"], weights, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(manifest.history["full_error"][1:], errors, rtol=1e-12)
+    assert manifest.history["costs"].shape == (5, 4)
 
 
 def rounds_of(folder, job):
@@ -58,7 +84,7 @@ def test_trouble_of_the_system_is_told_from_damage(tmp_path, monkeypatch, error)
 
 
 def test_an_error_without_words_stops_all(group, torch):
-    from subnetlab.engines.distributed.agreement import agree
+    from subnetlab.launch.agreement import agree
 
     outcomes = group(2, lambda transport: agree(transport, MemoryError() if transport.rank else None))
     assert [(type(outcome), str(outcome)) for outcome in outcomes] == [(JobError, "MemoryError")] * 2
@@ -109,9 +135,9 @@ EXPORT = """
 import sys
 from pathlib import Path
 import numpy as np, subnetlab as sl
-from subnetlab.engines.distributed.assembly import export_network, placement_of
-from subnetlab.engines.distributed.checkpoint import Checkpoints, Manifest
-from subnetlab.engines.distributed.job import Job
+from subnetlab.launch.assembly import export_network, placement_of
+from subnetlab.launch.checkpoint import Checkpoints, Manifest
+from subnetlab.launch.job import Job
 scheme = sl.TrainingScheme(sl.Categorical(4), rounds=1, step_size=0.1)
 job = Job(np.ones((3, 50)), np.ones(3), scheme, 4000, 1.0, 0, "float64", 1)
 checkpoints = Checkpoints(Path(sys.argv[1]), job.digest())

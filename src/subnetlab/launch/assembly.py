@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...archive import write_archive
-from ...atomic import named
-from .placement import Placement
+from ..archive import write_archive
+from ..atomic import named
+from ..engines.distributed.placement import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ...core.arrays import FloatArray
+    from ..core.arrays import FloatArray
     from .checkpoint import Checkpoints, Manifest
     from .job import Job
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...archive import read_archive, write_archive
-from ...core import checks
-from ...core.network import initial_neurons
-from ...core.scheme_record import scheme_from_record, scheme_to_record
-from ..base import Problem
+from ..archive import read_archive, write_archive
+from ..core import checks
+from ..core.network import initial_neurons
+from ..core.scheme_record import scheme_from_record, scheme_to_record
+from ..engines.base import Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ...core.arrays import BoolArray, FloatArray
-    from ...core.rows import LocalRows
-    from ...core.scheme import TrainingScheme
-    from ..base import Dtype
+    from ..core.arrays import BoolArray, FloatArray
+    from ..core.rows import LocalRows
+    from ..core.scheme import TrainingScheme
+    from ..engines.base import Dtype
 
 _KIND, _VERSION = "subnetlab-job", 1
 
@@ -90,7 +90,7 @@ class Job:
 
     def rows(self, round: int) -> LocalRows | None:
         """Return the rows that each subnetwork sees in one round."""
-        from ...core.rows import local_rows
+        from ..core.rows import local_rows
 
         return local_rows(
             self.seed,

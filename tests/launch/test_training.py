@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.engines.distributed import meeting
-from subnetlab.engines.distributed.agreement import JobError
-from subnetlab.engines.distributed.assembly import export_network, newest_manifest
-from subnetlab.engines.distributed.checkpoint import Checkpoints, Manifest
-from subnetlab.engines.distributed.meeting import AddressError, Meeting, UnreachableError, listen
 from subnetlab.engines.distributed.placement import Placement
 from subnetlab.engines.distributed.route import rows_sent
-from subnetlab.engines.distributed.store import Store
-from subnetlab.engines.distributed.training import STOP_FILE, DistributedTraining
-from subnetlab.engines.distributed.transport import PeerLostError, Transport
+from subnetlab.launch import rendezvous
+from subnetlab.launch.agreement import JobError
+from subnetlab.launch.assembly import export_network, newest_manifest
+from subnetlab.launch.checkpoint import Checkpoints, Manifest
+from subnetlab.launch.rendezvous import AddressError, Meeting, UnreachableError, listen
+from subnetlab.launch.store import Store
+from subnetlab.launch.training import STOP_FILE, DistributedTraining
+from subnetlab.launch.transport import PeerLostError, Transport
 
 LAWS = {"categorical": sl.Categorical(6), "bernoulli": sl.Bernoulli(6, 0.5)}
 
@@ -279,7 +279,7 @@ def test_the_successor_of_a_worker_that_was_lost_in_the_meeting_takes_its_place(
 
 @pytest.mark.parametrize("machine", [1, 0], ids=["number too high", "number taken"])
 def test_a_worker_too_many_is_refused_and_disturbs_nobody(torch, machine, monkeypatch):
-    monkeypatch.setattr(meeting, "_NOTICED", 0.0)  # the one of this number is not about to be lost
+    monkeypatch.setattr(rendezvous, "_NOTICED", 0.0)  # the one of this number is not about to be lost
     listener = listen("127.0.0.1", 0)
     address = listener.getsockname()
     transport = Meeting(1, 0, 0, 60.0, 60.0, address, listener).join()
@@ -337,7 +337,7 @@ def test_those_who_came_begin_without_those_who_did_not(torch):
 
 
 def test_an_unreachable_machine_0(torch, monkeypatch):
-    monkeypatch.setattr(meeting, "_SUPERVISOR", 0.0)
+    monkeypatch.setattr(rendezvous, "_SUPERVISOR", 0.0)
     closed = listen("127.0.0.1", 0)
     port = closed.getsockname()[1]
     closed.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 
-from .keeper import PARENT, die_with_parent
+from .agent import PARENT, die_with_parent
 
 
 def main() -> None:

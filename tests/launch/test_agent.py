@@ -10,15 +10,15 @@ import pytest
 
 SCRIPT = """
 import os, signal, sys, time
-from subnetlab.engines.distributed import keeper
+from subnetlab.launch import agent
 
-keeper._PAUSE = 0.0
+agent._PAUSE = 0.0
 
 def work(attempt, progress):
     print(attempt, os.getpid(), flush=True)
     return {work}
 
-sys.exit(keeper.keep(work, max_restarts=3, silence={silence}, stop=lambda: print("stop", flush=True)))
+sys.exit(agent.keep(work, max_restarts=3, silence={silence}, stop=lambda: print("stop", flush=True)))
 """
 
 
@@ -80,7 +80,7 @@ def test_a_log_on_a_full_disk_changes_nothing():
 
 
 def test_who_comes_after_the_death_of_its_parent_ends():
-    code = "from subnetlab.engines.distributed.keeper import die_with_parent; die_with_parent(1); print('alive')"
+    code = "from subnetlab.launch.agent import die_with_parent; die_with_parent(1); print('alive')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (1, "")
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...atomic import named
+from ..atomic import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 
 import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.engines.distributed.job import Job
-from subnetlab.engines.distributed.meeting import Meeting, listen
-from subnetlab.engines.distributed.training import DistributedTraining
-
-
-@pytest.fixture
-def torch():
-    """Skip where the extra is not installed."""
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("needs torch: pip install 'subnetlab[torch]'")
-    return pytest.importorskip("torch")
+from subnetlab.engines.distributed import DistributedEngine
+from subnetlab.engines.distributed.simulation import run_in_step
+from subnetlab.engines.distributed.worker import RecordedDeadline
+from subnetlab.launch.job import Job
+from subnetlab.launch.rendezvous import Meeting, listen
+from subnetlab.launch.training import DistributedTraining
 
 
 @pytest.fixture
@@ -76,5 +70,26 @@ def train_group(group):
             return DistributedTraining(jobs[transport.rank], transport, folder, every=every).run()
 
         return group(size, work, **options)
+
+    return run
+
+
+@pytest.fixture
+def replay():
+    """``replay(job, late, size)``: the rounds again in one process, with the same late subnetworks (K, p)."""
+
+    def run(job, late, size):
+        engine = DistributedEngine(job.problem(), dtype=job.dtype, workers=size)
+        state, errors = engine.start(job.neurons(0, job.width)[0]), []
+        for k, flags in enumerate(late):
+            deadline, scheme = RecordedDeadline(flags), job.scheme
+            records = run_in_step(
+                [
+                    w.round(job.masks(k), job.step_size, scheme.local_steps, job.rows(k), scheme.unselected, deadline)
+                    for w in state.workers
+                ]
+            )
+            errors.append(records[0].full_error)
+        return engine.weights(state), errors
 
     return run

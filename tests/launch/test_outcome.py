@@ -11,9 +11,9 @@ import tempfile
 
 import pytest
 
-from subnetlab.engines.distributed.private import private_folder, tell
+from subnetlab.launch.outcome import private_folder, tell
 
-KILLED = "import os, subnetlab.engines.distributed.private as p\nwith p.private_folder(): os._exit(9)"
+KILLED = "import os, subnetlab.launch.outcome as p\nwith p.private_folder(): os._exit(9)"
 
 
 @pytest.fixture

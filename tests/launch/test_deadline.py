@@ -9,33 +9,19 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.engines.distributed import DistributedEngine
-from subnetlab.engines.distributed.assembly import export_network, newest_manifest
-from subnetlab.engines.distributed.checkpoint import Checkpoints
-from subnetlab.engines.distributed.deadline import RecordedDeadline, ShareDeadline
 from subnetlab.engines.distributed.simulation import run_in_step
+from subnetlab.engines.distributed.worker import RecordedDeadline
 from subnetlab.engines.table import create
+from subnetlab.launch.assembly import export_network, newest_manifest
+from subnetlab.launch.checkpoint import Checkpoints
+from subnetlab.launch.training import ShareDeadline
 
 LAWS = {"categorical": sl.Categorical(6), "bernoulli": sl.Bernoulli(6, 0.5)}
 
 
-def replay(job, late, size):
-    engine = DistributedEngine(job.problem(), dtype=job.dtype, workers=size)
-    state, errors = engine.start(job.neurons(0, job.width)[0]), []
-    for k, flags in enumerate(late):
-        deadline, scheme = RecordedDeadline(flags), job.scheme
-        records = run_in_step(
-            [
-                w.round(job.masks(k), job.step_size, scheme.local_steps, job.rows(k), scheme.unselected, deadline)
-                for w in state.workers
-            ]
-        )
-        errors.append(records[0].full_error)
-    return engine.weights(state), errors
-
-
 @pytest.mark.parametrize("size", [1, 4])
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
-def test_the_late_are_unselected_neurons(make_job, law, size):
+def test_the_late_are_unselected_neurons(make_job, replay, law, size):
     """Against the reference engine with masks that lack the late subnetworks."""
     job = make_job(law)
     late = np.random.default_rng(0).random((5, 6)) < 0.3
@@ -63,7 +49,7 @@ def test_late_subnetworks_keep_the_error_of_their_start(make_job):
 
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
-def test_a_recorded_run_can_be_run_again(make_job, train_group, tmp_path, law, monkeypatch):
+def test_a_recorded_run_can_be_run_again(make_job, train_group, replay, tmp_path, law, monkeypatch):
     original = ShareDeadline.passed
 
     def slow(self, l):

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from subnetlab.engines.distributed.meeting import Meeting, listen
-from subnetlab.engines.distributed.store import StoreLostError, within
-from subnetlab.engines.distributed.transport import PeerLostError
+from subnetlab.launch.rendezvous import Meeting, listen
+from subnetlab.launch.store import StoreLostError, within
+from subnetlab.launch.transport import PeerLostError
 
 
 def test_a_call_that_does_not_end():

@@ -17,10 +17,10 @@ import pytest
 import subnetlab as sl
 from subnetlab.cli import launch
 from subnetlab.cli.main import main
-from subnetlab.engines.distributed.checkpoint import Checkpoints, Manifest
-from subnetlab.engines.distributed.log import append_event, events_after, log_end
-from subnetlab.engines.distributed.meeting import listen
-from subnetlab.engines.distributed.process import ended_without
+from subnetlab.launch.checkpoint import Checkpoints, Manifest
+from subnetlab.launch.log import append_event, events_after, log_end
+from subnetlab.launch.process import ended_without
+from subnetlab.launch.rendezvous import listen
 
 DATA = ["--dataset", "diabetes", "--n-samples", "40"]
 RUN = ["--p", "6", "--rounds", "60", "--tau", "3", "--width", "300", "--checkpoint-every", "5", "--timeout", "60"]

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...archive import ArchiveError, read_archive, read_array, tells_damage, write_archive
-from ...atomic import atomic_file, remove_leftovers
+from ..archive import ArchiveError, read_archive, read_array, tells_damage, write_archive
+from ..atomic import atomic_file, remove_leftovers
 from .job import array_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ...core.arrays import FloatArray
+    from ..core.arrays import FloatArray
 
 KEPT = 2
 _KIND, _VERSION = "subnetlab-checkpoint", 1

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engines.distributed.placement import Placement
+from ..engines.distributed.worker import Worker
 from .agreement import JobError, agree, agree_on_settings
 from .assembly import placement_of
 from .checkpoint import Checkpoints, Manifest
-from .deadline import ShareDeadline
 from .ledger import Ledger
 from .log import append_event
-from .placement import Placement
 from .transport import PeerLostError
-from .worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from .deadline import Deadline
+    from ..engines.distributed.worker import Deadline
     from .job import Job
     from .transport import Transport
 
@@ -226,6 +226,23 @@ class DistributedTraining:
         """Tell it, on rank 0."""
         if self._transport.rank == 0:
             append_event(self._folder, event, self._ledger.rounds, **facts)
+
+
+class ShareDeadline:
+    """Passed when a share of the workers has reported."""
+
+    def __init__(self, transport: Transport, round: int, share: float) -> None:
+        self._transport = transport
+        self._key = f"done/{round}"
+        self._enough = math.ceil(share * transport.size)
+
+    def passed(self, l: int) -> bool:
+        """Ask the store, one round trip."""
+        return self._transport.count(self._key) >= self._enough
+
+    def report(self) -> None:
+        """Count this process in the store."""
+        self._transport.count(self._key, 1)
 
 
 class _caught:  # noqa: N801

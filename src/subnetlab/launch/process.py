@@ -1,0 +1,186 @@
+"""A worker process, as torchrun starts it: ``-m subnetlab.launch.process FOLDER --workers 4``.
+
+Exit code 0 means that the job is finished or stopped, 2 that it failed. A launcher hears how it ended, and why, by a
+pipe in its private folder, which no full disk stops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import socket
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from threadpoolctl import threadpool_limits
+
+from ..archive import ArchiveError
+from ..atomic import atomic_file
+from .agent import FAILED, LOST, PARENT, die_with_parent, keep
+from .agreement import JobError
+from .job import Job
+from .log import events_after, log_end
+from .outcome import tell
+from .rendezvous import AddressError, Meeting, UnreachableError, listen, parse_address
+from .training import STOP_FILE, DistributedTraining
+from .transport import PeerLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_FINAL = (JobError, AddressError, UnreachableError, ArchiveError, FileNotFoundError)  # another attempt would not help
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Keep one worker going; return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        address, listener = _find_address(options)
+    except (*_FINAL, ValueError) as error:
+        return _conclude(options.private, "failed", str(error))
+    import_module("torch.distributed")  # once, before the forks
+    origin = f"{socket.gethostname()}/{os.getppid()}"  # torchrun, which starts keepers again
+
+    heard = log_end(options.folder)
+
+    def work(attempt: int, progress: Callable[[], None]) -> int:
+        meeting = Meeting(
+            options.workers,
+            options.machine,
+            _local_rank(),
+            timeout=options.timeout,
+            patience=options.patience,
+            address=address,
+            listener=listener,
+            origin=origin,
+        )
+        return _work(meeting, options, attempt, heard, progress)
+
+    stop = (options.folder / STOP_FILE).touch
+    code = keep(work, max_restarts=options.max_restarts, silence=options.timeout, stop=stop)
+    if code in (0, FAILED):
+        return code
+    if code == LOST:
+        message = (
+            "launch: the workers must be able to work together, got one that lost the others too often without a "
+            "checkpoint in between; its log tells why"
+        )
+    else:
+        message = (
+            f"launch: a worker may fail max_restarts = {options.max_restarts} times without a checkpoint in between, "
+            "got one more; its log tells why (a round that takes longer than "
+            f"timeout = {options.timeout:g} s is a failure, too)"
+        )
+    return _conclude(options.private, "failed", message)
+
+
+def _work(meeting: Meeting, options: argparse.Namespace, attempt: int, heard: int, progress: Callable[[], None]) -> int:
+    """Take part in one attempt."""
+    folder = options.folder
+    try:
+        job = Job.load(job_file(folder, options.machine))
+    except _FINAL as error:
+        return _conclude(options.private, "failed", str(error))
+    if attempt and (ended := ended_without(folder, heard, job.scheme.rounds)):
+        return _conclude(options.private, ended)
+    try:
+        with threadpool_limits(limits=job.threads):
+            transport = meeting.join()
+            training = DistributedTraining(
+                job, transport, folder, every=options.every, attempt=attempt, progress=progress
+            )
+            return _conclude(options.private, training.run())
+    except PeerLostError as error:
+        print(error, file=sys.stderr)
+        return LOST
+    except UnreachableError as error:
+        ended = ended_without(folder, heard, job.scheme.rounds)
+        return _conclude(options.private, ended or "failed", "" if ended else str(error))
+    except _FINAL as error:
+        return _conclude(options.private, "failed", str(error))
+
+
+def ended_without(folder: Path, heard: int, rounds: int) -> str:
+    """Return how the others came to the end while this worker was away, or nothing.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the job.
+    heard : int
+        The end of its log when this worker was started.
+    rounds : int
+        Of the job: one that has had them all is finished, whoever comes.
+    """
+    since, _ = events_after(folder, heard)
+    last = (since or events_after(folder, 0)[0] or [{"event": ""}])[-1]
+    if last["event"] != "end":
+        return ""
+    return last["status"] if since or (last["status"] == "finished" and last["rounds"] >= rounds) else ""
+
+
+def job_file(folder: Path, machine: int) -> Path:
+    """Return where a machine's workers read the job; each has its own, and the workers compare them."""
+    return folder / f"job-{machine}.npz"
+
+
+def _conclude(private: Path | None, status: str, message: str = "") -> int:
+    """Tell how it ended; return the exit code."""
+    if private is not None:
+        tell(private, status, message)
+    with contextlib.suppress(OSError):  # the log may be on a full disk
+        print(message or status, file=sys.stderr)
+    return FAILED if status == "failed" else 0
+
+
+def _find_address(options: argparse.Namespace) -> tuple[tuple[str, int], socket.socket | None]:
+    """Return where the workers meet and, for the first of machine 0, the socket that listens there.
+
+    The socket lives as long as the keeper, so that nobody finds the port closed between two attempts.
+    """
+    host, port = parse_address(options.address)
+    first = (options.machine, _local_rank()) == (0, 0)
+    listener = listen(host, port) if first else None
+    if port:
+        return (host, port), listener
+    if options.private is None:
+        raise ValueError(f"launch: address must have a port, got {options.address!r}")
+    file = options.private / f"port-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+    if listener is not None:
+        chosen = listener.getsockname()[1]
+        with atomic_file(file) as out:
+            out.write(str(chosen).encode())
+        return (host, chosen), listener
+    deadline = time.monotonic() + options.patience + options.timeout
+    while not file.exists():
+        if time.monotonic() > deadline:
+            raise UnreachableError(f"launch: the first worker must tell its port in {file}, got nothing")
+        time.sleep(0.02)
+    return (host, int(file.read_text())), None
+
+
+def _local_rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="subnetlab.launch.process")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--every", type=int, default=10)
+    parser.add_argument("--timeout", type=float, default=60.0)
+    parser.add_argument("--patience", type=float, default=60.0)
+    parser.add_argument("--max-restarts", type=int, default=100)
+    parser.add_argument("--machine", type=int, default=0)
+    parser.add_argument("--address", required=True)
+    parser.add_argument("--private", type=Path, help="the launcher's own folder, if there is a launcher")
+    return parser
+
+
+if __name__ == "__main__":
+    die_with_parent(int(os.environ.get(PARENT, os.getppid())))
+    sys.exit(main())
