@@ -251,6 +251,45 @@ def at_work(folder):
     return found
 
 
+OWN_LAW = """
+from dataclasses import dataclass
+import numpy as np
+import subnetlab as sl
+
+@dataclass(frozen=True)
+class Turns(sl.Bernoulli):
+    # every second neuron, in turns
+
+    def sample(self, seed, round, width):
+        return np.array([self.sample_subnetwork(seed, round, width, l) for l in range(self.n_subnetworks)])
+
+    def sample_subnetwork(self, seed, round, width, subnetwork):
+        return (np.arange(width) + subnetwork + round) % 2 == 0
+
+@dataclass(frozen=True)
+class Halves(sl.Bernoulli):
+    # no masks at all
+
+    def sample(self, seed, round, width):
+        return 0.5 * super().sample(seed, round, width)
+"""
+
+
+def test_workers_import_the_law_of_ones_own(torch, tmp_path, capsys, monkeypatch):
+    (tmp_path / "laws_of_ones_own.py").write_text(OWN_LAW)
+    monkeypatch.syspath_prepend(tmp_path)
+    folder, request = tmp_path / "run", ["launch", *DATA, *RUN[:2], "--rounds", "6", "--width", "60", "--workers", "2"]
+    try:
+        assert main([*request, "--masks", "laws_of_ones_own:Halves", "--out", str(folder)]) == 2
+        assert "Halves: must draw masks of bool of shape (p, m) = (6, 60)" in capsys.readouterr().err
+        assert not folder.exists()
+        assert main([*request, "--masks", "laws_of_ones_own:Turns", "--out", str(folder)]) == 0
+        run = assert_same_as_train(folder)
+        assert type(run.scheme.masks).__name__ == "Turns"
+    finally:
+        sys.modules.pop("laws_of_ones_own", None)
+
+
 def test_a_folder_in_use_is_refused(torch, tmp_path, capsys):
     folder = tmp_path / "run"
     folder.mkdir()

@@ -73,7 +73,7 @@ def test_a_law_of_ones_own_by_module_and_class(tmp_path, monkeypatch):
 def test_a_launch_refuses_laws_that_its_workers_do_not_know(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(LAWS, "twin", Twin)
     assert main(["launch", "--masks", "twin", *SMALL, "--out", str(tmp_path / "job")]) == 2
-    message = "subnetlab launch: masks must be a law that the workers know, got 'twin' of your own\n"
+    message = "subnetlab launch: masks must be a law that the workers can import, module:Class, got 'twin'\n"
     assert capsys.readouterr().err == message
     assert not (tmp_path / "job").exists()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core import checks
+from ..core.law_check import check_first_masks
 from ..core.masks.naming import own_laws
 from ..core.network import ShallowReLU
 from ..datasets import headline
@@ -124,8 +125,9 @@ def _launch(options: Options) -> Launch:
     owner = "launch"
     workers = checks.whole_number(owner, "workers", options.workers, least=1)
     p = options.scheme.scheme().masks.n_subnetworks
-    if own_laws([options.scheme.masks]):  # a worker imports nothing that the job in the folder names
-        raise ValueError(f"launch: masks must be a law that the workers know, got {options.scheme.masks!r} of your own")
+    own_law = options.scheme.masks if own_laws([options.scheme.masks]) else None
+    if own_law is not None and ":" not in own_law:  # a name that this process alone knows
+        raise ValueError(f"launch: masks must be a law that the workers can import, module:Class, got {own_law!r}")
     if workers > p:
         raise ValueError(f"launch: workers must be at most the number of subnetworks {p}, got {workers}")
     local = workers if options.local_workers is None else options.local_workers
@@ -157,6 +159,7 @@ def _launch(options: Options) -> Launch:
         threads=checks.whole_number(owner, "threads", options.threads, least=1),
         machine=options.machine,
         address=options.address or "127.0.0.1:0",
+        own_law=own_law,
     )
 
 
@@ -164,6 +167,7 @@ def _job(options: Options, data: Dataset) -> Job:
     wanted = options.scheme
     scheme = wanted.scheme()
     seed, d = checks.seed_number("launch", options.seed), data.X.shape[1]
+    check_first_masks(scheme.masks, seed, wanted.width)
     if isinstance(wanted.step_size, str):
         if 8 * wanted.width * d > _WHOLE_NETWORK:
             raise ValueError(

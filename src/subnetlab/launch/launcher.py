@@ -51,6 +51,9 @@ class Launch:
     machine : int, default 0
     address : str, default "127.0.0.1:0"
         ``host:port`` on machine 0; port 0, on one machine, is any free one.
+    own_law : str, optional
+        ``module:Class`` of the user's own mask law, which the workers import, too: they import nothing that the job's
+        file names.
     """
 
     folder: Path
@@ -63,6 +66,7 @@ class Launch:
     threads: int
     machine: int = 0
     address: str = "127.0.0.1:0"
+    own_law: str | None = None
 
     def command(self, private: Path) -> list[str]:
         """Return the torchrun line. Its own rendezvous is a file, so that torchrun opens no port."""
@@ -86,6 +90,8 @@ class Launch:
             "--address": self.address,
             "--private": private,
         }
+        if self.own_law is not None:
+            own["--own-law"] = self.own_law
         worker = [str(self.folder.absolute()), *(f"{name}={value}" for name, value in own.items())]
         return [
             *(sys.executable, "-m", "subnetlab.launch.supervisor"),

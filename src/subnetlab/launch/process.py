@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from ..archive import ArchiveError
 from ..atomic import atomic_file
+from ..core.masks.naming import import_law
 from .agent import FAILED, LOST, PARENT, die_with_parent, keep
 from .agreement import JobError
 from .job import Job
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Keep one worker going; return the exit code."""
     options = _parser().parse_args(arguments)
     try:
+        if options.own_law is not None:
+            import_law(options.own_law, owner="launch")
         address, listener = _find_address(options)
     except (*_FINAL, ValueError) as error:
         return _conclude(options.private, "failed", str(error))
@@ -177,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-restarts", type=int, default=100)
     parser.add_argument("--machine", type=int, default=0)
     parser.add_argument("--address", required=True)
+    parser.add_argument("--own-law", help="module:Class of the user's own mask law")
     parser.add_argument("--private", type=Path, help="the launcher's own folder, if there is a launcher")
     return parser
 
