@@ -111,7 +111,7 @@ def train_ist(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
 
 def be_slow(setting: Setting) -> None:
     """Delay this worker in every round by an exponential time, spread over its local steps."""
-    from subnetlab.engines.distributed.local_phase import LocalPhase
+    from subnetlab.engines.primal import LocalPhase
 
     original, rounds = LocalPhase.steps, itertools.count()
 

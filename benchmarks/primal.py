@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 import subnetlab as sl
 from subnetlab.engines.base import Problem
-from subnetlab.engines.primal import PrimalEngine
+from subnetlab.engines.primal import LocalPhase, PrimalEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,14 +35,14 @@ _NAMES = {
 }
 
 
-class TimedPrimal(PrimalEngine):
-    """The engine, with the time spent in its local steps noted."""
+class TimedPhase(LocalPhase):
+    """The engine's local steps, with the time spent in them noted."""
 
     seconds = 0.0
 
-    def _local_steps(self, *args):
+    def steps(self, *args):
         start = time.perf_counter()
-        errors = super()._local_steps(*args)
+        errors = super().steps(*args)
         self.seconds += time.perf_counter() - start
         return errors
 
@@ -121,7 +121,8 @@ def main() -> None:
     network = sl.ShallowReLU.initialize(M, D)
     masks = sl.Bernoulli(P, XI).sample(0, 0, M)
 
-    engine = TimedPrimal(Problem(X, y, network.signs, XI), dtype=options.dtype, threads=options.threads)
+    engine = PrimalEngine(Problem(X, y, network.signs, XI), dtype=options.dtype, threads=options.threads)
+    phase = engine._phase = TimedPhase(X.astype(options.dtype), y, M)
     products = bare_products(masks, X.astype(options.dtype))
     rivals = torch_competitors(network.weights, network.signs, X, y, options.dtype, options.threads)
     times: dict[str, list[float]] = {name: [] for name in ["products", "local steps", "round", *rivals]}
@@ -136,9 +137,9 @@ def main() -> None:
         for repetition in range(options.rounds + 1):  # the first warms up
             timed("products", products)
             state = engine.start(network.weights)
-            engine.seconds = 0.0
+            phase.seconds = 0.0
             state, _ = timed("round", lambda state=state: engine.round(state, masks, ETA, TAU))
-            times["local steps"].append(engine.seconds)
+            times["local steps"].append(phase.seconds)
             for name, rival in rivals.items():
                 W = timed(name, lambda rival=rival: rival(masks))
                 apart = np.abs(W - engine.weights(state)).max()

@@ -254,7 +254,7 @@ def test_float32_is_float32_throughout_and_float64_the_default():
     problem = Problem(X, y, np.ones(30), 0.5)
     single = create("primal", problem, dtype="float32", threads=1)
     state, record = single.round(single.start(W), masks, 0.1, 3)
-    arrays = {**vars(state), **vars(single.engine._scratch)}
+    arrays = {**vars(state), **vars(single.engine._scratch), **single.engine._phase.scratch._asdict()}
     kinds = {name: array.dtype for name, array in arrays.items() if isinstance(array, np.ndarray)}
     assert kinds.pop("active") == np.dtype(bool)
     assert set(kinds.values()) == {np.dtype(np.float32)}

@@ -189,17 +189,17 @@ def test_ctrl_c_keeps_the_completed_rounds_and_resumes_to_the_same_bits(case, ro
 
 
 def test_ctrl_c_inside_a_round_waits_for_its_end(monkeypatch):
-    from subnetlab.engines.primal import PrimalEngine
+    from subnetlab.engines.primal import LocalPhase
 
-    original = PrimalEngine._local_steps
+    original = LocalPhase.steps
 
     def press(self, *arguments):
         os.kill(os.getpid(), signal.SIGINT)
-        monkeypatch.setattr(PrimalEngine, "_local_steps", original)
+        monkeypatch.setattr(LocalPhase, "steps", original)
         return original(self, *arguments)
 
     scheme = sl.TrainingScheme(LAWS["bernoulli"], rounds=K, local_steps=2, step_size=0.1)
-    monkeypatch.setattr(PrimalEngine, "_local_steps", press)
+    monkeypatch.setattr(LocalPhase, "steps", press)
     with pytest.raises(sl.TrainingInterrupted) as caught:
         sl.train(NETWORK, X, Y, scheme, seed=9, engine="primal")
     equal(caught.value.run, stopped_after(1, (NETWORK, X, Y, scheme), {"engine": "primal"}))

@@ -21,7 +21,7 @@ from scipy.linalg import get_blas_funcs
 from ..core.aggregation import aggregate, aggregation_step
 from ..core.losses import LOSSES
 from ..core.record import RoundRecord
-from .row_weights import row_weights
+from ..core.rows import row_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

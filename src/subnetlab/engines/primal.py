@@ -7,7 +7,7 @@ the local steps allocate nothing of that size. A round costs 2 (2 tau sum_l m_l 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import get_blas_funcs
@@ -15,15 +15,126 @@ from scipy.linalg import get_blas_funcs
 from ..core.aggregation import aggregation_step
 from ..core.losses import LOSSES
 from ..core.record import RoundRecord
-from .row_weights import row_weights
+from ..core.rows import row_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..core.aggregation import Unselected
-    from ..core.arrays import BoolArray, FloatArray, IntArray
+    from ..core.arrays import BoolArray, FloatArray
+    from ..core.losses import LossName
     from ..core.rows import LocalRows
     from .base import Dtype, Problem
+
+
+class PhaseScratch(NamedTuple):
+    """Memory of a local phase; the first m_l rows belong to the subnetwork at work."""
+
+    Z: FloatArray  # (m, n)
+    S: FloatArray  # (m, n)
+    active: BoolArray  # (m, n)
+
+
+class LocalPhase:
+    """Outputs and local steps of gathered neurons, for this engine and for the workers of the distributed one.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+        In the dtype of the weights.
+    y : ndarray of float64, shape (n,)
+    width : int
+        m of the whole network.
+    loss : {"squared", "logistic"}, default "squared"
+    """
+
+    def __init__(self, X: FloatArray, y: FloatArray, width: int, loss: LossName = "squared") -> None:
+        self._X = X
+        self._y = y
+        self._width = width
+        self._loss = LOSSES[loss]
+        self._gemm: Any = get_blas_funcs("gemm", dtype=X.dtype)
+        self.scratch = self._memory(0)
+
+    def room(self, count: int) -> FloatArray:
+        """Return memory for the pre-activations of so many neurons, shape (count, n); the next call reuses it."""
+        if count > len(self.scratch.Z):
+            del self.scratch  # before its successor is there
+            # categorical subnetworks differ a little from round to round
+            self.scratch = self._memory(min(count + count // 64, self._width))
+        return self.scratch.Z[:count]
+
+    def pre_activations(self, W: FloatArray) -> FloatArray:
+        """Return Z = W X' in the memory that `room` gives."""
+        return np.dot(W, self._X.T, out=self.room(len(W)))
+
+    def output(self, Z: FloatArray, a: FloatArray) -> FloatArray:
+        """Return (1 / sqrt m) sum_r a_r relu(z_r) over the neurons given, float64, shape (n,)."""
+        self.room(len(Z))
+        relu = np.maximum(Z, 0, out=self.scratch.S[: len(Z)])
+        return (a @ relu).astype(np.float64) / np.sqrt(self._width)
+
+    def error(self, Z: FloatArray, a: FloatArray) -> float:
+        """Return |y - f|^2, or twice another loss of the output f."""
+        return self._loss.total_error(self.output(Z, a), self._y)
+
+    def steps(
+        self,
+        W: FloatArray,
+        Z: FloatArray,
+        a: FloatArray,
+        step_size: float,
+        local_steps: int,
+        row_weights: FloatArray | None,
+        too_late: Callable[[], bool] = lambda: False,
+    ) -> tuple[FloatArray, bool]:
+        """Move W and Z = W X' by tau local steps in place (Algorithm 1, lines 5 to 8).
+
+        Parameters
+        ----------
+        W : ndarray, shape (m_l, d)
+        Z : ndarray, shape (m_l, n)
+        a : ndarray, shape (m_l,)
+        step_size : float
+        local_steps : int
+        row_weights : ndarray, shape (tau, n), optional
+            The factor of each row's residual in each step.
+        too_late : callable
+            Asked before each step; if it returns true the subnetwork is given up.
+
+        Returns
+        -------
+        errors : ndarray of float64, shape (tau + 1,)
+            Before the first step and after each.
+        in_time : bool
+            Whether the subnetwork was not given up; if it was, W is of no use.
+        """
+        count = len(W)
+        self.room(count)
+        S, active = self.scratch.S[:count], self.scratch.active[:count]
+        rate = -step_size / np.sqrt(self._width)
+        errors = np.empty(local_steps + 1)
+        for t in range(local_steps):
+            f = self.output(Z, a)
+            errors[t] = self._loss.total_error(f, self._y)
+            if too_late():
+                errors[1:] = errors[0]  # the subnetwork stays where it was
+                return errors, False
+            residual = self._loss.residual(f, self._y)
+            if row_weights is not None:
+                residual *= row_weights[t]
+            np.greater_equal(Z, 0, out=active)
+            np.multiply(active, residual.astype(S.dtype), out=S)
+            S *= a[:, np.newaxis]
+            if count:  # BLAS sees the transposes, which are in its column order: W += rate S X in place
+                self._gemm(rate, self._X.T, S.T, beta=1.0, c=W.T, overwrite_c=True)
+            np.dot(W, self._X.T, out=Z)
+        errors[local_steps] = self.error(Z, a)
+        return errors, True
+
+    def _memory(self, count: int) -> PhaseScratch:
+        shape, dtype = (count, len(self._X)), self._X.dtype
+        return PhaseScratch(np.empty(shape, dtype), np.empty(shape, dtype), np.empty(shape, bool))
 
 
 @dataclass
@@ -36,13 +147,10 @@ class PrimalState:
 
 @dataclass
 class _Scratch:
-    """Memory that every round uses again; the first m_l rows belong to the subnetwork at work."""
+    """Memory that every round uses again."""
 
-    W: FloatArray  # (m, d)
+    W: FloatArray  # (m, d), its first m_l rows are the subnetwork at work
     total: FloatArray  # (m, d), sum_l Delta^l
-    Z: FloatArray  # (m, n)
-    S: FloatArray  # (m, n)
-    active: BoolArray  # (m, n)
 
 
 class PrimalEngine:
@@ -54,22 +162,14 @@ class PrimalEngine:
         self._a = problem.signs.astype(dtype)
         self._loss = LOSSES[problem.loss]
         self._xi = problem.selection_prob
-        self._gemm: Any = get_blas_funcs("gemm", dtype=np.dtype(dtype))
+        self._phase = LocalPhase(self._X, self._y, len(self._a), problem.loss)
         self._scratch: _Scratch | None = None
 
     def start(self, weights: FloatArray) -> PrimalState:
         """Copy the weights and compute Z."""
         W = np.array(weights, dtype=self._X.dtype, order="C")
-        m, d = W.shape
-        n = len(self._X)
-        dtype = self._X.dtype
-        self._scratch = _Scratch(
-            W=np.empty((m, d), dtype),
-            total=np.empty((m, d), dtype),
-            Z=np.empty((m, n), dtype),
-            S=np.empty((m, n), dtype),
-            active=np.empty((m, n), bool),
-        )
+        self._scratch = _Scratch(np.empty_like(W), np.empty_like(W))
+        self._phase.room(len(W))
         return PrimalState(W, W @ self._X.T)
 
     def round(
@@ -91,7 +191,8 @@ class PrimalEngine:
             seen = None if rows is None else row_weights(rows, l, local_steps, len(self._X))
             W_l = scratch.W[: len(chosen)]
             np.take(state.W, chosen, axis=0, out=W_l, mode="clip")  # "raise" would buffer the output
-            errors[:, l] = self._local_steps(state, chosen, step_size, local_steps, seen)
+            Z_l = np.take(state.Z, chosen, axis=0, out=self._phase.room(len(chosen)), mode="clip")
+            errors[:, l], _ = self._phase.steps(W_l, Z_l, self._a[chosen], step_size, local_steps, seen)
             W_l -= state.W[chosen]
             scratch.total[chosen] += W_l
         self._aggregate(state, masks, unselected)
@@ -104,8 +205,8 @@ class PrimalEngine:
 
     def full_error(self, state: PrimalState) -> float:
         """Return |y - u|^2, or twice another loss of u."""
-        f = self._output(state.Z, self._a, self._memory().S)
-        return float(np.sum(self._loss.error(self._xi * f, self._y)))
+        f = self._phase.output(state.Z, self._a)
+        return float(np.sum(self._loss.error(self._xi * f, self._y)))  # `total_error` rounds otherwise
 
     def snapshot(self, state: PrimalState) -> dict[str, FloatArray]:
         """Return W; Z follows from it by the same product."""
@@ -114,46 +215,6 @@ class PrimalEngine:
     def restore(self, arrays: Mapping[str, FloatArray]) -> PrimalState:
         """Return W and its Z, computed as at the end of a round."""
         return self.start(arrays["weights"])
-
-    def _local_steps(
-        self,
-        state: PrimalState,
-        chosen: IntArray,
-        step_size: float,
-        local_steps: int,
-        seen: FloatArray | None,
-    ) -> FloatArray:
-        """Advance scratch.W by tau steps; return the errors before the first and after each, (tau + 1,)."""
-        scratch = self._memory()
-        count = len(chosen)
-        W, Z, S, active = scratch.W[:count], scratch.Z[:count], scratch.S[:count], scratch.active[:count]
-        a = self._a[chosen]
-        rate = -step_size / np.sqrt(len(self._a))
-        np.take(state.Z, chosen, axis=0, out=Z, mode="clip")
-        errors = np.empty(local_steps + 1)
-        for t in range(local_steps):
-            f = self._output(Z, a, S)
-            errors[t] = self._loss.total_error(f, self._y)
-            residual = self._loss.residual(f, self._y)
-            if seen is not None:
-                residual *= seen[t]
-            np.greater_equal(Z, 0, out=active)
-            np.multiply(active, residual.astype(S.dtype), out=S)
-            S *= a[:, np.newaxis]
-            self._add_product(rate, S, W)
-            np.dot(W, self._X.T, out=Z)
-        errors[local_steps] = self._loss.total_error(self._output(Z, a, S), self._y)
-        return errors
-
-    def _output(self, Z: FloatArray, a: FloatArray, S: FloatArray) -> FloatArray:
-        """Return (1 / sqrt m) sum_r a_r relu(z_r) in float64, shape (n,); S is overwritten."""
-        np.maximum(Z, 0, out=S[: len(Z)])
-        return (a @ S[: len(Z)]).astype(np.float64) / np.sqrt(len(self._a))
-
-    def _add_product(self, rate: float, S: FloatArray, W: FloatArray) -> None:
-        """W += rate S X in place; BLAS sees the transposes, which are in its column order."""
-        if len(W):
-            self._gemm(rate, self._X.T, S.T, beta=1.0, c=W.T, overwrite_c=True)
 
     def _aggregate(self, state: PrimalState, masks: BoolArray, unselected: Unselected) -> None:
         """w_r += eta_r sum_l Delta^l_r for the neurons that somebody holds; the others keep their bits."""

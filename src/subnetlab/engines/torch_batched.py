@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..core.aggregation import aggregation_step
 from ..core.record import RoundRecord
-from .row_weights import row_weights
+from ..core.rows import row_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

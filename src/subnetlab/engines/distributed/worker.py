@@ -15,8 +15,8 @@ import numpy as np
 
 from ...core.aggregation import aggregation_step
 from ...core.record import RoundRecord
-from ..row_weights import row_weights
-from .local_phase import LocalPhase
+from ...core.rows import row_weights
+from ..primal import LocalPhase
 from .placement import Placement, items_of
 from .route import Route
 
@@ -135,8 +135,9 @@ class Worker:
             W_l = trained[start]
             seen = None if rows is None else row_weights(rows, l, local_steps, len(self._X))
             too_late = (lambda: False) if deadline is None else partial(deadline.passed, l)
+            a = self._a[route.members[l]]
             errors[:, i], in_time = self._phase.steps(
-                W_l, self._a[route.members[l]], step_size, local_steps, seen, too_late
+                W_l, self._phase.pre_activations(W_l), a, step_size, local_steps, seen, too_late
             )
             if not in_time:
                 continue
@@ -216,7 +217,10 @@ class Worker:
     def _report(self, errors: FloatArray, p: int) -> Steps[RoundRecord]:
         """Tell everybody the errors of the local steps and the outputs of the slots; sum these in slot order."""
         steps, n, placement = len(errors), len(self._y), self.placement
-        outputs = [self._phase.output(W, self._a[placement.slots[slot]]) for slot, W in self.slot_weights().items()]
+        outputs = [
+            self._phase.output(self._phase.pre_activations(W), self._a[placement.slots[slot]])
+            for slot, W in self.slot_weights().items()
+        ]
         message = [errors, np.reshape(outputs, (len(outputs), n)), self.note]
         shapes = [
             [(steps, len(items_of(s, p, self.size))), (len(placement.slots_of(s, self.size)), n), self.note.shape]

@@ -12,7 +12,7 @@ import numpy as np
 from ...compiled.vector_code import aligned_zeros
 from ...core.aggregation import aggregation_step
 from ...core.record import RoundRecord
-from ..row_weights import row_weights
+from ...core.rows import row_weights
 from ..workers import Workers
 from .candidates import Candidates, Near, SlopeTables, find_near, watch
 from .gram import GramMatrix

@@ -18,7 +18,7 @@ from ...compiled.vector_code import aligned_zeros
 from ...core.aggregation import aggregation_step
 from ...core.losses import LOSSES
 from ...core.record import RoundRecord
-from ..row_weights import row_weights
+from ...core.rows import row_weights
 from ..workers import Workers
 from .steps import collect, gather, observe, step
 
