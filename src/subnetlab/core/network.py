@@ -124,8 +124,7 @@ class ShallowReLU:
             If X holds no real numbers or has another shape, or xi is outside (0, 1].
         """
         selection_prob = checks.probability("ShallowReLU", "selection_prob", selection_prob)
-        activations = np.maximum(self._checked_features(X) @ self.weights.T, 0)
-        return (selection_prob / np.sqrt(self.width)) * (activations @ self.signs)
+        return network_output(self._checked_features(X), self.weights, self.signs, selection_prob)
 
     @undisturbed()
     def subnetwork_output(self, X: FloatArray, mask: BoolArray) -> FloatArray:
@@ -141,8 +140,8 @@ class ShallowReLU:
         ndarray, shape (n,) or (n, o)
         """
         mask = self._checked_mask(mask)
-        activations = np.maximum(self._checked_features(X) @ self.weights[mask].T, 0)
-        return (activations @ self.signs[mask]) / np.sqrt(self.width)
+        # not `network_output`: a division after the product rounds otherwise, and m is not the subnetwork's width
+        return (activations(self._checked_features(X), self.weights[mask]) @ self.signs[mask]) / np.sqrt(self.width)
 
     @undisturbed()
     def subnetwork_gradient(self, X: FloatArray, y: FloatArray, mask: BoolArray) -> FloatArray:
@@ -179,6 +178,26 @@ class ShallowReLU:
         if mask.dtype != bool or mask.shape != (self.width,):
             raise ValueError(f"ShallowReLU: mask must be bool of shape ({self.width},), got {mask.dtype} {mask.shape}")
         return mask
+
+
+def activations(X: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return s_ir = relu(<w_r, x_i>), what the hidden neurons pass on, shape (n, m).
+
+    Nothing is checked: weights of a run that overflowed give what NumPy gives.
+
+    Examples
+    --------
+    >>> activations(np.eye(2), np.array([[1.0, -2.0], [0.5, 3.0]]))
+    array([[1. , 0.5],
+           [0. , 3. ]])
+    """
+    Z = X @ weights.T
+    return np.maximum(Z, 0, out=Z)
+
+
+def network_output(X: FloatArray, weights: FloatArray, signs: FloatArray, selection_prob: float) -> FloatArray:
+    """Return u(x_i) = (xi / sqrt m) sum_r a_r relu(<w_r, x_i>), shape (n,) or (n, o), unchecked as `activations`."""
+    return (selection_prob / np.sqrt(len(weights))) * (activations(X, weights) @ signs)
 
 
 @undisturbed()

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.aggregation import aggregate
 from ..core.losses import LOSSES
+from ..core.network import activations
 from ..core.record import RoundRecord
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class MinibatchEngine:
         """Return the error of ``factor`` times the network's output on all rows."""
         f = np.empty(self._Y.shape)
         for start in range(0, len(f), _ROWS_AT_ONCE):
-            Z = self._X[start : start + _ROWS_AT_ONCE] @ W.T
-            f[start : start + _ROWS_AT_ONCE] = np.maximum(Z, 0, out=Z) @ a
+            part = slice(start, start + _ROWS_AT_ONCE)
+            f[part] = activations(self._X[part], W) @ a
         f *= factor / np.sqrt(len(self._signs))
         return self._loss.total_error(f, self._Y, self._sample_weight)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.inputs import check_features, check_targets
+from ..core.network import activations
 from ..kernels.angles import pair_angles
 from ..kernels.finite import finite_ntk
 from ..kernels.infinite import infinite_ntk
@@ -180,6 +181,6 @@ def _activation_products(network: ShallowReLU, X: FloatArray) -> FloatArray:
     C = np.zeros((len(X), len(X)))
     step = max(1, _ENTRIES_AT_ONCE // len(X))
     for start in range(0, network.width, step):
-        s = np.maximum(X @ network.weights[start : start + step].T, 0)
+        s = activations(X, network.weights[start : start + step])
         C += s @ s.T
     return C / network.width

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.losses import LOSSES
+from ..core.network import activations, network_output
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -44,8 +45,7 @@ class StateMeasures:
         measures: dict[str, float] = {}
         data = self._data
         if data.X_validation is not None and data.y_validation is not None:
-            activations = np.maximum(data.X_validation @ weights.T, 0)
-            u = (self._xi / np.sqrt(len(weights))) * (activations @ signs)
+            u = network_output(data.X_validation, weights, signs, self._xi)
             measures["validation_error"] = float(np.sum(self._loss.error(u, data.y_validation)))
         if self._patterns is not None:
             measures["pattern_change"] = float(np.mean((weights @ data.X.T >= 0) != self._patterns))
@@ -64,8 +64,7 @@ def starting_scale(network: ShallowReLU, data: TrainingData, scheme: TrainingSch
     s = np.ones(len(data.X)) if data.sample_weight is None else data.sample_weight
     s = s.reshape(-1, *[1] * (data.y.ndim - 1))
     error = LOSSES[loss].error
-    activations = np.maximum(data.X @ network.weights.T, 0)
     u = network.output(data.X, scheme.masks.selection_prob)
-    departure = activations**2 @ network.signs**2 / network.width
+    departure = activations(data.X, network.weights) ** 2 @ network.signs**2 / network.width
     energies = (error(np.zeros_like(u), data.y), error(u, data.y), departure)
     return max(float(np.sum(s * energy)) for energy in energies)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.inputs import has_unit_rows
 from ..core.losses import LOSSES
+from ..core.network import activations
 from ..kernels.eigenvalues import largest_eigenvalue, smallest_eigenvalue
 from ..kernels.finite import largest_ntk_eigenvalue, largest_outputs_ntk_eigenvalue
 from ..kernels.infinite import infinite_ntk
@@ -96,7 +97,7 @@ def _largest_eigenvalue(network: ShallowReLU, X: FloatArray, batch_size: int | N
     else:
         largest = _LANCZOS_MARGIN * largest_outputs_ntk_eigenvalue(network, rows)
     if learn_signs:
-        features = np.maximum(rows @ network.weights.T, 0) / np.sqrt(network.width)
+        features = activations(rows, network.weights) / np.sqrt(network.width)
         narrow = features if features.shape[0] >= features.shape[1] else features.T
         largest += largest_eigenvalue(narrow.T @ narrow)
     if batch_size is None:
