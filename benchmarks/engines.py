@@ -115,7 +115,7 @@ def against_torch(times, name: str, dense_target: float, direct_target: float) -
 def automatic(X, y, m, kappa, step_size, tau, dtype="float64", p=P) -> str:
     scheme = sl.TrainingScheme(sl.Bernoulli(p, XI), rounds=200, local_steps=tau, step_size=step_size)
     problem = Problem(X, y, np.ones(m), XI)
-    work = Workload.estimate(problem, scheme, init_scale=kappa, step_size=step_size, dtype=dtype)
+    work = Workload.estimate(problem, scheme, init_scale=kappa, dtype=dtype)
     return choose_engine({"float32"} if dtype == "float32" else set(), work)
 
 

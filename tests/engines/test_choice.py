@@ -8,6 +8,8 @@ import pytest
 import subnetlab as sl
 from subnetlab.engines.base import Problem
 from subnetlab.engines.choice import NANOSECONDS_PER_ROUND, Workload, choose_engine
+from subnetlab.study import Cell, DatasetSpec
+from subnetlab.training import RunRequest
 
 RNG = np.random.default_rng(0)
 
@@ -15,9 +17,9 @@ RNG = np.random.default_rng(0)
 def _work(n=100, d=100, m=4000, p=10, tau=10, *, kappa=1.0, step_size=0.02, dtype="float64", X=None, **scheme):
     X = np.abs(RNG.standard_normal((n, d))) if X is None else X
     X = X / np.linalg.norm(X, axis=1, keepdims=True)
-    scheme = sl.TrainingScheme(sl.Bernoulli(p, 0.5), rounds=200, local_steps=tau, **scheme)
+    scheme = sl.TrainingScheme(sl.Bernoulli(p, 0.5), rounds=200, local_steps=tau, step_size=step_size, **scheme)
     problem = Problem(X, RNG.uniform(-1, 1, n), np.ones(m), 0.5, step_errors=scheme.batch_size is None)
-    return Workload.estimate(problem, scheme, init_scale=kappa, step_size=step_size, dtype=dtype)
+    return Workload.estimate(problem, scheme, init_scale=kappa, dtype=dtype)
 
 
 def test_the_paper_s_size_is_the_event_engine_s():
@@ -59,7 +61,7 @@ def test_a_step_size_not_yet_resolved_is_guessed():
     scheme = sl.gradient_descent(1)
     eigenvalue = np.linalg.eigvalsh(sl.finite_ntk(net, X))[-1]
     problem = Problem(X, np.ones(300), net.signs, 1.0)
-    guess = Workload.estimate(problem, scheme, init_scale=1.0, step_size=None, dtype="float64").step_size
+    guess = Workload.estimate(problem, scheme, init_scale=1.0, dtype="float64").step_size
     assert 0.3 < guess * eigenvalue < 3
 
 
@@ -84,3 +86,15 @@ def test_the_choice_is_recorded_and_kept():
     run = sl.train(net, X, y, sl.dropout(0.5, rounds=3, step_size=0.1))
     assert run.settings.engine == "dual"
     assert sl.resume(run, rounds=5).settings.engine == "dual"
+
+
+@pytest.mark.parametrize("step_size", ["auto", "theory", 0.02])
+@pytest.mark.parametrize("width", [30, 4000])
+@pytest.mark.parametrize("init_scale", [1.0, 0.1])
+def test_auto_means_the_same_in_a_run_and_in_a_study(step_size, width, init_scale):
+    """A study decides before there is a network, a run without asking for the study's settings."""
+    cell = Cell(DatasetSpec("synthetic", n_samples=20), width, 40, "bernoulli", 4, 0.5, step_size=step_size)
+    cell = replace(cell, init_scale=init_scale)
+    data = cell.dataset.load()
+    network = sl.ShallowReLU.initialize(width, data.X.shape[1], init_scale)
+    assert RunRequest(network, data.X, data.y, cell.scheme()).resolve().engine == cell.resolved().engine

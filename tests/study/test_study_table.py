@@ -174,7 +174,7 @@ def run_plan(folder, run, *grids, **settings):
 @pytest.fixture
 def by_parity(monkeypatch):
     """Let "auto" choose by p alone, as its costs may: `dual` for odd numbers and `event` for even ones."""
-    monkeypatch.setattr("subnetlab.study.cell.choose_engine", lambda _, work: "dual" if work.p % 2 else "event")
+    monkeypatch.setattr("subnetlab.engines.choice.choose_engine", lambda _, work: "dual" if work.p % 2 else "event")
 
 
 def test_an_engine_that_nobody_varied_is_no_dimension(tmp_path, inline, made_up, by_parity):

@@ -93,17 +93,14 @@ class Workload:
         scheme: TrainingScheme,
         *,
         init_scale: float,
-        step_size: float | None,
         dtype: Dtype,
     ) -> Workload:
-        """Return the workload of a request.
+        """Return the workload of a request; a step size that is a word is guessed.
 
         Parameters
         ----------
         init_scale : float
             kappa, or the root mean square of given weights.
-        step_size : float or None
-            None stands for "auto" before it is resolved.
         """
         X = problem.X
         n, d = X.shape
@@ -122,7 +119,7 @@ class Workload:
             batch=min(n / (scheme.shards or 1), scheme.batch_size or n),
             step_errors=problem.step_errors,
             share=share,
-            step_size=1.0 / (share * ntk_top) if step_size is None else step_size,
+            step_size=1.0 / (share * ntk_top) if isinstance(scheme.step_size, str) else scheme.step_size,
             dtype=dtype,
             activation_scale=float(init_scale * np.sqrt(np.mean(np.sum(X**2, axis=1)))),
             target_scale=float(np.sqrt(np.mean(problem.y**2))),
@@ -213,7 +210,7 @@ def resolve_engine(
     Parameters
     ----------
     engine : str
-        A name, or "auto": the fastest by the cost model. A step size that is a word is guessed for it, so that the
+        A name, or "auto": the fastest by the cost model, which guesses a step size that is a word, so that the
         choice follows from settings and counts.
     problem, scheme, dtype, device
         The request.
@@ -229,8 +226,7 @@ def resolve_engine(
     """
     needed = needed_capabilities(problem, scheme, dtype)
     if engine == "auto":
-        step_size = None if isinstance(scheme.step_size, str) else scheme.step_size
-        work = Workload.estimate(problem, scheme, init_scale=init_scale, step_size=step_size, dtype=dtype)
+        work = Workload.estimate(problem, scheme, init_scale=init_scale, dtype=dtype)
         engine = choose_engine(needed, work)
     check_capabilities(engine, needed)
     check_place(engine, device)

@@ -14,10 +14,9 @@ from ..core.law_check import check_first_masks
 from ..core.losses import LOSSES
 from ..core.masks.naming import own_laws
 from ..core.scheme import TrainingScheme
-from ..engines.base import DEVICES, DTYPES, Problem
-from ..engines.choice import Workload, choose_engine
-from ..engines.table import ENGINES, check_capabilities, check_place, needed_capabilities
-from ..training.request import DIAGNOSTICS
+from ..engines.choice import Workload, resolve_engine
+from ..engines.table import ENGINES, check_capabilities, needed_capabilities
+from ..training.request import RunOptions
 from ..training.run import COMPARISONS
 from .data import DatasetSpec
 
@@ -25,10 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..core.aggregation import Unselected
-    from ..core.losses import LossName
     from ..core.scheme import StepSize
-    from ..engines.base import Device, Dtype
-    from ..training.request import Diagnostic, Record
+    from ..engines.base import Problem
     from ..training.run import Compare
     from .data import StudyData
 
@@ -43,7 +40,7 @@ still found, and it could read new ones.
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(RunOptions):
     """The settings of one training run, as plain values.
 
     Parameters
@@ -100,16 +97,8 @@ class Cell:
     unselected: Unselected = "keep"
     shards: int | None = None
     batch_size: int | None = None
-    engine: str = "auto"
-    dtype: Dtype = "float64"
-    seed: int = 0
-    record: Record = "mean"
-    diagnostics: tuple[Diagnostic, ...] = ()
     curves: Literal["float32", "float64", "none"] = "float32"
-    loss: LossName = "squared"
-    learn_signs: bool = False
     compare: Compare | None = None
-    device: Device = "cpu"
 
     def __post_init__(self) -> None:
         checks.whole_number("Cell", "width", self.width, least=1)
@@ -120,21 +109,14 @@ class Cell:
         checks.positive_number("Cell", "init_scale", self.init_scale)
         if isinstance(self.network_seed, str) and self.network_seed != "seed":
             raise ValueError(f"Cell: network_seed must be a whole number or 'seed', got {self.network_seed!r}")
-        for name, value in (("seed", self.seed), ("network_seed", self.own_network_seed)):
-            checks.whole_number("Cell", name, value, least=0)
-            checks.seed_number("Cell", value)
+        checks.whole_number("Cell", "network_seed", self.own_network_seed, least=0)
+        checks.seed_number("Cell", self.own_network_seed)
         checks.one_of("Cell", "engine", self.engine, ("auto", *ENGINES))
-        checks.one_of("Cell", "dtype", self.dtype, DTYPES)
         checks.one_of("Cell", "record", self.record, ("mean", "subnetworks", "rounds"))
         checks.one_of("Cell", "curves", self.curves, ("float32", "float64", "none"))
-        object.__setattr__(self, "diagnostics", tuple(self.diagnostics))
-        for diagnostic in self.diagnostics:
-            checks.one_of("Cell", "diagnostics", diagnostic, DIAGNOSTICS)
-        checks.one_of("Cell", "loss", self.loss, tuple(LOSSES))
-        object.__setattr__(self, "learn_signs", checks.flag("Cell", "learn_signs", self.learn_signs))
         if self.compare is not None:
             checks.one_of("Cell", "compare", self.compare, COMPARISONS)
-        checks.one_of("Cell", "device", self.device, DEVICES)
+        self.check("Cell")
         if self.step_size == "theory" and (self.loss != "squared" or self.learn_signs):
             raise ValueError(
                 f"Cell: step_size must be a number or 'auto' with loss {self.loss!r} and learn_signs "
@@ -162,28 +144,18 @@ class Cell:
             batch_size=self.batch_size,
         )
 
-    def problem(self, data: StudyData) -> Problem:
-        """Return what an engine is asked for."""
-        return Problem(
-            data.X,
-            data.y,
-            np.broadcast_to(1.0, (self.width, *data.y.shape[1:])),
-            self.scheme().masks.selection_prob,
-            loss=self.loss,
-            learn_signs=self.learn_signs,
-            step_errors=self.record != "rounds",
-        )
+    def engine_problem(self, data: StudyData) -> Problem:
+        """Return what an engine is asked for; all output weights of initial networks are -1 or +1."""
+        output_weights = np.broadcast_to(1.0, (self.width, *data.y.shape[1:]))
+        return self.problem(data.X, data.y, output_weights, self.scheme().masks.selection_prob)
 
     def workload(self, data: StudyData) -> Workload:
-        """Return what decides the cost of a round; a step size that is a word is guessed."""
-        step_size = None if isinstance(self.step_size, str) else self.step_size
-        return Workload.estimate(
-            self.problem(data), self.scheme(), init_scale=self.init_scale, step_size=step_size, dtype=self.dtype
-        )
+        """Return what decides the cost of a round."""
+        return Workload.estimate(self.engine_problem(data), self.scheme(), init_scale=self.init_scale, dtype=self.dtype)
 
     def settings(self) -> dict[str, Any]:
         """Return all settings flat, JSON-able, those of the dataset under their own names."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "dataset"}
+        own = {name: getattr(self, name) for name in _NAMES}
         return {**self.dataset.settings(), **own, "diagnostics": list(self.diagnostics)}
 
     def stored_settings(self) -> dict[str, Any]:
@@ -210,12 +182,10 @@ class Cell:
         if self.record == "subnetworks":
             values = self.rounds * (self.local_steps + 1) * self.n_subnetworks
             checks.memory("Cell", "record", "errors of all subnetworks", 8 * values)
-        needed = needed_capabilities(self.problem(data), scheme, self.dtype)
-        name = choose_engine(needed, self.workload(data)) if self.engine == "auto" else self.engine
-        check_capabilities(name, needed)
-        check_place(name, self.device)
+        request = (self.engine_problem(data), scheme)
+        name = resolve_engine(self.engine, *request, init_scale=self.init_scale, dtype=self.dtype, device=self.device)
         if self.compare is not None:
-            check_capabilities(self.compare, needed - {"float32"})  # the twin runs in float64
+            check_capabilities(self.compare, needed_capabilities(*request, "float64"))  # of the twin
         spec = replace(self.dataset, name=data.name) if self.dataset.name == "auto" else self.dataset
         return replace(self, engine=name, dataset=spec)
 
@@ -223,8 +193,7 @@ class Cell:
     def from_settings(cls, settings: Mapping[str, Any]) -> Cell:
         """Return the cell that `settings` described."""
         spec = DatasetSpec.from_settings(settings)
-        own = {f.name: settings[f.name] for f in fields(cls) if f.name in settings and f.name != "dataset"}
-        return cls(spec, **own)
+        return cls(spec, **{name: settings[name] for name in _NAMES if name in settings})
 
     def key(self) -> str:
         """Return the hash, 64 hexadecimal digits, of everything that decides the result.
@@ -249,3 +218,8 @@ class Cell:
             "result_version": _RESULT_VERSION,
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(), cell
+
+
+_OWN = [f.name for f in fields(Cell) if f.name != "dataset" and f.name not in RunOptions.names()]
+_NAMES = (*(name for name in (*_OWN, *RunOptions.names()) if name not in ADDED), *ADDED)
+"""The settings besides the dataset's, in the order of tables and of a study's dimensions."""

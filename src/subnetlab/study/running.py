@@ -106,17 +106,9 @@ def _train(cell: Cell) -> TrainingRun:
         data.X,
         data.y,
         cell.scheme(),
-        seed=cell.seed,
-        engine=cell.engine,
-        dtype=cell.dtype,
-        threads=1,
-        record=cell.record,
-        diagnostics=cell.diagnostics,
         validation=data.validation,
-        loss=cell.loss,
-        learn_signs=cell.learn_signs,
         compare=cell.compare,
-        device=cell.device,
+        **cell.options(),
     )
 
 

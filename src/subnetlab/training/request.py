@@ -47,6 +47,15 @@ class RunOptions:
     learn_signs: bool = False
     device: Device = "cpu"
 
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the names of the options alone, without what a subclass adds."""
+        return tuple(option.name for option in fields(RunOptions))
+
+    def options(self) -> dict[str, Any]:
+        """Return the options alone, by name."""
+        return {name: getattr(self, name) for name in self.names()}
+
     def check(self, owner: str) -> None:
         """Put the options into their own types.
 
@@ -213,9 +222,8 @@ class RunRequest(RunOptions):
         )
         with undisturbed(self.threads):  # eta decides bits as much as the rounds do
             step_size = resolve_step_size(network, data, scheme, self.loss, learn_signs=self.learn_signs)
-        chosen = {option.name: getattr(self, option.name) for option in fields(RunOptions)}
         return RunSettings(
-            **{**chosen, "engine": engine},
+            **{**self.options(), "engine": engine},
             engine_version=ENGINES[engine].version,
             threads=self.threads,
             step_size=step_size,
