@@ -98,3 +98,12 @@ def test_auto_means_the_same_in_a_run_and_in_a_study(step_size, width, init_scal
     data = cell.dataset.load()
     network = sl.ShallowReLU.initialize(width, data.X.shape[1], init_scale)
     assert RunRequest(network, data.X, data.y, cell.scheme()).resolve().engine == cell.resolved().engine
+
+
+@pytest.mark.parametrize("batch_size", [None, 50])
+def test_a_run_that_records_nothing_is_the_minibatch_engine_s(batch_size):
+    """It alone leaves out the error of the whole network; estimators train so."""
+    X = RNG.standard_normal((400, 10))
+    network = sl.ShallowReLU.initialize(128, 10, 0.05)
+    scheme = sl.independent_subnets(2, 10, 10, batch_size=batch_size)
+    assert RunRequest(network, X, np.ones(400), scheme, record="none").resolve().engine == "minibatch"

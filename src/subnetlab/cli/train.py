@@ -16,6 +16,7 @@ from ..core.scheme import TrainingScheme
 from ..datasets import headline, notes
 from ..training import DivergenceError, TrainingInterrupted, load_run
 from ..training.loop import complete
+from ..training.request import RunOptions
 from ..training.run import RUN_FILE
 from ..training.session import TrainingSession
 from .folder import output_folder, write_json
@@ -121,14 +122,9 @@ def _new_session(options: Options, data: Dataset, scheme: TrainingScheme) -> Tra
         data.X,
         data.y,
         scheme,
-        seed=options.seed,
-        engine=options.engine,
-        dtype=options.dtype,
         threads=options.threads,
-        device=options.device,
-        record=options.record,
-        diagnostics=options.diagnostics,
         validation=None if data.X_validation is None else (data.X_validation, data.y_validation),
+        **{name: value for name, value in vars(options).items() if name in RunOptions.names()},
     )
 
 

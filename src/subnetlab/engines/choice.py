@@ -53,8 +53,8 @@ class Workload:
     m, n, d, p, tau, rounds : int
     batch : float
         Rows that a local step reads, on average.
-    step_errors : bool
-        Whether errors inside rounds are measured.
+    step_errors, full_errors : bool
+        Whether errors inside rounds are measured, and those of the whole network after them.
     share : float
         The part of the neurons that a subnetwork holds on average.
     step_size : float
@@ -77,6 +77,7 @@ class Workload:
     rounds: int
     batch: float
     step_errors: bool
+    full_errors: bool
     share: float
     step_size: float
     dtype: Dtype
@@ -118,6 +119,7 @@ class Workload:
             rounds=scheme.rounds,
             batch=min(n / (scheme.shards or 1), scheme.batch_size or n),
             step_errors=problem.step_errors,
+            full_errors=problem.full_errors,
             share=share,
             step_size=1.0 / (share * ntk_top) if isinstance(scheme.step_size, str) else scheme.step_size,
             dtype=dtype,
@@ -171,9 +173,12 @@ def _dense_steps(work: Workload, flops: float) -> float:
 
 def _minibatch(work: Workload) -> float:
     flop, entry = _FLOP[work.dtype], _ENTRY[work.dtype]
-    step = work.neurons * work.batch * (6 * work.d * flop + entry)
+    # a step takes two products; studies, which always measure, count three: their keys hold what they chose by it
+    products = 3 if work.full_errors else 2
+    step = work.neurons * work.batch * (2 * products * work.d * flop + entry)
     error = work.neurons * work.n * (2 * work.d * flop + entry) if work.step_errors else 0.0
-    return work.p * work.tau * (_STEP_CALL + step + error) + 2 * work.m * work.n * work.d * flop
+    whole = 2 * work.m * work.n * work.d * flop if work.full_errors else 0.0
+    return work.p * work.tau * (_STEP_CALL + step + error) + whole
 
 
 def _lookup(work: Workload) -> float:

@@ -152,7 +152,7 @@ class SubnetEstimator(BaseEstimator):
             y,
             scheme,
             seed=int(random_words(self._seed, Purpose.SESSIONS, 0, self._sessions, 1)[0]),
-            engine="minibatch" if self.engine == "auto" else self.engine,
+            engine=self.engine,
             dtype=self._dtype(scheme),
             threads=_threads(self.n_jobs, type(self).__name__),
             record="none",

@@ -66,7 +66,8 @@ class SubnetRegressor(RegressorMixin, SubnetEstimator):
     verbose : bool, default False
         Show a progress bar on stderr if that is a terminal.
     engine : str, default "auto"
-        A name in ``subnetlab.engines.table.ENGINES``; "auto" is "minibatch".
+        A name in ``subnetlab.engines.table.ENGINES``; "auto" is the fastest by the cost model, as in
+        `subnetlab.train`.
     dtype : {"auto", "float64", "float32"}
         "auto" is float32 for minibatches and float64 for full batches.
 
