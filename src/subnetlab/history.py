@@ -76,7 +76,8 @@ class History:
     def arrays(self) -> dict[str, FloatArray]:
         """Return what was recorded, by name; what was not asked for is left out."""
         found = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
-        return {**found, **{_METRIC + name: values for name, values in found.pop("metrics", {}).items()}}
+        metrics = found.pop("metrics", {})
+        return {**found, **{_METRIC + name: values for name, values in metrics.items()}}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> History:

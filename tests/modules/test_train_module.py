@@ -1,6 +1,10 @@
 """sl.train of a cut: history, evaluation, checkpoints, and the exported network."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 import subnetlab as sl  # noqa: E402
 from subnetlab.modules.evaluation import evaluate, recalibrate  # noqa: E402
+from subnetlab.training.module_run import load_module_run  # noqa: E402
 
 
 def problem(rows=120, seed=0):
@@ -111,6 +116,170 @@ def test_a_run_goes_on_after_an_interrupt_with_history_and_bits(run, tmp_path):
     resumed = sl.train(sl.cut(network(), X[:2]), X, Y, SCHEME, **settings)
     np.testing.assert_array_equal(resumed.history.local_loss, run.history.local_loss)
     assert all(torch.equal(t, run.model.state_dict()[name]) for name, t in resumed.model.state_dict().items())
+
+
+def same_bits(run, other):
+    theirs = other.model.state_dict()
+    np.testing.assert_array_equal(run.history.local_loss, other.history.local_loss)
+    return all(torch.equal(tensor, theirs[name]) for name, tensor in run.model.state_dict().items())
+
+
+def interrupting(steps):
+    """A loss that presses Ctrl-C at one local step, wherever in a round that is."""
+    left = iter(range(steps))
+
+    def loss(output, y):
+        if next(left, None) == steps - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return torch.nn.functional.cross_entropy(output, y)
+
+    return loss
+
+
+def test_an_interrupt_in_the_middle_of_a_round_carries_the_completed_ones(run, tmp_path):
+    path = tmp_path / "run.safetensors"
+    threads = torch.get_num_threads()
+    with pytest.raises(sl.TrainingInterrupted, match="interrupted after 3 of 20 rounds") as caught:
+        sl.train(sl.cut(network(), X[:2]), X, Y, SCHEME, optimizer=adam, loss=interrupting(3 * 10 + 7), checkpoint=path)
+    part = caught.value.run
+    assert (part.history.rounds, part.rounds_done, part.status) == (3, 3, "unfinished")
+    assert torch.get_num_threads() == threads
+    before = part.model.state_dict()
+    finished = sl.resume(part)
+    assert finished.status == "finished"
+    assert same_bits(finished, run)
+    assert part.history.rounds == 3  # the run that was interrupted stays what it was
+    assert all(torch.equal(tensor, before[name]) for name, tensor in part.model.state_dict().items())
+    path.unlink()
+    with pytest.raises(sl.TrainingInterrupted):
+        sl.train(sl.cut(network(), X[:2]), X, Y, SCHEME, optimizer=adam, loss=interrupting(3 * 10 + 7), checkpoint=path)
+    resumed = sl.train(sl.cut(network(), X[:2]), X, Y, SCHEME, optimizer=adam, checkpoint=path)  # the command again
+    assert same_bits(resumed, run)
+
+
+KILLED = """
+import os, runpy, signal, sys
+import torch, subnetlab as sl
+setting = runpy.run_path(sys.argv[1])
+left = iter(range(37))
+def loss(output, y):
+    if next(left, None) == 36:  # in round 3, subnetwork 1, step 1
+        os.kill(os.getpid(), signal.SIGKILL)
+    return torch.nn.functional.cross_entropy(output, y)
+sl.train(sl.cut(setting["network"](), setting["X"][:2]), setting["X"], setting["Y"], setting["SCHEME"],
+         optimizer=setting["adam"], loss=loss, verify=False, checkpoint=sys.argv[2], checkpoint_every=1)
+"""
+
+
+def test_a_run_that_was_killed_in_the_middle_of_a_round_goes_on_with_the_same_bits(run, tmp_path):
+    path = tmp_path / "run.safetensors"
+    killed = subprocess.run([sys.executable, "-c", KILLED, __file__, path], check=False, timeout=300)
+    assert killed.returncode == -signal.SIGKILL
+    loaded = sl.load_run(path, factory=network)
+    assert (loaded.rounds_done, loaded.status) == (3, "unfinished")
+    assert same_bits(sl.resume(loaded, X=X, y=Y, optimizer=adam, loss="cross_entropy"), run)
+    resumed = sl.train(sl.cut(network(), X[:2]), X, Y, SCHEME, optimizer=adam, checkpoint=path)
+    assert same_bits(resumed, run)
+
+
+def test_a_run_in_a_file_is_the_run(run, tmp_path):
+    path = tmp_path / "run.safetensors"
+    run.save(path)
+    assert b"pickle" not in path.read_bytes()
+    loaded = sl.load_run(path, model=network())
+    assert loaded.history == run.history
+    assert (loaded.status, loaded.scheme, repr(loaded)) == ("finished", run.scheme, repr(run))
+    assert torch.equal(loaded.predict(X), run.predict(X))
+    assert loaded.evaluate(X, Y) == run.evaluate(X, Y)
+    assert same_bits(sl.load_run(path, model=run.cut), run)
+    validation = problem(60, 1)
+    more = sl.resume(loaded, rounds=22, X=X, y=Y, optimizer=adam, validation=validation)
+    assert same_bits(more, sl.resume(run, rounds=22))
+    assert more.history.metrics["accuracy"].shape == (23,)
+    assert more.history.rounds == 22
+
+
+def test_a_loop_of_ones_own_leaves_a_run_too(tmp_path):
+    path = tmp_path / "run.safetensors"
+    training = sl.ModuleTraining(sl.cut(network(), X[:2]), SCHEME, optimizer=adam, checkpoint=path, checkpoint_every=1)
+    for round in training.rounds():
+        if round.index == 2:
+            break
+        for subnet in round:
+            for x, y in subnet.batches((X, Y)):
+                subnet.step(torch.nn.functional.cross_entropy(subnet.module(x), y))
+    loaded = sl.load_run(path, model=network())
+    assert (loaded.rounds_done, loaded.history.rounds) == (2, 2)
+    assert np.isnan(loaded.history.local_loss).all()
+    goes_on = sl.resume(loaded, X=X, y=Y, optimizer=adam, loss="cross_entropy", rounds=4)
+    assert np.flatnonzero(np.isfinite(goes_on.history.local_loss).all(axis=1)).tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("load", "again", "message"),
+    [
+        ({}, {}, "load_run: exactly one of model and factory must be given"),
+        ({"model": torch.nn.Linear(3, 4)}, {}, "cut: torch.export cannot read the forward of Linear"),
+        ({"factory": network}, {"optimizer": adam}, "resume: X must be given for a run that was loaded"),
+        ({"factory": network}, {"X": X, "y": Y}, "ModuleTraining: optimizer must be given"),
+        (
+            {"factory": network},
+            {"X": X, "y": Y, "optimizer": lambda params: torch.optim.Adam(params, lr=0.5)},
+            "must be of the same settings (optimizer: ",
+        ),
+        (
+            {"factory": network},
+            {"X": X, "y": Y, "optimizer": adam, "outer": lambda params: torch.optim.SGD(params, lr=0.5)},
+            "must be of the same settings (outer: None there",
+        ),
+        ({"factory": network}, {"X": X, "y": Y, "rounds": 3}, "resume: rounds must be at least 20, got 3"),
+    ],
+)
+def test_what_does_not_fit_a_stored_run_is_refused(run, tmp_path, load, again, message):
+    run.save(path := tmp_path / "run.safetensors")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        sl.resume(load_module_run(path, **load), **again)
+
+
+def test_the_file_of_a_module_is_no_shallow_run_and_none_of_another_network(run, tmp_path):
+    run.save(path := tmp_path / "run.safetensors")
+    with pytest.raises(sl.archive.ArchiveError, match="is the run of a module: load_run takes it with model="):
+        sl.load_run(path)
+    other = network()
+    other[5] = torch.nn.Linear(16, 5)
+    with pytest.raises(ValueError, match="load_run: model must have the parameters of the run"):
+        sl.load_run(path, model=other)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(sl.archive.ArchiveError, match=re.escape(str(path))):
+        sl.load_run(path, model=network())
+
+
+def test_buffers_that_hold_infinite_numbers_stay_as_they_are():
+    """Masks of attention, as a rule: what a buffer moved by was infinity minus infinity."""
+
+    class Masked(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = torch.nn.Linear(4, 8), torch.nn.Linear(8, 4)
+            self.register_buffer("mask", torch.full((5, 5), float("-inf")).triu(1))
+
+        def forward(self, x):
+            return self.b(self.mask.softmax(-1) @ self.a(x).relu())
+
+    x = torch.randn(20, 5, 4)
+    run = sl.train(sl.cut(Masked(), x[:2]), x, x, sl.independent_subnets(2, 3, 2, 0.1, batch_size=5), loss="mse")
+    assert run.status == "finished"
+    assert torch.equal(run.model.mask, Masked().mask)
+
+
+def test_a_last_step_that_ruins_the_network_is_a_divergence_too():
+    """The loss is measured before the step: only the entries tell."""
+    scheme = sl.local_sgd(1, 2, 1, 1e30, batch_size=20)
+    with pytest.raises(sl.DivergenceError) as caught:
+        sl.train(sl.cut(network(), X[:2]), X, Y, scheme, loss=lambda output, y: (output**2).mean() * 1e20)
+    assert caught.value.run.history.rounds == caught.value.round
+    assert caught.value.run.status == "diverged"
+    assert all(bool(torch.isfinite(p).all()) for p in caught.value.run.model.parameters())
 
 
 def test_divergence_keeps_the_rounds_before():

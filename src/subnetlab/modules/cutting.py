@@ -49,8 +49,9 @@ class Cut:
         The axes of every parameter and buffer, under all of their names.
     """
 
-    def __init__(self, model: nn.Module, labels: Labels, units: object) -> None:
+    def __init__(self, model: nn.Module, labels: Labels, units: object, declared: object = None) -> None:
         self.model = model
+        self.declared = declared  # what `cut` was given besides the module, for files
         self.labels = labels
         self.graph = labels.graph
         classes = classes_of(labels)
@@ -301,7 +302,7 @@ def cut(model: nn.Module, example_input: Any, units: object = None, *, second_ex
     """
     graph = export(model, example_input, second_example)
     try:
-        return Cut(model, Labels(graph), units)
+        return Cut(model, Labels(graph), units, (example_input, units, second_example))
     except CutError:
         raise
     except Exception as error:  # of ours: said in one sentence, with the cause

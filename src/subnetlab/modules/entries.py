@@ -127,13 +127,22 @@ class RoundSum:
         self._largest = {name: t.clone() for name, t in whole.items() if not t.is_floating_point()}
 
     def add(self, held: Mapping[str, Place], returned: Mapping[str, torch.Tensor]) -> None:
-        """Add Delta^l = what the next subnetwork returns minus what it was given (line 9)."""
+        """Add Delta^l = what the next subnetwork returns minus what it was given (line 9).
+
+        What comes back as it was adds nothing: a buffer may hold infinite numbers, as masks of attention do.
+        """
         for name, total in self._total.items():
-            add_to(total, held[name], returned[name] - take(self.whole[name], held[name]))
+            given = take(self.whole[name], held[name])
+            if not torch.equal(returned[name], given):
+                add_to(total, held[name], returned[name] - given)
         for name, largest in self._largest.items():  # counters, such as the number of batches seen
             if returned[name].shape == largest.shape:
                 torch.maximum(largest, returned[name], out=largest)
         self._added += 1
+
+    def is_finite(self) -> bool:
+        """Return whether all sums are."""
+        return all(bool(torch.isfinite(total).all()) for total in self._total.values())
 
     def mean_updates(self) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor | None]]:
         """Return the mean update of every entry, and where anybody holds it (None: everywhere).

@@ -74,6 +74,10 @@ class OuterOptimizer:
                 sums.whole[name].add_(mean)
         sums.apply_counters()
 
+    def describe(self) -> str | None:
+        """Return the optimiser with its settings, as far as it prints them."""
+        return None if self.optimizer is None else " ".join(repr(self.optimizer).split())
+
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the optimiser's state for a checkpoint, by parameter and key."""
         if self.optimizer is None:

@@ -68,6 +68,10 @@ class Round:
         self._finished = True
         self._training.rounds_done += 1
 
+    def is_finite(self) -> bool:
+        """Return whether all entries will be finite after this round that were finite before it."""
+        return self._sum.is_finite()
+
     def loss_array(self) -> FloatArray:
         """Return the losses of the local steps, shape (tau, p); needs the same number of steps of all subnetworks."""
         return torch.stack([torch.stack(losses) for losses in self.losses], dim=1).double().cpu().numpy()

@@ -48,6 +48,10 @@ class Schedule:
             scheduled = theirs[min(i, len(theirs) - 1)]
             group.update({key: value for key, value in scheduled.items() if key != "params"})
 
+    def describe(self) -> str | None:
+        """Return the kind of scheduler."""
+        return None if self._make is None else type(self._scheduler).__name__
+
     def _restart(self) -> None:
         self._step = 0
         if self._make is not None:

@@ -70,3 +70,45 @@ def like(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, dict):
         return {key: like(item, change) for key, item in value.items()}
     return change(value)
+
+
+def to_plain(value: Any, tensors: dict[str, Any]) -> Any:
+    """Return a structure as JSON can hold it, its tensors put under numbers; None where something else is inside."""
+    try:
+        return _plain(value, tensors)
+    except TypeError:
+        tensors.clear()
+        return None
+
+
+def _plain(value: Any, tensors: dict[str, Any]) -> Any:
+    if isinstance(value, Tensor):
+        tensors[str(len(tensors))] = value
+        return {"tensor": str(len(tensors) - 1)}
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"dict": {key: _plain(item, tensors) for key, item in value.items()}}
+    if type(value) in (list, tuple, set):
+        return {type(value).__name__: [_plain(item, tensors) for item in value]}
+    if value is None or isinstance(value, bool | int | float | str):
+        return {"value": value}
+    raise TypeError(type(value))
+
+
+def from_plain(plain: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Return what `to_plain` described.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If it is no such description.
+    """
+    if not isinstance(plain, dict):
+        raise TypeError(f"must be a description of a structure, got {type(plain).__name__}")
+    ((kind, value),) = plain.items()
+    if kind == "tensor":
+        return tensors[value]
+    if kind == "dict":
+        return {key: from_plain(item, tensors) for key, item in value.items()}
+    if kind in ("list", "tuple", "set"):
+        return {"list": list, "tuple": tuple, "set": set}[kind](from_plain(item, tensors) for item in value)
+    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -11,9 +10,9 @@ import numpy as np
 import torch
 
 from ..core import checks
-from ..core.masks.groups import check_groups, cut_in_round, group_masks, law_of_group
+from ..core.masks.groups import check_groups, cut_in_round, group_masks, subnetwork_factors, whole_factors
 from ..core.scheme import TrainingScheme
-from .checkpoint import restore_training, save_training
+from .checkpoint import Snapshot, whole_model
 from .entries import Kept
 from .optimizer_state import TravellingState
 from .outer import OuterOptimizer
@@ -22,7 +21,8 @@ from .schedule import Schedule
 from .subnet import Subnet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
+    from typing import Self
 
     from ..core.arrays import BoolArray
     from ..history import History
@@ -77,6 +77,7 @@ class ModuleTraining:
     rounds_done : int
     entries : dict from name to Tensor
         The whole network as it stands: parameters and buffers, not multiplied by any factor.
+    device : torch.device
     history : History or None
         Stored in checkpoints; `subnetlab.train` fills it.
 
@@ -132,6 +133,7 @@ class ModuleTraining:
         self.seed, self.state_rule, self.scale = checks.seed_number(owner, seed), state, float(scale)
         self.rounds_done = 0
         self.history: History | None = None
+        self.asked: dict[str, Any] | None = None  # of `subnetlab.train`, stored in checkpoints
         self._threads = checks.whole_number(owner, "threads", threads, least=1)
         if autocast is not None:
             checks.one_of(owner, "autocast", autocast, ("bfloat16",))
@@ -140,25 +142,46 @@ class ModuleTraining:
         self._checkpoint_every = checks.whole_number(owner, "checkpoint_every", checkpoint_every, least=1)
         self._clip_norm = None if clip_norm is None else checks.positive_number(owner, "clip_norm", clip_norm)
         self._make_optimizer = _optimizer_factory(scheme, optimizer)
-        self._device = torch.device(device)
-        self.entries = {name: tensor.detach().to(self._device, copy=True) for name, tensor in cut.state().items()}
+        self.device = torch.device(device)
+        self.entries = {name: tensor.detach().to(self.device, copy=True) for name, tensor in cut.state().items()}
         self.travelling_state = TravellingState() if state == "travels" else None
         self.outer = OuterOptimizer(outer, scheme.outer, {n: self.entries[n] for n, _ in cut.model.named_parameters()})
         self._schedule = Schedule(schedule, self._make_optimizer)
         # the modules last used, by sizes and factors, each with its optimiser: laws of random sizes rarely repeat one
         self._refilled: OrderedDict[Any, tuple[Subnetwork, torch.optim.Optimizer]] = OrderedDict()
+        self._whole_factors = whole_factors(scheme.masks, scheme.cut_groups, cut.units, self.scale)
+        self._saved = -1  # rounds that the checkpoint holds
         if self._checkpoint is not None and self._checkpoint.exists():
-            restore_training(self, self._checkpoint)
+            Snapshot.read(self._checkpoint).restore(self, self._checkpoint)
+            self._saved = self.rounds_done
+
+    @classmethod
+    def continuing(
+        cls,
+        snapshot: Snapshot,
+        cut: Cut,
+        scheme: TrainingScheme,
+        *,
+        checkpoint: str | Path | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Return a training that goes on from a snapshot, whatever its checkpoint holds.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument breaks its rule, or differs from the snapshot's.
+        """
+        checkpoint = settings.pop("checkpoint", None)
+        training = cls(cut, scheme, **settings)
+        snapshot.restore(training)
+        training._checkpoint = None if checkpoint is None else Path(checkpoint)
+        return training
 
     @property
     def model(self) -> torch.nn.Module:
         """A copy of the user's own module with the weights as they stand; it needs no factor and no masks."""
-        whole = copy.deepcopy(self.cut.model)
-        tensors = self.cut.folded(self.whole_factors(), self.entries)
-        with torch.no_grad():
-            for name, tensor in (*whole.named_parameters(), *whole.named_buffers()):
-                tensor.copy_(tensors[name])
-        return whole
+        return whole_model(self.cut, self._whole_factors, self.entries)
 
     def masks(self, round: int) -> dict[str, BoolArray]:
         """Return M_g of a round for every group, shape (p, m_g): a pure function of (seed, group, round)."""
@@ -166,7 +189,7 @@ class ModuleTraining:
         cut = cut_in_round(self.scheme.cut_groups, units, round)
         return group_masks(self.scheme.masks, self.seed, round, units.groups, cut)
 
-    def rounds(self) -> Iterator[Round]:
+    def rounds(self) -> Generator[Round, None, None]:
         """Yield the rounds that are left; each is aggregated once its subnetworks have been trained."""
         threads = torch.get_num_threads()
         torch.set_num_threads(self._threads)
@@ -176,8 +199,8 @@ class ModuleTraining:
                 yield round
                 round.finish()
                 last = self.rounds_done == self.scheme.rounds
-                if self._checkpoint is not None and (last or self.rounds_done % self._checkpoint_every == 0):
-                    self.save(self._checkpoint)
+                if last or self.rounds_done % self._checkpoint_every == 0:
+                    self.save_checkpoint()
         finally:
             torch.set_num_threads(threads)
 
@@ -189,7 +212,17 @@ class ModuleTraining:
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        save_training(self, path)
+        self.snapshot().write(path)
+
+    def save_checkpoint(self) -> None:
+        """Write the checkpoint, if there is to be one and it does not hold the last completed round already."""
+        if self._checkpoint is not None and self._saved != self.rounds_done:
+            self.save(self._checkpoint)
+            self._saved = self.rounds_done
+
+    def snapshot(self) -> Snapshot:
+        """Return a copy of everything from which training goes on with the same bits."""
+        return Snapshot.of(self)
 
     def settings(self) -> dict[str, Any]:
         """Return what must be the same for training to go on with the same bits, besides the scheme."""
@@ -200,6 +233,8 @@ class ModuleTraining:
             "scale": self.scale,
             "engine": self.engine,
             "optimizer": " ".join(repr(stand_in).split()),
+            "outer": self.outer.describe(),
+            "schedule": self._schedule.describe(),
             "clip_norm": self._clip_norm,
             "autocast": None if self._autocast is None else str(self._autocast),
             "threads": self._threads,
@@ -213,7 +248,7 @@ class ModuleTraining:
         names = {id(parameter): name for name, parameter in module.named_parameters()}
         optimizer.state.clear()
         whole = {group: np.ones_like(mask) for group, mask in own.items()}
-        kept = Kept(self.cut.units, own, getattr(module, "masks", whole), self._device)
+        kept = Kept(self.cut.units, own, getattr(module, "masks", whole), self.device)
         if self.travelling_state is not None:
             self.travelling_state.load(optimizer, names, kept)
         subnet = Subnet(
@@ -223,7 +258,7 @@ class ModuleTraining:
             round=round,
             scheme=self.scheme,
             seed=self.seed,
-            device=self._device,
+            device=self.device,
             clip_norm=self._clip_norm,
             autocast=self._autocast,
             before_step=self._schedule.set,
@@ -233,18 +268,18 @@ class ModuleTraining:
     def _module(self, masks: dict[str, BoolArray], factors: dict[str, float]) -> tuple[Network, torch.optim.Optimizer]:
         """Return the subnetwork of these masks with the entries of theta_k; modules of one size are made once."""
         if self.engine == "masked":
-            whole = self.cut.masked(masks, factors).to(self._device)
+            whole = self.cut.masked(masks, factors).to(self.device)
             with torch.no_grad():
                 for name, tensor in (*whole.named_parameters(), *whole.named_buffers()):
                     tensor.copy_(self.entries[name])
             return whole, self._make_optimizer(whole.parameters())
         if not all(mask.any() for mask in masks.values()):
-            empty = self.cut.subnetwork(masks, factors).to(self._device)
+            empty = self.cut.subnetwork(masks, factors).to(self.device)
             empty.fill(self.entries)
             return empty, self._make_optimizer(empty.parameters())
         key = self.cut.key(masks, factors)
         if key not in self._refilled:
-            made = self.cut.subnetwork(masks, factors).to(self._device)
+            made = self.cut.subnetwork(masks, factors).to(self.device)
             self._refilled[key] = (made, self._make_optimizer(made.parameters()))
             if len(self._refilled) > 2 * self.scheme.masks.n_subnetworks:
                 self._refilled.popitem(last=False)
@@ -254,28 +289,10 @@ class ModuleTraining:
         return module, optimizer
 
     def factors(self, round: int, subnetwork: int) -> dict[str, float]:
-        """Return what each group's outputs are multiplied by in a subnetwork of a round, where they are consumed.
-
-        xi^-a where the round cuts the group, with the law's probability for this subnetwork; a group that it leaves
-        whole has the factor of the whole network.
-        """
-        factors = self.whole_factors()
-        for group in cut_in_round(self.scheme.cut_groups, self.cut.units, round):
-            law = law_of_group(self.scheme.masks, group)
-            if law is not None:
-                shares = getattr(law, "subnetwork_probs", None)
-                factors[group] = (law.selection_prob if shares is None else shares[subnetwork]) ** -self.scale
-        return factors
-
-    def whole_factors(self) -> dict[str, float]:
-        """Return xi^(1 - a) for every group that some round cuts, and 1 for the others."""
+        """Return what a subnetwork of a round multiplies each group's outputs by, where they are consumed."""
         scheme = self.scheme
-        factors: dict[str, float] = {}
-        for group in self.cut.units.groups:
-            law = law_of_group(scheme.masks, group)
-            ever = law is not None and (isinstance(scheme.cut_groups, str) or group in scheme.cut_groups)
-            factors[group] = law.selection_prob ** (1 - self.scale) if law is not None and ever else 1.0
-        return factors
+        cut = cut_in_round(scheme.cut_groups, self.cut.units, round)
+        return subnetwork_factors(scheme.masks, cut, self._whole_factors, self.scale, subnetwork)
 
 
 def _optimizer_factory(scheme: TrainingScheme, optimizer: OptimizerFactory | None) -> OptimizerFactory:

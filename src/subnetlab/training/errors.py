@@ -32,15 +32,15 @@ class DivergenceError(ArithmeticError):
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C during training; the round at work was completed first.
+    """Ctrl-C during training; the round at work was completed first, of a module the local step.
 
     Attributes
     ----------
-    run : TrainingRun
+    run : TrainingRun or ModuleRun
         The completed rounds; `subnetlab.resume` goes on from there with the same bits.
     """
 
-    def __init__(self, run: TrainingRun) -> None:
+    def __init__(self, run: TrainingRun | ModuleRun) -> None:
         super().__init__(f"interrupted after {run.history.rounds} of {run.scheme.rounds} rounds")
         self.run: Any = run
 

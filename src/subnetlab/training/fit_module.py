@@ -1,8 +1,10 @@
-"""train() for modules: all rounds of a scheme on a data set, with a history."""
+"""train() and resume() for modules: all rounds of a scheme on a data set, with a history."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -11,19 +13,18 @@ from ..history import HistoryBuilder
 from ..modules.evaluation import evaluate, loss_function, metric_functions, n_samples
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
-from .errors import DivergenceError
-from .module_run import ModuleRun
+from .errors import DivergenceError, TrainingInterrupted
+from .interrupts import deferred_interrupt
+from .module_run import ModuleRecord, ModuleRequest, ModuleRun, unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
+    from ..core.arrays import FloatArray
     from ..core.scheme import TrainingScheme
     from ..modules.cutting import Cut
     from ..modules.evaluation import Loss, Metric
-    from ..modules.training import EngineName, OptimizerFactory, State
-
-ModuleRecord: TypeAlias = Literal["batches", "none"]
+    from ..modules.round import Round
 
 
 def train_module(
@@ -33,26 +34,14 @@ def train_module(
     scheme: TrainingScheme,
     *,
     loss: str | Loss = "cross_entropy",
-    optimizer: OptimizerFactory | None = None,
-    seed: int = 0,
-    state: State = "reset",
-    scale: float = 1.0,
-    outer: OptimizerFactory | None = None,
-    schedule: Callable[[Any], Any] | None = None,
-    clip_norm: float | None = None,
-    engine: EngineName = "sliced",
-    device: str = "cpu",
-    threads: int = 1,
-    autocast: str | None = None,
     record: ModuleRecord = "batches",
     validation: Any = None,
     metrics: Mapping[str, Metric] | tuple[str, ...] = (),
     evaluate_every: int | None = None,
     verify: bool = True,
-    checkpoint: str | Path | None = None,
-    checkpoint_every: int = 10,
     progress: bool = False,
     on_round: Callable[[ModuleTraining], None] | None = None,
+    **training: Any,
 ) -> ModuleRun:
     """Train a module by Algorithm 1; `subnetlab.train` calls this for a `Cut`.
 
@@ -64,12 +53,6 @@ def train_module(
     scheme : TrainingScheme
     loss : str or callable, default "cross_entropy"
         "cross_entropy", "mse", "bce", or a function of (output, target) that takes the mean over rows.
-    optimizer, seed, state, scale, outer, schedule, clip_norm, engine, device
-        See `ModuleTraining`.
-    threads : int, default 1
-        Of torch, while training.
-    autocast : str, optional
-        "bfloat16" runs forward passes under torch's autocast.
     record : {"batches", "none"}, default "batches"
         Whether the history keeps the losses of the local steps. They cost nothing; the whole network is measured in
         extra passes, and only where ``evaluate_every`` says so.
@@ -80,12 +63,13 @@ def train_module(
         Measure the whole network before round 0, after every so many rounds and after the last. Never if None.
     verify : bool, default True
         Compare the sliced engine with the masked one before training, see `Cut.verify`.
-    checkpoint : path, optional
-        A file that is written every ``checkpoint_every`` rounds and at the end; if it is there already, training goes
-        on from it.
     progress : bool, default False
     on_round : callable, optional
         Called with the training after each round.
+    **training
+        Everything else that `ModuleTraining` takes: ``optimizer``, ``seed``, ``state``, ``scale``, ``outer``,
+        ``schedule``, ``clip_norm``, ``engine``, ``device``, ``threads``, ``autocast``, ``checkpoint``,
+        ``checkpoint_every``.
 
     Returns
     -------
@@ -96,76 +80,156 @@ def train_module(
     TypeError, ValueError
         If an argument breaks its rule, before any work.
     DivergenceError
-        If a loss is not finite; it carries the run up to the round before.
+        If a loss or an entry is not finite; it carries the completed rounds.
+    TrainingInterrupted
+        On Ctrl-C, after the local step at work; it carries the completed rounds, and a checkpoint is written if there
+        is to be one.
     """
-    dataset = (X, y) if y is not None else X
-    measured_loss, functions = loss_function(loss), metric_functions(metrics)
-    checks.one_of("train", "record", record, get_args(ModuleRecord))
-    if evaluate_every is not None:
-        checks.whole_number("train", "evaluate_every", evaluate_every, least=1)
-    if y is not None and len(X) != len(y):
-        raise ValueError(f"train: y must have as many rows as X, {len(X)}, got {len(y)}")
-    scheme.check_rows(n_samples(dataset))
-    training = ModuleTraining(
-        cut,
-        scheme,
-        optimizer=optimizer,
-        seed=seed,
-        state=state,
-        scale=scale,
-        outer=outer,
-        schedule=schedule,
-        clip_norm=clip_norm,
-        engine=engine,
-        device=device,
-        threads=threads,
-        autocast=autocast,
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
-    )
-    if verify and engine == "sliced":
+    request = ModuleRequest((X, y) if y is not None else X, loss, record, validation, metrics, evaluate_every, training)
+    _check(request, scheme)
+    session = ModuleTraining(cut, scheme, **training)
+    if verify and session.engine == "sliced":
         cut.verify()
-    shape = {"n_subnetworks": scheme.masks.n_subnetworks, "local_steps": scheme.local_steps}
-    history = HistoryBuilder(keep_subnetworks=False, **shape)
+    return _complete(session, request, progress=progress, on_round=on_round)
 
-    def note(k: int) -> None:
-        wanted = evaluate_every is not None and (k % evaluate_every == 0 or k == scheme.rounds)
+
+def resume_module(
+    run: ModuleRun,
+    *,
+    rounds: int | None = None,
+    progress: bool = False,
+    on_round: Callable[[ModuleTraining], None] | None = None,
+    **again: Any,
+) -> ModuleRun:
+    """Go on with a module's run, with the same bits; `subnetlab.resume` calls this for a `ModuleRun`.
+
+    Parameters
+    ----------
+    run : ModuleRun
+        As returned, carried by an error, or loaded by `subnetlab.load_run`; it stays as it is.
+    rounds : int, optional
+        The new total number of rounds; None means the scheme's.
+    progress, on_round
+        As for `train_module`.
+    **again
+        Arguments of `train_module` that no file can hold, for a run that was loaded: ``X`` and ``y``, ``optimizer``,
+        and whatever else was a function.
+
+    Returns
+    -------
+    ModuleRun
+        Of all rounds, the earlier ones included.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``rounds`` is below the number of completed rounds, something is missing that the run was made with, or
+        differs from it.
+    """
+    scheme = run.scheme
+    if rounds is not None:
+        least = max(1, run.rounds_done)
+        scheme = replace(scheme, rounds=checks.whole_number("resume", "rounds", rounds, least=least))
+    request = run.request.with_arguments(again)
+    _check(request, scheme)
+    return _complete(run.continued(scheme, request), request, progress=progress, on_round=on_round)
+
+
+def _check(request: ModuleRequest, scheme: TrainingScheme) -> None:
+    loss_function(request.loss)
+    metric_functions(request.metrics)
+    checks.one_of("train", "record", request.record, get_args(ModuleRecord))
+    if request.evaluate_every is not None:
+        checks.whole_number("train", "evaluate_every", request.evaluate_every, least=1)
+    dataset = request.dataset
+    if isinstance(dataset, tuple) and len(dataset[0]) != len(dataset[1]):
+        raise ValueError(f"train: y must have as many rows as X, {len(dataset[0])}, got {len(dataset[1])}")
+    scheme.check_rows(n_samples(dataset))
+
+
+def _complete(
+    training: ModuleTraining,
+    request: ModuleRequest,
+    *,
+    progress: bool,
+    on_round: Callable[[ModuleTraining], None] | None,
+) -> ModuleRun:
+    """Run the remaining rounds; see `train_module` for the errors."""
+    rounds = training.scheme.rounds
+    training.asked = request.plain()
+    notes = _Notes(training, request)
+    loss = loss_function(request.loss)
+    with (
+        deferred_interrupt() as interrupted,
+        closing(training.rounds()) as todo,  # an error that is kept would keep torch's threads as they are inside
+        progress_bar(rounds, "round", done=training.rounds_done, quiet=not progress) as advance,
+    ):
+        try:
+            for round in todo:
+                for subnet in round:
+                    for x, target in subnet.batches(request.dataset):
+                        subnet.step(loss(subnet(x), target))
+                        if interrupted():
+                            raise KeyboardInterrupt
+                losses = round.loss_array()
+                if not (np.isfinite(losses).all() and round.is_finite()):
+                    raise _divergence(ModuleRun.of(training, request, "diverged"))
+                notes.add(round, losses)
+                advance(f"loss {losses[-1].mean():.4g}")
+                if on_round is not None:
+                    on_round(training)
+                if interrupted():
+                    raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            training.save_checkpoint()
+            raise TrainingInterrupted(ModuleRun.of(training, request)) from error
+    return ModuleRun.of(training, request)
+
+
+def _divergence(run: ModuleRun) -> DivergenceError:
+    k = run.rounds_done
+    return DivergenceError(
+        f"train: diverged in round {k} (a loss or an entry is not finite); lower the learning rate or use scale=0.5; "
+        f"the {k} completed rounds are kept",
+        run,
+        k,
+    )
+
+
+class _Notes:
+    """The history of a training as it grows; kept by the training, so that checkpoints hold it."""
+
+    def __init__(self, training: ModuleTraining, request: ModuleRequest) -> None:
+        self._training, self._request = training, request
+        scheme = training.scheme
+        shape = {"n_subnetworks": scheme.masks.n_subnetworks, "local_steps": scheme.local_steps}
+        if training.rounds_done:
+            history = training.history or unmeasured(scheme, training.rounds_done)
+            self._history = HistoryBuilder.continuing(history, **shape)
+        else:
+            self._history = HistoryBuilder(keep_subnetworks=False, **shape)
+            self._history.add_state(**self._measures(0))
+        training.history = self._history.build()
+
+    def add(self, round: Round, losses: FloatArray) -> None:
+        """Aggregate a round, and note its losses and the network after it."""
+        round.finish()
+        measures = self._measures(round.index + 1)
+        self._history.add_losses(losses if self._request.record == "batches" else np.full_like(losses, np.nan))
+        self._history.add_state(**measures)
+        self._training.history = self._history.build()
+
+    def _measures(self, k: int) -> dict[str, float]:
+        """Return what is measured of the whole network after k rounds; NaN where that is not asked for."""
+        every, request = self._request.evaluate_every, self._request
+        wanted = every is not None and (k % every == 0 or k == self._training.scheme.rounds)
+        functions = metric_functions(request.metrics)
         measures = {"full_error": np.nan}
-        if wanted:
-            measures["full_error"] = evaluate(training.model, dataset, loss)["loss"]
-        if validation is not None:
-            found = evaluate(training.model, validation, loss, functions) if wanted else {}
+        model = self._training.model if wanted else None
+        if model is not None:
+            measures["full_error"] = evaluate(model, request.dataset, request.loss)["loss"]
+        if request.validation is not None:
+            found = {} if model is None else evaluate(model, request.validation, request.loss, functions)
             measures["validation_error"] = found.get("loss", np.nan)
             measures.update({f"metric.{name}": found.get(name, np.nan) for name in functions})
-        history.add_state(**measures)
-
-    def run() -> ModuleRun:
-        status = "finished" if training.rounds_done >= scheme.rounds else "unfinished"
-        return ModuleRun(training, history.build(), loss, status)
-
-    if training.history is None:
-        note(0)
-    else:
-        history = HistoryBuilder.continuing(training.history, **shape)
-    with progress_bar(scheme.rounds, "round", done=training.rounds_done, quiet=not progress) as advance:
-        for round in training.rounds():
-            for subnet in round:
-                for x, target in subnet.batches(dataset):
-                    subnet.step(measured_loss(subnet(x), target))
-            losses = round.loss_array()
-            if not np.isfinite(losses).all():
-                k = round.index
-                raise DivergenceError(
-                    f"train: diverged in round {k} (a loss is not finite); lower the learning rate or use scale=0.5; "
-                    f"the {k} completed rounds are kept",
-                    run(),
-                    k,
-                )
-            round.finish()
-            history.add_losses(losses if record == "batches" else np.full_like(losses, np.nan))
-            note(round.index + 1)
-            training.history = history.build()
-            advance(f"loss {losses[-1].mean():.4g}")
-            if on_round is not None:
-                on_round(training)
-    return run()
+        return measures

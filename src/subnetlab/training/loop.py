@@ -159,25 +159,35 @@ def train(network: Any, X: Any, y: Any, scheme: TrainingScheme, **settings: Any)
     return train_shallow(network, X, y, scheme, **settings)
 
 
+@overload
+def resume(run: TrainingRun, **settings: Any) -> TrainingRun: ...
+@overload
+def resume(run: ModuleRun, **settings: Any) -> ModuleRun: ...
 def resume(
-    run: TrainingRun,
+    run: Any,
     *,
     rounds: int | None = None,
     progress: bool = False,
-    on_round: Callable[[TrainingSession], None] | None = None,
-) -> TrainingRun:
+    on_round: Callable[[Any], None] | None = None,
+    **again: Any,
+) -> Any:
     """Go on with a run that was interrupted, or that shall have more rounds, with the same bits.
 
     Parameters
     ----------
-    run : TrainingRun
+    run : TrainingRun or ModuleRun
         As returned, carried by an error, or loaded by `load_run`.
     rounds : int, optional
         The new total number of rounds; None means the scheme's.
+    progress, on_round
+        As for `train`.
+    **again
+        Of a module's run that was loaded: what its file cannot hold, see
+        `subnetlab.training.fit_module.resume_module`.
 
     Returns
     -------
-    TrainingRun
+    TrainingRun or ModuleRun
         Of all rounds, the earlier ones included.
 
     Raises
@@ -193,8 +203,14 @@ def resume(
     >>> resume(run, rounds=5).history.rounds
     5
     """
-    checks.instance("resume", "run", run, TrainingRun)
     _check_callback("resume", on_round)
+    if hasattr(run, "cut"):
+        from .fit_module import resume_module
+
+        return resume_module(run, rounds=rounds, progress=progress, on_round=on_round, **again)
+    checks.instance("resume", "run", run, TrainingRun)
+    if again:
+        raise TypeError(f"resume: {next(iter(again))} must not be given for the run of a shallow network")
     scheme = run.scheme
     if rounds is not None:
         checks.whole_number("resume", "rounds", rounds, least=max(1, run.history.rounds))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 
@@ -16,15 +16,17 @@ from ..archive import ArchiveError, read_archive, write_archive
 from ..core.network import ShallowReLU
 from ..core.scheme_record import scheme_from_record, scheme_to_record
 from ..history import History
+from ..input_file import open_input
 from .request import RunSettings, TrainingData
 from .run_check import check_arrays, check_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..core.arrays import FloatArray
     from ..core.scheme import TrainingScheme
     from ..theory.verdict import Verdict
+    from .module_run import ModuleRun
 
 RUN_FILE = "run.npz"  # in the folder of a command
 _KIND = "subnetlab-run"
@@ -173,13 +175,23 @@ def run_file(path: str | Path) -> Path:
     return path / RUN_FILE if path.is_dir() else path
 
 
-def load_run(path: str | Path) -> TrainingRun:
-    """Return the run that `TrainingRun.save`, ``subnetlab train`` or ``subnetlab launch`` wrote.
+@overload
+def load_run(path: str | Path) -> TrainingRun: ...
+@overload
+def load_run(path: str | Path, *, model: Any) -> ModuleRun: ...
+@overload
+def load_run(path: str | Path, *, factory: Callable[[], Any]) -> ModuleRun: ...
+def load_run(path: str | Path, *, model: Any = None, factory: Callable[[], Any] | None = None) -> Any:
+    """Return the run that `TrainingRun.save`, ``subnetlab train`` or ``subnetlab launch`` wrote, or `ModuleRun.save`.
 
     Parameters
     ----------
     path : str or Path
         The file, or the folder of the command.
+    model : torch.nn.Module or Cut, optional
+        For the run of a module: a network of the same architecture, whose weights are left as they are, or its cut.
+    factory : callable, optional
+        Makes that network.
 
     Raises
     ------
@@ -197,7 +209,17 @@ def load_run(path: str | Path) -> TrainingRun:
     3
     """
     path = run_file(path)
-    meta, arrays = read_archive(path, _KIND, _VERSION, owner="load_run")
+    if model is not None or factory is not None:
+        from .module_run import load_module_run
+
+        return load_module_run(path, model, factory)
+    try:
+        meta, arrays = read_archive(path, _KIND, _VERSION, owner="load_run")
+    except ArchiveError as error:
+        with open_input(path, owner="load_run") as file:
+            if file.read(9)[8:] == b"{":  # safetensors: the length of a JSON header, and the header
+                raise ArchiveError(f"{path}: is the run of a module: load_run takes it with model=") from error
+        raise
     try:
         run = _from_archive(meta, arrays)
         check_run(run)

@@ -181,3 +181,43 @@ def group_masks(
         else:  # a law of one's own need not know of groups to serve the first
             drawn[name] = law.sample(seed, round, size, **({"group": number} if number else {}))
     return drawn
+
+
+def whole_factors(masks: MaskLaw, cut_groups: CutGroups, units: Units, scale: float) -> dict[str, float]:
+    """Return what the whole network multiplies each group's outputs by, where they are consumed.
+
+    xi^(1 - a) for every group that some round cuts, 1 for the others; ``scale`` is a.
+    """
+    factors: dict[str, float] = {}
+    for group in units.groups:
+        law = law_of_group(masks, group)
+        ever = law is not None and (isinstance(cut_groups, str) or group in cut_groups)
+        factors[group] = law.selection_prob ** (1 - scale) if law is not None and ever else 1.0
+    return factors
+
+
+def subnetwork_factors(
+    masks: MaskLaw, cut: Collection[str], whole: Mapping[str, float], scale: float, subnetwork: int
+) -> dict[str, float]:
+    """Return what one subnetwork of a round multiplies each group's outputs by, where they are consumed.
+
+    xi^-a where the round cuts the group, with the law's probability for this subnetwork; a group that it leaves whole
+    has the factor of the whole network.
+
+    Parameters
+    ----------
+    masks : MaskLaw
+    cut : collection of str
+        The groups that the round cuts.
+    whole : mapping from group to float
+        `whole_factors`.
+    scale : float
+    subnetwork : int
+    """
+    factors = dict(whole)
+    for group in cut:
+        law = law_of_group(masks, group)
+        if law is not None:
+            shares = getattr(law, "subnetwork_probs", None)
+            factors[group] = (law.selection_prob if shares is None else shares[subnetwork]) ** -scale
+    return factors
