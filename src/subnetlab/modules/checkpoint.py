@@ -17,6 +17,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from ..archive import ArchiveError
@@ -32,8 +33,6 @@ from .structure import from_plain, to_plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    import numpy as np
 
     from ..core.scheme import TrainingScheme
     from .training import ModuleTraining
@@ -70,7 +69,7 @@ class Snapshot:
         numbers: dict[str, Any] = {}
         if training.travelling_state is not None:
             groups["state"], numbers = training.travelling_state.to_plain()
-        groups["example"] = example = {}
+        example: dict[str, Any] = {}
         declared = to_plain(training.cut.declared, example)
         record = {
             "settings": training.settings(),
@@ -82,8 +81,8 @@ class Snapshot:
             "versions": {"torch": torch.__version__},
         }
         tensors = {
-            f"{group}/{name}": torch.as_tensor(value).detach().clone()
-            for group, members in groups.items()
+            f"{group}/{name}": torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value.clone()
+            for group, members in {**groups, "example": example}.items()
             for name, value in members.items()
         }
         return cls(json.loads(json.dumps(record)), tensors)
