@@ -13,8 +13,7 @@ from ..history import HistoryBuilder
 from ..modules.evaluation import evaluate, loss_function, metric_functions, n_samples
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
-from .errors import DivergenceError, TrainingInterrupted
-from .interrupts import deferred_interrupt
+from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt
 from .module_run import ModuleRecord, ModuleRequest, ModuleRun, unmeasured
 
 if TYPE_CHECKING:
