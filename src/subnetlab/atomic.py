@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import fcntl
 import hashlib
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _LONGEST = 200  # bytes of a name that its temporary file can repeat: file systems take 255
 
@@ -90,6 +91,21 @@ def refuse_foreign(path: str | Path, ours: Callable[[bytes], bool], *, force: bo
             head = file.read(1 << 16)
     if not ours(head):
         raise FileExistsError(f"{path}: is no earlier result of this command; name another file, or use --force")
+
+
+def csv_text(names: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    r"""Return a table as CSV: floats with all their digits, nothing for None.
+
+    Examples
+    --------
+    >>> csv_text(["round", "error"], [(0, 0.1), (1, None)])
+    'round,error\n0,0.1\n1,\n'
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def remove_leftovers(folder: Path, name: str) -> None:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .atomic import csv_text
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .core.arrays import FloatArray
     from .core.record import RoundRecord
 
-
+_PER_ROUND = ("sampled_error", "local_error", "subnetwork_errors")  # the others have a value before round 0, too
 _METRIC = "metric."  # before the names of metrics, where arrays have names
 
 
@@ -79,6 +81,28 @@ class History:
         metrics = found.pop("metrics", {})
         return {**found, **{_METRIC + name: values for name, values in metrics.items()}}
 
+    def to_csv(self, costs: Mapping[str, Sequence[object]] | None = None) -> str:
+        r"""Return one line per round: the errors inside it and the measures after it, in full precision.
+
+        Parameters
+        ----------
+        costs : mapping from name to sequence of length K, optional
+            Further columns: what the rounds cost.
+
+        Examples
+        --------
+        >>> History(np.array([4.0]), np.array([[3.0, 2.5]]), np.array([4.5, 2.0])).to_csv({"bytes": [800]})
+        'round,sampled_error,local_error_1,local_error_2,full_error,bytes\n0,4.0,3.0,2.5,2.0,800\n'
+        """
+        inside = {f"local_error_{t + 1}": errors for t, errors in enumerate(self.local_error.T)}
+        after = {name: values[1:] for name, values in self.arrays().items() if name not in _PER_ROUND}
+        columns = {"sampled_error": self.sampled_error, **inside, **after}
+        numbers = [values.astype(float).tolist() for values in columns.values()]
+        return csv_text(
+            ["round", *columns, *(costs or {})],
+            zip(range(self.rounds), *numbers, *(costs or {}).values(), strict=True),
+        )
+
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> History:
         """Return the history that `arrays` described."""
@@ -115,8 +139,7 @@ class HistoryBuilder:
             builder._errors = list(history.subnetwork_errors)
         else:
             builder._errors = list(np.column_stack([history.sampled_error, history.local_error]))
-        per_round = ("sampled_error", "local_error", "subnetwork_errors")
-        builder._per_state = {n: list(v) for n, v in history.arrays().items() if n not in per_round}
+        builder._per_state = {n: list(v) for n, v in history.arrays().items() if n not in _PER_ROUND}
         return builder
 
     def add_round(self, record: RoundRecord) -> None:

@@ -7,7 +7,7 @@ import pytest
 from subnetlab.cli.main import main
 from subnetlab.cli.reproduce import FULL, QUICK, Options
 from subnetlab.reproduction import plans
-from subnetlab.reproduction.figure import Figure
+from subnetlab.reproduction.figure import PaperFigure
 from subnetlab.reproduction.table import FIGURES
 
 TINY = [
@@ -82,7 +82,7 @@ def test_figures_come_from_their_table(tmp_path, capsys, monkeypatch):
         return []
 
     monkeypatch.setattr(plans, "files", lambda _: tmp_path)
-    monkeypatch.setitem(FIGURES, "9z", Figure(("seed", "n_subnetworks", "local_steps"), draw))
+    monkeypatch.setitem(FIGURES, "9z", PaperFigure(("seed", "n_subnetworks", "local_steps"), draw))
     small = ["--dataset", "diabetes", "--n-samples", "8", "--width", "10", "--rounds", "2", "--final-rounds", "1"]
     assert main(["reproduce", *small, "--figures", "9z", "--jobs", "1", "--out", str(tmp_path / "r")]) == 0
     assert (tmp_path / "r" / "figure_9z.csv").read_text() == "drawn"

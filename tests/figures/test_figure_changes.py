@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from subnetlab.figures.changes import find_changes
+from subnetlab.figures.trajectory import find_changes
 
 
 def changes(sampled, local, full):

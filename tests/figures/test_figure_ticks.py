@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subnetlab.figures.ticks import log_ticks, power_of_ten, set_log_ticks
+from subnetlab.figures.style import log_ticks, power_of_ten, set_log_ticks
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

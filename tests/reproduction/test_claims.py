@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from subnetlab.cli.reproduce import verdicts_text
 from subnetlab.report.outcome_table import outcome_table
 from subnetlab.reproduction.claims import bernoulli_verdicts, categorical_verdicts, dynamics_verdicts
-from subnetlab.reproduction.grids import MEASURES, ErrorGrid
-from subnetlab.reproduction.text import verdicts_text
+from subnetlab.reproduction.results import MEASURES, ErrorGrid
 
 
 def grid(log_error, taus=(1, 2, 5), rounds=20):

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from subnetlab.reproduction.grids import ErrorGrid
 from subnetlab.reproduction.heatmaps import write_heatmaps
+from subnetlab.reproduction.results import ErrorGrid
 
 
 def test_the_numbers_drawn_are_means_over_seeds_and_last_rounds(tmp_path):

@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 
 from subnetlab.cli.reproduce import FULL, QUICK, Options
-from subnetlab.reproduction.cells import arranged, figure_plan, resolved
 from subnetlab.reproduction.plans import figure_names, plan_name, read_plan
 from subnetlab.reproduction.settings import ReproductionSettings, plan_settings
-from subnetlab.reproduction.table import FIGURES
+from subnetlab.reproduction.table import FIGURES, arranged, figure_plan, resolved
 from subnetlab.study import Cell, DatasetSpec, Plan
 
 CRIME = DatasetSpec("crime", n_samples=100)

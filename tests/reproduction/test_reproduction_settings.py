@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from subnetlab.reproduction.cells import figure_plan, resolved
 from subnetlab.reproduction.settings import ReproductionSettings, reasons
+from subnetlab.reproduction.table import figure_plan, resolved
 from subnetlab.study.data import DatasetSpec
 
 DATA = DatasetSpec("diabetes", n_samples=20)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from subnetlab.reproduction.statistics import Interval, interval, log_slope, outcome, rank_agreement
+from subnetlab.reproduction.claims import Interval, interval, log_slope, outcome, rank_agreement
 
 
 def test_interval_by_hand():

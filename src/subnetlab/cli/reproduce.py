@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,13 +13,11 @@ import tyro
 
 from ..core import checks
 from ..datasets import headline, notes
-from ..reproduction.cells import arranged, figure_plan, resolved
 from ..reproduction.claims import write_verdicts
 from ..reproduction.figure import Material, View
 from ..reproduction.results import CellsMissingError, read_results
-from ..reproduction.settings import ReproductionSettings
-from ..reproduction.table import FIGURES
-from ..reproduction.text import settings_text, verdicts_text
+from ..reproduction.settings import ReproductionSettings, reasons
+from ..reproduction.table import FIGURES, arranged, figure_plan, resolved
 from ..study.data import DatasetSpec
 from ..study.execution import execute
 from ..study.store import Store
@@ -27,10 +26,10 @@ from .options import DataOptions
 from .study_folder import FAILED_CELLS, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..datasets import Dataset
-    from ..reproduction.claims import Verdict
+    from ..reproduction.claims import ClaimVerdict
     from ..study.plan import Plan
 
 # What --quick and --full put in place of the defaults; a flag that is given wins over both.
@@ -50,6 +49,12 @@ FULL: dict[str, Any] = {
     "bernoulli_selection_probs": tuple(i / 10 for i in range(1, 11)),
     "categorical_subnetworks": tuple(range(2, 11)),
     "categorical_local_steps": (1, 2, 3, 5, 7, 10, 15, 20),
+}
+_PREPROCESSING = "rows to norm 1: the least that the theory's unit rows ask for"
+_VIEW = {
+    "shown": "the error of a heatmap: Algorithm 1 returns the aggregated network; the others are drawn beside it",
+    "variance": "over what Figure 2a takes mean and variance",
+    "inset_rounds": "rounds of the detail of Figure 2a",
 }
 
 
@@ -156,7 +161,7 @@ def run(options: Options) -> int:
 
 def _reproduce(
     options: Options, settings: ReproductionSettings, plans: Mapping[str, Plan]
-) -> tuple[list[Verdict], int]:
+) -> tuple[list[ClaimVerdict], int]:
     """Train what is missing, draw and judge; return the verdicts and the exit code."""
     folder = options.out
     write_json(folder / "view.json", asdict(options.view))
@@ -164,7 +169,7 @@ def _reproduce(
         every = [cell for plan in plans.values() for cell in plan.cells]
         execute(every, store, jobs=options.jobs, progress=not options.quiet)
         results = read_results(store.path)
-    verdicts: list[Verdict] = []
+    verdicts: list[ClaimVerdict] = []
     code = 0
     for name, plan in plans.items():
         figure = FIGURES[name]
@@ -209,3 +214,40 @@ def _dataset(data: DataOptions) -> DatasetSpec:
         intercept=data.intercept,
         impute=data.impute,
     )
+
+
+def settings_text(settings: ReproductionSettings, view: View) -> str:
+    """Return the settings, each that the paper leaves open with the reason of its default."""
+    lines = ["settings (those with a reason are not in the paper):"]
+    shown = {f.name: getattr(part, f.name) for part in (settings, view) for f in fields(part)}
+    why = {"preprocessing": _PREPROCESSING, **reasons(), **_VIEW}
+    for name, value in {"preprocessing": _preprocessing(shown.pop("dataset")), **shown}.items():
+        text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        lines.append(f"  {name:<26}{text:<26}{why.get(name, '')}".rstrip())
+    return "\n".join(lines)
+
+
+def _preprocessing(dataset: DatasetSpec) -> tuple[str, ...]:
+    added = ("centre_target", "intercept", "impute")
+    return (dataset.scaling, *(name for name in added if getattr(dataset, name)))
+
+
+def verdicts_text(verdicts: Sequence[ClaimVerdict]) -> str:
+    """Return the table of verdicts; claims once, and under each a line per measure and protocol."""
+    lines = [
+        "claims of Section 5. effect: log ratio of errors, mean [95% interval] over seeds, positive as claimed;",
+        "agreement: share of single comparisons as claimed minus share the other way round",
+    ]
+    said = None
+    for verdict in verdicts:
+        claim = f"Figure {verdict.figure}: {verdict.claim}"
+        if claim != said:
+            lines += ["", claim]
+            said = claim
+        effect = verdict.effect
+        numbers = f"effect {effect.mean:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]"
+        found = f"{numbers:<30}agreement {verdict.agreement:+.2f}"
+        if math.isnan(effect.mean):
+            found = "nothing to compare"
+        lines.append(f"  {verdict.outcome:<10}{found:<47}{verdict.protocol:<18}{verdict.measure}")
+    return "\n".join(lines)

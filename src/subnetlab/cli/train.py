@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 from dataclasses import asdict, dataclass, field, replace
@@ -140,23 +138,7 @@ def _save(run: TrainingRun, folder: Path) -> None:
     run.save(folder / RUN_FILE)
     run.export_network(folder / "network.npz")
     with atomic_file(folder / "history.csv") as file:
-        file.write(_history_table(run).encode())
-
-
-def _history_table(run: TrainingRun) -> str:
-    """Return one line per round: the errors inside it and the measures after it, in full precision."""
-    history = run.history
-    after = {name: getattr(history, name) for name in ("full_error", "validation_error", "pattern_change")}
-    after["weight_movement"] = history.weight_movement
-    after = {name: values for name, values in after.items() if values is not None}
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    local = [f"local_error_{t + 1}" for t in range(history.local_error.shape[1])]
-    writer.writerow(["round", "sampled_error", *local, *after])
-    for k in range(history.rounds):
-        inside = [history.sampled_error[k], *history.local_error[k]]
-        writer.writerow([k, *map(repr, map(float, [*inside, *(values[k + 1] for values in after.values())]))])
-    return text.getvalue()
+        file.write(run.history.to_csv().encode())
 
 
 def _print(run: TrainingRun, data: Dataset, folder: Path, *, as_json: bool) -> None:

@@ -10,8 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ..core import checks
-from .arrays import nonnegative_array
-from .changes import Changes, find_changes
+from .files import nonnegative_array
 from .style import (
     BLACK,
     BLUE,
@@ -24,9 +23,9 @@ from .style import (
     freeze_layout,
     new_figure,
     publication_style,
+    set_log_ticks,
 )
-from .ticks import set_log_ticks
-from .trajectory import AGGREGATION, LOCAL_END, make_trajectory
+from .trajectory import AGGREGATION, LOCAL_END, Changes, find_changes, make_trajectory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,15 +1,14 @@
-"""A figure on disk: PDF, SVG and PNG, and beside them the numbers that it draws."""
+"""What goes into a figure, checked, and what comes out: PDF, SVG and PNG, and the numbers that it draws."""
 
 from __future__ import annotations
 
-import csv
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atomic import atomic_file
+from ..atomic import atomic_file, csv_text
 from .style import publication_style
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from ..core.arrays import FloatArray
     from .style import Table
 
 # None leaves out the date and the version of the program, so that the same figure gives the same bytes.
@@ -68,7 +68,7 @@ def save_figure(figure: Figure, folder: str | Path, stem: str, table: Table) -> 
     """
     if not stem or Path(stem).name != stem:
         raise ValueError(f"save_figure: stem must be a file name without a folder, got {stem!r}")
-    contents = {"csv": _csv_text(table).encode()}
+    contents = {"csv": _table_text(table).encode()}
     with publication_style():
         for suffix, metadata in _METADATA.items():
             buffer = io.BytesIO()
@@ -82,17 +82,47 @@ def save_figure(figure: Figure, folder: str | Path, stem: str, table: Table) -> 
     return [folder / f"{stem}.{suffix}" for suffix in (*_METADATA, "csv")]
 
 
-def _csv_text(table: Table) -> str:
+def _table_text(table: Table) -> str:
     lengths = {name: len(column) for name, column in table.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(f"save_figure: table must have columns of equal length, got {lengths}")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table)
-    writer.writerows(zip(*map(_cells, table.values()), strict=True))
-    return text.getvalue()
+    return csv_text(table, zip(*map(_cells, table.values()), strict=True))
 
 
 def _cells(column: Sequence[Any]) -> list[str]:
     """Return the values as text; repr of a Python float reads back as the same float."""
     return [value if isinstance(value, str) else repr(value) for value in np.asarray(column).tolist()]
+
+
+def real_array(owner: str, name: str, values: Any, axes: tuple[str, ...]) -> FloatArray:
+    """Return ``values`` as float64 with one dimension per name in ``axes``, none of them empty.
+
+    Raises
+    ------
+    TypeError
+        If they are no real numbers.
+    ValueError
+        If the number of dimensions is another one, or there are no values.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:  # NumPy's message speaks of inhomogeneous shapes
+        raise ValueError(f"{owner}: {name} must have rows of equal length") from None
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{owner}: {name} must hold real numbers, got dtype {array.dtype}")
+    if array.ndim != len(axes) or array.size == 0:
+        shape = f"({', '.join(axes)}{',' * (len(axes) == 1)})"
+        raise ValueError(f"{owner}: {name} must have shape {shape}, none of them 0, got {array.shape}")
+    return array.astype(np.float64)
+
+
+def nonnegative_array(owner: str, name: str, values: Any, axes: tuple[str, ...]) -> FloatArray:
+    """Return ``values`` like `real_array`, all finite and not negative, as errors are."""
+    array = real_array(owner, name, values, axes)
+    bad = np.argwhere(~(np.isfinite(array) & (array >= 0)))
+    if len(bad):
+        place = tuple(int(i) for i in bad[0])
+        raise ValueError(
+            f"{owner}: {name} must be finite and not negative, got {array[place]} at {place} ({len(bad)} such values)"
+        )
+    return array

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from matplotlib.colors import LogNorm
 
-from .arrays import real_array
 from .cells import Cells, colour_scale, diverged_patch, draw_cells, write_numbers
-from .style import COLUMN_WIDTH, TEXT_WIDTH, freeze_layout, new_figure, publication_style
-from .ticks import set_log_ticks
+from .files import real_array
+from .style import COLUMN_WIDTH, TEXT_WIDTH, freeze_layout, new_figure, publication_style, set_log_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from .arrays import real_array
-from .style import BLACK, BLUE, COLUMN_WIDTH, GREY, ORANGE, VERMILLION, freeze_layout, new_figure, publication_style
-from .ticks import set_log_ticks
+from .files import real_array
+from .style import (
+    BLACK,
+    BLUE,
+    COLUMN_WIDTH,
+    GREY,
+    ORANGE,
+    VERMILLION,
+    freeze_layout,
+    new_figure,
+    publication_style,
+    set_log_ticks,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

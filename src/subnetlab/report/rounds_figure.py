@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..figures.changes import find_changes
+from ..figures.trajectory import find_changes
 from .controls import slider, tick
 from .figure import Figure, Key
 from .markup import Markup, joined, text

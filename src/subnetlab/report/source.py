@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from ..training import TrainingRun
 
-
 _NUMBER = (int, float, type(None))  # None stands for what is not finite
 _OF_A_VERDICT: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("figure", "claim", "measure", "protocol", "outcome"), (str,)),
@@ -181,7 +180,7 @@ def _read_json(path: Path, empty: Any) -> Any:
 
 
 def _read_verdicts(path: Path) -> list[Mapping[str, Any]]:
-    """Return verdicts as `reproduction.claims.Verdict.as_row` wrote them.
+    """Return verdicts as `reproduction.claims.ClaimVerdict.as_row` wrote them.
 
     Raises
     ------

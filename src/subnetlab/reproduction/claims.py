@@ -1,34 +1,37 @@
-"""The claims that Section 5 makes of Figures 2a, 2b and 2c, each as a statistic that is positive where it is true."""
+"""The claims that Section 5 makes of Figures 2a, 2b and 2c, each as a statistic that is positive where it is true.
+
+A statistic is one number per seed; the verdict follows from its interval over seeds.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from ..atomic import atomic_file
-from .grids import MEASURES
-from .statistics import Interval, Outcome, interval, log_slope, outcome, rank_agreement
+from ..atomic import atomic_file, csv_text
+from .results import MEASURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ..core.arrays import FloatArray
-    from .grids import ErrorGrid
+    from .results import ErrorGrid
 
     Reading = Callable[..., FloatArray]  # of an `ErrorGrid`: a measure and rounds to errors (S, R, C)
 
 ROWS, COLUMNS = 1, 2  # axes of errors (S, R, C)
+Outcome: TypeAlias = Literal["HOLDS", "FAILS", "UNDECIDED"]
+CONFIDENCE = 0.95
+MOST = 0.5  # agreement from which on most comparisons go one way: three of four
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ClaimVerdict:
     """One claim, tested on one measure.
 
     Parameters
@@ -62,7 +65,7 @@ class Verdict:
         return {**row, **{k: v if math.isfinite(v) else None for k, v in numbers.items()}, "seeds": self.effect.seeds}
 
 
-def dynamics_verdicts(sampled: FloatArray, local: FloatArray, full: FloatArray) -> list[Verdict]:
+def dynamics_verdicts(sampled: FloatArray, local: FloatArray, full: FloatArray) -> list[ClaimVerdict]:
     """Judge the three kinds of change of Figure 2a.
 
     Parameters
@@ -93,7 +96,7 @@ def dynamics_verdicts(sampled: FloatArray, local: FloatArray, full: FloatArray) 
     ]
 
 
-def bernoulli_verdicts(grid: ErrorGrid, *, rounds: int) -> list[Verdict]:
+def bernoulli_verdicts(grid: ErrorGrid, *, rounds: int) -> list[ClaimVerdict]:
     """Judge Figure 2b: the error falls with xi at fixed p, and with p at fixed xi."""
     claims = {
         "error falls as the selection probability grows, at fixed p": (COLUMNS, -1.0),
@@ -102,7 +105,7 @@ def bernoulli_verdicts(grid: ErrorGrid, *, rounds: int) -> list[Verdict]:
     return _grid_verdicts("2b", claims, {"final rounds": grid.final}, rounds)
 
 
-def categorical_verdicts(grid: ErrorGrid, *, rounds: int) -> list[Verdict]:
+def categorical_verdicts(grid: ErrorGrid, *, rounds: int) -> list[ClaimVerdict]:
     """Judge Figure 2c: the error rises with p, and with tau; at equal rounds and at equal local steps."""
     claims = {
         "error rises as the number of subnetworks grows, at fixed tau": (ROWS, 1.0),
@@ -114,19 +117,15 @@ def categorical_verdicts(grid: ErrorGrid, *, rounds: int) -> list[Verdict]:
 
 def write_verdicts(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write the records of verdicts as CSV, one line each."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
     with atomic_file(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(csv_text(rows[0], ([row[name] for name in rows[0]] for row in rows)).encode())
 
 
 def _grid_verdicts(
     figure: str, claims: dict[str, tuple[int, float]], protocols: dict[str, Reading], rounds: int
-) -> list[Verdict]:
+) -> list[ClaimVerdict]:
     """Judge each claim (an axis, and +1 where the error rises along it) by each protocol and measure."""
-    verdicts: list[Verdict] = []
+    verdicts: list[ClaimVerdict] = []
     for (claim, (axis, direction)), (protocol, read) in itertools.product(claims.items(), protocols.items()):
         for measure, name in MEASURES.items():
             errors = read(measure, rounds=rounds)
@@ -146,6 +145,102 @@ def _grid_verdicts(
 
 def _verdict(
     figure: str, claim: str, measure: str, protocol: str, effect_of: str, per_seed: FloatArray, agreement: float
-) -> Verdict:
+) -> ClaimVerdict:
     effect = interval(per_seed)
-    return Verdict(figure, claim, measure, protocol, effect_of, effect, agreement, outcome(effect, agreement))
+    return ClaimVerdict(figure, claim, measure, protocol, effect_of, effect, agreement, outcome(effect, agreement))
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with its 95% interval (Student's t); of one seed the interval is infinite."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+
+
+def interval(per_seed: FloatArray) -> Interval:
+    """Return the mean of one number per seed and its 95% interval.
+
+    Examples
+    --------
+    >>> interval(np.array([1.0, 1.0, 1.0]))
+    Interval(mean=1.0, low=1.0, high=1.0, seeds=3)
+    """
+    from scipy.stats import t
+
+    count = len(per_seed)
+    mean = float(np.mean(per_seed))
+    if count < 2:
+        return Interval(mean, -np.inf, np.inf, count)
+    half = float(t.ppf((1 + CONFIDENCE) / 2, count - 1) * np.std(per_seed, ddof=1) / np.sqrt(count))
+    return Interval(mean, mean - half, mean + half, count)
+
+
+def outcome(effect: Interval, agreement: float) -> Outcome:
+    """Return HOLDS, FAILS or UNDECIDED.
+
+    Parameters
+    ----------
+    effect : Interval
+        A log ratio of errors over seeds, positive where the claim is true.
+    agreement : float
+        In [-1, 1]: the share of single comparisons that are as claimed minus the share that are the other way
+        round. A trend that half of the comparisons contradict is no law, whatever its mean.
+    """
+    if effect.low > 0 and agreement >= MOST:
+        return "HOLDS"
+    return "FAILS" if effect.high < 0 and agreement <= -MOST else "UNDECIDED"
+
+
+def log_slope(errors: FloatArray, axis: int) -> FloatArray:
+    """Return the least-squares slope of log(error) per position along an axis, averaged over the other one.
+
+    Diverged cells (infinite errors) are left out; a line with fewer than two others has no slope; NaN
+    where no line has one.
+
+    Parameters
+    ----------
+    errors : ndarray, shape (S, R, C)
+    axis : int
+        1 for rows, 2 for columns.
+
+    Returns
+    -------
+    ndarray, shape (S,)
+
+    Examples
+    --------
+    >>> log_slope(np.exp([[[0.0, 0.5, 1.0]]]), axis=2)
+    array([0.5])
+    """
+    along = np.moveaxis(errors, axis, -1)
+    position = np.arange(along.shape[-1])
+    slopes = np.full(along.shape[:-1], np.nan)
+    for line in np.ndindex(*along.shape[:-1]):
+        known = np.isfinite(along[line])
+        if known.sum() > 1:
+            slopes[line] = np.polyfit(position[known], np.log(along[line][known]), 1)[0]
+    lines = np.isfinite(slopes).sum(axis=1)
+    return np.divide(np.nansum(slopes, axis=1), lines, out=np.full(len(lines), np.nan), where=lines > 0)
+
+
+def rank_agreement(errors: FloatArray, axis: int) -> float:
+    """Return Kendall's tau between the error and the position along an axis, averaged over everything else.
+
+    +1: the error rises at every step along the axis, -1: it falls. A tie (two diverged cells) counts as 0. NaN on an
+    axis of one place.
+
+    Examples
+    --------
+    >>> rank_agreement(np.array([[[1.0, 2.0, 4.0]]]), axis=2)
+    1.0
+    """
+    along = np.moveaxis(errors, axis, -1)
+    if along.shape[-1] < 2:
+        return float("nan")
+    first, second = np.triu_indices(along.shape[-1], k=1)
+    rises = along[..., second] > along[..., first]
+    falls = along[..., second] < along[..., first]
+    return float(np.mean(rises) - np.mean(falls))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..study.result import CellResult
-    from .claims import Verdict
+    from .claims import ClaimVerdict
     from .settings import ReproductionSettings
 
 
@@ -68,7 +68,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Figure:
+class PaperFigure:
     """One figure; its plan is the file of its name in `subnetlab.reproduction.plans`.
 
     Parameters
@@ -80,4 +80,4 @@ class Figure:
     """
 
     axes: tuple[str, ...]
-    draw: Callable[[Material], list[Verdict]]
+    draw: Callable[[Material], list[ClaimVerdict]]

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .claims import dynamics_verdicts
-from .figure import Figure
+from .figure import PaperFigure
 from .results import dynamics
 
 if TYPE_CHECKING:
-    from .claims import Verdict
+    from .claims import ClaimVerdict
     from .figure import Material
 
 
-def draw(material: Material) -> list[Verdict]:
+def draw(material: Material) -> list[ClaimVerdict]:
     """Draw the error inside the rounds, over seeds or over the subnetworks of the first seed, and judge it."""
     from ..figures.dynamics import draw_dynamics  # with matplotlib, which the table of figures need not load
     from ..figures.files import save_figure
@@ -38,4 +38,4 @@ def draw(material: Material) -> list[Verdict]:
     return dynamics_verdicts(means[:, :shown, 0], means[:, :shown, 1:], full[:, : shown + 1])
 
 
-FIGURE = Figure(axes=("seed",), draw=draw)
+FIGURE = PaperFigure(axes=("seed",), draw=draw)

@@ -1,4 +1,4 @@
-"""Heatmaps of training errors over the number of subnetworks and one more setting."""
+"""Figures 2b and 2c: the error over the number of subnetworks and one more setting, as heatmaps."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .grids import MEASURES
+from .claims import bernoulli_verdicts, categorical_verdicts
+from .figure import PaperFigure
+from .results import MEASURES, error_grid
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
+    from .claims import ClaimVerdict
     from .figure import Material
-    from .grids import ErrorGrid, Measure
+    from .results import ErrorGrid, Measure
 
 _ROWS = "number of subnetworks $p$"
 
@@ -60,3 +63,25 @@ def _mean(grid: ErrorGrid, measure: Measure, rounds: int) -> FloatArray:
     """Return the mean over seeds; a cell with a diverged seed has none and is NaN."""
     mean = grid.final(measure, rounds=rounds).mean(axis=0)
     return np.where(np.isfinite(mean), mean, np.nan)
+
+
+def draw_2b(material: Material) -> list[ClaimVerdict]:
+    """Draw the heatmap over p and xi, Bernoulli masks, and judge the claims made of it."""
+    s = material.settings
+    grid = error_grid(material.cells, material.results, s.bernoulli_subnetworks, s.bernoulli_selection_probs)
+    title = rf"Bernoulli masks, $\tau = {s.bernoulli_local_steps}$"
+    write_heatmaps(material, grid, stem="figure_2b", column_label=r"selection probability $\xi$", title=title)
+    return bernoulli_verdicts(grid, rounds=s.final_rounds)
+
+
+def draw_2c(material: Material) -> list[ClaimVerdict]:
+    """Draw the heatmap over p and tau, categorical masks, and judge the claims made of it."""
+    s = material.settings
+    grid = error_grid(material.cells, material.results, s.categorical_subnetworks, s.categorical_local_steps)
+    label = r"number of local steps $\tau$"
+    write_heatmaps(material, grid, stem="figure_2c", column_label=label, title="Categorical masks")
+    return categorical_verdicts(grid, rounds=s.final_rounds)
+
+
+FIGURE_2B = PaperFigure(axes=("seed", "n_subnetworks", "selection_prob"), draw=draw_2b)
+FIGURE_2C = PaperFigure(axes=("seed", "n_subnetworks", "local_steps"), draw=draw_2c)

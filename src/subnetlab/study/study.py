@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections import Counter
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atomic import atomic_file, refuse_foreign
+from ..atomic import atomic_file, csv_text, refuse_foreign
 from ..datasets import default_rows
 from .cell import ADDED
 from .reading import StoredCell, read_cells
@@ -247,11 +246,8 @@ def _attribute(value: Any) -> Any:
 def _csv(study: Study, curves: bool) -> bytes:
     """Return one line per cell; floats in full precision, None as nothing."""
     rows = study.records()
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _columns(rows), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode(errors="backslashreplace")
+    columns = _columns(rows)
+    return csv_text(columns, ([row.get(name) for name in columns] for row in rows)).encode(errors="backslashreplace")
 
 
 def _arrow() -> tuple[Any, Any]:
