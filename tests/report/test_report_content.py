@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.report.figure import script_data
-from subnetlab.report.grid import Entry, build_grid
-from subnetlab.report.grid_numbers import curve_numbers, curve_rounds, final_numbers
+from subnetlab.report.grid import Entry, build_grid, curve_numbers, curve_rounds, final_numbers
 from subnetlab.report.markup import lettered, table, text
+from subnetlab.report.page import script_data
 from subnetlab.report.rounding import compact, spread, stretches
 from subnetlab.study.data import DatasetSpec, StudyData
 from subnetlab.study.result import CellResult

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from subnetlab.cli.reproduce import verdicts_text
-from subnetlab.report.outcome_table import outcome_table
+from subnetlab.report.tables import outcome_table
 from subnetlab.reproduction.claims import bernoulli_verdicts, categorical_verdicts, dynamics_verdicts
 from subnetlab.reproduction.results import MEASURES, ErrorGrid
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .figure import Figure, Key
 from .markup import Markup, text
+from .page import Key, PageFigure
 from .rounding import compact, shown, spread
 from .style import AGGREGATED, BOUND, PREDICTED, QUIET, REPAIRED
 from .theory_charts import bound_chart
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MOST_POINTS = 400
 
 
-def bound_figure(verdict: Verdict) -> Figure:
+def bound_figure(verdict: Verdict) -> PageFigure:
     """Return the figure."""
     paper, repaired = verdict.promises[verdict.theorem]
     measured, prediction = verdict.measured, verdict.prediction
@@ -46,7 +46,7 @@ def bound_figure(verdict: Verdict) -> Figure:
         keys["measured"] = Key("square", AGGREGATED, text("measured before and after training; no more was recorded"))
     drawn = [key for name, key in keys.items() if curves[name] is not None]
     initial = float(measured[0])
-    return Figure(
+    return PageFigure(
         "bound",
         "static",
         {"bound": bound_chart(rows, compact(initial) if initial > 0 else None)},

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .figure import Figure, Key
 from .markup import text
+from .page import Key, PageFigure
 from .rounding import compact, shown
 from .style import LOCAL, SAMPLING
 from .theory_charts import eigenvalue_chart
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..theory.verdict import Verdict
 
 
-def eigenvalue_figure(verdict: Verdict) -> Figure:
+def eigenvalue_figure(verdict: Verdict) -> PageFigure:
     """Return the figure."""
     found, lambda_0 = verdict.eigenvalues, verdict.setting.smallest_eigenvalue
     names = [f"weights after round {k}" if k else "initial weights" for k in map(int, found.weight_rounds)]
@@ -35,4 +35,4 @@ def eigenvalue_figure(verdict: Verdict) -> Figure:
     )
     keys = [Key("triangle", SAMPLING, text(names[0])), *(Key("circle", LOCAL, text(name)) for name in names[1:])]
     levels = {"λ₀": compact(lambda_0), "λ₀/2": compact(lambda_0 / 2)}
-    return Figure("eigenvalue", "static", {"eigenvalue": eigenvalue_chart(rows, levels)}, {}, caption, keys=keys)
+    return PageFigure("eigenvalue", "static", {"eigenvalue": eigenvalue_chart(rows, levels)}, {}, caption, keys=keys)

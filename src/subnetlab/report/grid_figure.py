@@ -1,25 +1,130 @@
-"""The figure of a grid of runs: a heatmap with controls, joined to the curves of the chosen cell."""
+"""The figure of a grid of runs: a heatmap with controls, joined to the curves of the chosen cell.
+
+The page's script fills the charts' data by name (component "explorer" in assets/page.js).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .cell_charts import curve_chart, heatmap_chart
-from .controls import choice, slider, tick
-from .figure import Figure, Key
-from .grid_numbers import MEASURES, curve_numbers, curve_rounds, final_numbers, status_letters
-from .markup import Markup, joined, text
-from .style import AGGREGATED, BOUND, INK, LOCAL, PREDICTED, SAMPLING
+import altair as alt
+
+from .grid import MEASURES, curve_numbers, curve_rounds, final_numbers, status_letters
+from .markup import Markup, choice, joined, slider, text, tick
+from .page import Key, PageFigure
+from .style import AGGREGATED, BOUND, HEAT, INK, LOCAL, PREDICTED, SAMPLING, SHORT, error_axis, log_scale, round_axis
 
 if TYPE_CHECKING:
     from .cell_theory import GridTheory
     from .grid import Axis, CellGrid
 
+
+ACROSS, UP = "{across}", "{up}"
+_COLOURS = {"sampled": SAMPLING, "local": LOCAL, "full": AGGREGATED}
 _ACROSS = ("selection_prob", "local_steps", "step_size", "width", "init_scale")  # preferred, in order
 _UP = ("n_subnetworks", *_ACROSS)
 
 
-def grid_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup, *, last_rounds: int | None) -> Figure:
+def heatmap_chart(rows: int) -> alt.TopLevelMixin:
+    """Return the chart of one number per cell.
+
+    Parameters
+    ----------
+    rows : int
+        The most rows that it will have, for its height.
+
+    Notes
+    -----
+    Data: "cells" (column, row, value, label, pale, shown) and "chosen" (column, row). Signals: columns, rows (what
+    stands on the axes, in order), low, high (the scale), font. The script puts titles in place of `ACROSS` and `UP`.
+    """
+    columns = alt.Scale(domain=alt.ExprRef("columns"), paddingInner=0.03, paddingOuter=0)
+    upwards = alt.Scale(domain=alt.ExprRef("rows"), paddingInner=0.03, paddingOuter=0)
+    flat = alt.Axis(labelAngle=0, domain=False, ticks=False, labelPadding=6)
+    x = alt.X("column:O", title=ACROSS, scale=columns, axis=flat, sort=None)
+    y = alt.Y("row:O", title=UP, scale=upwards, axis=flat, sort=None)
+    cells = alt.Chart(alt.NamedData("cells"))
+    squares = cells.mark_rect().encode(
+        x,
+        y,
+        color=alt.Color(
+            "value:Q",
+            title="training error",
+            scale=alt.Scale(type="log", scheme=HEAT, domain=[alt.ExprRef("low"), alt.ExprRef("high")], nice=False),
+            legend=alt.Legend(orient="top", gradientLength=180, gradientThickness=9, labelExpr=SHORT, tickCount=4),
+        ),
+        tooltip=[
+            alt.Tooltip("column:O", title="across"),
+            alt.Tooltip("row:O", title="up"),
+            alt.Tooltip("shown:N", title="error"),
+        ],
+    )
+    # a cell without a number has the colour of the page behind it and a sign in it
+    empty = cells.transform_filter("!isValid(datum.value)").mark_rect(color="var(--raised)").encode(x, y)
+    numbers = cells.mark_text(fontSize=alt.ExprRef("font")).encode(
+        x,
+        y,
+        text="label:N",
+        color=alt.Color(
+            "pale:N",
+            legend=None,
+            scale=alt.Scale(domain=["yes", "no", "none"], range=["#ffffff", "#111111", "var(--quiet)"]),
+        ),
+    )
+    chosen = (
+        alt.Chart(alt.NamedData("chosen"))
+        .mark_rect(fill=None, stroke=SAMPLING, strokeWidth=3, strokeJoin="round")
+        .encode(x, y)
+    )
+    names = [alt.param(name=name, value=[""]) for name in ("columns", "rows")]
+    scale = [alt.param(name="low", value=1), alt.param(name="high", value=10)]
+    layers = alt.layer(empty, squares, numbers, chosen).resolve_scale(color="independent")
+    return layers.add_params(*names, *scale, alt.param(name="font", value=11)).properties(
+        width="container", height=max(170, min(420, 36 * rows))
+    )
+
+
+def curve_chart() -> alt.TopLevelMixin:
+    """Return the chart of the chosen cell's errors against the round.
+
+    Data: "lines" (round, error, measure, width), "band" (round, low, high), "predicted" and "bound" (round, error),
+    "final" (round, error).
+    """
+    x = alt.X("round:Q", title="round", scale=alt.Scale(nice=False, zero=False), axis=round_axis())
+    y = alt.Y("error:Q", title="training error", scale=log_scale(), axis=error_axis())
+    band = (
+        alt.Chart(alt.NamedData("band"))
+        .mark_area(color="var(--band)", opacity=0.28)
+        .encode(x, y=alt.Y("low:Q", scale=log_scale()), y2="high:Q")
+    )
+    lines = (
+        alt.Chart(alt.NamedData("lines"))
+        .mark_line()
+        .encode(
+            x,
+            y,
+            stroke=alt.Stroke(
+                "measure:N", legend=None, scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
+            ),
+            strokeWidth=alt.StrokeWidth("width:Q", legend=None, scale=None),
+            opacity=alt.Opacity("opacity:Q", legend=None, scale=None),
+        )
+    )
+    predicted = (
+        alt.Chart(alt.NamedData("predicted"))
+        .mark_line(color=PREDICTED, strokeWidth=1.6, strokeDash=[5, 3])
+        .encode(x, y)
+    )
+    bound = alt.Chart(alt.NamedData("bound")).mark_line(color=BOUND, strokeWidth=1.8, strokeDash=[2, 3]).encode(x, y)
+    final = (
+        alt.Chart(alt.NamedData("final"))
+        .mark_point(filled=False, stroke=INK, strokeWidth=2, size=70)
+        .encode(x, y, tooltip=alt.Tooltip("error:Q", title="in the heatmap", format=".4g"))
+    )
+    return alt.layer(band, lines, predicted, bound, final).properties(width="container", height=320)
+
+
+def grid_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup, *, last_rounds: int | None) -> PageFigure:
     """Return the figure.
 
     Parameters
@@ -54,7 +159,7 @@ def grid_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup, *, 
         charts["heatmap"] = heatmap_chart(max(len(axis.values) for axis in grid.axes) if up is not None else 1)
     if len(rounds):
         charts["curve"] = curve_chart()
-    return Figure(
+    return PageFigure(
         name,
         "explorer",
         charts,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .markup import Markup, table, text
-from .outcome_table import outcome_mark
 from .rounding import shown
+from .tables import outcome_mark
 
 if TYPE_CHECKING:
     from ..theory.record import Promise

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..reproduction.settings import ReproductionSettings, reasons
-from .cell_tables import matrix_tables
 from .cell_theory import GridTheory
 from .grid import CellGrid, Entry, build_grid
 from .grid_figure import grid_figure, theory_said
 from .markup import Markup, definitions, joined, lettered, paragraph, table, text
-from .outcome_table import outcome_table
 from .page import Page, Section
 from .provenance import ROUNDED, data_origin
 from .rounds_figure import InsideRounds, rounds_figure
 from .study_page import entries_of
+from .tables import matrix_tables, outcome_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

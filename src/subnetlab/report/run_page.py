@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .law import law_text
 from .markup import Markup, definitions, folded, joined, paragraph, table, text
-from .measure_figures import after_rounds_figure, measure_figures
-from .page import Page, Section
+from .page import Page, PageFigure, Section
 from .provenance import ROUNDED, data_origin, plain, run_settings
-from .rounding import finite, shown, spread
+from .rounding import compact, finite, shown, spread
 from .rounds_figure import InsideRounds, rounds_figure
+from .theory_charts import measure_chart
 from .theory_part import judge, theory_sections
 
 if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
     from ..history import History
     from ..theory.prediction import Prediction
     from ..training import TrainingRun
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
 
 _TABLE_ROWS = 50
 _GATHERED = ("workers", "bytes_per_round")  # what `launch` adds
+_MOST_POINTS = 1000
+# by the name in `History`: the axis, whether it is logarithmic, what is seen
+_MEASURES = {
+    "validation_error": ("validation error", True, "The error of the whole network on rows that are not trained on."),
+    "pattern_change": (
+        "share of activation patterns",
+        False,
+        "The share of activation patterns that differ from the start of training. The lazy regime, in which prediction "
+        "and theory live, needs it to be small.",
+    ),
+    "weight_movement": ("largest movement", False, "How far the neuron that moved most is from its initial weights."),
+}
 
 
 def run_page(source: RunSource) -> Page:
@@ -127,3 +140,30 @@ def _settings(source: RunSource) -> Markup:
             paragraph(text(ROUNDED), "note"),
         ]
     )
+
+
+def after_rounds_figure(history: History) -> PageFigure:
+    """Return the figure of the error after each aggregation, for runs that recorded no other."""
+    chart = measure_chart(_points(history.full_error, log=True), "|y−u|² of the whole network", log=True)
+    caption = text("The error of the whole network before round 0 and after each aggregation.")
+    return PageFigure("after", "static", {"after": chart}, {}, caption)
+
+
+def measure_figures(history: History) -> Markup:
+    """Return the figures of what else was recorded, or nothing."""
+    figures: list[Markup] = []
+    for name, (title, log, caption) in _MEASURES.items():
+        values = getattr(history, name)
+        if values is not None and np.isfinite(values).any():
+            chart = measure_chart(_points(values, log=log), title, log=log)
+            figures.append(PageFigure(name.replace("_", "-"), "static", {"line": chart}, {}, text(caption)).markup())
+    return joined(figures)
+
+
+def _points(values: FloatArray, *, log: bool) -> list[dict[str, Any]]:
+    kept = (int(k) for k in spread(len(values), _MOST_POINTS))
+    return [
+        {"round": k, "value": compact(values[k])}
+        for k in kept
+        if np.isfinite(values[k]) and not (log and values[k] <= 0)
+    ]

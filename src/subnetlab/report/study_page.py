@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..study.table import varying
-from .cell_tables import record_table
 from .cell_theory import GridTheory
 from .grid import NAMES, Entry, build_grid
 from .grid_figure import grid_figure
 from .markup import Markup, definitions, joined, paragraph, table, text
 from .page import Page, Section
 from .provenance import ROUNDED, plain
+from .tables import record_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import altair as alt
+
 from ..figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION
 
 PURPLE = "#CC79A7"  # of Okabe and Ito's colours the one that figures/ leave: what is predicted
@@ -31,6 +33,10 @@ _LIGHT = {
 _DARK = {"sampling": "#F08A4B", "local": SKY, "predicted": PURPLE, "bound": ORANGE, "repaired": "#35C79D"}
 
 CHART_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+_PLAIN = "datum.value == 0 || (1e-3 <= datum.value && datum.value < 1e4)"
+# Vega's words for a number that is short, however large or small
+SHORT = f"{_PLAIN} ? format(datum.value, '~g') : replace(format(datum.value, '~e'), '+', '')"
+_WHOLE = "datum.value % 1 ? '' : format(datum.value, 'd')"
 
 
 def colour_variables() -> str:
@@ -72,3 +78,18 @@ def chart_config() -> dict[str, Any]:
 
 def _declarations(colours: dict[str, str]) -> str:
     return " ".join(f"--{name}: {value};" for name, value in colours.items())
+
+
+def round_axis() -> alt.Axis:
+    """Return an axis of rounds with as many whole numbers as there is room for."""
+    return alt.Axis(labelExpr=_WHOLE, grid=False, tickCount=alt.ExprRef("ceil(width / 70)"))
+
+
+def error_axis(**more: Any) -> alt.Axis:
+    """Return an axis whose numbers are short, however large or small."""
+    return alt.Axis(labelExpr=SHORT, **more)
+
+
+def log_scale() -> alt.Scale:
+    """Return the scale of errors."""
+    return alt.Scale(type="log", nice=False, padding=6)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from .axes import error_axis, log_scale, round_axis
-from .style import AGGREGATED, BOUND, LOCAL, PREDICTED, QUIET, REPAIRED, SAMPLING
+from .style import AGGREGATED, BOUND, LOCAL, PREDICTED, QUIET, REPAIRED, SAMPLING, error_axis, log_scale, round_axis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

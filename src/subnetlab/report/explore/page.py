@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from html import escape
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-from ..figure import script_data
 from ..library import check_installed, vega
+from ..markup import Markup, choice, joined, slider, text
 from .settings import CONTROLS, ExploreSettings
 
 if TYPE_CHECKING:
@@ -34,13 +33,14 @@ def page_files(data: Dataset) -> dict[str, File]:
         If altair or vl-convert is not installed.
     """
     check_installed("explore")
-    from ..rounds_chart import INSIDE
+    from ..page import script_data
+    from ..rounds_figure import INSIDE
     from .charts import IN_THE_DARK, chart_specs
 
     assets = files("subnetlab.report.explore") / "assets"
     page = Template((assets / "explore.html").read_text(encoding="utf-8")).substitute(
-        headline=escape(f"{data.name}: {len(data.X):,} rows, {data.X.shape[1]} features, unit rows, full-batch steps"),
-        controls="\n".join(_control(control) for control in CONTROLS),
+        headline=text(f"{data.name}: {len(data.X):,} rows, {data.X.shape[1]} features, unit rows, full-batch steps"),
+        controls=joined(_control(control) for control in CONTROLS),
         page=script_data({"charts": chart_specs(), "stops": _stops(), "inside": INSIDE, "inTheDark": IN_THE_DARK}),
     )
     return {
@@ -55,17 +55,11 @@ def _stops() -> dict[str, list[float | str]]:
     return {control.name: list(control.stops) for control in CONTROLS}
 
 
-def _control(control: Control) -> str:
+def _control(control: Control) -> Markup:
     default = {field.name: field.default for field in fields(ExploreSettings)}[control.name]
-    label = escape(control.label) + (f" <i>{control.letter}</i>" if control.letter else "")
+    letter = [Markup(f"<i>{text(control.letter)}</i>")] if control.letter else []
+    label = joined([text(control.label), *letter], " ")
     at = control.stops.index(default)
     if all(isinstance(stop, str) for stop in control.stops):
-        options = "".join(
-            f'<option value="{stop}"{" selected" if stop == default else ""}>{stop}</option>' for stop in control.stops
-        )
-        return f'<label><span>{label}</span><select name="{control.name}">{options}</select></label>'
-    return (
-        f'<label><span>{label}</span><output id="{control.name}-value">{default}</output>'
-        f'<input type="range" name="{control.name}" min="0" max="{len(control.stops) - 1}" step="1" value="{at}"'
-        f' aria-valuetext="{default}"></label>'
-    )
+        return choice(control.name, label, [str(stop) for stop in control.stops], at)
+    return slider(control.name, label, len(control.stops), at, default)

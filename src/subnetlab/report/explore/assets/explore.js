@@ -21,7 +21,7 @@ let pause = 0;
 function settings() {
   const chosen = {};
   for (const control of form.elements) {
-    if (control.name) chosen[control.name] = control.type === "range" ? stops[control.name][control.value] : control.value;
+    if (control.name) chosen[control.name] = stops[control.name][control.value];
   }
   return chosen;
 }
@@ -30,18 +30,18 @@ function readAddress() {
   for (const [name, text] of new URLSearchParams(location.hash.slice(1))) {
     const control = form.elements[name];
     const at = stops[name] ? stops[name].findIndex((stop) => String(stop) === text) : -1;
-    if (control && at >= 0) control.value = control.type === "range" ? at : text;
+    if (control && at >= 0) control.value = at;
   }
 }
 
 function showValues() {
   for (const [name, value] of Object.entries(settings())) {
-    const shown = document.getElementById(`${name}-value`);
+    const shown = form.elements[name].closest("label").querySelector(".value");
     if (!shown) continue;
     shown.textContent = value;
     form.elements[name].setAttribute("aria-valuetext", value);
   }
-  const law = form.elements.masks.value;
+  const law = settings().masks;
   form.elements.n_subnetworks.disabled = law === "all";
   form.elements.selection_prob.disabled = law !== "bernoulli";
 }
