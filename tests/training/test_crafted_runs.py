@@ -85,6 +85,19 @@ def test_a_missing_array_is_refused_and_so_is_one_too_many(parts, tmp_path):
         load(tmp_path, meta, {**arrays, "surprise": np.ones(2)})
 
 
+def test_settings_that_every_version_wrote_must_be_there(parts, tmp_path):
+    """Those that came later have the value of before."""
+    meta, arrays = parts
+    later = {"loss", "learn_signs", "device"}
+    for name in meta["settings"]:
+        rest = {key: value for key, value in meta["settings"].items() if key != name}
+        if name in later:
+            assert load(tmp_path, {**meta, "settings": rest}, arrays).settings.loss == "squared"
+            continue
+        with pytest.raises(ArchiveError, match="is no run that subnetlab wrote"):
+            load(tmp_path, {**meta, "settings": rest}, arrays)
+
+
 @pytest.mark.parametrize("engine", ["reference", "primal", "dual", "minibatch", "event", "lookup"])
 def test_a_state_that_is_not_the_engines_is_refused_when_training_goes_on(parts, tmp_path, engine):
     """Of another name, shape or kind, in any array: told before a round is run."""

@@ -76,7 +76,7 @@ class GridTheory:
     def _of(self, entry: Entry) -> CellTheory:
         cell, eta = Cell.from_settings(entry.settings), _eta(entry)
         data = self._data.get(cell.dataset, "")
-        if isinstance(data, str) or eta is None or cell.loss != "squared" or cell.learn_signs:
+        if isinstance(data, str) or eta is None or cell.beyond_the_paper():
             return _SILENT
         at = (cell.dataset, cell.width, cell.init_scale)
         try:

@@ -22,10 +22,8 @@ def judge(run: TrainingRun) -> tuple[Verdict | None, str]:
     """Return the theory's verdict on a run, or None and the reason."""
     if run.history.rounds == 0:
         return None, "the run completed no round"
-    if run.settings.loss != "squared":
-        return None, f"the theory is about the squared loss, the run's is {run.settings.loss}"
-    if run.settings.learn_signs:
-        return None, "the theory keeps the output weights fixed, the run trained them"
+    if reason := run.settings.beyond_the_paper():
+        return None, reason
     if len(run.data.X) > _MOST_ROWS:
         return None, f"{len(run.data.X)} rows would make it slow; subnetlab theory does it"
     try:

@@ -117,10 +117,10 @@ class Cell(RunOptions):
         if self.compare is not None:
             checks.one_of("Cell", "compare", self.compare, COMPARISONS)
         self.check("Cell")
-        if self.step_size == "theory" and (self.loss != "squared" or self.learn_signs):
+        if self.step_size == "theory" and (reason := self.beyond_the_paper()):
             raise ValueError(
-                f"Cell: step_size must be a number or 'auto' with loss {self.loss!r} and learn_signs "
-                f"{self.learn_signs}, got 'theory', which covers the squared loss and fixed signs only"
+                f"Cell: step_size must be a number or 'auto', got 'theory', which covers the squared loss and fixed "
+                f"signs only: {reason}"
             )
         self.scheme()
 

@@ -83,6 +83,12 @@ class RunOptions:
             learn_signs=checks.flag(owner, "learn_signs", self.learn_signs),
         )
 
+    def beyond_the_paper(self) -> str:
+        """Return why the paper's theorems are not about a run with these options; empty if they are."""
+        if self.loss != "squared":
+            return f"the theory is about the squared loss, the run's is {self.loss}"
+        return "the theory keeps the output weights fixed, the run trained them" if self.learn_signs else ""
+
     def problem(
         self,
         X: FloatArray,

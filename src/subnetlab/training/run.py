@@ -238,6 +238,8 @@ def _from_archive(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Traini
         group("comparison"),
         scheme_from_record(meta["scheme"], group("masks")),
     )
+    if missing := {"seed", "engine", "dtype", "record"} - settings.keys():
+        raise ValueError(f"settings must hold {', '.join(sorted(missing))}")
     check_arrays(arrays, {"tau": scheme.local_steps, "p": scheme.masks.n_subnetworks})
     return TrainingRun(
         network=ShallowReLU(**group("network")),
