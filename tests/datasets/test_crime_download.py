@@ -11,7 +11,7 @@ import pytest
 from subnetlab.datasets import DatasetNotFoundError, fetch, load_dataset
 from subnetlab.datasets.crime import source
 from subnetlab.datasets.crime.content import parse_crime
-from subnetlab.datasets.errors import DownloadError
+from subnetlab.datasets.fetch import DownloadError
 
 
 @pytest.fixture

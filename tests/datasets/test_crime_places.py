@@ -73,7 +73,7 @@ def test_an_empty_place_is_passed_over_with_a_word(accepted, tmp_path, monkeypat
 @pytest.mark.filterwarnings("default")
 def test_a_mistyped_folder_is_said_by_every_command(accepted, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SUBNETLAB_DATA", str(tmp_path / "nowhere"))
-    monkeypatch.setattr("subnetlab.datasets.auto.load_crime", partial(load_crime, download=False))
+    monkeypatch.setattr("subnetlab.datasets.table.load_crime", partial(load_crime, download=False))
     for command in (["data"], ["train", "--m", "20", "--rounds", "1", "--quiet", "--out", str(tmp_path / "run")]):
         assert main(command) == 0
         note = f"subnetlab {command[0]}: note: load_dataset: SUBNETLAB_DATA='{tmp_path / 'nowhere'}' does not exist; "

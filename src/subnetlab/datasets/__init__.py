@@ -6,9 +6,9 @@ One dataset is one file here and one line in `table`. Imports nothing of ours bu
 from .collinear import CollinearRows, collinear_rows
 from .dataset import Dataset
 from .describe import crime_places, describe, fashion_mnist_places, headline, list_datasets, notes
-from .errors import DatasetNotFoundError, DatasetWarning
-from .load import default_rows, load_dataset
+from .load import DatasetWarning, default_rows, load_dataset
 from .preprocessing import Preprocessing
+from .search import DatasetNotFoundError
 from .table import check_numeric_targets
 
 __all__ = [

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from .errors import DownloadError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
 _TIMEOUT = 15.0  # seconds to connect, and between two packets
+
+
+class DownloadError(OSError):
+    """No mirror gave the file."""
 
 
 def fetch_first(mirrors: Sequence[str], parse: Callable[[bytes, str], T]) -> tuple[str, T]:

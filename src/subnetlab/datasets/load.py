@@ -12,8 +12,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.randomness import Purpose, permutation
-from .errors import DatasetWarning
-from .files.table import READERS
+from .files.source import READERS
 from .prepare import prepare, take_as_is
 from .preprocessing import Preprocessing
 from .table import DATASETS, OWN_FILE, DatasetEntry
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
     from .dataset import Dataset
 
 _OWNER = "load_dataset"
+
+
+class DatasetWarning(UserWarning):
+    """Data that are not what the user may take them for; nothing else of a call is changed by it."""
 
 
 def load_dataset(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from ..input_file import why_unusable
-from .errors import DatasetNotFoundError, DownloadError
+from .fetch import DownloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,18 @@ CACHE_VARIABLE = "SUBNETLAB_CACHE"
 
 Kind: TypeAlias = Literal["path", "environment", "package", "cache"]
 T = TypeVar("T")
+
+
+class DatasetNotFoundError(FileNotFoundError):
+    """The file of a dataset is in none of its places and could not be downloaded.
+
+    Attributes
+    ----------
+    reasons : str
+        Why each place was of no use, without the advice that the message adds.
+    """
+
+    reasons: str = ""
 
 
 class Place(NamedTuple):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .auto import load_auto
-from .crime.source import load_crime
-from .diabetes import load_diabetes
-from .digits import load_digits
+from .crime.source import CRIME, load_crime
+from .embedded import load_diabetes, load_digits
 from .fashion_mnist import load_fashion_mnist
 from .files.source import load_file
+from .search import DatasetNotFoundError, environment_notice
 from .synthetic import load_synthetic
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     from .raw import RawTable
@@ -45,6 +45,21 @@ class DatasetEntry:
     summary: str
     generated: bool = False
     labels: bool = False
+
+
+def load_auto(*, path: str | os.PathLike[str] | None = None, impute: bool = False, download: bool = True) -> RawTable:
+    """Return the paper's data, or the embedded data with the reason.
+
+    A path that is given and a damaged file are no reason to fall back: they are errors of `load_crime`.
+    """
+    try:
+        table = load_crime(path=path, impute=impute, download=download)
+    except DatasetNotFoundError as error:
+        if path is not None:
+            raise
+        why = f"auto: the paper's crime data could not be had: {error.reasons}"
+        return replace(load_diabetes(), why=why, notices=environment_notice(CRIME, "diabetes"))
+    return replace(table, why=f"auto: the paper's data, found in {table.source['where']}")
 
 
 DATASETS: dict[str, DatasetEntry] = {

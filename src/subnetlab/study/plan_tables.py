@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.masks.naming import import_law
-from ..datasets.files.table import READERS
+from ..datasets.files.source import READERS
 from .cell import Cell
 from .data import DatasetSpec
 

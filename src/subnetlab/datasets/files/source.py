@@ -1,4 +1,4 @@
-"""A file of the user's as a raw table."""
+"""A file of the user's as a raw table, and the formats by the ending of its name."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ...input_file import open_input
-from ..errors import DatasetNotFoundError
 from ..raw import RawTable, content_sha256
+from ..search import DatasetNotFoundError
+from .arrays import read_npy, read_npz
 from .contents import identifiers
-from .table import READERS
+from .parquet import read_parquet
+from .text import read_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import IO
+
+    from .contents import FileContents
+
+READERS: dict[str, Callable[[IO[bytes], str | int | None, str], FileContents]] = {
+    ".csv": read_text,
+    ".tsv": read_text,
+    ".parquet": read_parquet,
+    ".npy": read_npy,
+    ".npz": read_npz,
+}
 
 
 def load_file(*, file: Path, target: str | int | None = None) -> RawTable:
