@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from subnetlab.reproduction.plans import read_plan
-from subnetlab.study import CellResult, Plan, Store, execute, open_study, run_cell
+from subnetlab.study import CellResult, Store, StudyPlan, execute, open_study, run_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ class OverheadReport:
 
 def measure(folder: Path, *, cells: int = 10_000, repeats: int = 3) -> OverheadReport:
     """Measure."""
-    plan = Plan.from_dict(
+    plan = StudyPlan.from_dict(
         {
             "dataset": {"name": "diabetes", "n_samples": 10},
             "settings": {
@@ -78,7 +78,7 @@ def alternate(folder: Path, *, repeats: int) -> dict[int, list[float]]:
     Its cells are those of Figure 2b at p = 4, xi = 0.4, at the paper's size: m = 4000, n = 100, K = 200, tau = 5.
     """
     settings = {"n_subnetworks": 4, "selection_prob": 0.4, "seed": list(range(CELLS_OF_FIGURE_2B))}
-    work = Plan.from_dict(read_plan("2b"), settings=settings, dataset={"name": "diabetes"})
+    work = StudyPlan.from_dict(read_plan("2b"), settings=settings, dataset={"name": "diabetes"})
     times: dict[int, list[float]] = {1: [], 2: []}
     for repeat in range(repeats):
         for jobs, seconds in times.items():

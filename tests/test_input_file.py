@@ -18,7 +18,7 @@ from subnetlab.input_file import (
     open_input,
     read_input_text,
 )
-from subnetlab.study.plan import Plan
+from subnetlab.study.plan import StudyPlan
 
 
 def read(path):
@@ -136,7 +136,7 @@ def test_what_a_file_may_unpack_to(unpacked, on_disk, limit):
 def loads(name):
     return {
         "data": lambda path: sl.load_dataset(path, target=0),
-        "plan": Plan.from_toml,
+        "plan": StudyPlan.from_toml,
         "run": sl.load_run,
         "study": sl.open_study,
         "report": lambda path: main(["report", str(path)]),

@@ -49,7 +49,7 @@ RULE = "must be the path of a file"
         (["theory", "no"], 1, f"subnetlab theory: load_run: path {RULE}, got 'no': nothing there"),
         (["theory", "a_file"], 1, "subnetlab theory: a_file: not a readable subnetlab-run file (it is no ZIP archive)"),
         (["study", "stats", "dir"], 2, "subnetlab study: no file 'stats'; did you mean 'subnetlab study status'?"),
-        (["study", "no.toml"], 1, f"subnetlab study: Plan.from_toml: path {RULE}, got 'no.toml': nothing there"),
+        (["study", "no.toml"], 1, f"subnetlab study: StudyPlan.from_toml: path {RULE}, got 'no.toml': nothing there"),
         (["study", "status", "no"], 1, "subnetlab study status: no/study.sqlite: there is no study here"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.cli.main import main
-from subnetlab.study import Plan
+from subnetlab.study import StudyPlan
 from subnetlab.study.result import CellResult, encode
 from subnetlab.study.store import Outcome, Store
 
@@ -98,7 +98,7 @@ def test_unreadable_files(run_folder, reproduction_folder, tmp_path, said):
 
 def a_study(folder, results):
     """A study of two cells with these results (None: not run)."""
-    plan = Plan.from_dict(
+    plan = StudyPlan.from_dict(
         {
             "dataset": {"name": "synthetic", "n_samples": 6},
             "settings": {"width": 10, "rounds": 4, "selection_prob": 0.5, "n_subnetworks": [1, 2]},

@@ -9,7 +9,7 @@ from subnetlab.cli.reproduce import FULL, QUICK, Options
 from subnetlab.reproduction.plans import figure_names, plan_name, read_plan
 from subnetlab.reproduction.settings import ReproductionSettings, plan_settings
 from subnetlab.reproduction.table import FIGURES, arranged, figure_plan, resolved
-from subnetlab.study import Cell, DatasetSpec, Plan
+from subnetlab.study import Cell, DatasetSpec, StudyPlan
 
 CRIME = DatasetSpec("crime", n_samples=100)
 DIABETES = DatasetSpec("diabetes", n_samples=20)
@@ -22,7 +22,7 @@ def test_every_figure_has_a_plan():
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_the_file_is_what_reproduce_runs_when_nothing_is_changed(figure):
-    shipped = Plan.from_dict(read_plan(figure))
+    shipped = StudyPlan.from_dict(read_plan(figure))
     assert figure_plan(figure, ReproductionSettings(CRIME, step_size=0.03)).cells == shipped.cells
 
 
@@ -93,5 +93,5 @@ def test_only_a_full_grid_can_be_arranged():
 def test_a_plan_as_text_and_back():
     plan = figure_plan("2b", resolved(Options(quick=True).settings()))
     assert plan.cells[0].dataset.name in ("crime", "diabetes")
-    again = Plan.from_dict(tomllib.loads(plan.to_toml()))
+    again = StudyPlan.from_dict(tomllib.loads(plan.to_toml()))
     assert (again.name, again.cells) == (plan.name, plan.cells)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import subnetlab.study.execution as execution
-from subnetlab.study import CellResult, Plan
+from subnetlab.study import CellResult, StudyPlan
 
 
 class WorkerDiedError(Exception):
@@ -57,7 +57,7 @@ def died():
 @pytest.fixture
 def small_plan():
     """Twelve cells of a few milliseconds each."""
-    return Plan.from_dict(
+    return StudyPlan.from_dict(
         {
             "dataset": {"name": "synthetic", "n_samples": 6},
             "settings": {

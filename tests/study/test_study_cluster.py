@@ -11,7 +11,7 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.cli.main import main
-from subnetlab.study import Counts, Plan, Store, execute, run_cell
+from subnetlab.study import Counts, Store, StudyPlan, execute, run_cell
 from subnetlab.study.workers import ClusterPool
 
 distributed = pytest.importorskip("distributed")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # dask has warnings of its o
 
 def cells(n=8):
     settings = {"width": 10, "rounds": 3, "selection_prob": 0.5, "engine": "reference", "seed": list(range(n))}
-    return Plan.from_dict({"dataset": {"name": "diabetes", "n_samples": 6}, "settings": settings}).cells
+    return StudyPlan.from_dict({"dataset": {"name": "diabetes", "n_samples": 6}, "settings": settings}).cells
 
 
 @pytest.fixture

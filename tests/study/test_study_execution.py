@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.study import Cell, CellResult, Counts, DatasetSpec, Plan, Store, StudyInterrupted, execute, run_cell
+from subnetlab.study import Cell, CellResult, Counts, DatasetSpec, Store, StudyInterrupted, StudyPlan, execute, run_cell
 from subnetlab.study.store import LOG
 
 LOSS_AND_SIGNS = [(loss, signs) for loss in ("squared", "logistic") for signs in ("False", "True")]
@@ -25,7 +25,7 @@ def messages(folder):
 
 def seeds(n, **settings):
     plan = {"width": 10, "rounds": 3, "selection_prob": 0.5, "seed": list(range(n)), **settings}
-    return Plan.from_dict({"dataset": {"name": "synthetic", "n_samples": 6}, "settings": plan}).cells
+    return StudyPlan.from_dict({"dataset": {"name": "synthetic", "n_samples": 6}, "settings": plan}).cells
 
 
 def test_results_are_those_of_train(tmp_path):
@@ -58,7 +58,7 @@ def test_what_is_varied_reaches_train(tmp_path, inline):
             {"compare": "linearized", "record": "rounds", "seed": [0, 1], "network_seed": "seed"},
         ],
     }
-    cells = Plan.from_dict(content, folder=tmp_path).cells
+    cells = StudyPlan.from_dict(content, folder=tmp_path).cells
     with Store(tmp_path / "out") as store:
         counts = execute(cells, store)
     assert counts == Counts(ok=6), messages(tmp_path / "out")
@@ -161,7 +161,7 @@ def _raising(error):
 
 def test_a_diverged_cell_is_a_result(tmp_path, inline):
     settings = {"width": 200, "rounds": 20, "selection_prob": 0.5, "seed": [0, 1], "step_size": [0.1, 1000.0]}
-    cells = Plan.from_dict({"dataset": {"name": "diabetes", "n_samples": 30}, "settings": settings}).cells
+    cells = StudyPlan.from_dict({"dataset": {"name": "diabetes", "n_samples": 30}, "settings": settings}).cells
     with Store(tmp_path) as store:
         assert execute(cells, store) == Counts(ok=2, diverged=2)
     table = sl.open_study(tmp_path).table().sel(step_size=1000.0)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from subnetlab.study import Plan, Store, StudyConflictError, claim_folder
+from subnetlab.study import Store, StudyConflictError, StudyPlan, claim_folder
 
 SETTINGS = {"width": 10, "rounds": 3, "selection_prob": 0.5, "seed": [0, 1]}
 
 
 def cells(**changes):
-    return Plan.from_dict({"dataset": {"name": "diabetes"}, "settings": SETTINGS | changes}).cells
+    return StudyPlan.from_dict({"dataset": {"name": "diabetes"}, "settings": SETTINGS | changes}).cells
 
 
 @pytest.mark.parametrize("change", [{"seed": [5, 6]}, {"seed": 7}, {"width": [10, 20]}, {"width": [20, 30]}, {}])
@@ -46,8 +46,8 @@ def test_nor_may_the_content_of_a_file(tmp_path):
     file.write_text("a,b,y\n1,2,3\n2,1,4\n")
     plan = {"dataset": {"name": str(file), "target": "y"}, "settings": SETTINGS}
     with Store(tmp_path / "out") as store:
-        claim_folder(store, Plan.from_dict(plan).cells)
+        claim_folder(store, StudyPlan.from_dict(plan).cells)
         file.write_text("a,b,y\n1,2,3\n2,1,5\n")
         _load.cache_clear()  # as in a new process
         with pytest.raises(StudyConflictError, match=r"mine.csv.*: there SHA-256 [0-9a-f]{12}, now [0-9a-f]{12}"):
-            claim_folder(store, Plan.from_dict(plan).cells)
+            claim_folder(store, StudyPlan.from_dict(plan).cells)

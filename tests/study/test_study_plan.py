@@ -2,7 +2,7 @@
 
 import pytest
 
-from subnetlab.study import Plan, PlanError
+from subnetlab.study import PlanError, StudyPlan
 
 GOOD = """
 name = "two laws"
@@ -27,7 +27,7 @@ local_steps = 5
 def plan_of(tmp_path, text):
     file = tmp_path / "plan.toml"
     file.write_text(text)
-    return Plan.from_toml(file)
+    return StudyPlan.from_toml(file)
 
 
 def test_a_plan_is_the_union_of_its_grids(tmp_path):
@@ -41,7 +41,7 @@ def test_a_plan_is_the_union_of_its_grids(tmp_path):
 def test_a_cell_in_two_grids_counts_once():
     grid = {"selection_prob": [0.5, 1.0]}
     settings = {"width": 5, "rounds": 1}
-    plan = Plan.from_dict({"dataset": {"name": "diabetes"}, "settings": settings, "grid": [grid, grid]})
+    plan = StudyPlan.from_dict({"dataset": {"name": "diabetes"}, "settings": settings, "grid": [grid, grid]})
     assert len(plan.cells) == 2
 
 
@@ -67,7 +67,7 @@ def test_a_list_setting_is_no_axis(tmp_path):
 
 def test_flags_take_the_place_of_the_files_settings(tmp_path):
     (tmp_path / "plan.toml").write_text(GOOD)
-    plan = Plan.from_toml(tmp_path / "plan.toml", settings={"width": [7]}, dataset={"n_samples": 5})
+    plan = StudyPlan.from_toml(tmp_path / "plan.toml", settings={"width": [7]}, dataset={"n_samples": 5})
     assert {(cell.width, cell.dataset.n_samples) for cell in plan.cells} == {(7, 5)}
 
 
@@ -114,7 +114,7 @@ def test_bad_plans_name_file_key_and_rule(tmp_path, old, new, message):
 @pytest.mark.parametrize("content", [{}, {"dataset": 3, "settings": {}}, {"dataset": [], "settings": {}}])
 def test_plans_without_substance(content):
     with pytest.raises(PlanError):
-        Plan.from_dict(content)
+        StudyPlan.from_dict(content)
 
 
 def test_more_cells_than_a_study_can_hold_are_refused_before_they_are_made():
@@ -126,13 +126,13 @@ def test_more_cells_than_a_study_can_hold_are_refused_before_they_are_made():
         with pytest.raises(
             PlanError, match="settings must give at most 100,000 cells, got 20,000,000; split the study"
         ):
-            Plan.from_dict(content)
+            StudyPlan.from_dict(content)
 
 
 def test_more_datasets_than_a_study_can_hold_are_refused_before_they_are_made():
     dataset = {"name": "synthetic", "seed": list(range(5000)), "n_samples": list(range(1, 4001))}
     with pytest.raises(PlanError, match="dataset must give at most 100,000 cells, got 20,000,000"):
-        Plan.from_dict({"dataset": dataset, "settings": {"width": 9, "rounds": 1, "selection_prob": 0.5}})
+        StudyPlan.from_dict({"dataset": dataset, "settings": {"width": 9, "rounds": 1, "selection_prob": 0.5}})
 
 
 @pytest.mark.parametrize(
@@ -147,6 +147,15 @@ def test_more_datasets_than_a_study_can_hold_are_refused_before_they_are_made():
 )
 def test_sizes_that_no_machine_has_are_refused_before_memory_is_taken(change, message):
     settings = {"width": 90, "rounds": 1, "selection_prob": 0.5} | change
-    plan = Plan.from_dict({"dataset": {"name": "synthetic", "n_samples": 5}, "settings": settings})
+    plan = StudyPlan.from_dict({"dataset": {"name": "synthetic", "n_samples": 5}, "settings": settings})
     with pytest.raises(ValueError, match=message):
         plan.check()
+
+
+def test_the_old_name_of_a_plan_works_and_warns():
+    import subnetlab.study as study
+
+    with pytest.warns(DeprecationWarning, match="subnetlab.study.Plan is now StudyPlan"):
+        assert study.Plan is StudyPlan
+    with pytest.raises(AttributeError, match="has no attribute 'Plans'"):
+        _ = study.Plans

@@ -9,14 +9,14 @@ import pytest
 import xarray as xr
 
 import subnetlab as sl
-from subnetlab.study import Cell, Plan, SparseGridError, Store, execute
+from subnetlab.study import Cell, SparseGridError, Store, StudyPlan, execute
 from subnetlab.study.table import coordinate
 
 
 @pytest.fixture
 def study(tmp_path, inline):
     """Two laws, curves of different lengths, one cell failed, one not run."""
-    plan = Plan.from_dict(
+    plan = StudyPlan.from_dict(
         {
             "dataset": {"name": "synthetic", "n_samples": [5, 6]},
             "settings": {"width": 10, "rounds": [2, 4], "seed": [3, 2**40]},
@@ -95,7 +95,7 @@ def test_select_refuses_unknown_names(study):
 
 def test_a_grid_that_is_mostly_empty_is_refused(tmp_path, inline, made_up):
     grids = [{"width": w, "init_scale": w / 2, "seed": w, "network_seed": w} for w in range(5, 25)]
-    plan = Plan.from_dict(
+    plan = StudyPlan.from_dict(
         {"dataset": {"name": "synthetic", "n_samples": 5}, "settings": {"rounds": 1, "masks": "all"}, "grid": grids}
         | {"settings": {"rounds": 1, "masks": "all", "width": 1}}
     )
@@ -167,7 +167,7 @@ def run_plan(folder, run, *grids, **settings):
     common = {"width": 10, "rounds": 2, "selection_prob": 0.5} | settings
     content = {"dataset": {"name": "synthetic", "n_samples": 6}, "settings": common, "grid": list(grids or [{}])}
     with Store(folder) as store:
-        execute(Plan.from_dict(content).cells, store, run=run)
+        execute(StudyPlan.from_dict(content).cells, store, run=run)
     return sl.open_study(folder)
 
 
@@ -212,7 +212,8 @@ def test_studies_that_kept_only_the_engines_that_were_chosen(tmp_path, inline, m
     common = {"width": 10, "rounds": 2, "selection_prob": 0.5, "n_subnetworks": [1, 2]}
     for engines, sizes in ((["auto"], {"n_subnetworks": 2}), (["dual", "event"], {"n_subnetworks": 2, "engine": 2})):
         cells = [
-            cell.identified() for cell in Plan.from_dict(content | {"settings": common | {"engine": engines}}).cells
+            cell.identified()
+            for cell in StudyPlan.from_dict(content | {"settings": common | {"engine": engines}}).cells
         ]
         with Store(tmp_path / engines[0]) as store:
             store.set_plan((key, cell.stored_settings()) for key, cell in cells)
@@ -315,7 +316,7 @@ def test_a_file_name_that_is_no_utf8_is_escaped_in_every_export(tmp_path, inline
     name = os.fsdecode(os.fsencode(tmp_path) + b"/lat\xffin.csv")
     with open(name, "w") as file:
         file.write("a,b,y\n1,2,3\n2,1,4\n0,1,5\n3,3,1\n")
-    plan = Plan.from_dict(
+    plan = StudyPlan.from_dict(
         {"dataset": {"name": name, "target": "y"}, "settings": {"width": 9, "rounds": 2, "selection_prob": 0.5}}
     )
     with Store(tmp_path / "out") as store:

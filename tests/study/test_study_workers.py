@@ -9,10 +9,10 @@ import sys
 import pytest
 
 import subnetlab as sl
-from subnetlab.study import Counts, Plan, Store, execute
+from subnetlab.study import Counts, Store, StudyPlan, execute
 from subnetlab.study.workers import ThisProcess, why_no_workers
 
-CELLS = Plan.from_dict(
+CELLS = StudyPlan.from_dict(
     {
         "dataset": {"name": "synthetic", "n_samples": 6},
         "settings": {"width": 10, "rounds": 3, "selection_prob": 0.5, "seed": [0, 1]},
@@ -58,7 +58,7 @@ def test_closed_standard_streams_fail_no_cell_of_a_script(tmp_path):
         "import subnetlab.study as s\n"
         "if __name__ == '__main__':\n"
         "    settings = {'width': 9, 'rounds': 2, 'selection_prob': 0.5}\n"
-        "    plan = s.Plan.from_dict({'dataset': {'name': 'synthetic', 'n_samples': 5}, 'settings': settings})\n"
+        "    plan = s.StudyPlan.from_dict({'dataset': {'name': 'synthetic', 'n_samples': 5}, 'settings': settings})\n"
         "    with s.Store('out') as store:\n"
         "        assert s.execute(plan.cells, store, jobs=1).ok == 1\n"
     )

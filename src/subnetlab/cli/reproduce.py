@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ..datasets import Dataset
     from ..reproduction.claims import ClaimVerdict
-    from ..study.plan import Plan
+    from ..study.plan import StudyPlan
 
 # What --quick and --full put in place of the defaults; a flag that is given wins over both.
 QUICK: dict[str, Any] = {
@@ -160,7 +160,7 @@ def run(options: Options) -> int:
 
 
 def _reproduce(
-    options: Options, settings: ReproductionSettings, plans: Mapping[str, Plan]
+    options: Options, settings: ReproductionSettings, plans: Mapping[str, StudyPlan]
 ) -> tuple[list[ClaimVerdict], int]:
     """Train what is missing, draw and judge; return the verdicts and the exit code."""
     folder = options.out

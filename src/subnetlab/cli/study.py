@@ -12,7 +12,7 @@ import tyro
 from ..reproduction.plans import figure_names, plan_name, read_plan
 from ..study.estimate import estimate
 from ..study.execution import execute, processors
-from ..study.plan import Plan, claim_folder
+from ..study.plan import StudyPlan, claim_folder
 from ..study.reading import read_cells
 from ..study.store import DATABASE, Store
 from .folder import clear_leftovers, command_of, refuse_other_commands, write_json
@@ -114,7 +114,7 @@ def run(options: Options) -> int:
     return told(options.out, {"name": plan.name, "out": str(options.out)}, counts, as_json=options.json)
 
 
-def _plan(options: Options) -> Plan:
+def _plan(options: Options) -> StudyPlan:
     flags = {name: list(value) for name, value in vars(options.grid).items() if value is not None}
     data = {name: list(value) for name, value in vars(options.data).items() if value is not None}
     for own, name in (("dataset", "name"), ("data_seed", "seed")):
@@ -126,15 +126,15 @@ def _plan(options: Options) -> Plan:
         shipped = {plan_name(figure): figure for figure in figure_names()}
         if str(options.plan) in shipped and not options.plan.exists():
             content = read_plan(shipped[str(options.plan)])
-            return Plan.from_dict(content, settings=flags, dataset=data, source=str(options.plan))
-        return Plan.from_toml(options.plan, settings=flags, dataset=data)
+            return StudyPlan.from_dict(content, settings=flags, dataset=data, source=str(options.plan))
+        return StudyPlan.from_toml(options.plan, settings=flags, dataset=data)
     if not flags:
         names = ", ".join(f"--{f.name.replace('_', '-')}" for f in fields(GridOptions))
         raise ValueError(f"a plan must be given: a TOML file, or settings ({names})")
-    return Plan.from_dict({"dataset": {"name": "auto", **data}, "settings": flags}, source="flags", folder=Path())
+    return StudyPlan.from_dict({"dataset": {"name": "auto", **data}, "settings": flags}, source="flags", folder=Path())
 
 
-def _dry_run(options: Options, plan: Plan, jobs: int) -> int:
+def _dry_run(options: Options, plan: StudyPlan, jobs: int) -> int:
     tasks = dict(cell.identified() for cell in plan.cells)
     database = options.out / DATABASE
     stored = {cell.key: cell.seconds for cell in read_cells(database)} if database.exists() else {}

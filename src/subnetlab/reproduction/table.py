@@ -13,7 +13,7 @@ import numpy as np
 from ..kernels.eigenvalues import largest_eigenvalue
 from ..kernels.infinite import infinite_ntk
 from ..study.data import DatasetSpec
-from ..study.plan import Plan
+from ..study.plan import StudyPlan
 from . import figure_2a, heatmaps
 from .plans import plan_name, read_plan
 from .settings import plan_settings
@@ -43,7 +43,7 @@ def resolved(settings: ReproductionSettings) -> ReproductionSettings:
     return replace(settings, step_size=float(f"{1 / largest_eigenvalue(infinite_ntk(data.X)):.1e}"))
 
 
-def figure_plan(figure: str, settings: ReproductionSettings) -> Plan:
+def figure_plan(figure: str, settings: ReproductionSettings) -> StudyPlan:
     """Return the plan of a figure with these data and settings.
 
     Examples
@@ -56,7 +56,7 @@ def figure_plan(figure: str, settings: ReproductionSettings) -> Plan:
     """
     dataset = {f.name: value for f in fields(DatasetSpec) if (value := getattr(settings.dataset, f.name)) != f.default}
     content = {**read_plan(figure), "dataset": dataset}
-    return Plan.from_dict(content, settings=plan_settings(settings, figure), source=plan_name(figure))
+    return StudyPlan.from_dict(content, settings=plan_settings(settings, figure), source=plan_name(figure))
 
 
 def arranged(cells: Sequence[Cell], axes: Sequence[str]) -> np.ndarray:
@@ -69,9 +69,9 @@ def arranged(cells: Sequence[Cell], axes: Sequence[str]) -> np.ndarray:
 
     Examples
     --------
-    >>> from subnetlab.study import Plan
+    >>> from subnetlab.study import StudyPlan
     >>> settings = {"width": 9, "rounds": 5, "masks": "categorical", "n_subnetworks": [2, 3, 4], "seed": [0, 1]}
-    >>> plan = Plan.from_dict({"dataset": {"name": "diabetes"}, "settings": settings})
+    >>> plan = StudyPlan.from_dict({"dataset": {"name": "diabetes"}, "settings": settings})
     >>> arranged(plan.cells, ("seed", "n_subnetworks"))[1, 2].n_subnetworks
     4
     """

@@ -37,7 +37,7 @@ _NOTE = "identity"
 
 
 @dataclass(frozen=True)
-class Plan:
+class StudyPlan:
     """A study's cells, not yet run.
 
     Parameters
@@ -50,7 +50,7 @@ class Plan:
 
     Examples
     --------
-    >>> plan = Plan.from_dict({
+    >>> plan = StudyPlan.from_dict({
     ...     "dataset": {"name": "diabetes"},
     ...     "settings": {"width": 100, "rounds": 5, "selection_prob": 0.5, "n_subnetworks": [1, 2], "seed": [0, 1, 2]},
     ... })
@@ -65,7 +65,7 @@ class Plan:
     @classmethod
     def from_toml(
         cls, path: str | Path, *, settings: Mapping[str, Any] | None = None, dataset: Mapping[str, Any] | None = None
-    ) -> Plan:
+    ) -> StudyPlan:
         """Return the plan in a file; paths in it are relative to the file's folder.
 
         Parameters
@@ -85,7 +85,7 @@ class Plan:
         """
         path = Path(path)
         try:
-            content = tomllib.loads(read_input_text(path, owner="Plan.from_toml"))
+            content = tomllib.loads(read_input_text(path, owner="StudyPlan.from_toml"))
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise PlanError(f"{path}: must be a TOML file: {error}") from error
         return cls.from_dict(
@@ -102,7 +102,7 @@ class Plan:
         source: str = "plan",
         folder: Path | None = None,
         name: str = "study",
-    ) -> Plan:
+    ) -> StudyPlan:
         """Return the plan in a dict of the same structure as the file.
 
         Parameters
@@ -147,7 +147,7 @@ class Plan:
         Examples
         --------
         >>> settings = {"width": 100, "rounds": 5, "masks": "categorical", "n_subnetworks": [2, 4]}
-        >>> print(Plan.from_dict({"dataset": {"name": "diabetes"}, "settings": settings}).to_toml())
+        >>> print(StudyPlan.from_dict({"dataset": {"name": "diabetes"}, "settings": settings}).to_toml())
         name = "study"
         <BLANKLINE>
         [dataset]

@@ -5,11 +5,11 @@ Four seeds by two step sizes; one cell failed, one diverged, and two were never 
 
 import sys
 
-from subnetlab.study import CellResult, Plan, Store, run_cell
+from subnetlab.study import CellResult, Store, StudyPlan, run_cell
 from subnetlab.study.result import encode
 from subnetlab.study.store import Outcome
 
-plan = Plan.from_dict(
+plan = StudyPlan.from_dict(
     {
         "dataset": {"name": "diabetes", "n_samples": 8},
         "settings": {

@@ -34,7 +34,7 @@ def plan_name(figure: str) -> str:
 
 
 def read_plan(figure: str) -> dict[str, Any]:
-    """Return the content of a figure's plan, for `subnetlab.study.Plan.from_dict`.
+    """Return the content of a figure's plan, for `subnetlab.study.StudyPlan.from_dict`.
 
     Examples
     --------
