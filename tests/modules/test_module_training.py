@@ -425,7 +425,8 @@ def test_an_entry_that_nobody_holds_keeps_its_bits_whatever_they_are():
     sums = RoundSum(units, whole, masks)
     for l in range(2):
         own = {"g": masks["g"][l]}
-        sums.add(Kept(units, own, own, torch.device("cpu")).held, {"w": torch.full((l + 1, l + 1), 2.0)})
+        kept = Kept(units, own, own, whole)
+        sums.add(kept.held, kept.given, {"w": torch.full((l + 1, l + 1), 2.0)})
     sums.apply()
     assert whole["w"][:2, :2].tolist() == [[2.0, 2.0], [2.0, 2.0]]
     rest = torch.ones(4, 4, dtype=torch.bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,14 @@ import numpy as np
 from ..core.units import Units, axis_groups, axis_length, held_on_axis
 from .atoms import axis_of, expand, leaves
 from .blocks import BLOCKS, declared_blocks, in_block, unit_of_parameters
-from .coverage import coverage
+from .engines import MaskedNetwork, Subnetwork, Template
+from .entries import take
 from .errors import CutError
-from .folding import folded
+from .factors import folded
 from .graph import CONSTANT, export, stored
 from .groups import EMBEDDING, STREAM, Group, chosen_by, classes_of, described, module_name, units_axis
 from .labels import Labels
-from .masked import MaskedNetwork
-from .sliced import Subnetwork, Template, sliced
-from .table import table
+from .overview import coverage, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from ..core.units import Axis as UnitsAxis
     from .atoms import Atom, Axis
     from .groups import Class
+
+_TEMPLATES = 64  # graphs of subnetworks that are kept for further ones of the same sizes
 
 
 class Cut:
@@ -70,7 +72,7 @@ class Cut:
         axes = self._axes({c.atom: c.name for c in joined})
         self.streams: dict[str, Group] = {c.name: described(c, axes, labels) for c in joined}
         self.frozen = self._reasons(whole)
-        self._templates: dict[Any, Template] = {}
+        self._templates: OrderedDict[Any, Template] = OrderedDict()  # the last used: laws of random sizes repeat few
 
     def length(self, axis: Axis, masks: Mapping[str, BoolArray]) -> int:
         """Return the number of entries along an axis of the graph that masks leave."""
@@ -81,7 +83,7 @@ class Cut:
         """Return the entries of a tensor of the whole network's graph that masks leave."""
         for dimension, axis in enumerate(self.labels.of(node)):
             held = _held_entries(units_axis(axis, self.names), masks, value.shape[dimension])
-            value = sliced(value, (*[None] * dimension, held))
+            value = take(value, (*[None] * dimension, held))
         return value
 
     def subnetwork(self, masks: Mapping[str, BoolArray], factors: Mapping[str, float] | None = None) -> Subnetwork:
@@ -103,10 +105,13 @@ class Cut:
         CutError
             If a group has no mask, or one of another length.
         """
-        held, numbers = self._held(masks, factors)
+        held, numbers = self.held(masks, factors)
         key = self.key(masks, factors)
         if key not in self._templates:
             self._templates[key] = Template(self, held, numbers)
+            if len(self._templates) > _TEMPLATES:
+                self._templates.popitem(last=False)
+        self._templates.move_to_end(key)
         return Subnetwork(self, self._templates[key], held)
 
     def key(self, masks: Mapping[str, BoolArray], factors: Mapping[str, float] | None = None) -> tuple[Any, ...]:
@@ -114,7 +119,7 @@ class Cut:
 
         Numbers of units and factors; of residual blocks, which ones there are.
         """
-        held, numbers = self._held(masks, factors)
+        held, numbers = self.held(masks, factors)
         return tuple((held[g].tobytes() if g == BLOCKS else int(held[g].sum()), numbers[g]) for g in self.units.groups)
 
     def masked(self, masks: Mapping[str, BoolArray], factors: Mapping[str, float] | None = None) -> MaskedNetwork:
@@ -201,10 +206,10 @@ class Cut:
             raise CutError(f"subnetwork: masks must be of groups {list(result)}, got {unknown}")
         return result
 
-    def _held(
-        self, masks: Mapping[str, BoolArray], factors: Mapping[str, float] | None
+    def held(
+        self, masks: Mapping[str, BoolArray], factors: Mapping[str, float] | None = None
     ) -> tuple[dict[str, BoolArray], dict[str, float]]:
-        """Return masks with a unit in every group, and the groups' factors: 0 where the masks hold none."""
+        """Return what a subnetwork stores: masks with a unit in every group, and factors: 0 where masks hold none."""
         held = self._checked(masks)
         numbers = {name: float((factors or {}).get(name, 1.0)) for name in held}
         for name, mask in held.items():
@@ -215,7 +220,7 @@ class Cut:
 
     def same_sizes(self, before: Mapping[str, BoolArray], masks: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
         """Return checked masks that select as many units of every group as others did."""
-        held, _ = self._held(masks, None)
+        held, _ = self.held(masks)
         for name, mask in held.items():
             same = np.array_equal(mask, before[name]) if name == BLOCKS else mask.sum() == before[name].sum()
             if not same or not np.asarray(masks[name]).any():

@@ -36,18 +36,28 @@ class Kept:
         The units that the subnetwork holds.
     stored : mapping from group to ndarray of bool, shape (m_g,)
         The units that its module stores.
-    device : torch.device
-        Where the entries live.
+    home : mapping from name to tensor
+        The whole network.
 
     Attributes
     ----------
     held, stored : dict from name to tuple of index tensors
         Places in the whole network's tensors.
+    taken : dict from name to tensor
+        What the module begins with: the entries that it stores.
+    given : dict from name to tensor
+        Those of them that the subnetwork holds.
     """
 
     def __init__(
-        self, units: Units, masks: Mapping[str, BoolArray], stored: Mapping[str, BoolArray], device: torch.device
+        self,
+        units: Units,
+        masks: Mapping[str, BoolArray],
+        stored: Mapping[str, BoolArray],
+        home: Mapping[str, torch.Tensor],
     ) -> None:
+        device = next((tensor.device for tensor in home.values()), None)
+
         def places(held: Mapping[str, tuple[IntArray | None, ...]]) -> dict[str, Place]:
             return {
                 name: tuple(None if i is None else torch.from_numpy(i).to(device) for i in dimensions)
@@ -61,6 +71,8 @@ class Kept:
             inside = {group: masks[group][stored[group]] for group in masks}  # the held among the stored
             sizes = {group: len(mask) for group, mask in inside.items()}
             self._own = places(units.resized(sizes).held(inside))
+        self.taken = {name: take(tensor, self.stored[name]) for name, tensor in home.items()}
+        self.given = {name: self.own(name, tensor) for name, tensor in self.taken.items()}
 
     def own(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         """Return the part of a module's tensor that the subnetwork holds."""
@@ -75,13 +87,12 @@ def tensors_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def take(whole: torch.Tensor, place: Place) -> torch.Tensor:
-    """Return a copy of the entries that a subnetwork holds."""
-    part = whole
+def take(whole: torch.Tensor, place: Place | tuple[IntArray | None, ...]) -> torch.Tensor:
+    """Return the entries with these indices along every dimension: a copy, or the tensor itself if that is all."""
     for dimension, indices in enumerate(place):
         if indices is not None:
-            part = part.index_select(dimension, indices)
-    return part.clone() if part is whole else part
+            whole = whole.index_select(dimension, torch.as_tensor(indices, device=whole.device))
+    return whole
 
 
 def add_to(total: torch.Tensor, place: Place, update: torch.Tensor) -> None:
@@ -126,15 +137,16 @@ class RoundSum:
         }
         self._largest = {name: t.clone() for name, t in whole.items() if not t.is_floating_point()}
 
-    def add(self, held: Mapping[str, Place], returned: Mapping[str, torch.Tensor]) -> None:
+    def add(
+        self, held: Mapping[str, Place], given: Mapping[str, torch.Tensor], returned: Mapping[str, torch.Tensor]
+    ) -> None:
         """Add Delta^l = what the next subnetwork returns minus what it was given (line 9).
 
         What comes back as it was adds nothing: a buffer may hold infinite numbers, as masks of attention do.
         """
         for name, total in self._total.items():
-            given = take(self.whole[name], held[name])
-            if not torch.equal(returned[name], given):
-                add_to(total, held[name], returned[name] - given)
+            if not torch.equal(returned[name], given[name]):
+                add_to(total, held[name], returned[name] - given[name])
         for name, largest in self._largest.items():  # counters, such as the number of batches seen
             if returned[name].shape == largest.shape:
                 torch.maximum(largest, returned[name], out=largest)

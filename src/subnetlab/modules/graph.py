@@ -16,9 +16,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from .errors import CutError
-from .example import Inputs, as_call, batch_of_two, varying_dimensions
 from .inlining import inlined, without_dead_code
-from .structure import taken_apart
+from .structure import Inputs, as_call, batch_of_two, taken_apart, varying_dimensions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

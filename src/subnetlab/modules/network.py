@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Self
 
+    from ..core.arrays import BoolArray
     from .graph import Graph, Inputs
 
 
@@ -114,6 +115,10 @@ class Network(nn.Module):
         return new
 
     _SHARED = ("_subnetlab",)
+
+    def _refill(self, tensors: Mapping[str, Tensor], masks: Mapping[str, BoolArray]) -> None:
+        """Copy entries that were taken for these masks: as many units of every group as the module stores."""
+        self._copy(tensors)
 
     def _copy(self, state: Mapping[str, Tensor]) -> None:
         """Copy numbers into parameters, buffers and constants of the same names."""

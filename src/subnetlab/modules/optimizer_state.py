@@ -47,7 +47,8 @@ class TravellingState:
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 name = names[id(parameter)]
-                state = {key: take(whole, kept.stored[name]) for (key, of), whole in self.tensors.items() if of == name}
+                own = {key: whole for (key, of), whole in self.tensors.items() if of == name}
+                state: dict[str, Any] = {key: take(whole, kept.stored[name]).clone() for key, whole in own.items()}
                 for (key, of), number in self.numbers.items():
                     if of == name:
                         state[key] = number.clone() if isinstance(number, torch.Tensor) else number
@@ -103,9 +104,9 @@ class StateSum:
                     self._numbers[key, name] = _larger(self._numbers.get((key, name)), value)
         if self._sum is None:
             self._sum = self._begin(returned)
-        by_name = {_joined(key): kept.held[key[1]] for key in self._tensors}
-        untouched = {key: take(whole, kept.held[key[1]]) for key, whole in self._tensors.items() if key not in returned}
-        self._sum.add(by_name, {_joined(key): value for key, value in {**untouched, **returned}.items()})
+        held = {_joined(key): kept.held[key[1]] for key in self._tensors}
+        given = {_joined(key): take(whole, kept.held[key[1]]) for key, whole in self._tensors.items()}
+        self._sum.add(held, given, given | {_joined(key): value for key, value in returned.items()})
 
     def apply(self) -> None:
         """Aggregate: the mean over the holders of each entry, and the largest of each number."""

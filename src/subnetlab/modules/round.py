@@ -41,7 +41,7 @@ class Round:
             subnet, kept, names = self._training.subnetwork(self.index, l, self._masks)
             yield subnet
             returned = {name: kept.own(name, tensor) for name, tensor in tensors_of(subnet.module).items()}
-            self._sum.add(kept.held, returned)
+            self._sum.add(kept.held, kept.given, returned)
             if self._state_sum is not None:
                 self._state_sum.add(subnet.optimizer, names, kept)
             self.losses.append(subnet.losses)

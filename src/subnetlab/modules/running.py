@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, fx
 
+from .engines import ORIGIN
 from .inlining import autocast_entered
-from .sliced import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

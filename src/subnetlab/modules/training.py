@@ -14,11 +14,11 @@ from ..core.masks.groups import check_groups, cut_in_round, group_masks, subnetw
 from ..core.scheme import TrainingScheme
 from .checkpoint import Snapshot, whole_model
 from .entries import Kept
+from .graph import CONSTANT
 from .optimizer_state import TravellingState
 from .outer import OuterOptimizer
 from .round import Round
-from .schedule import Schedule
-from .subnet import Subnet
+from .subnet import Schedule, Subnet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ..core.arrays import BoolArray
     from ..history import History
     from .cutting import Cut
+    from .engines import Subnetwork
     from .network import Network
-    from .sliced import Subnetwork
 
 State: TypeAlias = Literal["reset", "travels"]
 EngineName: TypeAlias = Literal["sliced", "masked"]
@@ -144,6 +144,8 @@ class ModuleTraining:
         self._make_optimizer = _optimizer_factory(scheme, optimizer)
         self.device = torch.device(device)
         self.entries = {name: tensor.detach().to(self.device, copy=True) for name, tensor in cut.state().items()}
+        constants = {name: t.to(self.device) for name, t in cut.graph.tensors.items() if name.startswith(CONSTANT)}
+        self._home = {**constants, **self.entries}  # what subnetworks are filled from
         self.travelling_state = TravellingState() if state == "travels" else None
         self.outer = OuterOptimizer(outer, scheme.outer, {n: self.entries[n] for n, _ in cut.model.named_parameters()})
         self._schedule = Schedule(schedule, self._make_optimizer)
@@ -244,11 +246,14 @@ class ModuleTraining:
     def subnetwork(self, round: int, index: int, masks: dict[str, BoolArray]) -> tuple[Subnet, Kept, dict[int, str]]:
         """Return a subnetwork as it starts the round (line 5), the indices that it holds, and its parameters' names."""
         own = {group: M[index] for group, M in masks.items()}
+        stored = {group: np.ones_like(mask) for group, mask in own.items()}
+        if self.engine == "sliced":
+            stored, _ = self.cut.held(own)
         module, optimizer = self._module(own, self.factors(round, index))
+        kept = Kept(self.cut.stored, own, stored, self._home)
+        module._refill(kept.taken, stored)
         names = {id(parameter): name for name, parameter in module.named_parameters()}
         optimizer.state.clear()
-        whole = {group: np.ones_like(mask) for group, mask in own.items()}
-        kept = Kept(self.cut.units, own, getattr(module, "masks", whole), self.device)
         if self.travelling_state is not None:
             self.travelling_state.load(optimizer, names, kept)
         subnet = Subnet(
@@ -266,17 +271,10 @@ class ModuleTraining:
         return subnet, kept, names
 
     def _module(self, masks: dict[str, BoolArray], factors: dict[str, float]) -> tuple[Network, torch.optim.Optimizer]:
-        """Return the subnetwork of these masks with the entries of theta_k; modules of one size are made once."""
+        """Return a module of the size of these masks, and its optimiser; those of one size are made once."""
         if self.engine == "masked":
             whole = self.cut.masked(masks, factors).to(self.device)
-            with torch.no_grad():
-                for name, tensor in (*whole.named_parameters(), *whole.named_buffers()):
-                    tensor.copy_(self.entries[name])
             return whole, self._make_optimizer(whole.parameters())
-        if not all(mask.any() for mask in masks.values()):
-            empty = self.cut.subnetwork(masks, factors).to(self.device)
-            empty.fill(self.entries)
-            return empty, self._make_optimizer(empty.parameters())
         key = self.cut.key(masks, factors)
         if key not in self._refilled:
             made = self.cut.subnetwork(masks, factors).to(self.device)
@@ -284,9 +282,7 @@ class ModuleTraining:
             if len(self._refilled) > 2 * self.scheme.masks.n_subnetworks:
                 self._refilled.popitem(last=False)
         self._refilled.move_to_end(key)
-        module, optimizer = self._refilled[key]
-        module.fill(self.entries, masks)
-        return module, optimizer
+        return self._refilled[key]
 
     def factors(self, round: int, subnetwork: int) -> dict[str, float]:
         """Return what a subnetwork of a round multiplies each group's outputs by, where they are consumed."""

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
+from .entries import take
 from .errors import VerificationError
 from .graph import as_it_was
 from .operation import module_of
 from .running import Run, in_double
-from .sliced import sliced
 from .structure import input_leaves, like, taken_apart
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class _Trial:
         gradient = 0.0
         parameters = dict(self.cut.model.named_parameters())
         for name, want in wanted.items():
-            kept = sliced(want, held[name])
+            kept = take(want, held[name])
             off = _difference(kept, found[name], floor=1e-3 * top)
             rest = 0.0 if _counts(want) or name not in parameters else float(want.abs().sum() - kept.abs().sum())
             if off > TOLERANCE or rest > TOLERANCE * max(top, 1e-300) * want.numel():

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import checks
 from ..randomness import Purpose, blocks_for, random_words
-from .law import check_draw
+from .law import Dealt
 
 if TYPE_CHECKING:
-    from ..arrays import BoolArray, IntArray
+    from ..arrays import IntArray
 
 
 @dataclass(frozen=True)
-class Balanced:
+class Balanced(Dealt):
     """The neurons are dealt out anew in each round, as evenly as possible (what IST's authors' code does).
 
     Like `Categorical`, but the sizes of the subnetworks are known beforehand and differ by at most one, so that a
@@ -40,20 +39,6 @@ class Balanced:
 
     n_subnetworks: int
 
-    def __post_init__(self) -> None:
-        p = checks.whole_number("Balanced", "n_subnetworks", self.n_subnetworks, least=1)
-        object.__setattr__(self, "n_subnetworks", p)
-
-    @property
-    def selection_prob(self) -> float:
-        """The factor xi = 1/p of the full model."""
-        return 1.0 / self.n_subnetworks
-
-    @property
-    def partitions(self) -> bool:
-        """True: every neuron belongs to exactly one subnetwork."""
-        return True
-
     def describe(self) -> str:
         """Return what the masks are called in a text."""
         return "equal parts"
@@ -62,16 +47,6 @@ class Balanced:
         """Raise ValueError if some subnetwork would have no neuron."""
         if width < self.n_subnetworks:
             raise ValueError(f"Balanced: n_subnetworks must be at most the width {width}, got {self.n_subnetworks}")
-
-    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
-        """Return the masks of one round, shape (p, m); each column holds one True."""
-        check_draw(self, seed, round, width, group=group)
-        return self.owners(seed, round, width, group=group) == np.arange(self.n_subnetworks)[:, np.newaxis]
-
-    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
-        """Return the mask of one subnetwork, shape (m,)."""
-        check_draw(self, seed, round, width, subnetwork, group=group)
-        return self.owners(seed, round, width, group=group) == subnetwork
 
     def owners(self, seed: int, round: int, width: int, *, group: int = 0) -> IntArray:
         """Return the subnetwork that each neuron belongs to, shape (m,): a random order, cut into p stretches."""

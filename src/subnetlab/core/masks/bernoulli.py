@@ -10,14 +10,14 @@ import numpy as np
 
 from .. import checks
 from ..randomness import Purpose, rows_of_words
-from .law import check_draw
+from .law import Drawn
 
 if TYPE_CHECKING:
     from ..arrays import BoolArray
 
 
 @dataclass(frozen=True)
-class Bernoulli:
+class Bernoulli(Drawn):
     """Every subnetwork holds every neuron with probability xi, independently (Theorem 3).
 
     Parameters
@@ -43,32 +43,19 @@ class Bernoulli:
     selection_prob: float
 
     def __post_init__(self) -> None:
-        p = checks.whole_number("Bernoulli", "n_subnetworks", self.n_subnetworks, least=1)
+        super().__post_init__()
         xi = checks.probability("Bernoulli", "selection_prob", self.selection_prob)
-        object.__setattr__(self, "n_subnetworks", p)
         object.__setattr__(self, "selection_prob", xi)
-
-    @property
-    def partitions(self) -> bool:
-        """False: a neuron may be in several subnetworks or in none."""
-        return False
 
     def describe(self) -> str:
         """Return what the masks are called in a text."""
         return "Bernoulli masks"
 
-    def check(self, width: int, rounds: int) -> None:
-        """Accept every width and number of rounds."""
-
-    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
-        """Return the masks of one round, shape (p, m)."""
-        check_draw(self, seed, round, width, group=group)
-        return self._rows(seed, round, width, 0, self.n_subnetworks, group)
-
-    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
-        """Return the mask of one subnetwork, shape (m,)."""
-        check_draw(self, seed, round, width, subnetwork, group=group)
-        return self._rows(seed, round, width, subnetwork, 1, group)[0]
+    def draw(self, seed: int, round: int, width: int, subnetworks: range, group: int) -> BoolArray:
+        """Return the masks of consecutive subnetworks, each drawn from words of its own."""
+        words = rows_of_words(seed, Purpose.MASKS, round, subnetworks.start, len(subnetworks), width, group=group)
+        threshold = np.uint64(math.ceil(self.selection_prob * 2**53))
+        return (words >> np.uint64(11)) < threshold
 
     def largest_share(self, width: int) -> float:
         """Return xi plus the expected excess of the largest of p binomial counts, at most 1.
@@ -78,8 +65,3 @@ class Bernoulli:
         xi = self.selection_prob
         deviation = math.sqrt(xi * (1 - xi) / width)
         return min(1.0, xi + deviation * math.sqrt(2 * math.log(self.n_subnetworks)))
-
-    def _rows(self, seed: int, round: int, width: int, first: int, count: int, group: int) -> BoolArray:
-        words = rows_of_words(seed, Purpose.MASKS, round, first, count, width, group=group)
-        threshold = np.uint64(math.ceil(self.selection_prob * 2**53))
-        return (words >> np.uint64(11)) < threshold

@@ -9,14 +9,14 @@ import numpy as np
 
 from .. import checks
 from ..randomness import Purpose, rows_of_words, uniforms
-from .law import check_draw
+from .law import Dealt
 
 if TYPE_CHECKING:
-    from ..arrays import BoolArray, IntArray
+    from ..arrays import IntArray
 
 
 @dataclass(frozen=True)
-class Categorical:
+class Categorical(Dealt):
     """Every neuron joins one subnetwork, drawn afresh in each round (Independent Subnet Training, Theorem 4).
 
     Parameters
@@ -43,46 +43,21 @@ class Categorical:
     probabilities: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        p = checks.whole_number("Categorical", "n_subnetworks", self.n_subnetworks, least=1)
-        object.__setattr__(self, "n_subnetworks", p)
+        super().__post_init__()
         if self.probabilities is None:
             return
         if np.ndim(self.probabilities) != 1:
             raise TypeError(f"Categorical: probabilities must be a sequence of numbers, got {self.probabilities!r}")
         given = tuple(checks.finite_number("Categorical", "probabilities", q) for q in self.probabilities)
-        if len(given) != p:
-            raise ValueError(f"Categorical: probabilities must have {p} entries, got {len(given)}")
+        if len(given) != self.n_subnetworks:
+            raise ValueError(f"Categorical: probabilities must have {self.n_subnetworks} entries, got {len(given)}")
         if min(given) <= 0 or abs(sum(given) - 1) > 1e-9:
             raise ValueError(f"Categorical: probabilities must be above 0 and sum to 1, got {given}")
         object.__setattr__(self, "probabilities", given)
 
-    @property
-    def selection_prob(self) -> float:
-        """The factor xi = 1/p of the full model."""
-        return 1.0 / self.n_subnetworks
-
-    @property
-    def partitions(self) -> bool:
-        """True: every neuron is in exactly one subnetwork."""
-        return True
-
     def describe(self) -> str:
         """Return what the masks are called in a text."""
         return "categorical masks"
-
-    def check(self, width: int, rounds: int) -> None:
-        """Accept every width and number of rounds."""
-
-    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
-        """Return the masks of one round, shape (p, m); each column holds one True."""
-        check_draw(self, seed, round, width, group=group)
-        subnetworks = np.arange(self.n_subnetworks)[:, np.newaxis]
-        return self.owners(seed, round, width, group=group) == subnetworks
-
-    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
-        """Return the mask of one subnetwork, shape (m,)."""
-        check_draw(self, seed, round, width, subnetwork, group=group)
-        return self.owners(seed, round, width, group=group) == subnetwork
 
     def owners(self, seed: int, round: int, width: int, *, group: int = 0) -> IntArray:
         """Return the subnetwork that each neuron belongs to, shape (m,)."""

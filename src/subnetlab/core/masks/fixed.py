@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import checks
-from .law import check_draw
+from .law import Drawn
 
 if TYPE_CHECKING:
     from ..arrays import BoolArray
 
 
 @dataclass(frozen=True, eq=False)
-class FixedMasks:
+class FixedMasks(Drawn):
     """Masks that are given, one (p, m) array per round.
 
     Parameters
@@ -68,7 +68,7 @@ class FixedMasks:
         return hash((self.selection_prob, *((g, m.shape, m.tobytes()) for g, m in sorted(self._by_group().items()))))
 
     @property
-    def n_subnetworks(self) -> int:
+    def n_subnetworks(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The number of subnetworks, p."""
         return next(iter(self._by_group().values())).shape[1]
 
@@ -95,15 +95,9 @@ class FixedMasks:
         if given_rounds < rounds:
             raise ValueError(f"FixedMasks: masks must cover {rounds} rounds, got {given_rounds}")
 
-    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
-        """Return the masks given for one round, shape (p, m)."""
-        check_draw(self, seed, round, width, group=group)
-        return self._one_array()[round]
-
-    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
-        """Return the mask given for one subnetwork, shape (m,)."""
-        check_draw(self, seed, round, width, subnetwork, group=group)
-        return self._one_array()[round, subnetwork]
+    def draw(self, seed: int, round: int, width: int, subnetworks: range, group: int) -> BoolArray:
+        """Return the masks given for consecutive subnetworks of a round."""
+        return self._one_array()[round, subnetworks.start : subnetworks.stop]
 
     def largest_share(self, width: int) -> float:
         """Return the share of the neurons in the largest mask given."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from .. import checks
 
 if TYPE_CHECKING:
-    from ..arrays import BoolArray
+    from ..arrays import BoolArray, IntArray
 
 
 class MaskLaw(Protocol):
@@ -81,3 +83,53 @@ def check_draw(law: MaskLaw, seed: int, round: int, width: int, subnetwork: int 
     if checks.whole_number(owner, "subnetwork", subnetwork, least=0) >= law.n_subnetworks:
         raise ValueError(f"{owner}: subnetwork must be below {law.n_subnetworks}, got {subnetwork}")
     law.check(width, round + 1)
+
+
+class Drawn:
+    """What the laws of this package share: every draw is checked, then made for the subnetworks that are asked for.
+
+    A subclass says in `draw` what its masks are; a whole round and one subnetwork of it cannot differ.
+    """
+
+    n_subnetworks: int
+    partitions = False
+
+    def __post_init__(self) -> None:
+        p = checks.whole_number(type(self).__name__, "n_subnetworks", self.n_subnetworks, least=1)
+        object.__setattr__(self, "n_subnetworks", p)
+
+    def draw(self, seed: int, round: int, width: int, subnetworks: range, group: int) -> BoolArray:
+        """Return the masks of consecutive subnetworks, shape (len(subnetworks), m)."""
+        raise NotImplementedError
+
+    def check(self, width: int, rounds: int) -> None:
+        """Raise ValueError if the law cannot serve such a network; most can serve any."""
+
+    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
+        """Return the masks of one round, shape (p, m)."""
+        check_draw(self, seed, round, width, group=group)  # pyright: ignore[reportArgumentType]
+        return self.draw(seed, round, width, range(self.n_subnetworks), group)
+
+    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
+        """Return the mask of one subnetwork, shape (m,)."""
+        check_draw(self, seed, round, width, subnetwork, group=group)  # pyright: ignore[reportArgumentType]
+        return self.draw(seed, round, width, range(subnetwork, subnetwork + 1), group)[0]
+
+
+class Dealt(Drawn):
+    """A law that deals the neurons out: each belongs to exactly one subnetwork, which `owners` names."""
+
+    partitions = True
+
+    @property
+    def selection_prob(self) -> float:
+        """The factor xi = 1/p of the full model."""
+        return 1.0 / self.n_subnetworks
+
+    def owners(self, seed: int, round: int, width: int, *, group: int = 0) -> IntArray:
+        """Return the subnetwork that each neuron belongs to, shape (m,)."""
+        raise NotImplementedError
+
+    def draw(self, seed: int, round: int, width: int, subnetworks: range, group: int) -> BoolArray:
+        """Return the masks of consecutive subnetworks; over all of them each column holds one True."""
+        return self.owners(seed, round, width, group=group) == np.array(subnetworks)[:, np.newaxis]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from .. import checks
-from ..randomness import Purpose, rows_of_words, uniforms
-from .law import check_draw
+from ..randomness import WORDS_PER_BLOCK, Purpose, blocks_for, random_words, uniforms
+from .law import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,19 +19,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Shares:
+class _Shares(Drawn):
     """What the laws below have in common: p subnetworks with shares in (0, 1], given one by one or in turn."""
 
     n_subnetworks: int
     shares: Sequence[float] | float = 0.5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         owner = type(self).__name__
-        p = checks.whole_number(owner, "n_subnetworks", self.n_subnetworks, least=1)
         given = self.shares if isinstance(self.shares, tuple | list | np.ndarray) else (self.shares,)
         if len(given) == 0:
             raise ValueError(f"{owner}: shares must not be empty")
-        object.__setattr__(self, "n_subnetworks", p)
         object.__setattr__(self, "shares", tuple(checks.probability(owner, "shares", s) for s in given))
 
     @property
@@ -48,35 +47,21 @@ class _Shares:
         """The factor xi of the full model: the mean share of the subnetworks."""
         return math.fsum(self.subnetwork_probs) / self.n_subnetworks
 
-    @property
-    def partitions(self) -> bool:
-        """False: a neuron may be in several subnetworks or in none."""
-        return False
-
     def describe(self) -> str:
         """Return what the masks are called in a text."""
         return "subnetworks with shares of their own"
-
-    def check(self, width: int, rounds: int) -> None:
-        """Accept every width and number of rounds: a subnetwork holds at least one neuron."""
 
     def largest_share(self, width: int) -> float:
         """Return the largest share, rounded up to whole neurons."""
         return float(_sizes(max(self.subnetwork_probs), width)) / width
 
-    def sample(self, seed: int, round: int, width: int, *, group: int = 0) -> BoolArray:
-        """Return the masks of one round, shape (p, m)."""
-        check_draw(self, seed, round, width, group=group)
-        sizes = _sizes(self._shares_of_round(seed, round), width)
+    def draw(self, seed: int, round: int, width: int, subnetworks: range, group: int) -> BoolArray:
+        """Return the masks of consecutive subnetworks: as many neurons of the round's order as the share says."""
+        sizes = _sizes(self._shares_in_round(seed, round, subnetworks), width)
         return self._ranks(round, width) < sizes[:, np.newaxis]
 
-    def sample_subnetwork(self, seed: int, round: int, width: int, subnetwork: int, *, group: int = 0) -> BoolArray:
-        """Return the mask of one subnetwork, shape (m,)."""
-        check_draw(self, seed, round, width, subnetwork, group=group)
-        return self._ranks(round, width) < _sizes(self._shares_of_round(seed, round)[subnetwork], width)
-
-    def _shares_of_round(self, seed: int, round: int) -> FloatArray:
-        return np.array(self.subnetwork_probs)
+    def _shares_in_round(self, seed: int, round: int, subnetworks: range) -> FloatArray:
+        return np.array(self.subnetwork_probs[subnetworks.start : subnetworks.stop])
 
     def _ranks(self, round: int, width: int) -> np.ndarray:
         """Return the place of each neuron in the order in which neurons are taken."""
@@ -130,11 +115,13 @@ class Ordered(_Shares):
         """Return the largest share, rounded up to whole neurons."""
         return float(_sizes(max(self._choices if self.drawn else self.subnetwork_probs), width)) / width
 
-    def _shares_of_round(self, seed: int, round: int) -> FloatArray:
+    def _shares_in_round(self, seed: int, round: int, subnetworks: range) -> FloatArray:
         if not self.drawn:
-            return super()._shares_of_round(seed, round)
+            return super()._shares_in_round(seed, round, subnetworks)
+        block, before = divmod(subnetworks.start, WORDS_PER_BLOCK)  # a word for each subnetwork of the round
+        words = random_words(seed, Purpose.MASKS, round, block, blocks_for(before + len(subnetworks)))
+        u = uniforms(words[before : before + len(subnetworks)])
         choices = np.array(self._choices)
-        u = uniforms(rows_of_words(seed, Purpose.MASKS, round, 0, 1, self.n_subnetworks)[0])
         return choices[(u * len(choices)).astype(np.int64)]
 
 

@@ -1,13 +1,10 @@
 """One small rule per operation, in one table."""
 
 from . import arrangement as arrangement
-from . import attention as attention
 from . import contraction as contraction
 from . import convolution as convolution
-from . import creation as creation
 from . import indexing as indexing
 from . import joining as joining
-from . import normalisation as normalisation
 from . import pointwise as pointwise
 from . import reduction as reduction
 from .table import register_rule as register_rule

@@ -1,4 +1,8 @@
-"""The sliced engine: a subnetwork as an ordinary smaller module, the graph with its sizes rewritten."""
+"""The two engines: masked, which defines the answer, and sliced, ordinary smaller modules.
+
+Both are the graph of the whole network, copied: the masked one multiplies units by the mask wherever weights consume
+them, the sliced one has its sizes rewritten.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ from torch import Tensor, fx
 
 from .atoms import axis_size
 from .blocks import BLOCKS
-from .consumers import multiply_branches, multiply_consumed
+from .entries import take
+from .factors import multiply_branches, multiply_consumed
 from .graph import CONSTANT
 from .network import OUR_NAMES, USERS, Network, Parts, compiled
 from .operation import named_arguments, with_argument
@@ -20,7 +25,7 @@ from .operation import named_arguments, with_argument
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..core.arrays import BoolArray, IntArray
+    from ..core.arrays import BoolArray
     from .atoms import Axis
     from .blocks import Branch
     from .cutting import Cut
@@ -128,7 +133,7 @@ class Subnetwork(Network):
     def __init__(self, cut: Cut, template: Template, masks: Mapping[str, BoolArray]) -> None:
         held = cut.stored.held(masks)
         whole = {**cut.graph.tensors, **cut.state()}
-        own = {name: sliced(tensor.detach(), held[name]).clone() for name, tensor in whole.items()}
+        own = {name: take(tensor.detach(), held[name]).clone() for name, tensor in whole.items()}
         constants = template.constants | {name: own.pop(name) for name in list(own) if name.startswith(CONSTANT)}
         parts = Parts("subnetwork", cut.graph, template.graph, template.compute, constants)
         super().__init__(parts, cut.model, own)
@@ -139,6 +144,10 @@ class Subnetwork(Network):
     def masks(self) -> dict[str, BoolArray]:
         """The units that it stores. Of a group of which none was selected, unit 0 is there, and counts for nothing."""
         return self._subnetlab_masks
+
+    def _refill(self, tensors: Mapping[str, Tensor], masks: Mapping[str, BoolArray]) -> None:
+        super()._refill(tensors, masks)
+        self._subnetlab_masks = dict(masks)
 
     def fill(self, state: Mapping[str, Tensor], masks: Mapping[str, BoolArray] | None = None) -> None:
         """Copy what the subnetwork holds of a whole network's state into its parameters and buffers.
@@ -160,12 +169,20 @@ class Subnetwork(Network):
             self._subnetlab_masks = cut.same_sizes(self._subnetlab_masks, masks)
         held = cut.stored.held(self._subnetlab_masks)
         constants = {name: tensor for name, tensor in cut.graph.tensors.items() if name.startswith(CONSTANT)}
-        self._copy({name: sliced(tensor.detach(), held[name]) for name, tensor in {**constants, **state}.items()})
+        self._copy({name: take(tensor.detach(), held[name]) for name, tensor in {**constants, **state}.items()})
 
 
-def sliced(tensor: Tensor, held: tuple[IntArray | None, ...]) -> Tensor:
-    """Return the entries with the given indices along every dimension; None for all of them."""
-    for dimension, indices in enumerate(held):
-        if indices is not None:
-            tensor = tensor.index_select(dimension, torch.from_numpy(indices).to(tensor.device))
-    return tensor
+class MaskedNetwork(Network):
+    """The whole network with a number for every unit: 0 for those that a mask leaves out. Made by `Cut.masked`."""
+
+    def __init__(self, cut: Cut, numbers: Mapping[str, np.ndarray]) -> None:
+        graph, copies = resized(cut.labels, axis_size)
+        constants = multiply_consumed(cut, graph, copies, numbers, weights=False)
+        multiply_branches(cut, graph, copies, numbers.get(BLOCKS, ()))
+        tensors = {name: tensor.detach().clone() for name, tensor in {**cut.graph.tensors, **cut.state()}.items()}
+        constants |= {name: tensors.pop(name) for name in list(tensors) if name.startswith(CONSTANT)}
+        super().__init__(Parts("masked network", cut.graph, graph, compiled(graph), constants), cut.model, tensors)
+
+    def fill(self, state: Mapping[str, Tensor]) -> None:
+        """Copy a whole network's state into the parameters and buffers."""
+        self._copy(state)
