@@ -1,10 +1,10 @@
 """Engines beside PyTorch loops, each case in one run: medians of milliseconds per round, and ratios with their spread.
 
-    python benchmarks/engines.py [--cases main kappa tau width million released tall compile] [--rounds 7]
+    python benchmarks/engines.py [--cases main kappa tau width million released tall compile threads] [--rounds 7]
 
 Competitors take turns, a round each, on one thread, and their processor time is measured: what else runs on the
 machine costs them cache at most. Ratios are medians over the turns, with the lower and upper quartile in brackets.
-The cases million and released are whole runs in seconds of wall time and want a quiet machine; seconds of processor
+The cases million, released and threads are in wall time and want a quiet machine; seconds of processor
 time stand beside them.
 """
 
@@ -271,6 +271,24 @@ def case_compile(rounds: int) -> None:
                 numba, scipy, rest = np.median(runs, axis=0)
                 title = f"{engine} {what}, beside numba {numba:.2f} and scipy.linalg {scipy:.2f}"
                 verdict(title, rest, f"< {target}", rest < target)
+
+
+def case_threads(rounds: int) -> None:
+    X, y = unit_rows(100, 100)
+    print("\nthreads: event, n = d = 100, p = tau = 10, wall milliseconds of a round with one thread and with two")
+    for kappa, m, target in ((1.0, 4000, 1.6), (0.1, 4000, 1.6), (1.0, 64000, 1.8)):
+        network = sl.ShallowReLU.initialize(m, 100, init_scale=kappa, seed=0)
+        loops = [EngineLoop("event", X, y, network.weights, network.signs, XI, threads=t) for t in (1, 2)]
+        times, errors = np.empty((2, 5 * rounds)), np.empty(2)
+        for k in range(5 * rounds):
+            masks = sl.Bernoulli(P, XI).sample(0, k, m)
+            for i, loop in enumerate(loops):
+                start = time.perf_counter()
+                errors[i] = loop.round(masks, 0.02, 10)
+                times[i, k] = 1e3 * (time.perf_counter() - start)
+            assert errors[0] == errors[1]
+        one, two = np.median(times[:, rounds:], axis=1)
+        verdict(f"m = {m}, kappa = {kappa}: {one:.1f} and {two:.1f} ms", one / two, f">= {target}", one / two >= target)
 
 
 CASES = {name.removeprefix("case_"): case for name, case in list(globals().items()) if name.startswith("case_")}

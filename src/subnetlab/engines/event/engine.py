@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _KERNEL_BYTES = 1 << 28  # of masked kernels held at once
 _MARGIN = 1.15  # of a guessed bound over that with frozen patterns
 _MOST_GUESSES = 4  # then everything is watched
+_SMALL_KERNEL = 1 << 21  # words: threads would wait for the interpreter longer than they count
 
 
 @dataclass
@@ -142,7 +143,8 @@ class EventEngine:
         def prepare(l: int) -> _Subnetwork:
             return self._prepare(state, l - group.start, words[l], residuals[l], seen[l], step_size)
 
-        subnetworks = self._workers.map(prepare, group)
+        small = len(self._y) ** 2 * self._network.layout.words < _SMALL_KERNEL
+        subnetworks = [prepare(l) for l in group] if small else self._workers.map(prepare, group)
         down = np.max([s.most_down for s in subnetworks], axis=0)
         up = np.max([s.most_up for s in subnetworks], axis=0)
         near = self._near = self._find_near(state, down, up, self._near)
