@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,3 +57,50 @@ def torch():
     if importlib.util.find_spec("torch") is None:
         pytest.skip("needs torch: pip install 'subnetlab[torch]'")
     return pytest.importorskip("torch")
+
+
+class WorkerDiedError(Exception):
+    """Stands for the death of a worker process."""
+
+
+class InlinePool:
+    """Runs everything at once in this process; fast, and can be told when its worker dies."""
+
+    crashes = (WorkerDiedError,)
+    tries = 3
+
+    def __init__(self, size=2):
+        self.size = size
+        self.stopped = None
+
+    def capacity(self):
+        return self.size
+
+    def submit(self, function, *arguments):
+        future = Future()
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+    def done(self, future):
+        pass
+
+    def stop(self, *, at_once):
+        self.stopped = at_once
+
+
+@pytest.fixture
+def inline(monkeypatch):
+    """Let `execute` run cells in this process; returns the pool."""
+    import subnetlab.study.execution as execution  # not for every test
+
+    pool = InlinePool()
+    monkeypatch.setattr(execution, "_pool", lambda *_: pool)
+    return pool
+
+
+@pytest.fixture
+def died():
+    return WorkerDiedError

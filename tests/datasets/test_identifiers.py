@@ -44,4 +44,5 @@ def test_identifiers_are_warned_about(tmp_path, name, column):
 def test_other_columns_are_not(tmp_path, name, column):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load_dataset(table(tmp_path, name, column), target="y")
+        data = load_dataset(table(tmp_path, name, column), target="y")
+    assert data.X.shape[1] == 2

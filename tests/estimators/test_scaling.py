@@ -60,4 +60,5 @@ def test_targets_that_begin_to_vary_are_learned():
 def test_constant_columns_are_no_badly_scaled_features():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        sl.SubnetRegressor(**QUICK).fit(np.column_stack([X, np.full((100, 12), 0.1)]), Y)
+        model = sl.SubnetRegressor(**QUICK).fit(np.column_stack([X, np.full((100, 12), 0.1)]), Y)
+    assert model.n_features_in_ == X.shape[1] + 12

@@ -1,57 +1,10 @@
-"""What the tests of studies share: small plans, and a pool that runs cells in this process."""
-
-from concurrent.futures import Future
+"""What the tests of studies share: small plans, and results at no cost."""
 
 import numpy as np
 import pytest
 
-import subnetlab.study.execution as execution
-from subnetlab.study import CellResult, StudyPlan
-
-
-class WorkerDiedError(Exception):
-    """Stands for the death of a worker process."""
-
-
-class InlinePool:
-    """Runs everything at once in this process; fast, and can be told when its worker dies."""
-
-    crashes = (WorkerDiedError,)
-    tries = 3
-
-    def __init__(self, size=2):
-        self.size = size
-        self.stopped = None
-
-    def capacity(self):
-        return self.size
-
-    def submit(self, function, *arguments):
-        future = Future()
-        try:
-            future.set_result(function(*arguments))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
-
-    def done(self, future):
-        pass
-
-    def stop(self, *, at_once):
-        self.stopped = at_once
-
-
-@pytest.fixture
-def inline(monkeypatch):
-    """Let `execute` run cells in this process; returns the pool."""
-    pool = InlinePool()
-    monkeypatch.setattr(execution, "_pool", lambda *_: pool)
-    return pool
-
-
-@pytest.fixture
-def died():
-    return WorkerDiedError
+import subnetlab as sl
+from subnetlab.study import CellResult, Store, StudyPlan, execute
 
 
 @pytest.fixture
@@ -82,3 +35,29 @@ def made_up():
         return CellResult("ok", step_size=0.1, rounds=cell.rounds, finals=finals, curves={"full_error": curve})
 
     return run
+
+
+@pytest.fixture
+def study(tmp_path, inline):
+    """Two laws, curves of different lengths, one cell failed, one not run."""
+    plan = StudyPlan.from_dict(
+        {
+            "dataset": {"name": "synthetic", "n_samples": [5, 6]},
+            "settings": {"width": 10, "rounds": [2, 4], "seed": [3, 2**40]},
+            "grid": [
+                {"masks": "bernoulli", "selection_prob": 0.5, "step_size": ["auto", 0.25]},
+                {"masks": "categorical", "n_subnetworks": 2, "local_steps": 3, "record": "subnetworks"},
+            ],
+        }
+    )
+
+    def run(cell):
+        if cell.seed == 3 and cell.masks == "categorical" and cell.rounds == 2:
+            raise ValueError("no")
+        return sl.study.run_cell(cell)
+
+    with Store(tmp_path) as store:
+        tasks = [cell.identified() for cell in plan.cells]
+        execute(plan.cells[:-1], store, run=run)
+        store.set_plan((key, cell.settings()) for key, cell in tasks)
+    return sl.open_study(tmp_path)

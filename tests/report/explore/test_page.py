@@ -127,5 +127,6 @@ def test_an_explorer_that_has_gone_is_said(browser):
     explorer.shutdown()
     thread.join(10)
     tab.run(MOVE.format(name="seed", value=1))
-    tab.wait("document.querySelector('#status').textContent.startsWith('The explorer does not answer any more')")
+    tab.wait("document.querySelector('#status').className === 'bad'")
+    assert status(tab).startswith("The explorer does not answer any more")
     tab.close()

@@ -1,23 +1,10 @@
-"""The commands audit, theory and plan, as a user types them."""
+"""The command theory, as a user types it."""
 
 import json
 
 from subnetlab.cli.main import main
 
 DATA = ["--dataset", "diabetes", "--n-samples", "20"]
-
-
-def test_audit_of_chosen_statements(capsys):
-    assert main(["audit", "--statements", "Lemma 18", "Lemma 21", "--json"]) == 0
-    findings = json.loads(capsys.readouterr().out)
-    assert [f["verdict"] for f in findings.values()] == ["exact", "false"]
-    assert main(["audit", "--statements", "Lemma 18"]) == 0
-    assert "Lemma 18: EXACT" in capsys.readouterr().out
-
-
-def test_audit_of_an_unknown_statement_is_wrong_usage(capsys):
-    assert main(["audit", "--statements", "Lemma 99"]) == 2
-    assert "got 'Lemma 99'" in capsys.readouterr().err
 
 
 def test_theory_of_a_run(tmp_path, capsys):
@@ -41,23 +28,6 @@ def test_theory_of_a_run(tmp_path, capsys):
     assert len(record["measured"]) == len(record["predicted"]) == 4
     assert record["promises"]["theorem3"][1]["constants"] == "repaired"
     assert main(["theory", str(tmp_path / "nowhere")]) == 1
-
-
-def test_plan(capsys):
-    small = [*DATA, "--p", "1", "2", "--xi", "0.5", "--tau", "2", "--m", "1000", "--max-rounds", "500"]
-    assert main(["plan", "--target-error", "3", *small, "--best", "2", "--json"]) == 0
-    plans = json.loads(capsys.readouterr().out)["plans"]
-    assert len(plans) == 2
-    assert plans[0]["seconds"] <= plans[1]["seconds"]
-    assert main(["plan", "--target-error", "3", *small]) == 0
-    assert "time against traffic" in capsys.readouterr().out
-    assert main(["plan", "--target-error", "1e-9", *small]) == 1
-    assert "nothing tried" in capsys.readouterr().out
-
-
-def test_plan_prints_at_least_one(capsys):
-    assert main(["plan", "--target-error", "3", "--best", "0"]) == 2
-    assert capsys.readouterr() == ("", "subnetlab plan: best must be at least 1, got 0\n")
 
 
 def test_theory_writes_over_its_own_figure_and_over_nothing_else(tmp_path, capsys):

@@ -15,7 +15,9 @@ def cells(**changes):
 def test_lists_may_change(tmp_path, change):
     with Store(tmp_path) as store:
         claim_folder(store, cells())
+        before = store.noted("identity")
         claim_folder(store, cells(**change))
+        assert (store.noted("identity") == before) == (change == {})
 
 
 def test_a_single_value_may_not(tmp_path):

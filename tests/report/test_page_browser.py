@@ -141,8 +141,11 @@ def test_a_click_on_a_cell_chooses_it(opened):
         "'#explorer-2b [data-plot=heatmap] .mark-rect.role-mark path')].slice(-1)[0].getBoundingClientRect())"
     )
     width = page.run("document.querySelector('#explorer-2b [data-plot=heatmap] svg').getBoundingClientRect().width")
+    chosen = "document.querySelector('#explorer-2b [name=\"axis-selection_prob\"]').value"
+    before = page.run(chosen)
     page.click(x - width / 4, y)  # the cell to the left of the chosen one
-    page.wait("document.querySelector('#explorer-2b [name=\"axis-selection_prob\"]').value === '0'", seconds=5)
+    page.wait(f"{chosen} !== '{before}'", seconds=5)
+    assert page.run(chosen) == "0"
 
 
 def test_the_axes_of_a_heatmap_can_be_swapped_for_others(opened):

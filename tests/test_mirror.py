@@ -1,0 +1,136 @@
+"""Tests mirror the package: ``ROOM/FILE.py`` is tested in ``tests/ROOM/test_FILE.py``, or in files that begin so.
+
+What is tested elsewhere is named here with the reason. In the rooms of `NOT_BY_FILE` tests follow what the room
+promises, and its files are parts of that.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+PACKAGE = TESTS.parent / "src" / "subnetlab"
+
+NOT_BY_FILE = {
+    "audit": "every statement is judged through one table",
+    "compiled": "compiled code is held to the NumPy code that it stands for",
+    "core": "every mask law is held to the same statistics",
+    "datasets": "a dataset is tested from its file to its rows",
+    "engines": "engines answer one contract, and each test holds all of them to it",
+    "estimators": "estimators are held to scikit-learn's checks",
+    "kernels": "each kernel is compared with all other ways to compute it",
+    "launch": "a job is tested as a whole, with its workers",
+    "modules": "a network is tested from its layers to its training",
+    "theory": "theorems are judged through one table",
+    "training": "a run is tested from its settings to its file",
+}
+
+# tests: what they test besides the files of their own name, and why
+TESTED_ELSEWHERE = {
+    "cli/test_folder.py": (["locks.py"], "a lock is what keeps two processes out of a folder"),
+    "cli/test_launch.py": (["cli/launch_results.py"], "the files that a launch leaves"),
+    "datasets/test_images.py": (["cli/data.py"], "the command prints what a dataset says of itself"),
+    "figures/test_heatmap.py": (["figures/cells.py"], "the cells of a heatmap"),
+    "cli/test_reproduce.py": (
+        [f"reproduction/{name}.py" for name in ("figure", "figure_2a", "results", "table")],
+        "a figure is read from the files of a reproduction",
+    ),
+    "report/explore/test_page.py": (["cli/explore.py", "report/explore/charts.py"], "charts are seen in a browser"),
+    "report/test_page.py": (
+        [
+            f"report/{name}.py"
+            for name in (
+                *("bound_figure", "cell_theory", "data_again", "eigenvalue_figure", "grid_figure", "law", "markup"),
+                *("reproduction_page", "rounds_figure", "run_page", "study_page", "style", "tables"),
+                *("theory_charts", "theory_part"),
+            )
+        ],
+        "pieces of a page are read from the page",
+    ),
+    "report/test_write.py": (
+        ["cli/report.py", "report/library.py", "report/source.py"],
+        "what a folder holds decides the page, or the refusal",
+    ),
+    "study/test_execution.py": (["study/running.py"], "a cell is run by execution"),
+    "study/test_execution_terminal.py": (["progress.py"], "a bar is seen in a terminal alone"),
+    "study/test_plan.py": (
+        ["study/__init__.py", "study/data.py", "study/plan_tables.py"],
+        "a plan holds datasets and is multiplied out from tables",
+    ),
+    "study/test_store.py": (["study/result.py", "study/schema.py"], "bytes and tables are read from the store"),
+    "training/test_history_and_diagnostics.py": (["history.py"], "a history is what a run records"),
+}
+ELSEWHERE = [name for names, _ in TESTED_ELSEWHERE.values() for name in names]
+OF_THE_REPOSITORY = {
+    "test_docstrings.py",
+    "test_examples.py",
+    "test_import_rule.py",
+    "test_mirror.py",
+    "test_public_interface.py",
+    "test_wheel.py",
+}
+
+
+def holds_code(path):
+    return any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.parse(path.read_text()).body)
+
+
+def by_file(path):
+    return path.parts[0] not in NOT_BY_FILE
+
+
+SOURCES = [path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py")) if holds_code(path)]
+SOURCES = [path for path in SOURCES if by_file(path) and path != Path("__init__.py")]
+FILES = [path.relative_to(TESTS) for path in sorted(TESTS.rglob("test_*.py"))]
+
+
+def mirrored(path):
+    """The place of a file's tests: a package is tested under its own name, beside its folder."""
+    path = path.parent if path.name == "__init__.py" else path.with_suffix("")
+    return path.with_name(f"test_{path.name}")
+
+
+def own_tests(path):
+    """The files of tests that are named after a file."""
+    place = mirrored(path)
+    return [f for f in FILES if f.parent == place.parent and f"{f.stem}_".startswith(f"{place.name}_")]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_a_file_has_tests_at_its_place_or_a_reason(path):
+    assert bool(own_tests(path)) != (str(path) in ELSEWHERE), f"expected tests/{mirrored(path)}.py, or a line here"
+
+
+def test_every_test_is_of_a_file():
+    here = [f for f in FILES if by_file(f) and f.parts[0] != "docs" and str(f) not in OF_THE_REPOSITORY]
+    named = {f for path in SOURCES for f in own_tests(path)}
+    assert [str(f) for f in here if f not in named] == []
+
+
+def test_the_table_names_what_is_there():
+    assert [name for name in TESTED_ELSEWHERE if not (TESTS / name).is_file()] == []
+    assert [name for name in ELSEWHERE if Path(name) not in SOURCES] == []
+    assert len(ELSEWHERE) == len(set(ELSEWHERE))
+    assert [room for room in NOT_BY_FILE if not (PACKAGE / room).is_dir()] == []
+
+
+def asserts(function, helpers):
+    """Whether a test asserts something itself, or by a function of its file that does."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assert) or (isinstance(node, ast.Name) and node.id in helpers):
+            return True
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in ("raises", "warns", "fail") or name.startswith(("assert", "check", "refused")):
+                return True
+    return False
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_every_test_asserts(path):
+    functions = {n.name: n for n in ast.walk(ast.parse((TESTS / path).read_text())) if isinstance(n, ast.FunctionDef)}
+    helpers = set()
+    for _ in functions:  # a helper may call another
+        helpers |= {name for name, function in functions.items() if asserts(function, helpers)}
+    assert [name for name in functions if name.startswith("test_") and name not in helpers] == []
