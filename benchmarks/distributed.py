@@ -83,9 +83,9 @@ def auto_step(X: np.ndarray, y: np.ndarray, scheme: Any) -> float:
 
 def train_ist(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     import subnetlab as sl
+    from subnetlab.launch.attempt import Attempt
     from subnetlab.launch.job import Job
-    from subnetlab.launch.rendezvous import Meeting, listen
-    from subnetlab.launch.training import DistributedTraining
+    from subnetlab.launch.rendezvous import Rendezvous, listen
 
     law = sl.Categorical(setting.workers)
     eta = setting.step_factor * auto_step(X, y, sl.TrainingScheme(law, 1, setting.local_steps))
@@ -95,9 +95,9 @@ def train_ist(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
         be_slow(setting)
     listener = listen(setting.host, PORT) if setting.rank == 0 else None
     baseline = peak_memory()
-    transport = Meeting(setting.workers, setting.rank, 0, 600.0, 60.0, (setting.host, PORT), listener).join()
+    transport = Rendezvous(setting.workers, setting.rank, 0, 600.0, 60.0, (setting.host, PORT), listener).join()
     folder = Path(setting.folder)
-    training = DistributedTraining(job, transport, folder, every=setting.rounds + 1)
+    training = Attempt(job, transport, folder, every=setting.rounds + 1)
     training._checkpoint = lambda: None  # the peers write none
     training.run()
     result = {"baseline": baseline, "step_size": eta}

@@ -20,7 +20,6 @@ NOT_BY_FILE = {
     "engines": "engines answer one contract, and each test holds all of them to it",
     "estimators": "estimators are held to scikit-learn's checks",
     "kernels": "each kernel is compared with all other ways to compute it",
-    "launch": "a job is tested as a whole, with its workers",
     "modules": "a network is tested from its layers to its training",
     "theory": "theorems are judged through one table",
     "training": "a run is tested from its settings to its file",
@@ -29,13 +28,14 @@ NOT_BY_FILE = {
 # tests: what they test besides the files of their own name, and why
 TESTED_ELSEWHERE = {
     "cli/test_folder.py": (["locks.py"], "a lock is what keeps two processes out of a folder"),
-    "cli/test_launch.py": (["cli/launch_results.py"], "the files that a launch leaves"),
+    "cli/test_launch.py": (["cli/launch_results.py", "launch/launcher.py"], "a launch is seen from its command"),
     "datasets/test_images.py": (["cli/data.py"], "the command prints what a dataset says of itself"),
     "figures/test_heatmap.py": (["figures/cells.py"], "the cells of a heatmap"),
     "cli/test_reproduce.py": (
         [f"reproduction/{name}.py" for name in ("figure", "figure_2a", "results", "table")],
         "a figure is read from the files of a reproduction",
     ),
+    "launch/test_checkpoint.py": (["launch/job.py"], "a job is read from its file, and its network from a checkpoint"),
     "report/explore/test_page.py": (["cli/explore.py", "report/explore/charts.py"], "charts are seen in a browser"),
     "report/test_page.py": (
         [

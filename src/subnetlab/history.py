@@ -10,7 +10,7 @@ import numpy as np
 from .atomic import csv_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .core.arrays import FloatArray
     from .core.record import RoundRecord
@@ -105,7 +105,11 @@ class History:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> History:
-        """Return the history that `arrays` described."""
+        """Return the history that `arrays` described; errors of subnetworks stand for their means, too."""
+        if "sampled_error" not in arrays:
+            errors = arrays["subnetwork_errors"]
+            means = _means(errors, errors.shape[1])
+            arrays = {"sampled_error": means[:, 0], "local_error": means[:, 1:], **arrays}
         metrics = {name.removeprefix(_METRIC): v for name, v in arrays.items() if name.startswith(_METRIC)}
         known = {f.name: arrays[f.name] for f in fields(cls) if f.name in arrays}
         return cls(**known, metrics=metrics or None)
@@ -158,8 +162,7 @@ class HistoryBuilder:
 
     def build(self) -> History:
         """Return the history so far."""
-        tau = self._shape[0] - 1
-        means = np.array([e.mean(axis=1) if e.ndim == 2 else e for e in self._errors]).reshape(-1, tau + 1)
+        means = _means(self._errors, self._shape[0])
         return History(
             sampled_error=means[:, 0],
             local_error=means[:, 1:],
@@ -168,3 +171,8 @@ class HistoryBuilder:
             metrics={n.removeprefix(_METRIC): np.array(v) for n, v in self._per_state.items() if n.startswith(_METRIC)}
             or None,
         )
+
+
+def _means(errors: Iterable[FloatArray], steps: int) -> FloatArray:
+    """Return the means over the subnetworks, (K, tau + 1), of rounds of errors (tau + 1, p) or means (tau + 1,)."""
+    return np.array([e.mean(axis=1) if e.ndim == 2 else e for e in errors]).reshape(-1, steps)

@@ -18,7 +18,7 @@ import subnetlab as sl
 from subnetlab.cli import launch
 from subnetlab.cli.main import main
 from subnetlab.launch.checkpoint import Checkpoints, Manifest
-from subnetlab.launch.log import append_event, events_after, log_end
+from subnetlab.launch.outcome import append_event, events_after, log_end
 from subnetlab.launch.process import ended_without
 from subnetlab.launch.rendezvous import listen
 
@@ -133,7 +133,7 @@ def test_an_address_that_cannot_be_bound_is_refused_before_any_work(torch, tmp_p
 def test_force_takes_a_folder_over(torch, tmp_path, capsys):
     folder = tmp_path / "run"
     others = Checkpoints(folder, "0" * 64)
-    others.complete(Manifest(3, -1, [others.write_slot(3, 0, np.zeros((5, 4)))], {}))
+    others.complete(Manifest(3, [others.write_slot(3, 0, np.zeros((5, 4)))], {}, {}))
     run = ["launch", "--out", str(folder), "--workers", "1", *DATA, "--p", "2", "--rounds", "2", "--width", "50"]
     assert main(run) == 2
     assert f"{folder} holds checkpoints, but no settings.json that tells what made it" in capsys.readouterr().err

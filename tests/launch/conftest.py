@@ -9,11 +9,11 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.engines.distributed import DistributedEngine
-from subnetlab.engines.distributed.simulation import run_in_step
-from subnetlab.engines.distributed.worker import RecordedDeadline
+from subnetlab.engines.distributed.engine import run_in_step
+from subnetlab.launch.attempt import Attempt
 from subnetlab.launch.job import Job
-from subnetlab.launch.rendezvous import Meeting, listen
-from subnetlab.launch.training import DistributedTraining
+from subnetlab.launch.rendezvous import Rendezvous, listen
+from subnetlab.training.session import run_round
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ def group(torch):
         address = listener.getsockname()
 
         def rank(i):
-            meeting = Meeting(size, 0, i, timeout, patience=timeout, address=address, listener=None if i else listener)
+            meet = Rendezvous(size, 0, i, timeout, patience=timeout, address=address, listener=None if i else listener)
             try:
-                outcomes[i] = work(meeting.join())
+                outcomes[i] = work(meet.join())
             except Exception as error:  # an outcome like any other
                 outcomes[i] = error
 
@@ -67,11 +67,24 @@ def train_group(group):
         jobs = job if isinstance(job, list) else [job] * size
 
         def work(transport):
-            return DistributedTraining(jobs[transport.rank], transport, folder, every=every).run()
+            return Attempt(jobs[transport.rank], transport, folder, every=every).run()
 
         return group(size, work, **options)
 
     return run
+
+
+class RecordedDeadline:
+    """Passed for the subnetworks that were late in a recorded round: runs it again with the same bits."""
+
+    def __init__(self, late):
+        self._late = late
+
+    def passed(self, l):
+        return bool(self._late[l])
+
+    def report(self):
+        """Do nothing: nobody waits."""
 
 
 @pytest.fixture
@@ -81,15 +94,20 @@ def replay():
     def run(job, late, size):
         engine = DistributedEngine(job.problem(), dtype=job.dtype, workers=size)
         state, errors = engine.start(job.neurons(0, job.width)[0]), []
+        settings = {"seed": job.seed, "step_size": job.step_size, "width": job.width, "n_samples": len(job.X)}
+
+        def compute(deadline, *settings, **more):
+            return None, run_in_step([w.round(*settings, **more, deadline=deadline) for w in state.workers])[0]
+
         for k, flags in enumerate(late):
-            deadline, scheme = RecordedDeadline(flags), job.scheme
-            records = run_in_step(
-                [
-                    w.round(job.masks(k), job.step_size, scheme.local_steps, job.rows(k), scheme.unselected, deadline)
-                    for w in state.workers
-                ]
-            )
-            errors.append(records[0].full_error)
+            _, record = run_round(compute, RecordedDeadline(flags), job.scheme, k, **settings)
+            errors.append(record.full_error)
         return engine.weights(state), errors
 
     return run
+
+
+@pytest.fixture
+def recorded_deadline():
+    """The class of a deadline that passes for given subnetworks."""
+    return RecordedDeadline

@@ -53,21 +53,21 @@ def test_lives(work, lives, code):
 
 @pytest.mark.parametrize("by_parent", [True, False], ids=["of the parent", "of a batch system"])
 def test_a_request_to_terminate(by_parent):
-    """The parent is torchrun, which ends its keepers to begin again; anybody else asks the job to end in good order."""
+    """The parent is torchrun, which ends its agents to begin again; anybody else asks the job to end in good order."""
     command = [sys.executable, "-c", script("time.sleep(60)")]
-    keeper = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    worker = int(keeper.stdout.readline().split()[1])
+    agent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    worker = int(agent.stdout.readline().split()[1])
     if by_parent:
-        keeper.terminate()
-        assert keeper.wait(300) == 1
+        agent.terminate()
+        assert agent.wait(300) == 1
     else:
-        for pid in (worker, keeper.pid):
+        for pid in (worker, agent.pid):
             subprocess.run(["sh", "-c", f"kill -TERM {pid}"], check=True)
-        assert keeper.stdout.readline() == "stop\n"
+        assert agent.stdout.readline() == "stop\n"
         assert is_alive(worker)
-        keeper.kill()
-        keeper.wait()
-    keeper.stdout.close()
+        agent.kill()
+        agent.wait()
+    agent.stdout.close()
     wait_until_dead(worker)
 
 
@@ -85,12 +85,12 @@ def test_who_comes_after_the_death_of_its_parent_ends():
     assert (done.returncode, done.stdout) == (1, "")
 
 
-def test_a_worker_dies_with_its_keeper():
-    keeper = subprocess.Popen([sys.executable, "-c", script("time.sleep(60)")], stdout=subprocess.PIPE, text=True)
-    worker = int(keeper.stdout.readline().split()[1])
-    keeper.kill()
-    keeper.wait()
-    keeper.stdout.close()
+def test_a_worker_dies_with_its_agent():
+    agent = subprocess.Popen([sys.executable, "-c", script("time.sleep(60)")], stdout=subprocess.PIPE, text=True)
+    worker = int(agent.stdout.readline().split()[1])
+    agent.kill()
+    agent.wait()
+    agent.stdout.close()
     wait_until_dead(worker)
 
 

@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 
 from subnetlab.launch import checkpoint
-from subnetlab.launch.agreement import JobError
-from subnetlab.launch.assembly import export_network, newest_manifest
 from subnetlab.launch.checkpoint import Checkpoints, Manifest
-from subnetlab.launch.job import Job
+from subnetlab.launch.job import Job, export_network
+from subnetlab.launch.transport import JobError
 
 RELEASED = Path(__file__).parents[1] / "fixtures" / "launch"  # written by version 0.1.0 after 3 of its rounds
 UNREADABLE = "/proc/self/mem"  # a regular file; reading its beginning gives EIO
@@ -34,7 +33,7 @@ def test_the_checkpoints_of_a_released_version_go_on(train_group, replay, tmp_pa
     log = (tmp_path / "log.jsonl").read_text()
     assert '"damaged"' not in log
     assert json.loads(log.splitlines()[0])["rounds"] == 3
-    manifest = newest_manifest(Checkpoints(tmp_path, job.digest()))
+    manifest = Checkpoints(tmp_path, job.digest()).newest()
     assert manifest.history["late"].any() == (law == "bernoulli")
     export_network(job, Checkpoints(tmp_path, job.digest()), manifest, tmp_path / "network.npz")
     weights, errors = replay(job, manifest.history["late"], 2)
@@ -70,23 +69,21 @@ def test_a_file_that_cannot_be_read_now_ends_the_job_and_is_no_damage(make_job, 
 )
 def test_trouble_of_the_system_is_told_from_damage(tmp_path, monkeypatch, error):
     checkpoints = Checkpoints(tmp_path, "0" * 64)
-    manifest = Manifest(3, -1, [checkpoints.write_slot(3, 0, np.ones((5, 4)))], {})
+    manifest = Manifest(3, [checkpoints.write_slot(3, 0, np.ones((5, 4)))], {}, {})
 
     def fail(*args):
         raise error
 
     monkeypatch.setattr(checkpoint, "read_array", fail)
     with pytest.raises(OSError, match=r"slot-00000\.npy must be readable, got"):
-        checkpoints.read_slot(manifest, 0)
+        checkpoints.read_slot(manifest, 0, (5, 4), "float64")
     monkeypatch.setattr(checkpoint.os, "listdir", fail)
     with pytest.raises(type(error)):
         checkpoints.rounds()
 
 
 def test_an_error_without_words_stops_all(group, torch):
-    from subnetlab.launch.agreement import agree
-
-    outcomes = group(2, lambda transport: agree(transport, MemoryError() if transport.rank else None))
+    outcomes = group(2, lambda transport: transport.agree(MemoryError() if transport.rank else None))
     assert [(type(outcome), str(outcome)) for outcome in outcomes] == [(JobError, "MemoryError")] * 2
 
 
@@ -99,7 +96,7 @@ def test_a_damaged_checkpoint_is_none_of_the_two_that_are_kept(make_job, train_g
     assert rounds_of(tmp_path, make_job()) == [6, 5, 4]
     train_group(make_job(rounds=6), tmp_path, 2, every=100)
     assert rounds_of(tmp_path, make_job()) == [6, 5]
-    assert newest_manifest(Checkpoints(tmp_path, make_job().digest())).round == 6
+    assert Checkpoints(tmp_path, make_job().digest()).newest().round == 6
     assert not list(tmp_path.glob("checkpoints/*/damaged"))
 
 
@@ -110,7 +107,7 @@ def test_a_damaged_checkpoint_is_set_aside_until_there_are_newer_ones(make_job, 
     (tmp_path / "stop").touch()
     assert train_group(make_job(rounds=9), tmp_path, 2) == ["stopped"] * 2
     assert rounds_of(tmp_path, make_job()) == [4, 3]  # both whole
-    assert newest_manifest(Checkpoints(tmp_path, make_job().digest())).round == 4
+    assert Checkpoints(tmp_path, make_job().digest()).newest().round == 4
     assert (slot.parent / "damaged").exists()
     train_group(make_job(rounds=9), tmp_path, 2)
     assert rounds_of(tmp_path, make_job()) == [9, 6]
@@ -126,24 +123,36 @@ def test_what_killed_workers_left_in_a_checkpoint_goes_when_it_is_complete(make_
 
 def test_columns_first_weights_are_written_as_rows(tmp_path):
     checkpoints, weights = Checkpoints(tmp_path, "0" * 64), np.arange(20.0).reshape(4, 5).T
-    manifest = Manifest(3, -1, [checkpoints.write_slot(3, 0, weights)], {})
-    assert (checkpoints.read_slot(manifest, 0) == weights).all()
+    manifest = Manifest(3, [checkpoints.write_slot(3, 0, weights)], {}, {})
+    assert (checkpoints.read_slot(manifest, 0, (5, 4), "float64") == weights).all()
     assert (np.load(checkpoints.folder_of(3) / "slot-00000.npy") == weights).all()
+
+
+def test_no_more_memory_is_taken_for_a_slot_than_it_can_need(tmp_path, monkeypatch):
+    """A file of a terabyte, most of it a hole, whose header and hash say that it is whole."""
+    checkpoints, weights = Checkpoints(tmp_path, "0" * 64), np.ones((5, 4))
+    manifest = Manifest(3, [checkpoints.write_slot(3, 0, weights)], {}, {})
+    assert checkpoints.read_slot(manifest, 0, (4, 5), "float64") is None
+    assert checkpoints.read_slot(manifest, 0, (5, 4), "float32") is None
+    with open(checkpoints.folder_of(3) / "slot-00000.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (10**11,)})
+        file.truncate(file.tell() + 8 * 10**11)
+    assert checkpoints.read_slot(manifest, 0, (5, 4), "float64") is None
 
 
 EXPORT = """
 import sys
 from pathlib import Path
 import numpy as np, subnetlab as sl
-from subnetlab.launch.assembly import export_network, placement_of
 from subnetlab.launch.checkpoint import Checkpoints, Manifest
-from subnetlab.launch.job import Job
+from subnetlab.launch.job import Job, export_network
 scheme = sl.TrainingScheme(sl.Categorical(4), rounds=1, step_size=0.1)
 job = Job(np.ones((3, 50)), np.ones(3), scheme, 4000, 1.0, 0, "float64", 1)
 checkpoints = Checkpoints(Path(sys.argv[1]), job.digest())
 W = np.ones((4000, 50))
-slots = placement_of(job, Manifest(1, 0, [], {})).slots
-manifest = Manifest(1, 0, [checkpoints.write_slot(1, slot, W[rows]) for slot, rows in enumerate(slots)], {})
+slots = job.placement(Manifest(1, [], {'placed_by': 0}, {})).slots
+hashes = [checkpoints.write_slot(1, slot, W[rows]) for slot, rows in enumerate(slots)]
+manifest = Manifest(1, hashes, {'placed_by': 0}, {})
 small = Path("/mnt/network.npz")
 try:
     if sys.argv[2] == "slot":

@@ -1,31 +1,19 @@
-"""Every call to the store ends, also when the network is cut without a word."""
+"""How workers find each other: who comes twice, late, too many or never, and addresses; every call ends."""
 
 from __future__ import annotations
 
+import gc
+import json
+import os
 import socket
 import threading
 import time
 
 import pytest
 
-from subnetlab.launch.rendezvous import Meeting, listen
-from subnetlab.launch.store import StoreLostError, within
-from subnetlab.launch.transport import PeerLostError
-
-
-def test_a_call_that_does_not_end():
-    ever = threading.Event()
-    with pytest.raises(StoreLostError, match=r"^no answer for 0\.01 s$"):
-        within(0.01, ever.wait)
-    ever.set()
-
-
-def test_an_error_of_torch_is_told_in_its_first_line():
-    def lost():
-        raise RuntimeError("Broken pipe\nand a page of frames")
-
-    with pytest.raises(StoreLostError, match=r"^Broken pipe$"):
-        within(60.0, lost)
+from subnetlab.launch import rendezvous
+from subnetlab.launch.rendezvous import AddressError, Rendezvous, UnreachableError, listen
+from subnetlab.launch.transport import JobError, PeerLostError
 
 
 class Cable:
@@ -68,12 +56,12 @@ class Cable:
 def test_a_network_cut_for_good_while_a_worker_waits_to_take_part(torch):
     listener = listen("127.0.0.1", 0)
     cable = Cable(listener.getsockname())
-    transport = Meeting(2, 0, 0, 60.0, 0.1, listener.getsockname(), listener).join()
+    transport = Rendezvous(2, 0, 0, 60.0, 0.1, listener.getsockname(), listener).join()
     outcome = []
 
     def late():
         try:
-            Meeting(2, 1, 0, timeout=3.0, patience=60.0, address=cable.address).join()
+            Rendezvous(2, 1, 0, timeout=3.0, patience=60.0, address=cable.address).join()
         except PeerLostError as error:
             outcome.append(str(error))
 
@@ -87,3 +75,132 @@ def test_a_network_cut_for_good_while_a_worker_waits_to_take_part(torch):
     assert outcome == ["the 1 workers that were in time have begun without this one"]
     cable.close()
     listener.close()
+
+
+def test_a_worker_that_comes_twice_is_noticed_at_once(torch):
+    """Two machines have the same number: everybody is told before the owner of the store leaves with it."""
+    listener = listen("127.0.0.1", 0)
+    address, told = listener.getsockname(), [None] * 3
+
+    def come(rank):
+        meeting = Rendezvous(3, min(rank, 1), 0, 60.0, 60.0, address, None if rank else listener)
+        try:
+            meeting.join()
+        except PeerLostError as error:
+            told[rank] = str(error)
+
+    run_threads(come, 3)
+    listener.close()
+    expected = "every worker must come once, got machine/worker ['000000/000000', '000001/000000', '000001/000000']"
+    assert told == [expected] * 3
+
+
+def test_the_successor_of_a_worker_that_was_lost_in_the_meeting_takes_its_place():
+    class Arrivals:
+        def get(self, name):
+            lines = [["0/0", "a", "first"], ["1/0", "b", "lost"], ["1/0", "b", "successor"], ["2/0", "c", "last"]]
+            return "".join(json.dumps(line) + "\n" for line in lines)
+
+    found = Rendezvous(3, 0, 0, 60.0, 60.0, ("127.0.0.1", 1))._members(Arrivals())
+    assert found == [["0/0", "a", "first"], ["1/0", "b", "successor"], ["2/0", "c", "last"]]
+
+
+@pytest.mark.parametrize("machine", [1, 0], ids=["number too high", "number taken"])
+def test_a_worker_too_many_is_refused_and_disturbs_nobody(torch, machine, monkeypatch):
+    monkeypatch.setattr(rendezvous, "_NOTICED", 0.0)  # the one of this number is not about to be lost
+    listener = listen("127.0.0.1", 0)
+    address = listener.getsockname()
+    transport = Rendezvous(1, 0, 0, 60.0, 60.0, address, listener).join()
+    message = f"^launch: all 1 workers are at work, .'000000/000000'.; got machine/worker 00000{machine}/000000, too$"
+    with pytest.raises(JobError, match=message):
+        Rendezvous(1, machine, 0, 60.0, 60.0, address).join()
+    assert not transport.latecomers()
+    listener.close()
+
+
+def run_threads(work, count):
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(300)
+        assert not thread.is_alive()
+
+
+def test_those_who_came_begin_without_those_who_did_not(torch):
+    listener = listen("127.0.0.1", 0)
+    address = listener.getsockname()
+    transport = Rendezvous(3, 0, 0, timeout=60, patience=0.2, address=address, listener=listener).join()
+    assert (transport.rank, transport.size) == (0, 1)
+    assert not transport.latecomers()
+    outcome = []
+
+    def late():
+        with pytest.raises(PeerLostError, match="the 1 workers that were in time have begun without this one"):
+            Rendezvous(3, 0, 1, timeout=60, patience=0.2, address=address).join()
+        outcome.append("refused")
+
+    thread = threading.Thread(target=late)
+    thread.start()
+    deadline = time.monotonic() + 300
+    while not transport.latecomers() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert transport.latecomers()
+    assert outcome == []  # it waits for the end of the meeting that it missed
+    del transport
+    gc.collect()
+    thread.join(300)
+    assert outcome == ["refused"]
+    listener.close()
+
+
+def test_an_unreachable_machine_0(torch, monkeypatch):
+    monkeypatch.setattr(rendezvous, "_SUPERVISOR", 0.0)
+    closed = listen("127.0.0.1", 0)
+    port = closed.getsockname()[1]
+    closed.close()
+    with pytest.raises(UnreachableError, match=f"^launch: machine 0 must answer at 127.0.0.1:{port}, got no answer "):
+        Rendezvous(2, 1, 0, timeout=0.5, patience=0.5, address=("127.0.0.1", port)).join()
+
+
+def test_a_port_in_use_and_a_foreign_address():
+    taken = listen("127.0.0.1", 0)
+    port = taken.getsockname()[1]
+    with pytest.raises(AddressError, match=rf"^launch: address must be free, got 127\.0\.0\.1:{port} "):
+        listen("127.0.0.1", port)
+    taken.close()
+    with pytest.raises(
+        AddressError, match=r"^launch: address must be an address of machine 0, got 192\.0\.2\.1:29500 "
+    ):
+        listen("192.0.2.1", 29500)
+
+
+def test_a_store_between_machines_listens_on_the_given_address_alone(torch):
+    before = _listening()
+    listener = listen("127.0.0.1", 0)
+    address = listener.getsockname()
+    transport = Rendezvous(1, 0, 0, timeout=60, patience=5, address=address, listener=listener).join()
+    new = _listening() - before
+    assert address in new
+    assert {host for host, _ in new} == {"127.0.0.1"}
+    assert transport.size == 1
+    listener.close()
+
+
+def _listening():
+    """Return the addresses on which this process listens, from /proc."""
+    inodes = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_link(fd)}
+    found = set()
+    for family in ("tcp", "tcp6"):
+        with open(f"/proc/self/net/{family}") as table:
+            for line in list(table)[1:]:
+                _, local, _, state, *_, inode = line.split()[:10]
+                if state == "0A" and f"socket:[{inode}]" in inodes:
+                    host, port = local.split(":")
+                    parts = [str(int(host[i : i + 2], 16)) for i in range(0, len(host), 2)]
+                    found.add((".".join(reversed(parts)) if family == "tcp" else host, int(port, 16)))
+    return found
+
+
+def _is_link(fd):
+    return os.path.islink(f"/proc/self/fd/{fd}")

@@ -16,13 +16,12 @@ from ..core.law_check import check_first_masks
 from ..core.masks.naming import own_laws
 from ..core.network import ShallowReLU
 from ..datasets import headline
-from ..launch.assembly import export_network, newest_manifest
+from ..launch.agent import on_termination
 from ..launch.checkpoint import Checkpoints
-from ..launch.job import Job
+from ..launch.job import Job, export_network
 from ..launch.launcher import Launch, run_workers
-from ..launch.process import job_file
+from ..launch.process import WorkerOptions, job_file
 from ..launch.rendezvous import listen, parse_address
-from ..launch.termination import on_termination
 from ..progress import progress_bar
 from ..training.request import TrainingData
 from ..training.step_size import resolve_step_size
@@ -69,7 +68,7 @@ class Options:
     threads: int = 1
     """BLAS threads of each worker; another count can give other bits."""
     close_share: float = 1.0
-    """Close a round when this share of the workers is done; late ones count as unselected. Bits depend on the clock."""
+    """Close a round when this share of the workers is done; late ones count as unselected. The clock decides bits."""
     json: bool = False
     """Print the result as JSON."""
     quiet: bool = False
@@ -106,7 +105,7 @@ def _run(options: Options) -> int:
         if options.force and options.machine == 0:
             checkpoints.drop_those_of_other_runs()
         job.save(file)
-        found = newest_manifest(checkpoints)
+        found = checkpoints.newest()
         if found is not None and found.round > options.scheme.rounds:
             rounds = options.scheme.rounds
             raise ValueError(f"launch: rounds must be at least the {found.round} that {folder} holds, got {rounds}")
@@ -148,19 +147,18 @@ def _launch(options: Options) -> Launch:
             raise ValueError(f"launch: address must have a port, got {options.address!r}")
         if options.machine == 0:
             listen(host, port).close()  # in use, or not one of ours? better now than when all are on their way
-    return Launch(
+    told = WorkerOptions(
         folder=options.out,
         workers=workers,
-        local_workers=local,
         every=checks.whole_number(owner, "checkpoint_every", options.checkpoint_every, least=1),
         timeout=checks.positive_number(owner, "timeout", options.timeout),
         patience=checks.positive_number(owner, "patience", options.patience),
         max_restarts=checks.whole_number(owner, "max_restarts", options.max_restarts, least=0),
-        threads=checks.whole_number(owner, "threads", options.threads, least=1),
         machine=options.machine,
         address=options.address or "127.0.0.1:0",
         own_law=own_law,
     )
+    return Launch(told, local, threads=checks.whole_number(owner, "threads", options.threads, least=1))
 
 
 def _job(options: Options, data: Dataset) -> Job:
@@ -215,8 +213,8 @@ def _train(launch: Launch, options: Options, lock: int) -> tuple[str, str]:
                         print(f"a worker was lost; going on after round {done}", file=sys.stderr)
                     elif done:
                         print(f"{options.out}: going on after round {done} of {rounds}", file=sys.stderr)
-                    if (came := len(event["pids"])) < launch.workers:
-                        print(f"{came} of {launch.workers} workers came; going on without the others", file=sys.stderr)
+                    if (came := len(event["pids"])) < options.workers:
+                        print(f"{came} of {options.workers} workers came; going on without the others", file=sys.stderr)
                     if advance is None:
                         advance = bar.enter_context(progress_bar(rounds, "round", done=done, quiet=options.quiet))
                         best = done
@@ -229,13 +227,13 @@ def _train(launch: Launch, options: Options, lock: int) -> tuple[str, str]:
 
 def _gather(options: Options, job: Job, checkpoints: Checkpoints, data: Dataset) -> None:
     """Write network, history and, if it is small enough for one process, the whole run."""
-    folder, manifest = options.out, newest_manifest(checkpoints)
+    folder, manifest = options.out, checkpoints.newest()
     if manifest is None:
         return
     export_network(job, checkpoints, manifest, folder / "network.npz")
     costs = manifest.history["costs"]
     small = 8 * job.width * job.X.shape[1] <= _WHOLE_NETWORK
-    errors = save_results(job, checkpoints, manifest, folder, whole_run=small)
+    errors = save_results(job, checkpoints, manifest, folder, whole_run=small).full_error
     summary = {
         "dataset": data.name,
         "n_samples": len(data.X),

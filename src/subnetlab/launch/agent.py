@@ -1,8 +1,12 @@
-"""Keeps one worker going: the process that torchrun starts imports torch once and forks the worker proper.
+"""Keeps one worker going: the process that torchrun starts, its agent, imports torch once and forks the worker proper.
 
 A worker that dies is followed by another within milliseconds, where torchrun would stop and start all of them (seconds
-of imports, 30 of them after a SIGSTOP); torchrun itself is left to deal with the loss of a keeper. The others
-lose their connections and do the same, and all meet again (`meeting`).
+of imports, 30 of them after a SIGSTOP); torchrun itself is left to deal with the loss of an agent. The others lose
+their connections and do the same, and all meet again (`rendezvous`).
+
+SIGTERM asks a job for an orderly end, whether a batch system sends it to the launcher alone or to every process. The
+processes below the launcher hold the signal back (a child inherits that): torchrun would kill its workers, and a
+worker would die in the middle of a round. The agents look for it and pass the request on.
 """
 
 from __future__ import annotations
@@ -16,12 +20,12 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .termination import sender_of_termination, termination_held_back
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
 PARENT = "SUBNETLAB_PARENT"  # in the environment: who started this process
 FAILED = 2  # exit code of work that another attempt would not help
@@ -31,8 +35,9 @@ _PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _BEAT = 0.25  # seconds
 _PROGRESS = b"+"
+_TERM = {signal.SIGTERM}
 _MOST_LOSSES = 100  # in a row without anything completed: others that never work together with this one
-_PAUSE = 0.3  # before the next attempt: time for the others to notice, so that nobody comes to a meeting that is over
+_PAUSE = 0.3  # before the next attempt: the others notice, so that no worker joins a rendezvous that has closed
 
 
 def keep(
@@ -91,11 +96,11 @@ def _one_life(
 ) -> tuple[int, bool]:
     """Return the exit code of one attempt, and whether it completed anything."""
     reader, writer = os.pipe()
-    keeper = os.getpid()
+    agent = os.getpid()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        _live(work, attempt, writer, keeper)
+        _live(work, attempt, writer, agent)
     os.close(writer)
     progressed = False
     while True:
@@ -106,7 +111,7 @@ def _one_life(
         else:  # the other end is closed: it is dead
             break
         if (sender := sender_of_termination()) == os.getppid():
-            os.kill(pid, signal.SIGKILL)  # torchrun begins again with all keepers
+            os.kill(pid, signal.SIGKILL)  # torchrun begins again with all agents
             os._exit(1)
         elif sender is not None:
             stop()
@@ -114,11 +119,11 @@ def _one_life(
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), progressed
 
 
-def _live(work: Callable[[int, Callable[[], None]], int], attempt: int, writer: int, keeper: int) -> None:
+def _live(work: Callable[[int, Callable[[], None]], int], attempt: int, writer: int, agent: int) -> None:
     """Be the worker; never returns."""
     code = 1
     try:
-        die_with_parent(keeper)
+        die_with_parent(agent)
         threading.Thread(target=_beat, args=(writer,), daemon=True).start()
         code = work(attempt, lambda: _progress(writer))
     except BaseException:  # a defect, or a signal: worth another attempt
@@ -139,3 +144,32 @@ def _beat(writer: int) -> None:
 
 def _progress(writer: int) -> None:
     os.write(writer, _PROGRESS)
+
+
+@contextmanager
+def on_termination(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Call a handler when SIGTERM arrives in the block; outside the main thread, which alone may say so, do nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def termination_held_back() -> Iterator[None]:
+    """Hold SIGTERM back in the block, and for good in processes that start in it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TERM)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def sender_of_termination() -> int | None:
+    """Return who sent the SIGTERM that was held back, or None if there was none; asks once."""
+    received = signal.sigtimedwait(_TERM, 0)
+    return None if received is None else received.si_pid

@@ -1,6 +1,6 @@
 """Checkpoints: one file per slot, and a manifest that makes them count.
 
-    FOLDER/checkpoints/round-00000040/slot-00003.npy     weights of the slot's neurons
+    FOLDER/checkpoints/round-00000040/slot-00003.npy     one block of numbers, weights of neurons say
     FOLDER/checkpoints/round-00000040/complete.npz       hashes of all slots, the history so far
 
 Slots do not depend on the number of workers, so any number can go on. The manifest is written when all
@@ -10,16 +10,17 @@ be read now is no damage: it ends the job, for the same checkpoint may be whole 
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..archive import ArchiveError, read_archive, read_array, tells_damage, write_archive
 from ..atomic import atomic_file, remove_leftovers
-from .job import array_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ..core.arrays import FloatArray
 
 KEPT = 2
+_HEADER = 1 << 12  # bytes of an NPY file before its numbers, at most
 _KIND, _VERSION = "subnetlab-checkpoint", 1
 _MANIFEST, _DAMAGED = "complete.npz", "damaged"
 
@@ -39,16 +41,16 @@ class Manifest:
     ----------
     round : int
         Completed rounds.
-    placed_by : int
-        The round whose masks made the slots, or -1 for the blocks of the start.
     hashes : list of str
         One per slot.
+    facts : dict
+        JSON-able; by which a session knows what is in which slot.
     history : dict of str to ndarray
     """
 
     round: int
-    placed_by: int
     hashes: list[str]
+    facts: dict[str, Any]
     history: dict[str, np.ndarray]
 
 
@@ -87,12 +89,7 @@ class Checkpoints:
     def complete(self, manifest: Manifest) -> None:
         """Make a checkpoint count, all of whose slots are on disk; drop all but the last two."""
         folder = self.folder_of(manifest.round)
-        meta = {
-            "digest": self._digest,
-            "round": manifest.round,
-            "placed_by": manifest.placed_by,
-            "hashes": manifest.hashes,
-        }
+        meta = {**manifest.facts, "digest": self._digest, "round": manifest.round, "hashes": manifest.hashes}
         write_archive(folder / _MANIFEST, _KIND, _VERSION, meta, manifest.history)
         _sync(folder)
         _sync(self._folder)
@@ -142,16 +139,22 @@ class Checkpoints:
             meta, history = read_archive(path, _KIND, _VERSION, owner="launch")
         except (ArchiveError, FileNotFoundError):
             return None
-        if (digest := str(meta.get("digest"))) != self._digest:
+        if (digest := str(meta.pop("digest", None))) != self._digest:
             raise ValueError(
                 f"launch: {path} must be of this run ({self._digest[:12]}), got one of another ({digest[:12]})"
             )
-        if meta.get("round") != round:
-            return None
-        return Manifest(round, meta["placed_by"], meta["hashes"], history)
+        found, hashes = meta.pop("round", None), meta.pop("hashes", None)
+        return Manifest(round, hashes, meta, history) if found == round and isinstance(hashes, list) else None
 
-    def read_slot(self, manifest: Manifest, slot: int) -> FloatArray | None:
+    def newest(self) -> Manifest | None:
+        """Return the manifest of the newest complete checkpoint."""
+        found = (self.manifest(round) for round in self.rounds())
+        return next((manifest for manifest in found if manifest is not None), None)
+
+    def read_slot(self, manifest: Manifest, slot: int, shape: tuple[int, ...], dtype: str) -> FloatArray | None:
         """Return the weights of one slot, or None if they are not what was written.
+
+        No more memory is taken than for the shape and dtype that they must have.
 
         Raises
         ------
@@ -161,14 +164,18 @@ class Checkpoints:
         path = self._slot_file(manifest.round, slot)
         try:
             with path.open("rb") as file:
-                weights = read_array(file, os.fstat(file.fileno()).st_size, path.name)
+                size = os.fstat(file.fileno()).st_size
+                if size > math.prod(shape) * np.dtype(dtype).itemsize + _HEADER:
+                    return None
+                weights = read_array(file, size, path.name)
         except FileNotFoundError:
             return None
         except Exception as error:  # damage makes NumPy raise a dozen types
             if tells_damage(error):
                 return None
             raise OSError(f"launch: {path} must be readable, got {error!r}") from error
-        return weights if manifest.hashes[slot : slot + 1] == [array_hash(weights)] else None
+        as_written = manifest.hashes[slot : slot + 1] == [array_hash(weights)]
+        return weights if as_written and (weights.shape, weights.dtype) == (shape, np.dtype(dtype)) else None
 
     def folder_of(self, round: int) -> Path:
         """Return the folder of one checkpoint."""
@@ -185,6 +192,14 @@ class Checkpoints:
 
     def _slot_file(self, round: int, slot: int) -> Path:
         return self.folder_of(round) / f"slot-{slot:05d}.npy"
+
+
+def array_hash(array: np.ndarray) -> str:
+    """Return the SHA-256 of an array's dtype, shape and bytes."""
+    array = np.ascontiguousarray(array)
+    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(array.data.cast("B") if array.size else b"")
+    return digest.hexdigest()
 
 
 def _is_there(path: Path) -> bool:

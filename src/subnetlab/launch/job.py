@@ -1,27 +1,38 @@
-"""A training job as every worker reads it: all that decides the bits, in one file without pickle."""
+"""A training job as every worker reads it, and the network that a checkpoint of it holds.
+
+All that decides the bits is in one file without pickle. The whole network is written to disk slot by slot: it is never
+in memory.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
+from itertools import pairwise
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..archive import read_archive, write_archive
+from ..archive import ArchiveError, read_archive, write_archive
+from ..atomic import named
 from ..core import checks
 from ..core.network import initial_neurons
 from ..core.scheme_record import scheme_from_record, scheme_to_record
 from ..engines.base import Problem
+from ..engines.distributed.placement import Placement
+from .checkpoint import array_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ..core.arrays import BoolArray, FloatArray
-    from ..core.rows import LocalRows
     from ..core.scheme import TrainingScheme
     from ..engines.base import Dtype
+    from .checkpoint import Checkpoints, Manifest
 
 _KIND, _VERSION = "subnetlab-job", 1
 
@@ -46,8 +57,8 @@ class Job:
     threads : int
         BLAS threads of each worker.
     close_share : float, default 1.0
-        A round closes when this share of the workers has reported; whoever is late then gives up its subnetworks, whose
-        neurons are unselected in the paper's sense. Below 1 the bits depend on the clock.
+        A round closes when this share of the workers has reported; a late worker then gives up its subnetworks, whose
+        neurons count as unselected, as in the paper. Below 1 the bits depend on the clock.
     """
 
     X: FloatArray
@@ -88,19 +99,22 @@ class Job:
         """Return the masks of one round, shape (p, m)."""
         return self.scheme.masks.sample(self.seed, round, self.width)
 
-    def rows(self, round: int) -> LocalRows | None:
-        """Return the rows that each subnetwork sees in one round."""
-        from ..core.rows import local_rows
+    def placement(self, manifest: Manifest) -> Placement:
+        """Return which neurons are in which slot of a checkpoint.
 
-        return local_rows(
-            self.seed,
-            round,
-            n_samples=len(self.X),
-            n_subnetworks=self.scheme.masks.n_subnetworks,
-            local_steps=self.scheme.local_steps,
-            shards=self.scheme.shards,
-            batch_size=self.scheme.batch_size,
-        )
+        Raises
+        ------
+        ArchiveError
+            If the manifest does not say it.
+        """
+        home, placed_by = Placement.at_home(self.width), manifest.facts.get("placed_by")
+        if type(placed_by) is not int or not -1 <= placed_by < manifest.round:
+            raise ArchiveError(f"launch: placed_by must be a round before {manifest.round} or -1, got {placed_by!r}")
+        return home if placed_by < 0 else home.after(self.masks(placed_by))
+
+    def slot_shapes(self, placement: Placement) -> list[tuple[int, int]]:
+        """Return the shape of each slot's weights."""
+        return [(len(neurons), self.X.shape[1]) for neurons in placement.slots]
 
     def settings(self) -> dict[str, Any]:
         """Return, JSON-able, all that decides the bits; data and given masks by their hash. Rounds decide nothing."""
@@ -139,9 +153,45 @@ class Job:
         return cls(arrays["X"], arrays["y"], scheme, **meta)
 
 
-def array_hash(array: np.ndarray) -> str:
-    """Return the SHA-256 of an array's dtype, shape and bytes."""
-    array = np.ascontiguousarray(array)
-    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    digest.update(array.data.cast("B") if array.size else b"")
-    return digest.hexdigest()
+def export_network(job: Job, checkpoints: Checkpoints, manifest: Manifest, path: Path) -> None:
+    """Write weights (m, d), signs and the factor xi to an NPZ file, as `TrainingRun.export_network` does.
+
+    Raises
+    ------
+    OSError
+        If a slot is damaged or cannot be read, or the disk is full; it takes twice the network.
+    """
+    try:
+        # Not written through a map into memory: on a full disk the system would kill this process without a word.
+        # The file has no name, so that nothing is left of it however this process ends.
+        with TemporaryFile(dir=path.parent) as file:
+            for row, weights in runs_of_rows(job, checkpoints, manifest):
+                file.seek(row * weights[0].nbytes)
+                file.write(weights.data)
+            file.flush()
+            os.fsync(file.fileno())
+            W = np.memmap(file, job.dtype, mode="r", shape=(job.width, job.X.shape[1]))
+            problem = job.problem()
+            meta = {"selection_prob": problem.selection_prob}
+            write_archive(path, "subnetlab-network", 1, meta, {"weights": W, "signs": problem.signs})
+            del W
+    except OSError as error:  # from closing, too
+        raise (named(error, path) if error.errno and error.filename is None else error) from None
+
+
+def runs_of_rows(job: Job, checkpoints: Checkpoints, manifest: Manifest) -> Iterator[tuple[int, FloatArray]]:
+    """Yield the rows of W in runs of neighbours, with the number of the first, slot after slot.
+
+    Raises
+    ------
+    OSError
+        If a slot is damaged or cannot be read.
+    """
+    placement = job.placement(manifest)
+    for slot, (neurons, shape) in enumerate(zip(placement.slots, job.slot_shapes(placement), strict=True)):
+        weights = checkpoints.read_slot(manifest, slot, shape, job.dtype)
+        if weights is None:
+            raise OSError(f"{checkpoints.folder_of(manifest.round)}: slot {slot} must be whole, got damage")
+        starts = np.flatnonzero(np.diff(neurons, prepend=-2) != 1).tolist()
+        for start, stop in pairwise([*starts, len(neurons)]):
+            yield int(neurons[start]), weights[start:stop]

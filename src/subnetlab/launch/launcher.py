@@ -1,4 +1,8 @@
-"""Starts torchrun for the workers of this machine, watches them, and says how it ended."""
+"""Starts torchrun for the workers of this machine, watches them, and says how it ended.
+
+As a program, ``-m subnetlab.launch.launcher``, it is torchrun itself: one that dies with the launcher, as the workers
+die with it.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,22 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .agent import PARENT
-from .log import events_after, log_end
-from .outcome import private_folder
-from .termination import on_termination, termination_held_back
-from .training import STOP_FILE
+from .agent import PARENT, die_with_parent, on_termination, termination_held_back
+from .outcome import STOP_FILE, events_after, log_end, private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from .process import WorkerOptions
+
 _POLL = 0.1  # seconds
 _PARTING = 3.0  # seconds that workers have to end by themselves after one has told the outcome
-_KEEPER_RESTARTS = 100  # torchrun's, which deals with the loss of keepers only
+_AGENT_RESTARTS = 100  # torchrun's, which deals with the loss of agents only
 _OF_A_LAUNCHER = re.compile(
     r"(PET|MASTER|TORCHELASTIC|TORCH_ELASTIC|GLOO|TORCH_GLOO)_|((LOCAL_|GROUP_|ROLE_)?(RANK|WORLD_SIZE)|ROLE_NAME)$"
 )
@@ -35,66 +39,32 @@ class Launch:
 
     Parameters
     ----------
-    folder : Path
-        Holds the job; between machines a shared one.
-    workers : int
-        q, on all machines together.
+    options : WorkerOptions
+        What all of them are told.
     local_workers : int
-        Those on this machine.
-    every : int
-        Rounds between checkpoints.
-    timeout, patience : float
-        See `Meeting`.
-    max_restarts : int
-        Of each worker.
+        How many they are.
     threads : int
-    machine : int, default 0
-    address : str, default "127.0.0.1:0"
-        ``host:port`` on machine 0; port 0, on one machine, is any free one.
-    own_law : str, optional
-        ``module:Class`` of the user's own mask law, which the workers import, too: they import nothing that the job's
-        file names.
     """
 
-    folder: Path
-    workers: int
+    options: WorkerOptions
     local_workers: int
-    every: int
-    timeout: float
-    patience: float
-    max_restarts: int
     threads: int
-    machine: int = 0
-    address: str = "127.0.0.1:0"
-    own_law: str | None = None
 
     def command(self, private: Path) -> list[str]:
         """Return the torchrun line. Its own rendezvous is a file, so that torchrun opens no port."""
         options = {
             "--nnodes": 1,
             "--nproc-per-node": self.local_workers,
-            "--max-restarts": _KEEPER_RESTARTS,
+            "--max-restarts": _AGENT_RESTARTS,
             "--monitor-interval": _POLL,
             "--rdzv-backend": "c10d",
             "--rdzv-conf": "store_type=file",
             "--rdzv-endpoint": private / "rendezvous",
             "--rdzv-id": "launch",
         }
-        own = {
-            "--workers": self.workers,
-            "--every": self.every,
-            "--timeout": self.timeout,
-            "--patience": self.patience,
-            "--max-restarts": self.max_restarts,
-            "--machine": self.machine,
-            "--address": self.address,
-            "--private": private,
-        }
-        if self.own_law is not None:
-            own["--own-law"] = self.own_law
-        worker = [str(self.folder.absolute()), *(f"{name}={value}" for name, value in own.items())]
+        worker = replace(self.options, private=private).arguments()
         return [
-            *(sys.executable, "-m", "subnetlab.launch.supervisor"),
+            *(sys.executable, "-m", "subnetlab.launch.launcher"),
             *(f"{name}={value}" for name, value in options.items()),
             *("-m", "subnetlab.launch.process"),
             *(word.replace("$", "$$") for word in worker),  # torchrun replaces what looks like its macros
@@ -119,16 +89,17 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
     (status, message)
         Status "finished", "stopped" or "failed".
     """
-    stop = launch.folder / STOP_FILE
+    folder = launch.options.folder
+    stop = folder / STOP_FILE
     asked_to_stop = False
     with (
         on_termination(lambda *_: stop.touch()),
         private_folder() as private,
-        open(launch.folder / TORCHRUN_LOG, "ab") as output,
+        open(folder / TORCHRUN_LOG, "ab") as output,
     ):
-        if launch.machine == 0:
+        if launch.options.machine == 0:
             stop.unlink(missing_ok=True)
-        position = log_end(launch.folder)
+        position = log_end(folder)
         with termination_held_back():
             process = subprocess.Popen(
                 launch.command(private.path),
@@ -142,7 +113,7 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
             while process.poll() is None and private.outcome() is None:
                 try:
                     time.sleep(_POLL)
-                    position = _follow(launch.folder, position, on_event)
+                    position = _follow(folder, position, on_event)
                 except KeyboardInterrupt:
                     if asked_to_stop:
                         raise
@@ -151,11 +122,11 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
             _wait(process)
         finally:
             _end(process)
-        _follow(launch.folder, position, on_event)
+        _follow(folder, position, on_event)
         return private.outcome() or (
             "failed",
             f"launch: the workers were lost for good (torchrun ended with code {process.returncode}, see "
-            f"{launch.folder / TORCHRUN_LOG}); the same command goes on from the last checkpoint",
+            f"{folder / TORCHRUN_LOG}); the same command goes on from the last checkpoint",
         )
 
 
@@ -189,7 +160,17 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End torchrun at once, with whom its keepers die, and with them the workers."""
+    """End torchrun at once; its agents die with it, and the workers with them."""
     if process.poll() is None:
         process.kill()
         process.wait()
+
+
+def _be_torchrun() -> None:
+    die_with_parent(int(os.environ[PARENT]))
+    os.environ[PARENT] = str(os.getpid())  # the workers inherit it
+    import_module("torch.distributed.run").main()
+
+
+if __name__ == "__main__":
+    _be_torchrun()

@@ -1,7 +1,10 @@
-"""The launcher's own folder, and the pipe in it by which its workers tell how the job ended.
+"""What a job tells: its log, and how it ended.
 
-It lies apart from the job, whose disk may be full. The outcome goes through a named pipe, which needs no room on any
-disk: a worker that could not tell that the job is finished would be started again for ever.
+Rank 0 appends a line to the log for each event; launchers and workers that were away read it. Anybody may write into a
+file, and a full disk cuts lines short, so what is no event is passed over.
+
+How it ended goes through a named pipe in a folder of the launcher's own, apart from the job, whose disk may be full. A
+pipe needs no room on any disk: a worker that could not tell that the job is finished would be started again for ever.
 """
 
 from __future__ import annotations
@@ -11,15 +14,24 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..atomic import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LOG_FILE = "log.jsonl"
+STOP_FILE = "stop"  # its appearance asks for an orderly end
+_FACTS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "begin": {"attempt": int, "pids": list},
+    "round": {"full_error": (int, float)},
+    "damaged": {"round": int},
+    "end": {"status": str},
+}
 _PREFIX, _LOCK, _PIPE = "subnetlab-", "launcher.lock", "outcome.json"
 _ROOM = 1 << 18  # bytes that torchrun and the workers may write there
 _LONGEST = 3000  # bytes of a message; a pipe takes 4096 from one writer at once
@@ -106,3 +118,63 @@ def _remove_dead(parent: Path) -> None:
                     shutil.rmtree(file.parent, ignore_errors=True)
             finally:
                 os.close(lock)
+
+
+def append_event(folder: Path, event: str, rounds: int, **facts: Any) -> None:
+    """Append a line; a full disk is for the next checkpoint to report.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the job.
+    event : {"begin", "round", "damaged", "end"}
+    rounds : int
+        Completed rounds.
+    **facts
+        More about the event.
+    """
+    line = {"event": event, "time": time.time(), "rounds": rounds, **facts}
+    with suppress(OSError), open(folder / LOG_FILE, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def log_end(folder: Path) -> int:
+    """Return the position behind the last byte of the log."""
+    try:
+        return (folder / LOG_FILE).stat().st_size
+    except OSError:
+        return 0
+
+
+def events_after(folder: Path, position: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the events behind a position of the log, and the position behind the last whole line.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     append_event(Path(folder), "end", 10, status="finished")
+    ...     events, _ = events_after(Path(folder), 0)
+    >>> events[0]["status"]
+    'finished'
+    """
+    try:
+        with open(folder / LOG_FILE, "rb") as file:
+            file.seek(position)
+            text = file.read()
+    except OSError:
+        return [], position
+    whole = text[: text.rfind(b"\n") + 1]
+    events = map(_event, whole.splitlines())
+    return [event for event in events if event is not None], position + len(whole)
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """Return what a line says, or None if it is no event."""
+    try:
+        event = json.loads(line)
+        facts = {"rounds": int, **_FACTS[event["event"]]}
+        return event if all(isinstance(event[name], kind) for name, kind in facts.items()) else None
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None

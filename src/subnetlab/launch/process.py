@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,13 +23,11 @@ from ..archive import ArchiveError
 from ..atomic import atomic_file
 from ..core.masks.naming import import_law
 from .agent import FAILED, LOST, PARENT, die_with_parent, keep
-from .agreement import JobError
+from .attempt import Attempt
 from .job import Job
-from .log import events_after, log_end
-from .outcome import tell
-from .rendezvous import AddressError, Meeting, UnreachableError, listen, parse_address
-from .training import STOP_FILE, DistributedTraining
-from .transport import PeerLostError
+from .outcome import STOP_FILE, events_after, log_end, tell
+from .rendezvous import AddressError, Rendezvous, UnreachableError, listen, parse_address
+from .transport import JobError, PeerLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,9 +35,67 @@ if TYPE_CHECKING:
 _FINAL = (JobError, AddressError, UnreachableError, ArchiveError, FileNotFoundError)  # another attempt would not help
 
 
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What each worker is told besides the job; the fields are the options of its command line.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the job; between machines a shared one.
+    workers : int
+        q, on all machines together.
+    address : str
+        ``HOST:PORT`` on machine 0; port 0, on one machine under a launcher, is any free one.
+    machine : int
+        This machine's number.
+    every : int
+        Rounds between checkpoints.
+    timeout, patience : float
+        See `Rendezvous`.
+    max_restarts : int
+        See `keep`.
+    own_law : str, optional
+        ``module:Class`` of the user's own mask law, which the workers import: they import nothing that the job's file
+        names.
+    private : Path, optional
+        The launcher's own folder, if there is a launcher.
+    """
+
+    folder: Path
+    workers: int
+    address: str
+    machine: int = 0
+    every: int = 10
+    timeout: float = 60.0
+    patience: float = 60.0
+    max_restarts: int = 100
+    own_law: str | None = None
+    private: Path | None = None
+
+    def arguments(self) -> list[str]:
+        """Return the words that `parse` reads."""
+        told = {f"--{name.replace('_', '-')}": value for name, value in vars(self).items() if name != "folder"}
+        return [str(self.folder.absolute()), *(f"{n}={value}" for n, value in told.items() if value is not None)]
+
+    @classmethod
+    def parse(cls, arguments: Sequence[str] | None) -> WorkerOptions:
+        """Return the options that a command line names."""
+        parser = argparse.ArgumentParser(prog="subnetlab.launch.process")
+        parser.add_argument("folder", type=Path)
+        parser.add_argument("--workers", type=int, required=True)
+        parser.add_argument("--address", required=True)
+        parser.add_argument("--own-law", help="module:Class of the user's own mask law")
+        parser.add_argument("--private", type=Path, help="the launcher's own folder, if there is a launcher")
+        for name in ("machine", "every", "timeout", "patience", "max_restarts"):
+            default = getattr(cls, name)
+            parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+        return cls(**vars(parser.parse_args(arguments)))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Keep one worker going; return the exit code."""
-    options = _parser().parse_args(arguments)
+    options = WorkerOptions.parse(arguments)
     try:
         if options.own_law is not None:
             import_law(options.own_law, owner="launch")
@@ -46,12 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (*_FINAL, ValueError) as error:
         return _conclude(options.private, "failed", str(error))
     import_module("torch.distributed")  # once, before the forks
-    origin = f"{socket.gethostname()}/{os.getppid()}"  # torchrun, which starts keepers again
+    origin = f"{socket.gethostname()}/{os.getppid()}"  # torchrun, which starts agents again
 
     heard = log_end(options.folder)
 
     def work(attempt: int, progress: Callable[[], None]) -> int:
-        meeting = Meeting(
+        rendezvous = Rendezvous(
             options.workers,
             options.machine,
             _local_rank(),
@@ -61,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             listener=listener,
             origin=origin,
         )
-        return _work(meeting, options, attempt, heard, progress)
+        return _work(rendezvous, options, attempt, heard, progress)
 
     stop = (options.folder / STOP_FILE).touch
     code = keep(work, max_restarts=options.max_restarts, silence=options.timeout, stop=stop)
@@ -81,7 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _conclude(options.private, "failed", message)
 
 
-def _work(meeting: Meeting, options: argparse.Namespace, attempt: int, heard: int, progress: Callable[[], None]) -> int:
+def _work(
+    rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: int, progress: Callable[[], None]
+) -> int:
     """Take part in one attempt."""
     folder = options.folder
     try:
@@ -92,11 +151,8 @@ def _work(meeting: Meeting, options: argparse.Namespace, attempt: int, heard: in
         return _conclude(options.private, ended)
     try:
         with threadpool_limits(limits=job.threads):
-            transport = meeting.join()
-            training = DistributedTraining(
-                job, transport, folder, every=options.every, attempt=attempt, progress=progress
-            )
-            return _conclude(options.private, training.run())
+            made = Attempt(job, rendezvous.join(), folder, every=options.every, number=attempt, progress=progress)
+            return _conclude(options.private, made.run())
     except PeerLostError as error:
         print(error, file=sys.stderr)
         return LOST
@@ -140,10 +196,10 @@ def _conclude(private: Path | None, status: str, message: str = "") -> int:
     return FAILED if status == "failed" else 0
 
 
-def _find_address(options: argparse.Namespace) -> tuple[tuple[str, int], socket.socket | None]:
+def _find_address(options: WorkerOptions) -> tuple[tuple[str, int], socket.socket | None]:
     """Return where the workers meet and, for the first of machine 0, the socket that listens there.
 
-    The socket lives as long as the keeper, so that nobody finds the port closed between two attempts.
+    The socket lives as long as the agent, so that nobody finds the port closed between two attempts.
     """
     host, port = parse_address(options.address)
     first = (options.machine, _local_rank()) == (0, 0)
@@ -168,21 +224,6 @@ def _find_address(options: argparse.Namespace) -> tuple[tuple[str, int], socket.
 
 def _local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="subnetlab.launch.process")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--workers", type=int, required=True)
-    parser.add_argument("--every", type=int, default=10)
-    parser.add_argument("--timeout", type=float, default=60.0)
-    parser.add_argument("--patience", type=float, default=60.0)
-    parser.add_argument("--max-restarts", type=int, default=100)
-    parser.add_argument("--machine", type=int, default=0)
-    parser.add_argument("--address", required=True)
-    parser.add_argument("--own-law", help="module:Class of the user's own mask law")
-    parser.add_argument("--private", type=Path, help="the launcher's own folder, if there is a launcher")
-    return parser
 
 
 if __name__ == "__main__":

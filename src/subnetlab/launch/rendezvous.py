@@ -1,4 +1,4 @@
-"""How the workers of one attempt find each other.
+"""The rendezvous: how the workers of one attempt find each other.
 
 The first worker of machine 0 serves a store on the given address and on no other; each attempt has a store of its
 own, so nothing of an attempt that failed is left in it. Gloo binds to the address that faces the store: the
@@ -23,9 +23,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .agreement import JobError
-from .store import Store, StoreLostError, within
-from .transport import PeerLostError, Transport
+from .transport import JobError, PeerLostError, Store, StoreLostError, Transport, within
 
 _LAST_PORT = 65535
 _POLL = 0.02  # seconds
@@ -42,7 +40,7 @@ class UnreachableError(ConnectionError):
 
 
 @dataclass(frozen=True)
-class Meeting:
+class Rendezvous:
     """Where and with whom.
 
     Parameters
@@ -86,13 +84,13 @@ class Meeting:
         """
         import torch.distributed
 
-        dist: Any = torch.distributed  # gloo's options are outside its type stubs
+        dist: Any = torch.distributed  # its type stubs lack gloo's options
         store = self._store(dist)
         try:
             rank, size = self._take_place(store)
             group = within(self.patience + self.timeout, lambda: self._connect(dist, store, rank, size))
         except StoreLostError as error:
-            raise PeerLostError(f"a worker was lost in the meeting: {error}") from error
+            raise PeerLostError(f"a worker was lost during the rendezvous: {error}") from error
         transport = Transport(group, rank, size, store)
         transport.tell_all(np.zeros(1))  # nobody leaves, and takes the store along, while others still connect
         return transport
@@ -119,6 +117,12 @@ class Meeting:
         return Store(raw, self.timeout, self.patience + self.timeout)
 
     def _connect(self, dist: Any, store: Store, rank: int, size: int) -> Any:
+        """Return a group of gloo that listens on one address alone, the one that faces the store.
+
+        This takes torch's private names, here and nowhere else. The public `init_process_group` listens on whatever the
+        host's name stands for, or on an interface that an environment variable names, with all addresses of it; and
+        it knows one group per process, where a test runs several workers in one.
+        """
         options = dist.ProcessGroupGloo._Options()
         options._timeout = timedelta(seconds=self.timeout)
         options._devices = [dist.ProcessGroupGloo.create_device(hostname=self._own_address())]
@@ -137,7 +141,7 @@ class Meeting:
                 self._wait_until_told(store, len(members))
             raise PeerLostError(f"every worker must come once, got machine/worker {numbers}")
         if me not in members:
-            self._wait_for_the_next_meeting(store, me, members)
+            self._wait_for_the_next(store, me, members)
         return members.index(me), len(members)
 
     def _arrive(self, store: Store) -> list[str]:
@@ -149,7 +153,7 @@ class Meeting:
     def _members(self, store: Store) -> list[list[str]]:
         """Return those that came in time, in the order of their ranks; asked by the store's owner.
 
-        A second arrival from the same origin is the successor of a worker that was lost in the meeting; one from
+        A second arrival from the same origin is the successor of a worker that was lost during the rendezvous; one from
         another origin means that two machines have the same number.
         """
         deadline = time.monotonic() + self.patience
@@ -167,8 +171,8 @@ class Meeting:
         while store.add("told", 0) < size and time.monotonic() < deadline:
             time.sleep(_POLL)
 
-    def _wait_for_the_next_meeting(self, store: Store, me: list[str], members: list[list[str]]) -> NoReturn:
-        """Wait until the store is gone: the others see who is late, and meet again after the round at work.
+    def _wait_for_the_next(self, store: Store, me: list[str], members: list[list[str]]) -> NoReturn:
+        """Wait until the store is gone: the others see who is late, and meet anew after the round at work.
 
         If nobody was missing they are not disturbed by one whom they do not know: its number is wrong, or it takes
         the place of a machine whose loss they are about to notice.

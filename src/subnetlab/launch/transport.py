@@ -1,32 +1,82 @@
-"""The exchange over sockets: torch.distributed's gloo, point to point, nothing pickled."""
+"""How workers talk: the store of their rendezvous, and exchanges by torch.distributed's gloo, nothing pickled.
+
+torch waits for ever for the store's answer when the network is cut without a word, and takes a multiple of its own
+limit to connect. So a call to the store runs in a thread of its own, which is left behind when the limit has passed;
+the process ends soon after.
+"""
 
 from __future__ import annotations
 
+import json
 import time
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from ..engines.distributed.worker import Exchange
-from .store import StoreLostError
 
 if TYPE_CHECKING:
-    from ..engines.distributed.worker import Parcels, Steps
-    from .store import Store
+    from collections.abc import Callable, Mapping
+
+    from ..engines.distributed.worker import Messages, Steps
 
 _T = TypeVar("_T")
+_LONGEST = 1000  # bytes of an error's text
+
+
+class StoreLostError(ConnectionError):
+    """The store is gone, cannot be reached, or does not answer in time."""
 
 
 class PeerLostError(ConnectionError):
     """Another worker died, hangs, or cannot be reached."""
 
 
-class Transport:
-    """Moves parcels between the processes of one group.
+class JobError(RuntimeError):
+    """The job cannot go on, and trying again would not help; the same text on all workers."""
+
+
+class Store:
+    """The few calls that workers make.
 
     Parameters
     ----------
-    group : torch.distributed.ProcessGroupGloo
+    raw : torch.distributed.Store
+    limit : float
+        Seconds that a call may take.
+    wait : float
+        Seconds more to wait for a text that is not there yet.
+    """
+
+    def __init__(self, raw: Any, limit: float, wait: float) -> None:
+        self.raw = raw
+        self._limit = limit
+        self._wait = wait
+
+    def add(self, name: str, more: int = 0) -> int:
+        """Add to a counter, and return its value."""
+        return within(self._limit, lambda: self.raw.add(name, more))
+
+    def append(self, name: str, text: str) -> None:
+        """Append to a text; others see all of it or nothing."""
+        within(self._limit, lambda: self.raw.append(name, text))
+
+    def set(self, name: str, text: str) -> None:
+        """Set a text."""
+        within(self._limit, lambda: self.raw.set(name, text))
+
+    def get(self, name: str) -> str:
+        """Return a text, once it is there."""
+        return within(self._limit + self._wait, lambda: self.raw.get(name)).decode()
+
+
+class Transport:
+    """Moves messages between the workers of one group.
+
+    Parameters
+    ----------
+    gloo : torch.distributed.ProcessGroupGloo
     rank, size : int
     store : Store
         In which the group met.
@@ -39,8 +89,8 @@ class Transport:
         Time spent in sending and receiving so far.
     """
 
-    def __init__(self, group: Any, rank: int, size: int, store: Store) -> None:
-        self._group = group
+    def __init__(self, gloo: Any, rank: int, size: int, store: Store) -> None:
+        self._gloo = gloo
         self._store = store
         self.rank = rank
         self.size = size
@@ -63,7 +113,7 @@ class Transport:
             return stop.value
 
     def count(self, name: str, more: int = 0) -> int:
-        """Add to a counter that all processes share, and return its value.
+        """Add to a counter that all workers share, and return its value.
 
         Raises
         ------
@@ -80,40 +130,111 @@ class Transport:
         return self.count("late") > 0
 
     def tell_all(self, array: np.ndarray) -> list[np.ndarray]:
-        """Give every process this one's array, of the same shape and dtype everywhere; return theirs."""
+        """Give every worker this one's array, of the same shape and dtype everywhere; return theirs."""
         shapes = [[array.shape]] * self.size
-        return [parcel[0] for parcel in self.exchange(Exchange([[array]] * self.size, shapes, array.dtype))]
+        return [message[0] for message in self.exchange(Exchange([[array]] * self.size, shapes, array.dtype))]
 
-    def exchange(self, exchange: Exchange) -> Parcels:
-        """Send every parcel and return what arrived; empty arrays are not sent."""
+    def agree(self, error: Exception | None) -> None:
+        """Raise the same error on all workers if one of them has one.
+
+        Raises
+        ------
+        JobError
+            With the text of the lowest rank that has an error.
+        """
+        text = b"" if error is None else (str(error) or type(error).__name__).encode()[:_LONGEST]
+        for received in self.tell_all(_padded(text, _LONGEST, b"\0")):
+            if received[0]:
+                raise JobError(received.tobytes().rstrip(b"\0").decode(errors="replace"))
+
+    def agree_on_settings(self, settings: Mapping[str, Any]) -> None:
+        """Compare the settings of all workers.
+
+        Raises
+        ------
+        JobError
+            If they differ; names the first setting that does, and its values.
+        """
+        mine = json.dumps(settings, sort_keys=True).encode()
+        longest = max(int(length[0]) for length in self.tell_all(np.array([len(mine)])))
+        everybody = [json.loads(text.tobytes()) for text in self.tell_all(_padded(mine, longest, b" "))]
+        for rank, theirs in enumerate(everybody):
+            for name in sorted(everybody[0].keys() | theirs.keys()):
+                a, b = everybody[0].get(name), theirs.get(name)
+                if a != b:
+                    raise JobError(
+                        f"launch: {name} must be the same on all workers, got {a!r} on worker 0 and {b!r} on worker "
+                        f"{rank}"
+                    )
+
+    def exchange(self, exchange: Exchange) -> Messages:
+        """Send every message and return what arrived; empty arrays are not sent."""
         import torch
 
         start = time.perf_counter()
         arrived = [[np.empty(shape, exchange.dtype) for shape in shapes] for shapes in exchange.shapes]
         arrived[self.rank] = list(exchange.outgoing[self.rank])
+        # each worker begins with its successor, so that nobody is everybody's first
+        peers = [(self.rank + shift) % self.size for shift in range(1, self.size)]
         kept_alive, works = [], []
         try:
-            for peer in _others(self.rank, self.size):
+            for peer in peers:
                 for tag, array in enumerate(arrived[peer]):
                     if array.size:
-                        works.append(self._group.recv([torch.from_numpy(array)], peer, tag))
-            for peer in _others(self.rank, self.size):
+                        works.append(self._gloo.recv([torch.from_numpy(array)], peer, tag))
+            for peer in peers:
                 for tag, array in enumerate(exchange.outgoing[peer]):
                     if array.size:
                         tensor = torch.from_numpy(np.ascontiguousarray(array))
                         kept_alive.append(tensor)
-                        works.append(self._group.send([tensor], peer, tag))
+                        works.append(self._gloo.send([tensor], peer, tag))
                         self.bytes_sent += array.nbytes
             for work in works:
                 work.wait()
-            for parcel in exchange.outgoing:
-                parcel.clear()  # the worker's memory, which nobody needs any more
+            for message in exchange.outgoing:
+                message.clear()  # the worker's memory, which nobody needs any more
         except RuntimeError as error:  # gloo's only type
             raise PeerLostError(f"worker {self.rank}: an exchange failed: {str(error).splitlines()[0]}") from error
         self.seconds_waiting += time.perf_counter() - start
         return arrived
 
 
-def _others(rank: int, size: int) -> list[int]:
-    """Return the other processes, each worker beginning with its successor so that nobody is everybody's first."""
-    return [(rank + shift) % size for shift in range(1, size)]
+def _padded(text: bytes, length: int, filler: bytes) -> np.ndarray:
+    return np.array(list(text.ljust(length, filler)), np.uint8)  # writable, as torch wants arrays to be
+
+
+def within(seconds: float, call: Callable[[], _T]) -> _T:
+    """Return what a call returns, if it does so in time.
+
+    Parameters
+    ----------
+    seconds : float
+    call : callable
+
+    Raises
+    ------
+    StoreLostError
+        If the call takes longer, or raises a RuntimeError, as torch does when a connection is lost.
+
+    Examples
+    --------
+    >>> within(10.0, lambda: 6 * 7)
+    42
+    """
+    outcome: list[tuple[_T | None, RuntimeError | None]] = []
+
+    def run() -> None:
+        try:
+            outcome.append((call(), None))
+        except RuntimeError as error:
+            outcome.append((None, error))
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise StoreLostError(f"no answer for {seconds:g} s")
+    result, error = outcome[0]
+    if error is not None:
+        raise StoreLostError(str(error).splitlines()[0]) from error
+    return result  # pyright: ignore[reportReturnType]

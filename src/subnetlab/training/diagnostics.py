@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .request import Diagnostic, TrainingData
 
 
+_DIVERGED = 1e10  # times the scale of the start
+
+
 class StateMeasures:
     """The measures that a run was asked for, against its initial network."""
 
@@ -65,6 +68,30 @@ def starting_scale(network: ShallowReLU, data: TrainingData, scheme: TrainingSch
     s = s.reshape(-1, *[1] * (data.y.ndim - 1))
     error = LOSSES[loss].error
     u = network.output(data.X, scheme.masks.selection_prob)
-    departure = activations(data.X, network.weights) ** 2 @ network.signs**2 / network.width
-    energies = (error(np.zeros_like(u), data.y), error(u, data.y), departure)
+    departs = departure(data.X, network.weights, network.signs, network.width)
+    energies = (error(np.zeros_like(u), data.y), error(u, data.y), departs)
     return max(float(np.sum(s * energy)) for energy in energies)
+
+
+def departure(X: FloatArray, weights: FloatArray, output_weights: FloatArray, width: int) -> FloatArray:
+    """Return (1/m) sum_r a_r^2 relu(<w_r, x_i>)^2 over some or all neurons of a network, shape (n,) or (n, o)."""
+    return activations(X, weights) ** 2 @ output_weights**2 / width
+
+
+def divergence_limit(owner: str, scale: float) -> float:
+    """Return the error above which a run counts as diverged, `starting_scale` given.
+
+    Raises
+    ------
+    ValueError
+        If no error would be above it.
+    """
+    limit = _DIVERGED * scale
+    if not np.isfinite(limit):
+        raise ValueError(f"{owner}: errors must start below 1e298, got {scale:.3g}: X, y or W is too large")
+    return limit
+
+
+def has_diverged(errors: FloatArray | float, limit: float) -> bool:
+    """Return whether an error is not finite or above the limit."""
+    return not np.all(errors <= limit)  # also for NaN

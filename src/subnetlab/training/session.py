@@ -11,13 +11,13 @@ from ..core.rows import local_rows
 from ..engines.table import ENGINES, create
 from ..history import HistoryBuilder
 from ..surroundings import undisturbed
-from .diagnostics import StateMeasures, starting_scale
+from .diagnostics import StateMeasures, divergence_limit, has_diverged, starting_scale
 from .errors import DivergenceError
 from .request import RunRequest
 from .run import TrainingRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from ..core.arrays import FloatArray
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ..engines.base import SignLearningEngine
     from .request import RunSettings, TrainingData
     from .run import Status
-
-_DIVERGED = 1e10  # times the scale of the start
 
 
 class TrainingSession:
@@ -96,9 +94,7 @@ class TrainingSession:
             self._measures = StateMeasures(network, data, xi, settings.diagnostics, settings.loss)
             with np.errstate(over="ignore", invalid="ignore"):
                 scale = starting_scale(network, data, scheme, settings.loss)
-        self._limit = _DIVERGED * scale
-        if not np.isfinite(self._limit):  # no error would be above it
-            raise ValueError(f"train: errors must start below 1e298, got {scale:.3g}: X, y or W is too large")
+        self._limit = divergence_limit("train", scale)
         self._base: TrainingRun | None = None
 
     @property
@@ -133,7 +129,7 @@ class TrainingSession:
         with self._surroundings():
             record = self._run_round(self._rounds_done)
             errors = self._measured(record)
-            if not np.all(errors <= self._limit):  # also for NaN
+            if has_diverged(errors, self._limit):
                 raise self._divergence(float(np.max(errors)))
             self._rounds_done += 1
             self._history.add_round(record)
@@ -150,7 +146,7 @@ class TrainingSession:
         """
         with self._surroundings():
             error = self._engine.full_error(self._state)
-            if not error <= self._limit:
+            if has_diverged(error, self._limit):
                 rounds = self._rounds_done
                 self._begin()
                 raise self._diverged(error, f"within {rounds} rounds")
@@ -171,26 +167,17 @@ class TrainingSession:
         )
 
     def _run_round(self, k: int) -> RoundRecord:
-        scheme, seed = self._scheme, self._settings.seed
-        masks = scheme.masks.sample(seed, k, self._initial.width)
-        rows = local_rows(
-            seed,
+        settings = self._settings
+        self._state, record = run_round(
+            self._engine.round,
+            self._state,
+            self._scheme,
             k,
+            seed=settings.seed,
+            step_size=settings.step_size,
+            width=self._initial.width,
             n_samples=len(self._data.X),
-            n_subnetworks=len(masks),
-            local_steps=scheme.local_steps,
-            shards=scheme.shards,
-            batch_size=scheme.batch_size,
         )
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._state, record = self._engine.round(
-                self._state,
-                masks,
-                self._settings.step_size,
-                scheme.local_steps,
-                rows=rows,
-                unselected=scheme.unselected,
-            )
         return record
 
     def _note_state(self, full_error: float) -> None:
@@ -250,6 +237,38 @@ class TrainingSession:
 
     def _surroundings(self) -> AbstractContextManager[None]:
         return undisturbed(self._settings.threads)
+
+
+def run_round(
+    compute: Callable[..., tuple[Any, RoundRecord]],
+    state: Any,
+    scheme: TrainingScheme,
+    k: int,
+    *,
+    seed: int,
+    step_size: float,
+    width: int,
+    n_samples: int,
+) -> tuple[Any, RoundRecord]:
+    """Draw the masks and rows of round k, and compute it.
+
+    Parameters
+    ----------
+    compute : callable
+        The `round` of an engine; of all workers of a launch together, for example.
+    """
+    masks = scheme.masks.sample(seed, k, width)
+    rows = local_rows(
+        seed,
+        k,
+        n_samples=n_samples,
+        n_subnetworks=len(masks),
+        local_steps=scheme.local_steps,
+        shards=scheme.shards,
+        batch_size=scheme.batch_size,
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        return compute(state, masks, step_size, scheme.local_steps, rows=rows, unselected=scheme.unselected)
 
 
 def _form(state: Mapping[str, np.ndarray]) -> dict[str, Any]:

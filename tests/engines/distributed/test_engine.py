@@ -9,7 +9,7 @@ import subnetlab as sl
 from subnetlab.core.rows import local_rows
 from subnetlab.engines.base import Problem
 from subnetlab.engines.distributed import DistributedEngine
-from subnetlab.engines.distributed.simulation import run_in_step
+from subnetlab.engines.distributed.engine import run_in_step
 from subnetlab.engines.distributed.worker import Exchange
 from subnetlab.engines.table import create
 
@@ -86,6 +86,16 @@ def test_a_snapshot_goes_on_with_any_number_of_workers(law):
     assert later[1:].tobytes() == errors[-len(later) + 1 :].tobytes()
 
 
+@pytest.mark.parametrize(("name", "value"), [("n_slots", 10**15), ("n_slots", 3), ("n_slots", 0), ("slots", -1)])
+def test_a_snapshot_with_slots_that_cannot_be_is_refused_at_once(name, value):
+    engine = _engine(LAWS[0], "float64", 1)
+    _, _, state = _train(engine, LAWS[0], {}, rounds=range(1))
+    arrays = engine.snapshot(state)
+    arrays[name] = np.full_like(arrays[name], value)
+    with pytest.raises(ValueError, match=r"^resume: n_slots must be at most 1,048,576 and above the number of every "):
+        engine.restore(arrays)
+
+
 def test_more_workers_than_neurons():
     problem = Problem(X, Y, np.array([1.0, -1.0]), 1.0)
     masks = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], bool)
@@ -97,7 +107,7 @@ def test_more_workers_than_neurons():
     assert results[0] == results[1]
 
 
-def test_the_simulation_refuses_parcels_that_nobody_awaits():
+def test_the_simulation_refuses_messages_that_nobody_awaits():
     def worker(shape):
         yield Exchange([[np.zeros(3)]], [[shape]], np.dtype(float))
 

@@ -8,8 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import subnetlab as sl
-from subnetlab.engines.distributed.placement import HOME_BLOCKS, Placement, is_partition, items_of, process_of
-from subnetlab.engines.distributed.route import Route, rows_sent
+from subnetlab.engines.distributed.placement import (
+    HOME_BLOCKS,
+    Placement,
+    Route,
+    is_partition,
+    items_of,
+    rows_sent,
+)
+
+
+def process_of(item, n_items, n_processes):
+    """The rule of docs/distributed.md."""
+    return item * n_processes // n_items
 
 
 @given(st.integers(1, 70), st.integers(1, 70))

@@ -1,28 +1,32 @@
 """The distributed algorithm under the engine contract, in one process.
 
 It is what `subnetlab launch` computes, bit for bit, for every number of workers: the single-process answer to compare
-with. Costs a round 2 (2 tau + 1) n d sum_l m_l + 2 m n d operations in matrix products.
+with. The workers run in step and hand their messages over as arrays: the oracle for everything that uses sockets.
+Costs a round 2 (2 tau + 1) n d sum_l m_l + 2 m n d operations in matrix products.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from .placement import Placement
-from .simulation import run_in_step
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ...core.aggregation import Unselected
     from ...core.arrays import BoolArray, FloatArray
     from ...core.record import RoundRecord
     from ...core.rows import LocalRows
     from ..base import Dtype, Problem
+    from .worker import Messages, Steps
+
+_T = TypeVar("_T")
+_MOST_SLOTS = 1 << 20  # more subnetworks than neurons leave slots empty, but a number in a file may say anything
 
 
 @dataclass
@@ -90,8 +94,22 @@ class DistributedEngine:
         return {"weights": self.weights(state), "slots": slot_of, "n_slots": n_slots}
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> DistributedState:
-        """Return the state that `snapshot` described."""
-        slots = [np.flatnonzero(arrays["slots"] == slot) for slot in range(int(arrays["n_slots"]))]
+        """Return the state that `snapshot` described.
+
+        Raises
+        ------
+        ValueError
+            If there are slots without end, or a neuron is in none.
+        """
+        slot_of, n_slots = arrays["slots"], int(arrays["n_slots"])
+        most = max(len(slot_of), _MOST_SLOTS)
+        if not 0 < n_slots <= most or slot_of.min() < 0 or slot_of.max() >= n_slots:
+            raise ValueError(
+                f"resume: n_slots must be at most {most:,} and above the number of every slot, got {n_slots:,} and "
+                f"slots from {slot_of.min():,} to {slot_of.max():,}"
+            )
+        by_slot = np.argsort(slot_of, kind="stable")
+        slots = np.split(by_slot, np.searchsorted(slot_of[by_slot], np.arange(1, n_slots)))
         return self._place(Placement(tuple(slots)), arrays["weights"])
 
     def _place(self, placement: Placement, weights: FloatArray) -> DistributedState:
@@ -100,3 +118,32 @@ class DistributedEngine:
             slots = placement.slots_of(worker.rank, self._size)
             worker.place(placement, [weights[placement.slots[slot]].astype(self._dtype) for slot in slots])
         return DistributedState(workers)
+
+
+def run_in_step(workers: Sequence[Steps[_T]]) -> list[_T]:
+    """Drive the workers' generators, handing every message over as it is.
+
+    Raises
+    ------
+    RuntimeError
+        If a message has not the shape that its receiver awaits, or the workers do not agree on what comes next.
+    """
+    results: dict[int, _T] = {}
+    arrived: list[Any] = [None] * len(workers)  # None starts a generator
+    while True:
+        exchanges = []
+        for rank, worker in enumerate(workers):
+            try:
+                exchanges.append(worker.send(arrived[rank]))
+            except StopIteration as stop:
+                results[rank] = stop.value
+        if not exchanges:
+            return [results[rank] for rank in range(len(workers))]
+        if len(exchanges) != len(workers):
+            raise RuntimeError("run_in_step: some workers have finished while others wait for messages")
+        for t, exchange in enumerate(exchanges):
+            messages: Messages = [list(exchanges[s].outgoing[t]) for s in range(len(workers))]
+            shapes = [[array.shape for array in message] for message in messages]
+            if shapes != exchange.shapes:
+                raise RuntimeError(f"run_in_step: process {t} awaits {exchange.shapes}, got {shapes}")
+            arrived[t] = messages

@@ -1,9 +1,14 @@
-"""Where neurons live between rounds: in slots, and slots on processes.
+"""Where neurons live between rounds, and what therefore travels in one: who needs what from whom.
 
-A slot is a list of neurons. The slots partition the network, and what is computed of a slot (its output, its
-file in a checkpoint) does not depend on the number of processes; only who computes it does. After a round with
-categorical masks the slots are the subnetworks of that round: a neuron stays where it was trained. Otherwise
-every neuron has a home for good, in one of a fixed number of blocks.
+Neurons live in slots, and slots on processes. A slot is a list of neurons. The slots partition the network, and
+what is computed of a slot (its output, its file in a checkpoint) does not depend on the number of processes; only who
+computes it does. After a round with categorical masks the slots are the subnetworks of that round: a neuron stays
+where it was trained. Otherwise every neuron has a home for good, in one of a fixed number of blocks.
+
+Every process works out alone, from masks and placement, what travels. Out: each process sends the weights of its
+neurons to the processes that train them. Home: the updates Delta^l go to where their neurons live after the round.
+With categorical masks that is where they were trained, so nothing goes home and weights travel once, straight from
+one owner to the next.
 """
 
 from __future__ import annotations
@@ -20,13 +25,8 @@ if TYPE_CHECKING:
 HOME_BLOCKS = 32  # decides the order of the sum in `full_error`, so part of the bits: never change it
 
 
-def process_of(item: int, n_items: int, n_processes: int) -> int:
-    """Return the process that serves a slot or a subnetwork; shares differ by at most one."""
-    return item * n_processes // n_items
-
-
 def items_of(process: int, n_items: int, n_processes: int) -> range:
-    """Return the slots or subnetworks that a process serves.
+    """Return the slots or subnetworks that a process serves: item i belongs to process i n_processes // n_items.
 
     Examples
     --------
@@ -76,3 +76,90 @@ class Placement:
         return np.concatenate(
             [np.empty(0, np.int64), *(self.slots[slot] for slot in self.slots_of(process, n_processes))]
         )
+
+
+class Route:
+    """The journeys of one round as process ``rank`` of ``size`` sees them.
+
+    Parameters
+    ----------
+    before, after : Placement
+        Where neurons live before the round and after it.
+    masks : ndarray of bool, shape (p, m)
+    rank, size : int
+    """
+
+    def __init__(self, before: Placement, after: Placement, masks: BoolArray, rank: int, size: int) -> None:
+        self._before = before
+        self._after = after
+        self._masks = masks
+        self._rank = rank
+        self._size = size
+        self._late: set[int] = set()
+        self.subnetworks = items_of(rank, len(masks), size)
+        self.members = {l: np.flatnonzero(masks[l]) for l in self.subnetworks}
+        self.stays = after is not before  # trained neurons stay where they are
+        self.home = after.neurons_of(rank, size)
+        self.trained = self.home if self.stays else np.flatnonzero(self._needed_by(rank))
+        self._trained_row = _rows_by_neuron(self.trained, masks.shape[1])
+        self._home_row = _rows_by_neuron(self.home, masks.shape[1])
+
+    def give_up(self, late: IntArray) -> None:
+        """Note the subnetworks that were given up; they have no updates."""
+        self._late = set(late.tolist())
+
+    def rows_out(self, process: int) -> IntArray:
+        """Return the rows of this process' W that ``process`` needs."""
+        own = self._before.neurons_of(self._rank, self._size)
+        return np.flatnonzero(self._needed_by(process)[own])
+
+    def rows_in(self, process: int) -> IntArray:
+        """Return where the weights that arrive from ``process`` belong, as rows of `trained`."""
+        theirs = self._before.neurons_of(process, self._size)
+        return self._trained_row[theirs[self._needed_by(self._rank)[theirs]]]
+
+    def rows_of_subnetwork(self, l: int) -> IntArray:
+        """Return the rows of `trained` that form subnetwork l."""
+        return self._trained_row[self.members[l]]
+
+    def update_rows_out(self, l: int, process: int) -> IntArray:
+        """Return the rows of Delta^l whose neurons live on ``process`` after the round."""
+        if l in self._late:
+            return np.empty(0, np.int64)
+        if self.stays:
+            return np.arange(len(self.members[l]) if process == self._rank else 0)
+        lives_there = np.zeros(self._masks.shape[1], bool)
+        lives_there[self._after.neurons_of(process, self._size)] = True
+        return np.flatnonzero(lives_there[self.members[l]])
+
+    def update_rows_in(self, l: int) -> IntArray:
+        """Return the rows of `home` that Delta^l moves, in the order in which they arrive."""
+        if l in self._late:
+            return np.empty(0, np.int64)
+        if self.stays:
+            return self._home_row[self.members[l]] if l in self.members else np.empty(0, np.int64)
+        lives_here = np.zeros(self._masks.shape[1], bool)
+        lives_here[self.home] = True
+        return self._home_row[np.flatnonzero(self._masks[l] & lives_here)]
+
+    def _needed_by(self, process: int) -> BoolArray:
+        l = items_of(process, len(self._masks), self._size)
+        return np.logical_or.reduce(self._masks[l.start : l.stop], axis=0)
+
+
+def rows_sent(before: Placement, after: Placement, masks: BoolArray, size: int) -> IntArray:
+    """Return how many rows of d numbers each process sends to each, shape (size, size), zero on the diagonal."""
+    sent = np.zeros((size, size), np.int64)
+    for rank in range(size):
+        route = Route(before, after, masks, rank, size)
+        for process in range(size):
+            if process != rank:
+                updates = sum(len(route.update_rows_out(l, process)) for l in route.subnetworks)
+                sent[rank, process] = len(route.rows_out(process)) + updates
+    return sent
+
+
+def _rows_by_neuron(neurons: IntArray, width: int) -> IntArray:
+    rows = np.zeros(width, np.int64)
+    rows[neurons] = np.arange(len(neurons))
+    return rows

@@ -1,7 +1,7 @@
 """One process' part of a round, without any input or output.
 
 `Worker.round` is a generator: it yields what it sends to every process, is sent what arrived from each, and returns
-the record. Whoever drives it moves the parcels: `simulation` in one process, `transport` between many.
+the record. Whoever drives it moves the messages: `engine.run_in_step` in one process, `launch.transport` between many.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from ...core.aggregation import aggregation_step
 from ...core.record import RoundRecord
 from ...core.rows import row_weights
 from ..primal import LocalPhase
-from .placement import Placement, items_of
-from .route import Route
+from .placement import Placement, Route, items_of
 
 if TYPE_CHECKING:
     from ...core.aggregation import Unselected
@@ -26,14 +25,14 @@ if TYPE_CHECKING:
     from ...core.rows import LocalRows
     from ..base import Dtype, Problem
 
-Parcels: TypeAlias = list[list[np.ndarray]]  # for or from each process, a list of arrays
+Messages: TypeAlias = list[list[np.ndarray]]  # for or from each process, a list of arrays
 
 
 @dataclass(frozen=True)
 class Exchange:
     """What a worker sends to each process, itself included, and the shapes of what it awaits from each."""
 
-    outgoing: Parcels
+    outgoing: Messages
     shapes: list[list[tuple[int, ...]]]
     dtype: np.dtype
 
@@ -54,27 +53,8 @@ class Deadline(Protocol):
         ...
 
 
-class RecordedDeadline:
-    """Passed for the subnetworks that were late in a recorded round: runs it again with the same bits.
-
-    Parameters
-    ----------
-    late : ndarray of bool, shape (p,)
-    """
-
-    def __init__(self, late: BoolArray) -> None:
-        self._late = late
-
-    def passed(self, l: int) -> bool:
-        """Look it up."""
-        return bool(self._late[l])
-
-    def report(self) -> None:
-        """Do nothing: nobody waits."""
-
-
 _T = TypeVar("_T")
-Steps: TypeAlias = Generator[Exchange, Parcels, _T]
+Steps: TypeAlias = Generator[Exchange, Messages, _T]
 
 
 class Worker:
@@ -165,7 +145,7 @@ class Worker:
         """Bring the neurons that are trained here; return their weights in the order of ``route.trained``."""
         peers = range(self.size)
         where = [route.rows_in(s) for s in peers]
-        outgoing: Parcels = [[self.W[route.rows_out(t)]] for t in peers]
+        outgoing: Messages = [[self.W[route.rows_out(t)]] for t in peers]
         if route.stays:
             self.W = self._nothing()  # all of them are on their way
         d = self._X.shape[1]
@@ -192,12 +172,12 @@ class Worker:
         nothing = self._nothing()
         if route.stays:
             return [updates.get(l, nothing) for l in range(p)]
-        outgoing: Parcels = [
+        outgoing: Messages = [
             [updates.get(l, self.W[:0])[route.update_rows_out(l, t)] for l in route.subnetworks] for t in peers
         ]
         shapes = [[(len(route.update_rows_in(l)), d) for l in items_of(s, p, self.size)] for s in peers]
         arrived = yield Exchange(outgoing, shapes, self._X.dtype)
-        return [piece for parcel in arrived for piece in parcel]  # process after process is l after l
+        return [piece for message in arrived for piece in message]  # process after process is l after l
 
     def _aggregate(self, route: Route, masks: BoolArray, arrived: list[FloatArray], unselected: Unselected) -> None:
         """w_r += eta_r sum_l Delta^l_r in the order l = 0, ..., p - 1; neurons that nobody holds keep their bits."""

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import gc
-import json
-import os
 import shutil
-import threading
-import time
 
 import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.engines.distributed.placement import Placement
-from subnetlab.engines.distributed.route import rows_sent
-from subnetlab.launch import rendezvous
-from subnetlab.launch.agreement import JobError
-from subnetlab.launch.assembly import export_network, newest_manifest
+from subnetlab.engines.distributed.placement import Placement, rows_sent
+from subnetlab.launch.attempt import STOP_FILE, Attempt
 from subnetlab.launch.checkpoint import Checkpoints, Manifest
-from subnetlab.launch.rendezvous import AddressError, Meeting, UnreachableError, listen
-from subnetlab.launch.store import Store
-from subnetlab.launch.training import STOP_FILE, DistributedTraining
-from subnetlab.launch.transport import PeerLostError, Transport
+from subnetlab.launch.job import export_network
+from subnetlab.launch.transport import JobError, PeerLostError
+from subnetlab.training.diagnostics import starting_scale
+from subnetlab.training.request import TrainingData
 
 LAWS = {"categorical": sl.Categorical(6), "bernoulli": sl.Bernoulli(6, 0.5)}
 
@@ -36,7 +28,7 @@ def single(job):
 
 def result(job, folder):
     checkpoints = Checkpoints(folder, job.digest())
-    manifest = newest_manifest(checkpoints)
+    manifest = checkpoints.newest()
     export_network(job, checkpoints, manifest, folder / "network.npz")
     with np.load(folder / "network.npz") as file:
         return file["weights"], manifest
@@ -82,7 +74,7 @@ def test_restarts_with_other_numbers_of_workers_change_nothing(make_job, train_g
 def test_traffic_is_what_the_masks_say(make_job, train_group, tmp_path, law):
     size, job = 4, make_job(law, width=2000)
     train_group(job, tmp_path, size)
-    sent = newest_manifest(Checkpoints(tmp_path, job.digest())).history["costs"][:, 1]
+    sent = Checkpoints(tmp_path, job.digest()).newest().history["costs"][:, 1]
     placement, d, n = Placement.at_home(job.width), job.X.shape[1], len(job.X)
     for k in range(job.scheme.rounds):
         masks = job.masks(k)
@@ -107,7 +99,7 @@ def test_every_number_that_travels_goes_through_torch_and_is_counted(
     monkeypatch.setattr(gloo, "send", send)
     job = make_job()
     train_group(job, tmp_path, 3)
-    manifest = newest_manifest(Checkpoints(tmp_path, job.digest()))
+    manifest = Checkpoints(tmp_path, job.digest()).newest()
     counted = manifest.history["costs"][:, 1].sum()
     assert 0 < counted <= sum(seen)
     assert sum(seen) - counted < 0.6 * sum(seen)  # agreement at the start and checkpoints come on top
@@ -132,13 +124,13 @@ def test_damage_is_noticed_and_the_checkpoint_before_counts(make_job, train_grou
 def test_a_damaged_header_is_damage_too(tmp_path, place):
     """NumPy reads headers with Python's tokenizer, which has errors of its own."""
     checkpoints = Checkpoints(tmp_path, "0" * 64)
-    manifest = Manifest(3, -1, [checkpoints.write_slot(3, 0, np.ones((5, 4)))], {})
+    manifest = Manifest(3, [checkpoints.write_slot(3, 0, np.ones((5, 4)))], {}, {})
     slot = checkpoints.folder_of(3) / "slot-00000.npy"
     content = bytearray(slot.read_bytes())
     for bit in range(8):
         content[place] ^= 1 << bit
         slot.write_bytes(content)
-        weights = checkpoints.read_slot(manifest, 0)
+        weights = checkpoints.read_slot(manifest, 0, (5, 4), "float64")
         assert weights is None or (weights == 1).all()  # a space may turn into another
         content[place] ^= 1 << bit
 
@@ -213,11 +205,63 @@ def test_two_folders_are_refused_by_all(make_job, group, tmp_path):
     job = make_job()
 
     def work(transport):
-        return DistributedTraining(job, transport, folders[transport.rank], every=3).run()
+        return Attempt(job, transport, folders[transport.rank], every=3).run()
 
     expected = f"launch: out must be one folder that all machines see, got another one in {folders[1]}"
     assert [(type(o), str(o)) for o in group(2, work)] == [(JobError, expected)] * 2
     assert not list(folders[0].glob(".seen*"))
+
+
+@pytest.mark.parametrize("step_size", [20.0, 80.0, 1e3, 1e6])
+@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+def test_a_launch_diverges_in_the_round_in_which_train_does(make_job, train_group, tmp_path, law, step_size):
+    job = make_job(law, step_size=step_size, rounds=60, local_steps=1)
+    with pytest.raises(sl.DivergenceError) as alone:
+        single(job)
+    (outcome, *_) = train_group(job, tmp_path, 2, every=100)
+    assert isinstance(outcome, JobError)
+    assert str(outcome) == f"launch: diverged in round {alone.value.round}; step_size = {step_size:.6g} is too large"
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_scale_of_divergence_is_that_of_train(make_job, train_group, tmp_path, size):
+    """Also after a restart, from a checkpoint that does not know it, as those of version 0.1.0."""
+    job = make_job(rounds=3)
+    train_group(job, tmp_path, size)
+    checkpoints = Checkpoints(tmp_path, job.digest())
+    manifest = checkpoints.newest()
+    network = sl.ShallowReLU.initialize(job.width, job.X.shape[1], job.init_scale, job.seed)
+    scale = starting_scale(network, TrainingData(job.X, job.y), job.scheme, "squared")
+    found = manifest.history.pop("starting_scale")
+    np.testing.assert_allclose(found, scale, rtol=1e-13)
+    checkpoints.complete(manifest)
+    train_group(make_job(rounds=4), tmp_path, size)
+    assert checkpoints.newest().round == 4
+    assert checkpoints.newest().history["starting_scale"] == found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest.facts.update(placed_by=10**12),
+        lambda manifest: manifest.facts.update(placed_by="5"),
+        lambda manifest: manifest.facts.clear(),
+        lambda manifest: manifest.history.pop("late"),
+        lambda manifest: manifest.history.update(costs=np.zeros((2, 2))),
+        lambda manifest: manifest.hashes.clear(),
+    ],
+    ids=["placed in the future", "placed by a word", "placed by nothing", "no late", "other costs", "no hashes"],
+)
+def test_a_manifest_that_makes_no_sense_is_damage(make_job, train_group, tmp_path, change):
+    job = make_job(rounds=6)
+    train_group(job, tmp_path, 2)
+    checkpoints = Checkpoints(tmp_path, job.digest())
+    manifest = checkpoints.newest()
+    change(manifest)
+    checkpoints.complete(manifest)
+    assert train_group(make_job(rounds=7), tmp_path, 2) == ["finished"] * 2
+    assert '"damaged"' in (tmp_path / "log.jsonl").read_text()
+    assert_same_bits(make_job(rounds=7), tmp_path)
 
 
 def test_divergence_stops_all(make_job, train_group, tmp_path):
@@ -230,7 +274,7 @@ def test_divergence_stops_all(make_job, train_group, tmp_path):
 def test_a_request_to_stop_leaves_a_checkpoint(make_job, train_group, tmp_path):
     (tmp_path / STOP_FILE).touch()
     assert train_group(make_job(), tmp_path, 2) == ["stopped"] * 2
-    assert newest_manifest(Checkpoints(tmp_path, make_job().digest())).round == 1
+    assert Checkpoints(tmp_path, make_job().digest()).newest().round == 1
     assert not (tmp_path / STOP_FILE).exists()
     train_group(make_job(), tmp_path, 3)
     assert_same_bits(make_job(), tmp_path)
@@ -247,142 +291,3 @@ def test_a_worker_that_leaves_is_noticed(group):
         return "noticed"
 
     assert group(3, work, timeout=60.0) == ["noticed", "left", "noticed"]
-
-
-def test_a_worker_that_comes_twice_is_noticed_at_once(torch):
-    """Two machines have the same number: everybody is told before the owner of the store leaves with it."""
-    listener = listen("127.0.0.1", 0)
-    address, told = listener.getsockname(), [None] * 3
-
-    def come(rank):
-        meeting = Meeting(3, min(rank, 1), 0, 60.0, 60.0, address, None if rank else listener)
-        try:
-            meeting.join()
-        except PeerLostError as error:
-            told[rank] = str(error)
-
-    run_threads(come, 3)
-    listener.close()
-    expected = "every worker must come once, got machine/worker ['000000/000000', '000001/000000', '000001/000000']"
-    assert told == [expected] * 3
-
-
-def test_the_successor_of_a_worker_that_was_lost_in_the_meeting_takes_its_place():
-    class Arrivals:
-        def get(self, name):
-            lines = [["0/0", "a", "first"], ["1/0", "b", "lost"], ["1/0", "b", "successor"], ["2/0", "c", "last"]]
-            return "".join(json.dumps(line) + "\n" for line in lines)
-
-    found = Meeting(3, 0, 0, 60.0, 60.0, ("127.0.0.1", 1))._members(Arrivals())
-    assert found == [["0/0", "a", "first"], ["1/0", "b", "successor"], ["2/0", "c", "last"]]
-
-
-@pytest.mark.parametrize("machine", [1, 0], ids=["number too high", "number taken"])
-def test_a_worker_too_many_is_refused_and_disturbs_nobody(torch, machine, monkeypatch):
-    monkeypatch.setattr(rendezvous, "_NOTICED", 0.0)  # the one of this number is not about to be lost
-    listener = listen("127.0.0.1", 0)
-    address = listener.getsockname()
-    transport = Meeting(1, 0, 0, 60.0, 60.0, address, listener).join()
-    message = f"^launch: all 1 workers are at work, .'000000/000000'.; got machine/worker 00000{machine}/000000, too$"
-    with pytest.raises(JobError, match=message):
-        Meeting(1, machine, 0, 60.0, 60.0, address).join()
-    assert not transport.latecomers()
-    listener.close()
-
-
-def run_threads(work, count):
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(300)
-        assert not thread.is_alive()
-
-
-def test_a_lost_store_is_a_lost_worker():
-    class Lost:
-        def add(self, name, more):
-            raise RuntimeError("Broken pipe\nand a page of frames")
-
-    transport = Transport(None, 1, 2, Store(Lost(), 60.0, 60.0))
-    with pytest.raises(PeerLostError, match=r"^worker 1: the store is lost: Broken pipe$"):
-        transport.count("done/3", 1)
-
-
-def test_those_who_came_begin_without_those_who_did_not(torch):
-    listener = listen("127.0.0.1", 0)
-    address = listener.getsockname()
-    transport = Meeting(3, 0, 0, timeout=60, patience=0.2, address=address, listener=listener).join()
-    assert (transport.rank, transport.size) == (0, 1)
-    assert not transport.latecomers()
-    outcome = []
-
-    def late():
-        with pytest.raises(PeerLostError, match="the 1 workers that were in time have begun without this one"):
-            Meeting(3, 0, 1, timeout=60, patience=0.2, address=address).join()
-        outcome.append("refused")
-
-    thread = threading.Thread(target=late)
-    thread.start()
-    deadline = time.monotonic() + 300
-    while not transport.latecomers() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert transport.latecomers()
-    assert outcome == []  # it waits for the end of the meeting that it missed
-    del transport
-    gc.collect()
-    thread.join(300)
-    assert outcome == ["refused"]
-    listener.close()
-
-
-def test_an_unreachable_machine_0(torch, monkeypatch):
-    monkeypatch.setattr(rendezvous, "_SUPERVISOR", 0.0)
-    closed = listen("127.0.0.1", 0)
-    port = closed.getsockname()[1]
-    closed.close()
-    with pytest.raises(UnreachableError, match=f"^launch: machine 0 must answer at 127.0.0.1:{port}, got no answer "):
-        Meeting(2, 1, 0, timeout=0.5, patience=0.5, address=("127.0.0.1", port)).join()
-
-
-def test_a_port_in_use_and_a_foreign_address():
-    taken = listen("127.0.0.1", 0)
-    port = taken.getsockname()[1]
-    with pytest.raises(AddressError, match=rf"^launch: address must be free, got 127\.0\.0\.1:{port} "):
-        listen("127.0.0.1", port)
-    taken.close()
-    with pytest.raises(
-        AddressError, match=r"^launch: address must be an address of machine 0, got 192\.0\.2\.1:29500 "
-    ):
-        listen("192.0.2.1", 29500)
-
-
-def test_a_store_between_machines_listens_on_the_given_address_alone(torch):
-    before = _listening()
-    listener = listen("127.0.0.1", 0)
-    address = listener.getsockname()
-    transport = Meeting(1, 0, 0, timeout=60, patience=5, address=address, listener=listener).join()
-    new = _listening() - before
-    assert address in new
-    assert {host for host, _ in new} == {"127.0.0.1"}
-    assert transport.size == 1
-    listener.close()
-
-
-def _listening():
-    """Return the addresses on which this process listens, from /proc."""
-    inodes = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_link(fd)}
-    found = set()
-    for family in ("tcp", "tcp6"):
-        with open(f"/proc/self/net/{family}") as table:
-            for line in list(table)[1:]:
-                _, local, _, state, *_, inode = line.split()[:10]
-                if state == "0A" and f"socket:[{inode}]" in inodes:
-                    host, port = local.split(":")
-                    parts = [str(int(host[i : i + 2], 16)) for i in range(0, len(host), 2)]
-                    found.add((".".join(reversed(parts)) if family == "tcp" else host, int(port, 16)))
-    return found
-
-
-def _is_link(fd):
-    return os.path.islink(f"/proc/self/fd/{fd}")

@@ -9,12 +9,11 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.engines.distributed import DistributedEngine
-from subnetlab.engines.distributed.simulation import run_in_step
-from subnetlab.engines.distributed.worker import RecordedDeadline
+from subnetlab.engines.distributed.engine import run_in_step
 from subnetlab.engines.table import create
-from subnetlab.launch.assembly import export_network, newest_manifest
 from subnetlab.launch.checkpoint import Checkpoints
-from subnetlab.launch.training import ShareDeadline
+from subnetlab.launch.job import export_network
+from subnetlab.launch.session import ShareDeadline
 
 LAWS = {"categorical": sl.Categorical(6), "bernoulli": sl.Bernoulli(6, 0.5)}
 
@@ -36,13 +35,13 @@ def test_the_late_are_unselected_neurons(make_job, replay, law, size):
     np.testing.assert_allclose(errors[-1], record.full_error, rtol=1e-10)
 
 
-def test_late_subnetworks_keep_the_error_of_their_start(make_job):
+def test_late_subnetworks_keep_the_error_of_their_start(make_job, recorded_deadline):
     job = make_job()
     engine = DistributedEngine(job.problem())
     state = engine.start(job.neurons(0, job.width)[0])
     late = np.array([True, *[False] * 5])
     worker = state.workers[0]
-    (record,) = run_in_step([worker.round(job.masks(0), 0.3, 3, None, "keep", RecordedDeadline(late))])
+    (record,) = run_in_step([worker.round(job.masks(0), 0.3, 3, None, "keep", recorded_deadline(late))])
     assert worker.late.tolist() == late.tolist()
     assert len(set(record.subnetwork_errors[:, 0])) == 1
     assert all(len(set(record.subnetwork_errors[:, l])) == 4 for l in range(1, 6))
@@ -60,7 +59,7 @@ def test_a_recorded_run_can_be_run_again(make_job, train_group, replay, tmp_path
     job = make_job(law, close_share=0.5, rounds=12)
     assert train_group(job, tmp_path, 3) == ["finished"] * 3
     checkpoints = Checkpoints(tmp_path, job.digest())
-    manifest = newest_manifest(checkpoints)
+    manifest = checkpoints.newest()
     assert manifest.history["late"].any()
     assert not manifest.history["late"].all(axis=1).any()
     export_network(job, checkpoints, manifest, tmp_path / "network.npz")

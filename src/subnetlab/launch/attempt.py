@@ -1,0 +1,193 @@
+"""One attempt of a job as one of its workers makes it: restore, train, checkpoint, conclude."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..archive import ArchiveError
+from .checkpoint import Checkpoints, Manifest
+from .outcome import STOP_FILE, append_event
+from .session import JobSession
+from .transport import JobError, PeerLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .job import Job
+    from .transport import Transport
+
+
+class Attempt:
+    """One worker's view of a job, until it is done or a worker is lost.
+
+    Parameters
+    ----------
+    job : Job
+    transport : Transport
+    folder : Path
+        Of the job; all workers see the same one.
+    every : int
+        R, the rounds between checkpoints.
+    number : int
+        Told in the log.
+    progress : callable
+        Is called after each checkpoint.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        transport: Transport,
+        folder: Path,
+        *,
+        every: int,
+        number: int = 0,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._job = job
+        self._transport = transport
+        self._folder = folder
+        self._every = every
+        self._number = number
+        self._progress = progress
+
+    def run(self) -> str:
+        """Train to the end, or until the file ``stop`` appears; return "finished" or "stopped".
+
+        Raises
+        ------
+        JobError
+            On all workers, if settings differ, a checkpoint is another run's, the disk is full, or training diverges.
+        PeerLostError
+            If a worker is lost.
+        """
+        job, transport = self._job, self._transport
+        transport.agree_on_settings({**job.settings(), "rounds": job.scheme.rounds, "every": self._every})
+        p = job.scheme.masks.n_subnetworks
+        if transport.size > p:
+            raise JobError(f"launch: workers must be at most the number of subnetworks {p}, got {transport.size}")
+        self._checkpoints = Checkpoints(self._folder, job.digest())
+        self._session = JobSession(job, transport)
+        self._agree_on_folder()
+        self._restore()
+        pids = [int(pid[0]) for pid in transport.tell_all(np.array([os.getpid()]))]
+        self._log("begin", attempt=self._number, pids=pids)
+        status = self._rounds()
+        self._log("end", status=status)
+        if transport.rank == 0:
+            (self._folder / STOP_FILE).unlink(missing_ok=True)  # the request, if there was one, is met
+        return status
+
+    def _agree_on_folder(self) -> None:
+        """Stop all workers if they do not share one folder: each would look for the others' slots in its own."""
+        transport = self._transport
+        token = f".seen-{os.getpid()}-{time.time_ns()}" if transport.rank == 0 else ""
+        told = transport.tell_all(np.array(list(token.ljust(64).encode()), np.uint8))[0]
+        file = self._folder / told.tobytes().decode().strip()
+        with _Together(transport):
+            if transport.rank == 0:
+                file.touch()
+        try:
+            with _Together(transport):
+                try:
+                    file.stat()
+                except FileNotFoundError:
+                    raise ValueError(
+                        f"launch: out must be one folder that all machines see, got another one in {self._folder}"
+                    ) from None
+        finally:
+            if transport.rank == 0:
+                file.unlink()
+
+    def _rounds(self) -> str:
+        session, rounds, rank = self._session, self._job.scheme.rounds, self._transport.rank
+        while session.rounds_done < rounds:
+            if rank == 0:
+                session.note[:] = (self._folder / STOP_FILE).exists(), self._transport.latecomers()
+            full_error, (stop, latecomers) = session.advance()
+            self._log("round", full_error=full_error)
+            done = session.rounds_done
+            if stop or latecomers or done % self._every == 0 or done == rounds:
+                self._checkpoint()
+            if stop and done < rounds:
+                return "stopped"
+            if latecomers and done < rounds:
+                raise PeerLostError("a worker that was missing is there again")
+        return "finished"
+
+    def _checkpoint(self) -> None:
+        """Write the blocks, make sure that everybody has, then make them count."""
+        session, transport, k = self._session, self._transport, self._session.rounds_done
+        hashes = np.zeros((session.n_blocks, 64), np.uint8)
+        with _Together(transport):
+            for block, weights in session.blocks().items():
+                text = self._checkpoints.write_slot(k, block, weights)
+                hashes[block] = np.frombuffer(text.encode(), np.uint8)
+        everybody = np.bitwise_or.reduce(transport.tell_all(hashes), axis=0)
+        with _Together(transport):
+            if transport.rank == 0:
+                names = [row.tobytes().decode() for row in everybody]
+                self._checkpoints.complete(Manifest(k, names, session.facts(), session.history()))
+        self._progress()
+
+    def _restore(self) -> None:
+        """Go on from the newest checkpoint that is whole on every worker, or start."""
+        transport, mine = self._transport, []
+        with _Together(transport):
+            if transport.rank == 0:
+                mine = [k for k in self._checkpoints.rounds() if k <= self._job.scheme.rounds]
+        while True:
+            offered = mine.pop(0) if mine else -1
+            k = int(transport.tell_all(np.array([offered]))[0][0])  # rank 0 chooses
+            if k < 0:
+                return self._session.start()
+            if self._resume_at(k):
+                return None
+
+    def _resume_at(self, k: int) -> bool:
+        """Take over a checkpoint if everybody finds it whole."""
+        session, transport, manifest, blocks = self._session, self._transport, None, {}
+        with _Together(transport):
+            manifest = self._checkpoints.manifest(k)
+            try:
+                shapes = {} if manifest is None else session.blocks_of(manifest)
+                read = self._checkpoints.read_slot
+                blocks = {b: read(manifest, b, shape, self._job.dtype) for b, shape in shapes.items() if manifest}
+            except ArchiveError:
+                manifest = None
+        whole = {block: weights for block, weights in blocks.items() if weights is not None}
+        agreed = transport.tell_all(np.array([manifest is not None and len(whole) == len(blocks)]))
+        if manifest is not None and all(answer[0] for answer in agreed):
+            session.restore(manifest, whole)
+            return True
+        self._log("damaged", round=k)
+        with _Together(transport):
+            if transport.rank == 0:
+                self._checkpoints.set_aside(k)
+        return False
+
+    def _log(self, event: str, **facts: Any) -> None:
+        """Tell it, on rank 0."""
+        if self._transport.rank == 0:
+            append_event(self._folder, event, self._session.rounds_done, **facts)
+
+
+class _Together:
+    """A block that fails on all workers if it fails on one: its error is kept until they agree on it."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if error is not None and not isinstance(error, OSError | ValueError | MemoryError):
+            return False
+        self._transport.agree(error)
+        return error is not None
