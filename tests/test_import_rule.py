@@ -38,6 +38,7 @@ LEAVES = {
     "archive",
     "input_file",
     "locks",
+    "plotting",
     "progress",
 }  # anybody may import these; they import leaves only
 BESIDE = {"datasets": {"core"}}  # what stands beside the line, and all that it may import
@@ -57,8 +58,8 @@ GUESTS = {
     "dask": {"study"},
     "distributed": {"study"},
     "joblib": {"study"},
-    "xarray": {"study"},
-    "pandas": {"study"},
+    "xarray": {"history", "study"},
+    "pandas": {"history", "study"},
     "pyarrow": {"study", "datasets"},
     "pooch": {"datasets"},
     "tyro": {"cli"},

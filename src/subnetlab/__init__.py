@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .plotting import DRAWERS
+
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -64,6 +66,15 @@ _PUBLIC = {
 }
 
 __all__ = ["__version__", *_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+DRAWERS.update(
+    {
+        "history": ("subnetlab.figures.results", "plot_history"),
+        "prediction": ("subnetlab.figures.results", "plot_prediction"),
+        "study": ("subnetlab.figures.results", "plot_study"),
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,9 @@ from .atomic import csv_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    import pandas as pd
+    import xarray as xr
+
     from .core.arrays import FloatArray
     from .core.record import RoundRecord
 
@@ -81,6 +84,49 @@ class History:
         metrics = found.pop("metrics", {})
         return {**found, **{_METRIC + name: values for name, values in metrics.items()}}
 
+    def __repr__(self) -> str:
+        steps, error = self.local_error.shape[1], self.full_error
+        ends = f", full error {error[0]:.4g} -> {error[-1]:.4g}" if np.isfinite(error[[0, -1]]).all() else ""
+        return f"History(rounds={self.rounds}, local_steps={steps}{ends}; {', '.join(self.arrays())})"
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return what was recorded as an xarray Dataset.
+
+        Its dimensions are those of a study's table: ``round``; ``step`` (local steps, the first is index 0); ``state``
+        (before round 0 and after each aggregation); ``substep`` (after sampling and each local step); ``subnetwork``.
+
+        Examples
+        --------
+        >>> history = History(np.array([4.0]), np.array([[3.0, 2.5]]), np.array([4.5, 2.0]))
+        >>> dict(history.to_xarray().sizes)
+        {'round': 1, 'step': 2, 'state': 2}
+        """
+        import xarray as xr
+
+        inside = {"sampled_error": ("round",), "local_error": ("round", "step")}
+        dims = {**inside, "subnetwork_errors": ("round", "substep", "subnetwork")}
+        return xr.Dataset({name: (dims.get(name, ("state",)), values) for name, values in self.arrays().items()})
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a pandas DataFrame with one row per state of the network, K + 1 of them.
+
+        The index ``rounds`` counts the completed rounds. Row k has the measures of the whole network after k rounds,
+        and the means over the subnetworks (``sampled_error``, ``local_error_1``, ...) inside the round that led there;
+        row 0 has none of these.
+
+        Examples
+        --------
+        >>> history = History(np.array([4.0]), np.array([[3.0, 2.5]]), np.array([4.5, 2.0]))
+        >>> table = history.to_dataframe()
+        >>> list(table.columns), table.loc[1].tolist()
+        (['sampled_error', 'local_error_1', 'local_error_2', 'full_error'], [4.0, 3.0, 2.5, 2.0])
+        """
+        import pandas as pd
+
+        inside, states = self._columns()
+        columns = {name: np.append(np.nan, values) for name, values in inside.items()} | states
+        return pd.DataFrame(columns, index=pd.RangeIndex(self.rounds + 1, name="rounds"))
+
     def to_csv(self, costs: Mapping[str, Sequence[object]] | None = None) -> str:
         r"""Return one line per round: the errors inside it and the measures after it, in full precision.
 
@@ -94,14 +140,19 @@ class History:
         >>> History(np.array([4.0]), np.array([[3.0, 2.5]]), np.array([4.5, 2.0])).to_csv({"bytes": [800]})
         'round,sampled_error,local_error_1,local_error_2,full_error,bytes\n0,4.0,3.0,2.5,2.0,800\n'
         """
-        inside = {f"local_error_{t + 1}": errors for t, errors in enumerate(self.local_error.T)}
-        after = {name: values[1:] for name, values in self.arrays().items() if name not in _PER_ROUND}
-        columns = {"sampled_error": self.sampled_error, **inside, **after}
+        inside, states = self._columns()
+        columns = inside | {name: values[1:] for name, values in states.items()}
         numbers = [values.astype(float).tolist() for values in columns.values()]
         return csv_text(
             ["round", *columns, *(costs or {})],
             zip(range(self.rounds), *numbers, *(costs or {}).values(), strict=True),
         )
+
+    def _columns(self) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+        """Return what has one number per round, and what has one before round 0, too."""
+        local = {f"local_error_{t + 1}": errors for t, errors in enumerate(self.local_error.T)}
+        states = {name: values for name, values in self.arrays().items() if name not in _PER_ROUND}
+        return {"sampled_error": self.sampled_error, **local}, states
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> History:

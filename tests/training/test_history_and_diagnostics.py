@@ -6,6 +6,7 @@ import pytest
 import subnetlab as sl
 from subnetlab.engines.table import ENGINES
 from subnetlab.history import History, HistoryBuilder
+from subnetlab.theory.table import THEOREMS
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((6, 3))
@@ -143,3 +144,69 @@ def test_on_round_is_called_after_every_round():
 def test_an_error_in_on_round_stops_the_run_as_it_is():
     with pytest.raises(ZeroDivisionError):
         sl.train(NETWORK, X, Y, SCHEME, on_round=lambda session: 1 / 0)
+
+
+@pytest.fixture
+def everything():
+    """A run that measured all there is, on other numbers of rows, features, steps and subnetworks."""
+    options = {"record": "subnetworks", "diagnostics": ("patterns", "movement"), "validation": (X, Y)}
+    return sl.train(NETWORK, X, Y, SCHEME, **options)
+
+
+def test_as_an_xarray_dataset(everything):
+    """Every array by its name, and equal sizes under one name."""
+    history = everything.history
+    table = history.to_xarray()
+    assert dict(table.sizes) == {"round": K, "step": TAU, "state": K + 1, "substep": TAU + 1, "subnetwork": P}
+    assert {name: array.values.tobytes() for name, array in table.items()} == {
+        name: values.tobytes() for name, values in history.arrays().items()
+    }
+    np.testing.assert_allclose(table.subnetwork_errors.isel(substep=0).mean("subnetwork"), table.sampled_error)
+
+
+def test_as_a_data_frame(everything):
+    """A row per state: what stood there, and what was measured in the round before."""
+    history = everything.history
+    frame = history.to_dataframe()
+    assert frame.index.tolist() == list(range(K + 1))
+    assert frame.index.name == "rounds"
+    assert frame.full_error.tolist() == history.full_error.tolist()
+    assert frame.validation_error.tolist() == history.validation_error.tolist()
+    assert frame.sampled_error[1:].tolist() == history.sampled_error.tolist()
+    assert frame[f"local_error_{TAU}"][1:].tolist() == history.local_error[:, -1].tolist()
+    assert frame.isna().sum().sum() == 1 + TAU  # in row 0, before any round
+    assert "subnetwork_errors" not in frame
+
+
+def test_predict_is_the_output_with_the_factor_xi(everything):
+    """u = (xi / sqrt m) relu(X W') a, written out."""
+    rows = np.linspace(-1, 1, 3 * X.shape[1]).reshape(3, -1)
+    W, a = everything.network.weights, NETWORK.signs
+    u = SCHEME.masks.selection_prob / np.sqrt(len(W)) * np.maximum(rows @ W.T, 0) @ a
+    np.testing.assert_allclose(everything.predict(rows), u, rtol=1e-12)
+    np.testing.assert_allclose(everything.predict(rows.tolist()), u, rtol=1e-12)
+    np.testing.assert_allclose(np.sum((Y - everything.predict(X)) ** 2), everything.history.full_error[-1])
+    with pytest.raises(ValueError, match=r"^predict: X must have the network's \d+ features, got 1$"):
+        everything.predict(rows[:, :1])
+
+
+def test_summaries_are_a_few_lines_and_no_arrays(everything):
+    data = sl.load_dataset("diabetes", n_samples=7)
+    scheme = sl.dropout(0.5, 3, 0.1)
+    setting = sl.theory_setting(data.X, data.y, scheme, width=50)
+    wide = sl.ShallowReLU.initialize(5, 2, n_outputs=3)
+    prediction = sl.predict(sl.average_lazy_model(data.X, data.y, 50), scheme)
+    run = sl.train(NETWORK, X, Y, SCHEME, record="none", compare="linearized")
+    promises = [theorem(setting, "paper") for theorem in THEOREMS.values()]
+    things = [everything, everything.history, everything.data, data, wide, prediction, run, run.comparison, *promises]
+    for thing in things:
+        assert repr(thing).startswith(f"{type(thing).__name__}(")
+        assert "array(" not in repr(thing)
+        assert "nan" not in repr(run)
+        assert len(repr(thing).splitlines()) <= 5
+        assert all(len(line) <= 250 for line in repr(thing).splitlines())
+    assert repr(wide) == "ShallowReLU(width=5, n_features=2, n_outputs=3)"
+    assert repr(data) == "Dataset('diabetes', X (7, 10), targets (7,))"
+    first, *_ = repr(everything).splitlines()
+    error = everything.history.full_error
+    assert first == f"TrainingRun({K} of {K} rounds, finished, error {error[0]:.4g} -> {error[-1]:.4g})"

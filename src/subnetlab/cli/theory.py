@@ -14,7 +14,7 @@ import tyro
 
 from ..atomic import refuse_foreign
 from ..training import load_run
-from ..training.run import run_file
+from ..training.reading import run_file
 from .folder import output_folder
 
 if TYPE_CHECKING:

@@ -62,6 +62,10 @@ class ShallowReLU:
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "signs", signs)
 
+    def __repr__(self) -> str:
+        outputs = "" if self.signs.ndim == 1 else f", n_outputs={self.signs.shape[1]}"
+        return f"ShallowReLU(width={self.width}, n_features={self.n_features}{outputs})"
+
     @classmethod
     def initialize(
         cls,

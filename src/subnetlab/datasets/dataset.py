@@ -41,6 +41,15 @@ class Dataset:
     test_y: np.ndarray | None = None
     classes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        more = "".join(
+            f", {len(array)} {what} rows"
+            for what, array in (("validation", self.X_validation), ("test", self.test_X))
+            if array is not None
+        )
+        kind = f"{len(self.classes)} classes" if self.classes else f"targets {self.y.shape}"
+        return f"Dataset({self.name!r}, X {self.X.shape}, {kind}{more})"
+
     @property
     def digest(self) -> str:
         """SHA-256 of the shapes and bits of all arrays, 64 hexadecimal digits: equal data, wherever they came from."""

@@ -13,10 +13,11 @@ import numpy as np
 
 from ..atomic import atomic_file, csv_text, refuse_foreign
 from ..datasets import default_rows
+from ..plotting import plot
 from .cell import ADDED
 from .reading import StoredCell, read_cells
 from .store import DATABASE
-from .table import build_table
+from .table import build_table, varying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,6 +61,25 @@ class Study:
     def cells(self) -> Sequence[StoredCell]:
         """The planned cells and all with a result."""
         return self._cells
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {status}" for status, count in self.counts().items() if count)
+        varied = varying([{**cell.settings, "diagnostics": ""} for cell in self._cells])
+        over = ", ".join(f"{name} ({len(values)})" for name, values in varied.items())
+        return f"Study({str(self.path)!r}, cells: {counts or 'none'})\n  varies  {over or 'nothing'}"
+
+    def plot(self, ax: Any = None, *, value: str = "final_full_error", style: Any = "publication") -> Any:
+        """Draw a value over the one or two settings that vary besides seeds: a curve with its range, or a heatmap.
+
+        ``value`` is a variable of `table` that holds numbers; ``ax``, ``style`` and what is returned are explained at
+        `subnetlab.plotting.plot`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such value, or other than one or two settings vary: `select` a part.
+        """
+        return plot("study", self, ax=ax, style=style, value=value)
 
     def records(self) -> list[dict[str, Any]]:
         """Return one flat dict per cell: settings, status, message, final values; no curves.

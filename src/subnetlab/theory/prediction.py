@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from ..core import checks
 from ..core.masks.law import partitions
 from ..core.scheme import TrainingScheme
+from ..plotting import plot
 from ..surroundings import undisturbed
 from .lazy import LazyModel
 from .moments import mask_moments
@@ -51,6 +52,42 @@ class Prediction:
     noise_part: FloatArray
     floor: float
     patterns: Patterns
+
+    def __repr__(self) -> str:
+        error, steps = self.full_error, self.local_error.shape[1]
+        return (
+            f"Prediction(rounds={len(error) - 1}, local_steps={steps}, patterns={self.patterns!r}, full error "
+            f"{error[0]:.4g} -> {error[-1]:.4g}, floor {self.floor:.4g})"
+        )
+
+    def plot(self, ax: Any = None, *, style: Any = "publication") -> Any:
+        """Draw the expected errors, dashed, and their floor; ``prediction.plot(run.plot())`` has a run beside them.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure if not given.
+        style : {"publication"}, a style of matplotlib, or None
+            The look of this package's figures, what ``matplotlib.style.context`` takes, or whatever is set.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to draw.
+
+        Examples
+        --------
+        >>> import subnetlab as sl
+        >>> model = sl.average_lazy_model(np.eye(3), np.ones(3), width=1000)
+        >>> ax = sl.predict(model, sl.dropout(0.5, rounds=20), step_size=0.2).plot()
+        >>> [line.get_label() for line in ax.lines][2:]
+        ['whole network, predicted', 'predicted floor']
+        """
+        return plot("prediction", self, ax=ax, style=style)
 
 
 @undisturbed(threads=1)

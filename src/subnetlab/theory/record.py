@@ -86,6 +86,14 @@ class Promise:
     probability: float | None = None
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        if not self.applies:
+            return f"Promise({self.statement}, {self.constants} constants: does not apply, {self.reason})"
+        unmet = sum(not condition.met for condition in self.conditions)
+        hypotheses = f"{unmet} of {len(self.conditions)} hypotheses not met" if unmet else "all hypotheses met"
+        limits = "" if self.rate is None or self.floor is None else f", rate {self.rate:.6g}, floor {self.floor:.4g}"
+        return f"Promise({self.statement}, {self.constants} constants: {hypotheses}{limits})"
+
     @property
     def met(self) -> bool:
         """Whether the theorem applies and every hypothesis is met, so that the promise is proven."""

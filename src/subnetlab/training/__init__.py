@@ -2,8 +2,9 @@
 
 from .errors import DivergenceError, TrainingInterrupted
 from .loop import resume, train
+from .reading import load_run
 from .request import RunRequest, RunSettings
-from .run import TrainingRun, load_run
+from .run import TrainingRun
 from .session import TrainingSession
 
 __all__ = [

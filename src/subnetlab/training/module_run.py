@@ -13,6 +13,7 @@ from ..history import History, HistoryBuilder
 from ..modules.checkpoint import Snapshot, cut_again
 from ..modules.evaluation import evaluate, outputs
 from ..modules.training import ModuleTraining
+from ..plotting import plot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -151,6 +152,10 @@ class ModuleRun:
         size = sum(parameter.numel() for parameter in self.cut.model.parameters())
         last = f", loss {history.local_loss[-1, -1]:.4g}" if history.rounds else ""
         return f"ModuleRun({self.rounds_done} of {self.scheme.rounds} rounds, {size:,} parameters, {self.status}{last})"
+
+    def plot(self, ax: Any = None, *, style: Any = "publication") -> Any:
+        """Draw the mean losses round by round; see `subnetlab.plotting.plot`."""
+        return plot("history", self.history, ax=ax, style=style, label="mean loss")
 
     def predict(self, X: Any, *, batch_size: int = 1000) -> Any:
         """Return the outputs of the whole network in evaluation mode, for every row of X."""

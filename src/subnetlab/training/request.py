@@ -158,6 +158,9 @@ class TrainingData:
     X_validation: FloatArray | None = None
     y_validation: FloatArray | None = None
 
+    def __repr__(self) -> str:
+        return f"TrainingData({', '.join(f'{name} {a.shape}' for name, a in vars(self).items() if a is not None)})"
+
 
 @dataclass(frozen=True, eq=False)
 class RunRequest(RunOptions):

@@ -7,30 +7,28 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from ..archive import ArchiveError, read_archive, write_archive
-from ..core.network import ShallowReLU
-from ..core.scheme_record import scheme_from_record, scheme_to_record
+from ..archive import write_archive
+from ..core.inputs import check_features
+from ..core.scheme_record import scheme_to_record
 from ..history import History
-from ..input_file import open_input
-from .request import RunSettings, TrainingData
-from .run_check import check_arrays, check_run
+from ..plotting import plot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from ..core.arrays import FloatArray
+    from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
     from ..theory.verdict import Verdict
-    from .module_run import ModuleRun
+    from .request import RunSettings, TrainingData
 
 RUN_FILE = "run.npz"  # in the folder of a command
-_KIND = "subnetlab-run"
-_VERSION = 1
+KIND, VERSION = "subnetlab-run", 1  # of the file; `subnetlab.training.reading` is the other half
 
 Compare: TypeAlias = Literal["linearized"]
 COMPARISONS: tuple[str, ...] = ("linearized",)
@@ -79,6 +77,9 @@ class Comparison:
     weight_distance: float
     error_distance: FloatArray
 
+    def __repr__(self) -> str:
+        return f"Comparison(weight_distance={self.weight_distance:.4g}, {self.history!r})"
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return everything as arrays by name, for files."""
         twin = {f"history.{name}": value for name, value in self.history.arrays().items()}
@@ -124,6 +125,73 @@ class TrainingRun:
     provenance: dict[str, Any] = field(default_factory=versions)
     comparison: Comparison | None = None
 
+    def __repr__(self) -> str:
+        settings, scheme, error = self.settings, self.scheme, self.history.full_error
+        ends = f", error {error[0]:.4g} -> {error[-1]:.4g}" if np.isfinite(error[[0, -1]]).all() else ""
+        return (
+            f"TrainingRun({self.history.rounds} of {scheme.rounds} rounds, {self.status}{ends})\n"
+            f"  network   {self.network!r}\n"
+            f"  scheme    {scheme.masks!r}, local steps {scheme.local_steps}, step size {settings.step_size:.4g}\n"
+            f"  settings  {len(self.data.X)} rows, engine {settings.engine}, {settings.dtype}, seed {settings.seed}"
+        )
+
+    def predict(self, X: Any) -> FloatArray:
+        """Return u(x) of the trained network for every row of X, with the factor xi of the scheme.
+
+        Parameters
+        ----------
+        X : array, shape (n, d)
+            Treated as the training rows were; of the logistic loss u is the logit.
+
+        Returns
+        -------
+        ndarray, shape (n,) or (n, o)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X holds no finite numbers or has another number of columns.
+
+        Examples
+        --------
+        >>> import subnetlab as sl
+        >>> net = sl.ShallowReLU.initialize(width=500, n_features=2)
+        >>> run = sl.train(net, np.eye(2), np.ones(2), sl.dropout(0.5, rounds=200))
+        >>> bool(abs(run.predict(np.eye(2)) - 1).max() < 0.2)
+        True
+        """
+        X = check_features(X, owner="predict", n_features=self.network.n_features)
+        return self.network.output(X, self.scheme.masks.selection_prob)
+
+    def plot(self, ax: Any = None, *, style: Any = "publication") -> Any:
+        """Draw the errors round by round: the subnetworks' after sampling and local steps, and the whole network's.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure if not given.
+        style : {"publication"}, a style of matplotlib, or None
+            The look of this package's figures, what ``matplotlib.style.context`` takes, or whatever is set.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to draw.
+
+        Examples
+        --------
+        >>> import subnetlab as sl
+        >>> net = sl.ShallowReLU.initialize(width=100, n_features=2)
+        >>> run = sl.train(net, np.eye(2), np.ones(2), sl.dropout(0.5, rounds=3))
+        >>> run.plot(style="ggplot").get_yscale()
+        'log'
+        """
+        return plot("history", self.history, ax=ax, style=style)
+
     def save(self, path: str | Path) -> None:
         """Write the run to one file (NPZ, no pickle); `load_run` reads it back without loss.
 
@@ -150,7 +218,7 @@ class TrainingRun:
             "status": self.status,
             "provenance": self.provenance,
         }
-        write_archive(path, _KIND, _VERSION, meta, arrays)
+        write_archive(path, KIND, VERSION, meta, arrays)
 
     def theory(self, *, failure_prob: float = 0.1, init_scale: float | None = None) -> Verdict:
         """Return this run held against the theory; `subnetlab.theory.verdict.verdict` explains the parameters."""
@@ -167,96 +235,6 @@ class TrainingRun:
             {"selection_prob": self.scheme.masks.selection_prob},
             _network_arrays(self.network),
         )
-
-
-def run_file(path: str | Path) -> Path:
-    """Return the file of a run: ``run.npz`` where the path is a folder of ``subnetlab train`` or ``launch``."""
-    path = Path(path)
-    return path / RUN_FILE if path.is_dir() else path
-
-
-@overload
-def load_run(path: str | Path) -> TrainingRun: ...
-@overload
-def load_run(path: str | Path, *, model: Any) -> ModuleRun: ...
-@overload
-def load_run(path: str | Path, *, factory: Callable[[], Any]) -> ModuleRun: ...
-def load_run(path: str | Path, *, model: Any = None, factory: Callable[[], Any] | None = None) -> Any:
-    """Return the run that `TrainingRun.save`, ``subnetlab train`` or ``subnetlab launch`` wrote, or `ModuleRun.save`.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file, or the folder of the command.
-    model : torch.nn.Module or Cut, optional
-        For the run of a module: a network of the same architecture, whose weights are left as they are, or its cut.
-    factory : callable, optional
-        Makes that network.
-
-    Raises
-    ------
-    OSError
-        If there is no such file, or it cannot be read.
-    ArchiveError
-        If it is no run, is damaged, or comes from a newer version.
-
-    Examples
-    --------
-    >>> import subnetlab as sl
-    >>> net = sl.ShallowReLU.initialize(width=20, n_features=2)
-    >>> sl.train(net, np.eye(2), np.ones(2), sl.gradient_descent(rounds=3)).save("run.npz")
-    >>> load_run("run.npz").history.rounds
-    3
-    """
-    path = run_file(path)
-    if model is not None or factory is not None:
-        from .module_run import load_module_run
-
-        return load_module_run(path, model, factory)
-    try:
-        meta, arrays = read_archive(path, _KIND, _VERSION, owner="load_run")
-    except ArchiveError as error:
-        with open_input(path, owner="load_run") as file:
-            if file.read(9)[8:] == b"{":  # safetensors: the length of a JSON header, and the header
-                raise ArchiveError(f"{path}: is the run of a module: load_run takes it with model=") from error
-        raise
-    try:
-        run = _from_archive(meta, arrays)
-        check_run(run)
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        raise ArchiveError(f"{path}: is no run that subnetlab wrote ({_reason(error)})") from error
-    return run
-
-
-def _from_archive(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> TrainingRun:
-    def group(name: str) -> dict[str, np.ndarray]:
-        prefix = name + "."
-        return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
-
-    settings, comparison, scheme = (
-        meta["settings"],
-        group("comparison"),
-        scheme_from_record(meta["scheme"], group("masks")),
-    )
-    if missing := {"seed", "engine", "dtype", "record"} - settings.keys():
-        raise ValueError(f"settings must hold {', '.join(sorted(missing))}")
-    check_arrays(arrays, {"tau": scheme.local_steps, "p": scheme.masks.n_subnetworks})
-    return TrainingRun(
-        network=ShallowReLU(**group("network")),
-        history=History.from_arrays(group("history")),
-        scheme=scheme,
-        settings=RunSettings(**{**settings, "diagnostics": tuple(settings["diagnostics"])}),
-        initial_network=ShallowReLU(**group("initial")),
-        data=TrainingData(**group("data")),
-        status=meta["status"],
-        engine_state=group("state"),
-        provenance=meta["provenance"],
-        comparison=Comparison.from_arrays(comparison) if comparison else None,
-    )
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if isinstance(error, LookupError | AttributeError) else str(error)
 
 
 def _network_arrays(network: ShallowReLU) -> dict[str, np.ndarray]:

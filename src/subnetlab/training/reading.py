@@ -1,4 +1,4 @@
-"""What the file of a run must hold: one check that every reader goes through.
+"""load_run(), and what the file of a run must hold: one check that every reader goes through.
 
 The arrays are described once, by name, in terms of the run's own sizes. A file whose checksums are right can still have
 been written by anybody: nothing of it is used before it fits.
@@ -6,17 +6,24 @@ been written by anybody: nothing of it is used before it fits.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from ..archive import ArchiveError, read_archive
 from ..core import checks
-from .request import MOST_THREADS
+from ..core.network import ShallowReLU
+from ..core.scheme_record import scheme_from_record
+from ..history import History
+from ..input_file import open_input
+from .request import MOST_THREADS, RunSettings, TrainingData
+from .run import KIND, RUN_FILE, VERSION, Comparison, TrainingRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from .run import TrainingRun
+    from .module_run import ModuleRun
 
 # name -> shape; a letter stands for one size everywhere, "o" for outputs that may be missing, "?" for an optional array
 _SHAPES: dict[str, str] = {
@@ -45,6 +52,96 @@ _SHAPES: dict[str, str] = {
 }
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 _FREE = ("state.", "masks.")  # the engine's own; checked by the law
+
+
+def run_file(path: str | Path) -> Path:
+    """Return the file of a run: ``run.npz`` where the path is a folder of ``subnetlab train`` or ``launch``."""
+    path = Path(path)
+    return path / RUN_FILE if path.is_dir() else path
+
+
+@overload
+def load_run(path: str | Path) -> TrainingRun: ...
+@overload
+def load_run(path: str | Path, *, model: Any) -> ModuleRun: ...
+@overload
+def load_run(path: str | Path, *, factory: Callable[[], Any]) -> ModuleRun: ...
+def load_run(path: str | Path, *, model: Any = None, factory: Callable[[], Any] | None = None) -> Any:
+    """Return the run that `TrainingRun.save`, ``subnetlab train`` or ``subnetlab launch`` wrote, or `ModuleRun.save`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, or the folder of the command.
+    model : torch.nn.Module or Cut, optional
+        For the run of a module: a network of the same architecture, whose weights are left as they are, or its cut.
+    factory : callable, optional
+        Makes that network.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it cannot be read.
+    ArchiveError
+        If it is no run, is damaged, or comes from a newer version.
+
+    Examples
+    --------
+    >>> import subnetlab as sl
+    >>> net = sl.ShallowReLU.initialize(width=20, n_features=2)
+    >>> sl.train(net, np.eye(2), np.ones(2), sl.gradient_descent(rounds=3)).save("run.npz")
+    >>> load_run("run.npz").history.rounds
+    3
+    """
+    path = run_file(path)
+    if model is not None or factory is not None:
+        from .module_run import load_module_run
+
+        return load_module_run(path, model, factory)
+    try:
+        meta, arrays = read_archive(path, KIND, VERSION, owner="load_run")
+    except ArchiveError as error:
+        with open_input(path, owner="load_run") as file:
+            if file.read(9)[8:] == b"{":  # safetensors: the length of a JSON header, and the header
+                raise ArchiveError(f"{path}: is the run of a module: load_run takes it with model=") from error
+        raise
+    try:
+        run = _from_archive(meta, arrays)
+        check_run(run)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise ArchiveError(f"{path}: is no run that subnetlab wrote ({_reason(error)})") from error
+    return run
+
+
+def _from_archive(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> TrainingRun:
+    def group(name: str) -> dict[str, np.ndarray]:
+        prefix = name + "."
+        return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+
+    settings, comparison, scheme = (
+        meta["settings"],
+        group("comparison"),
+        scheme_from_record(meta["scheme"], group("masks")),
+    )
+    if missing := {"seed", "engine", "dtype", "record"} - settings.keys():
+        raise ValueError(f"settings must hold {', '.join(sorted(missing))}")
+    check_arrays(arrays, {"tau": scheme.local_steps, "p": scheme.masks.n_subnetworks})
+    return TrainingRun(
+        network=ShallowReLU(**group("network")),
+        history=History.from_arrays(group("history")),
+        scheme=scheme,
+        settings=RunSettings(**{**settings, "diagnostics": tuple(settings["diagnostics"])}),
+        initial_network=ShallowReLU(**group("initial")),
+        data=TrainingData(**group("data")),
+        status=meta["status"],
+        engine_state=group("state"),
+        provenance=meta["provenance"],
+        comparison=Comparison.from_arrays(comparison) if comparison else None,
+    )
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if isinstance(error, LookupError | AttributeError) else str(error)
 
 
 def check_arrays(arrays: Mapping[str, np.ndarray], sizes: dict[str, int]) -> None:
