@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..atomic import atomic_file, remove_leftovers
@@ -20,6 +21,8 @@ from ..training.run import RUN_FILE, versions
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from ..datasets import Dataset
 
 _SETTINGS, _PROVENANCE = "settings.json", "provenance.json"
 _LOCK = "folder.lock"
@@ -99,6 +102,35 @@ def output_folder(
             if provenance is not None:
                 write_json(path / _PROVENANCE, {**provenance, "versions": versions()})
         yield descriptor
+
+
+def deciding(options: Any, data: Dataset, *ignored: str) -> dict[str, Any]:
+    """Return the options of a run that decide its result, for `output_folder`.
+
+    Where the data lie does not matter, and more rounds of the same run are no other settings.
+
+    Parameters
+    ----------
+    options : dataclass
+        With the fields ``data`` and ``scheme``.
+    data : Dataset
+    ignored : str
+        Further options that decide nothing.
+    """
+    ignored = (*ignored, "out", "json", "quiet", "force", "rounds", "data", "scheme")
+    every = asdict(options) | options.scheme.settings()
+    settings = {name: value for name, value in every.items() if name not in ignored}
+    return {**settings, "data": {"name": data.name, "sha256": data.digest}}
+
+
+def write_summary(folder: Path, summary: Mapping[str, Any], *, as_json: bool, width: int) -> None:
+    """Write what came of a run into its folder, and print it: a line per name, values from column ``width`` on."""
+    write_json(folder / "summary.json", summary)
+    if as_json:
+        print(json.dumps(summary, sort_keys=True))
+        return
+    for name, value in summary.items():
+        print(f"{name:<{width}}{value:.6g}" if isinstance(value, float) else f"{name:<{width}}{value}")
 
 
 def refuse_other_commands(path: Path, command: str) -> None:

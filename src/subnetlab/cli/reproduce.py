@@ -203,17 +203,7 @@ def _kept(settings: ReproductionSettings, data: Dataset) -> dict[str, Any]:
 
 def _dataset(data: DataOptions) -> DatasetSpec:
     """Return what the workers load; a file of the user's is both name and path."""
-    return DatasetSpec(
-        name=data.dataset,
-        n_samples=data.n_samples,
-        seed=data.data_seed,
-        path=None if data.path is None else str(data.path),
-        target=data.target,
-        scaling=data.scaling,
-        centre_target=data.centre_target,
-        intercept=data.intercept,
-        impute=data.impute,
-    )
+    return DatasetSpec.from_settings({**asdict(data), "path": None if data.path is None else str(data.path)})
 
 
 def settings_text(settings: ReproductionSettings, view: View) -> str:

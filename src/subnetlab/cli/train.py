@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..atomic import atomic_file
 from ..core.network import ShallowReLU
@@ -17,7 +16,7 @@ from ..training.loop import complete
 from ..training.request import RunOptions
 from ..training.run import RUN_FILE
 from ..training.session import TrainingSession
-from .folder import output_folder, write_json
+from .folder import deciding, output_folder, write_summary
 from .options import DataOptions, SchemeOptions
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def run(options: Options) -> int:
     for note in notes(data):
         print(f"note: {note}", file=sys.stderr)
     session = _new_session(options, data, scheme)
-    settings = _settings(options, data)
+    settings = deciding(options, data)
     with output_folder(options.out, "train", settings, provenance=data.provenance, force=options.force):
         _train(options, session, data)
     return 0
@@ -126,14 +125,6 @@ def _new_session(options: Options, data: Dataset, scheme: TrainingScheme) -> Tra
     )
 
 
-def _settings(options: Options, data: Dataset) -> dict[str, Any]:
-    """Return what decides the result: not where the data lie, and more rounds of the same run are no other settings."""
-    ignored = ("out", "json", "quiet", "force", "rounds", "data", "scheme")
-    every = asdict(options)
-    settings = {name: value for name, value in (every | options.scheme.settings()).items() if name not in ignored}
-    return {**settings, "data": {"name": data.name, "sha256": data.digest}}
-
-
 def _save(run: TrainingRun, folder: Path) -> None:
     run.save(folder / RUN_FILE)
     run.export_network(folder / "network.npz")
@@ -154,9 +145,4 @@ def _print(run: TrainingRun, data: Dataset, folder: Path, *, as_json: bool) -> N
         "error_after": float(history.full_error[-1]),
         "out": str(folder),
     }
-    write_json(folder / "summary.json", summary)
-    if as_json:
-        print(json.dumps(summary, sort_keys=True))
-        return
-    for name, value in summary.items():
-        print(f"{name:<14}{value:.6g}" if isinstance(value, float) else f"{name:<14}{value}")
+    write_summary(folder, summary, as_json=as_json, width=14)

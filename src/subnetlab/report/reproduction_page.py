@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..reproduction.settings import ReproductionSettings, reasons
+from ..reproduction.plans import read_plan
+from ..reproduction.settings import ReproductionSettings, plan_settings, reasons
 from .cell_theory import GridTheory
 from .grid import CellGrid, Entry, build_grid
 from .grid_figure import grid_figure, theory_said
@@ -24,15 +25,17 @@ if TYPE_CHECKING:
 
     from .source import ReproductionSource
 
+# the settings by which the cells of one figure differ from those of the others
+_TELLING = ("masks", "record", "n_subnetworks", "selection_prob", "local_steps", "seed")
+
 
 def reproduction_page(source: ReproductionSource) -> Page:
     """Return the page of a reproduction."""
-    settings = source.settings
     entries = entries_of(source.study)
     sections = [
         Section("figure-2a", "Figure 2a: the error within the rounds", _dynamics(source, entries)),
-        Section("figure-2b", "Figure 2b: Bernoulli masks", _heatmap(source, "2b", _bernoulli(settings, entries))),
-        Section("figure-2c", "Figure 2c: categorical masks", _heatmap(source, "2c", _categorical(settings, entries))),
+        Section("figure-2b", "Figure 2b: Bernoulli masks", _heatmap(source, "2b", entries)),
+        Section("figure-2c", "Figure 2c: categorical masks", _heatmap(source, "2c", entries)),
         Section("settings", "Settings and provenance", _settings(source)),
     ]
     return Page(
@@ -73,46 +76,18 @@ def _facts(source: ReproductionSource, entries: Sequence[Entry]) -> dict[str, ob
     }
 
 
-def _chosen(entries: Sequence[Entry], seeds: int, **values: Sequence[Any]) -> CellGrid | None:
-    """Return the grid of the cells with these settings."""
-    wanted = {**values, "seed": range(seeds)}
+def _cells_of(figure: str, settings: ReproductionSettings, entries: Sequence[Entry]) -> CellGrid | None:
+    """Return the grid of the cells that the plan of a figure asks for, or None if there are none."""
+    plan = {"record": "mean", **read_plan(figure)["settings"], **plan_settings(settings, figure)}
+    names = [name for name in _TELLING if name in plan]
+    wanted = {name: plan[name] if isinstance(plan[name], list) else [plan[name]] for name in names}
     own = [entry for entry in entries if all(entry.settings[name] in allowed for name, allowed in wanted.items())]
     return build_grid(own) if own else None
 
 
-def _bernoulli(settings: ReproductionSettings, entries: Sequence[Entry]) -> CellGrid | None:
-    return _chosen(
-        entries,
-        settings.seeds,
-        masks=["bernoulli"],
-        record=["mean"],
-        n_subnetworks=settings.bernoulli_subnetworks,
-        selection_prob=settings.bernoulli_selection_probs,
-        local_steps=[settings.bernoulli_local_steps],
-    )
-
-
-def _categorical(settings: ReproductionSettings, entries: Sequence[Entry]) -> CellGrid | None:
-    return _chosen(
-        entries,
-        settings.seeds,
-        masks=["categorical"],
-        record=["mean"],
-        n_subnetworks=settings.categorical_subnetworks,
-        local_steps=settings.categorical_local_steps,
-    )
-
-
 def _dynamics(source: ReproductionSource, entries: Sequence[Entry]) -> Markup:
     settings = source.settings
-    grid = _chosen(
-        entries,
-        settings.dynamics_seeds,
-        record=["subnetworks"],
-        n_subnetworks=[settings.dynamics_subnetworks],
-        selection_prob=[settings.dynamics_selection_prob],
-        local_steps=[settings.dynamics_local_steps],
-    )
+    grid = _cells_of("2a", settings, entries)
     results = (
         [] if grid is None else [e.result for e in grid.entries.values() if e.status == "ok" and e.result is not None]
     )
@@ -141,7 +116,8 @@ def _dynamics(source: ReproductionSource, entries: Sequence[Entry]) -> Markup:
     return joined([figure, outcome_table(source.verdicts, "2a")])
 
 
-def _heatmap(source: ReproductionSource, figure: str, grid: CellGrid | None) -> Markup:
+def _heatmap(source: ReproductionSource, figure: str, entries: Sequence[Entry]) -> Markup:
+    grid = _cells_of(figure, source.settings, entries)
     if grid is None or all(entry.result is None for entry in grid.entries.values()):
         return paragraph(text("The runs of this figure were not made."), "note")
     last = source.settings.final_rounds

@@ -122,24 +122,14 @@ class StudyPlan:
         PlanError
             If it breaks a rule.
         """
-        content = _replaced(source, content, {"settings": settings, "dataset": dataset})
-        check_keys(source, "", content, _TOP, required=("dataset", "settings"))
-        datasets = [
-            spec
-            for where, table in tables_of(source, "dataset", content["dataset"])
-            for spec in datasets_of(source, where, table, folder)
-        ]
-        common = content["settings"]
-        check_settings(source, "settings", common)
-        cells: dict[Cell, None] = {}
-        for where, grid in tables_of(source, "grid", content.get("grid", [{}])):
-            check_settings(source, where, grid)
-            cells |= dict.fromkeys(cells_of(source, where, datasets, {**common, **grid}, own=grid))
-            check_count(source, where, [cells])  # of all grids so far
-        given = content.get("name", name)
-        if not isinstance(given, str):
-            raise PlanError(f"{source}: name must be a text, got {given!r}")
-        return cls(given, content, tuple(cells))
+        try:
+            content = _replaced(content, {"settings": settings, "dataset": dataset})
+            cells = _cells(content, folder)
+            if not isinstance(given := content.get("name", name), str):
+                raise PlanError(f"name must be a text, got {given!r}")
+        except PlanError as error:
+            raise PlanError(f"{source}: {error}") from error.__cause__
+        return cls(given, content, cells)
 
     def to_toml(self) -> str:
         """Return the plan as the text of a file; what the plan leaves open (None) is left out.
@@ -181,17 +171,31 @@ class StudyPlan:
             cell.resolved()
 
 
-def _replaced(
-    source: str, content: Mapping[str, Any], replacements: Mapping[str, Mapping[str, Any] | None]
-) -> dict[str, Any]:
+def _replaced(content: Mapping[str, Any], replacements: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
     """Return the content with some keys of its tables replaced."""
     content = dict(content)
     for name, given in replacements.items():
         if given:
             if not isinstance(content.get(name, {}), dict):
-                raise PlanError(f"{source}: {name} must be one table for flags to change it, got several")
+                raise PlanError(f"{name} must be one table for flags to change it, got several")
             content[name] = {**content.get(name, {}), **given}
     return content
+
+
+def _cells(content: Mapping[str, Any], folder: Path | None) -> tuple[Cell, ...]:
+    """Return the cells of all grids, each once."""
+    check_keys("", content, _TOP, required=("dataset", "settings"))
+    datasets = [
+        spec for where, table in tables_of("dataset", content["dataset"]) for spec in datasets_of(where, table, folder)
+    ]
+    common = content["settings"]
+    check_settings("settings", common)
+    cells: dict[Cell, None] = {}
+    for where, grid in tables_of("grid", content.get("grid", [{}])):
+        check_settings(where, grid)
+        cells |= dict.fromkeys(cells_of(where, datasets, {**common, **grid}, own=grid))
+        check_count(where, [cells])  # of all grids so far
+    return tuple(cells)
 
 
 def _toml(value: Any) -> str:

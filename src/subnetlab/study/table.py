@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..core import checks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import xarray as xr
 
+    from ..core.arrays import FloatArray
     from .reading import StoredCell
     from .result import CellResult
 
@@ -34,6 +35,38 @@ class SparseGridError(ValueError):
     """The cells fill too little of the grid that they span."""
 
 
+class _Places(NamedTuple):
+    """Where the cells stand on the grid of what varies."""
+
+    axes: tuple[str, ...]
+    shape: tuple[int, ...]
+    places: list[tuple[int, ...]]  # of the cells
+
+    def filled(self, values: Iterable[Any], kind: Any, empty: Any) -> tuple[tuple[str, ...], np.ndarray]:
+        """Return one value per cell, and ``empty`` where there is None or no cell."""
+        array = np.full(self.shape, empty, dtype=kind)
+        for place, value in zip(self.places, values, strict=True):
+            if value is not None:
+                array[place] = value
+        return self.axes, array
+
+    def texts(self, values: Sequence[str], empty: str) -> tuple[tuple[str, ...], np.ndarray]:
+        """Return a word per cell, such as its status, and another where no cell was planned."""
+        return self.filled(values, f"U{max(map(len, (*values, empty, ' ')))}", empty)
+
+    def curves(self, name: str, curves: Sequence[FloatArray | None]) -> tuple[tuple[str, ...], np.ndarray]:
+        """Return the curves of all cells, those that are shorter filled up with NaN."""
+        found = [(place, a) for place, a in zip(self.places, curves, strict=True) if a is not None]
+        dimensions = _DIMENSIONS.get(name, _STATE)
+        longest = tuple(np.max([a.shape for _, a in found], axis=0).tolist()) if found else (0,) * len(dimensions)
+        kind = np.result_type(*(a.dtype for _, a in found)) if found else np.dtype(np.float32)
+        checks.memory("Study.table", "curves", f"an array {name!r}", kind.itemsize * math.prod(self.shape + longest))
+        array = np.full(self.shape + longest, np.nan, dtype=kind)
+        for place, a in found:
+            array[(*place, *(slice(0, size) for size in a.shape))] = a
+        return (*self.axes, *dimensions), array
+
+
 def build_table(cells: Sequence[StoredCell], *, curves: bool | Sequence[str] = True) -> xr.Dataset:
     """Return the results on the grid of the settings that vary; see `Study.table`."""
     import xarray as xr
@@ -52,29 +85,24 @@ def build_table(cells: Sequence[StoredCell], *, curves: bool | Sequence[str] = T
             f"Study.table: {len(cells)} cells span a grid of {' x '.join(map(str, shape))} places "
             f"({', '.join(axes)}): use Study.select(...) or Study.records()"
         )
-    places = _places(asked, axes)
+    grid = _Places(tuple(axes), shape, _places(asked, axes))
     unpacked = {cell.key: cell.result(curves=bool(curves)) for cell in cells}
     results = [unpacked[cell.key] for _, cell in placed]
-    grid = tuple(axes)
-
-    def variable(kind: Any, empty: Any, value: Callable[[CellResult], Any]) -> tuple[tuple[str, ...], np.ndarray]:
-        array = np.full(shape, empty, dtype=kind)
-        for place, result in zip(places, results, strict=True):
-            if result is not None:
-                array[place] = value(result)
-        return grid, array
-
     done = [result for result in results if result is not None]
-    statuses = ["pending" if result is None else result.status for result in results]
-    variables: dict[str, Any] = {"status": _texts(statuses, "absent", places, shape, grid)}
-    variables["step_size_used"] = variable(float, np.nan, lambda r: math.nan if r.step_size is None else r.step_size)
-    variables["engine_used"] = _texts([settings["engine"] for settings in used], "", places, shape, grid)
-    variables["rounds_done"] = variable(np.int32, 0, lambda r: r.rounds)
+
+    def numbers(value: Callable[[CellResult], float], kind: Any = float, empty: float = math.nan) -> Any:
+        return grid.filled([None if result is None else value(result) for result in results], kind, empty)
+
+    variables: dict[str, Any] = {
+        "status": grid.texts(["pending" if result is None else result.status for result in results], "absent"),
+        "step_size_used": numbers(lambda r: math.nan if r.step_size is None else r.step_size),
+        "engine_used": grid.texts([settings["engine"] for settings in used], ""),
+        "rounds_done": numbers(lambda r: r.rounds, np.int32, 0),
+    }
     for name in _names(result.finals for result in done):
-        variables[name] = variable(float, np.nan, lambda r, name=name: r.finals.get(name, math.nan))
-    wanted = _names(result.curves for result in done) if curves is True else list(curves or ())
-    for name in wanted:
-        variables[name] = _curve(name, results, places, shape, grid)
+        variables[name] = numbers(lambda r, name=name: r.finals.get(name, math.nan))
+    for name in _names(result.curves for result in done) if curves is True else curves or ():
+        variables[name] = grid.curves(name, [None if r is None else r.curves.get(name) for r in results])
     coordinates: dict[str, Any] = {name: coordinate(values) for name, values in axes.items()}
     mixed = {*axes, *varying(used)}
     first, words = (used[0], asked[0]) if placed else ({}, {})
@@ -118,35 +146,6 @@ def _places(settings: Sequence[Mapping[str, Any]], axes: Mapping[str, list[Any]]
     index = {name: {value: i for i, value in enumerate(values)} for name, values in axes.items()}
     columns = [[index[name][value] for value in _column(settings, name)] for name in axes]
     return list(zip(*columns, strict=True)) if columns else [()] * len(settings)
-
-
-def _texts(
-    values: Sequence[str], empty: str, places: Sequence[tuple[int, ...]], shape: tuple[int, ...], grid: Any
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return a word per cell, such as its status, and another where no cell was planned."""
-    texts = np.full(shape, empty, dtype=f"U{max(map(len, (*values, empty, ' ')))}")
-    for place, value in zip(places, values, strict=True):
-        texts[place] = value
-    return grid, texts
-
-
-def _curve(
-    name: str,
-    results: Sequence[CellResult | None],
-    places: Sequence[tuple[int, ...]],
-    shape: tuple[int, ...],
-    grid: tuple[str, ...],
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the curves of all cells, those that are shorter filled up with NaN."""
-    found = [(place, r.curves[name]) for place, r in zip(places, results, strict=True) if r and name in r.curves]
-    dimensions = _DIMENSIONS.get(name, _STATE)
-    longest = tuple(np.max([a.shape for _, a in found], axis=0).tolist()) if found else (0,) * len(dimensions)
-    kind = np.result_type(*(a.dtype for _, a in found)) if found else np.dtype(np.float32)
-    checks.memory("Study.table", "curves", f"an array {name!r}", kind.itemsize * math.prod(shape + longest))
-    array = np.full(shape + longest, np.nan, dtype=kind)
-    for place, a in found:
-        array[(*place, *(slice(0, size) for size in a.shape))] = a
-    return (*grid, *dimensions), array
 
 
 def _attributes(fixed: Mapping[str, Any]) -> dict[str, Any]:
