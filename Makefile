@@ -28,7 +28,7 @@ stress: $(VENV)/installed-test
 	$(BIN)/python stress/architectures.py  # those of the model libraries that are installed
 
 bench: $(VENV)/installed-test
-	for benchmark in benchmarks/primal.py benchmarks/engines.py benchmarks/kernels.py; do \
+	for benchmark in benchmarks/primal.py benchmarks/engines.py benchmarks/kernels.py benchmarks/modules.py; do \
 	    echo "== $$benchmark" && $(BIN)/python $$benchmark || exit 1; done
 
 docs: $(VENV)/installed-docs
