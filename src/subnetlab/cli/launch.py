@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +24,7 @@ from ..launch.rendezvous import listen, parse_address
 from ..progress import progress_bar
 from ..training.request import TrainingData
 from ..training.step_size import resolve_step_size
-from .folder import output_folder, write_json
+from .folder import deciding, output_folder, write_summary
 from .launch_results import save_results
 from .options import DataOptions, SchemeOptions
 
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 
     from ..datasets import Dataset
 
+# neither how the workers are spread nor how long they are waited for decides the result
+_FREE = ("workers", "local_workers", "machine", "address", "checkpoint_every", "timeout", "patience", "max_restarts")
 _WHOLE_NETWORK = 1 << 30  # bytes that this process will hold of a network to find a step size or make one file
 
 
@@ -96,7 +97,7 @@ def _run(options: Options) -> int:
     with output_folder(
         folder,
         "launch",
-        _settings(options, data),
+        deciding(options, data, *_FREE),
         provenance={**data.provenance, "run": job.settings()},
         force=options.force,
         lock=f"lock-{options.machine}",
@@ -187,15 +188,6 @@ def _job(options: Options, data: Dataset) -> Job:
     )
 
 
-def _settings(options: Options, data: Dataset) -> dict[str, Any]:
-    """Return what decides the result: neither the workers nor the number of rounds nor the place of the data do."""
-    ignored = ("out", "json", "quiet", "force", "rounds", "workers", "local_workers", "machine", "address")
-    ignored += ("checkpoint_every", "timeout", "patience", "max_restarts", "data", "scheme")
-    every = asdict(options)
-    settings = {name: value for name, value in (every | options.scheme.settings()).items() if name not in ignored}
-    return {**settings, "data": {"name": data.name, "sha256": data.digest}}
-
-
 def _train(launch: Launch, options: Options, lock: int) -> tuple[str, str]:
     """Run the workers under a progress bar that never goes back; it begins where they do."""
     rounds, best = options.scheme.rounds, -1
@@ -246,9 +238,4 @@ def _gather(options: Options, job: Job, checkpoints: Checkpoints, data: Dataset)
         "bytes_per_round": float(costs[:, 1].mean()),
         "out": str(folder),
     }
-    write_json(folder / "summary.json", summary)
-    if options.json:
-        print(json.dumps(summary, sort_keys=True))
-        return
-    for name, value in summary.items():
-        print(f"{name:<16}{value:.6g}" if isinstance(value, float) else f"{name:<16}{value}")
+    write_summary(folder, summary, as_json=options.json, width=16)
