@@ -1,9 +1,13 @@
 """Streams of random words: their layout, their bits, their statistics."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
+import subnetlab as sl
 from subnetlab.core.randomness import (
     Purpose,
     blocks_for,
@@ -95,12 +99,13 @@ def test_a_row_of_words_is_the_same_alone_and_among_others(columns):
     assert len(np.unique(rows)) == rows.size  # no row repeats the words of another
 
 
+@pytest.mark.parametrize("round", [0, 7])
 @pytest.mark.parametrize("columns", [1, 2, 5, 6])
-def test_standard_normals_are_box_and_muller_of_the_row_s_words(columns):
-    normals = standard_normals(9, Purpose.WEIGHTS, 4, 3, columns)
+def test_standard_normals_are_box_and_muller_of_the_row_s_words(columns, round):
+    normals = standard_normals(9, Purpose.WEIGHTS, 4, 3, columns, round=round)
     pairs = (columns + 1) // 2
     for i in range(3):
-        u = uniforms(rows_of_words(9, Purpose.WEIGHTS, 0, 4 + i, 1, 2 * pairs)[0])
+        u = uniforms(rows_of_words(9, Purpose.WEIGHTS, round, 4 + i, 1, 2 * pairs)[0])
         radius = np.sqrt(-2 * np.log(1 - u[:pairs]))
         angle = 2 * np.pi * u[pairs:]
         row = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:columns]
@@ -193,3 +198,23 @@ def test_a_random_subset_of_many(size):
     """Large enough that a partial sort leaves the rest unsorted."""
     head = permutation(3, Purpose.BATCHES, 0, 0, 1000)[:size]
     np.testing.assert_array_equal(random_subset(3, Purpose.BATCHES, 0, 0, 1000, size), np.sort(head))
+
+
+GENERATORS_ELSEWHERE = {
+    "core/randomness.py": "the one place that draws",
+    "estimators/hold_out.py": "scikit-learn's own generator, which has chosen the held-out rows of fitted models",
+    "modules/graph.py": "draws nothing: it asks whether a user's module has drawn",
+}
+
+
+def test_nobody_else_draws():
+    package = Path(sl.__file__).parent
+    users = set()
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            imported = isinstance(node, ast.Import) and any(alias.name == "random" for alias in node.names)
+            imported |= isinstance(node, ast.ImportFrom) and (node.module, node.level) == ("random", 0)
+            numpys = isinstance(node, ast.Attribute) and node.attr == "random" and ast.unparse(node.value) == "np"
+            if imported or numpys or "default_rng" in (getattr(node, "id", ""), getattr(node, "attr", "")):
+                users.add(path.relative_to(package).as_posix())
+    assert users == GENERATORS_ELSEWHERE.keys()

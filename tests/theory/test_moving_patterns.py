@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import subnetlab as sl
-from subnetlab.theory.moving_patterns import _next_stop
+from subnetlab.theory.moving_patterns import _how_often_selected, _next_stop
 
 
 def rows(n, d, seed=0):
@@ -118,3 +119,14 @@ def test_what_it_cannot_follow_is_refused(refused):
         sl.predict(sl.lazy_model(network, X, Y, n_neurons=0), scheme, patterns="moving")
     with refused(ValueError, "predict: patterns must be one of 'frozen', 'moving', got 'kinky'"):
         sl.predict(sl.lazy_model(network, X, Y), scheme, patterns="kinky")
+
+
+@pytest.mark.parametrize(("rounds", "coverage"), [(1, 0.3), (7, 0.5), (40, 0.9), (3, 1.0)])
+def test_neurons_are_selected_as_often_as_a_binomial_number_says(rounds, coverage):
+    """20,000 neurons of one fixed draw against the exact chances; five standard errors, about 1e-6 for each count."""
+    found = _how_often_selected(20_000, rounds, coverage, 11)
+    assert found.shape == (20_000, 1)
+    chances = stats.binom.pmf(np.arange(rounds + 1), rounds, coverage)
+    shares = np.bincount(found[:, 0], minlength=rounds + 1) / 20_000
+    assert (np.abs(shares - chances) <= 5 * np.sqrt(chances * (1 - chances) / 20_000) + 1e-3).all()
+    assert (found != _how_often_selected(20_000, rounds, coverage, 12)).any() == (coverage < 1)

@@ -14,17 +14,14 @@ from ..kernels.masked import masked_ntk
 from ..theory.lazy import LazyModel, average_lazy_model
 from ..theory.moments import bernoulli_moments
 from ..theory.prediction import predict
-from .enumeration import TinyNetwork, bernoulli_masks
+from .examples import TinyNetwork, bernoulli_masks, random_data
 from .finding import Finding
 
 HALF = Fraction(1, 2)
 
 
 def _model(width: int = 4000) -> LazyModel:
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(8, 6))
-    X /= np.linalg.norm(X, axis=1, keepdims=True)
-    return average_lazy_model(X, rng.uniform(-1, 1, 8), width)
+    return average_lazy_model(*random_data(8, 6), width)
 
 
 def _floor(p: int, xi: float, tau: int, eta: float = 0.3) -> float:

@@ -8,6 +8,8 @@ import numpy as np
 from scipy.special import erf
 from scipy.stats import binom, chi2, norm
 
+from ..core.network import ShallowReLU
+from .examples import random_data
 from .finding import Finding, bound_finding
 
 
@@ -25,12 +27,11 @@ def lemma16() -> Finding:
 
 def lemma17() -> Finding:
     """|H_perp|_2 <= 4 n xi R / kappa if |S_i^perp| <= 4 m R / kappa: each entry is at most xi |S_i^perp| / m."""
-    rng, ratios = np.random.default_rng(0), []
-    for _ in range(50):
-        n, d, m, radius = 4, 3, 400, 0.05
-        X = rng.normal(size=(n, d))
-        X /= np.linalg.norm(X, axis=1, keepdims=True)
-        z = rng.normal(size=(m, d)) @ X.T
+    n, d, m, radius = 4, 3, 400, 0.05
+    ratios = []
+    for seed in range(50):
+        X, _ = random_data(n, d, seed)
+        z = ShallowReLU.initialize(m, d, seed=seed).weights @ X.T
         near = np.abs(z) < radius
         share = near.sum(axis=0).max() / m  # the lemma's 4 R / kappa, as tight as it can be
         H = (X @ X.T) * np.einsum("ri,ri,rj->ij", near, z >= 0, z >= 0) / m

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ..theory.moments import bernoulli_moments
-from .enumeration import TinyNetwork, bernoulli_masks, categorical_masks, step
+from .examples import TinyNetwork, bernoulli_masks, categorical_masks, step
 from .finding import Finding
 
 if TYPE_CHECKING:

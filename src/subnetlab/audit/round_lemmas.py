@@ -14,6 +14,7 @@ from ..core.network import ShallowReLU
 from ..core.scheme import TrainingScheme
 from ..theory.constants import bernoulli_constants, movement_radius
 from ..theory.setting import theory_setting
+from .examples import random_data
 from .finding import Finding, bound_finding
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class RoundTerms:
 
     setting: TheorySetting
     error: FloatArray
-    near: FloatArray
+    near: BoolArray
     kernel: FloatArray
     first: FloatArray
     second: FloatArray
@@ -51,9 +52,7 @@ class RoundTerms:
 @cache
 def round_terms() -> RoundTerms:
     """Return the terms of one small setting, with the largest step size that the lemmas allow."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(N, D))
-    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    X, _ = random_data(N, D)
     y = np.array([0.5, -0.5, 1.0, 0.25])
     net = ShallowReLU.initialize(WIDTH, D, seed=0)
     scheme = TrainingScheme(Bernoulli(P, XI), rounds=DRAWS, local_steps=TAU, step_size="theory")

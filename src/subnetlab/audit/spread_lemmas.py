@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.network import ShallowReLU
 from ..theory.moments import bernoulli_moments
 from .finding import Finding
 
@@ -22,8 +23,7 @@ GRID = list(itertools.product((1, 2, 4, 8, 16), (0.05, 0.1, 0.2, 0.35, 0.5, 0.8)
 
 def activations() -> Iterator[tuple[str, FloatArray]]:
     """Yield squares s_ri^2, shape (m, n): Gaussian weights, and all the energy the lemmas allow in one neuron."""
-    z = KAPPA * np.random.default_rng(0).normal(size=(M_WIDTH, N))
-    yield "Gaussian weights", np.maximum(z, 0) ** 2
+    yield "Gaussian weights", np.maximum(ShallowReLU.initialize(M_WIDTH, N, KAPPA).weights, 0) ** 2
     concentrated = np.zeros((M_WIDTH, N))
     concentrated[0] = 2 * M_WIDTH * KAPPA**2
     yield "all energy in one neuron", concentrated

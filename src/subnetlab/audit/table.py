@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..surroundings import undisturbed
-from . import claims, corollary_checks, initial_lemmas, mask_lemmas, round_lemmas, spread_lemmas, theorem_checks
+from . import claims, initial_lemmas, mask_lemmas, round_lemmas, spread_lemmas, theorem_checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +18,9 @@ STATEMENTS: dict[str, Callable[[], Finding]] = {
     "Hypothesis 1": theorem_checks.hypothesis1_check,
     "Theorem 3": theorem_checks.theorem3_check,
     "Theorem 3, (6)": theorem_checks.widths_check,
-    "Corollary 1": corollary_checks.corollary1_check,
-    "Corollary 2": corollary_checks.corollary2_check,
-    "Corollary 3": corollary_checks.corollary3_check,
+    "Corollary 1": theorem_checks.corollary1_check,
+    "Corollary 2": theorem_checks.corollary2_check,
+    "Corollary 3": theorem_checks.corollary3_check,
     "Theorem 4": theorem_checks.theorem4_check,
     "Theorem 5": theorem_checks.theorem5_check,
     "Lemma 1": mask_lemmas.lemma1,

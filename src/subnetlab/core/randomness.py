@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .arrays import FloatArray, IntArray, WordArray
 
 WORDS_PER_BLOCK = 4
-_NORMALS_AT_ONCE = 1 << 20  # bounds the scratch memory of `standard_normals`
+_NORMALS_AT_ONCE = 1 << 17  # of `standard_normals`: its scratch memory stays in the cache
 
 
 class Purpose(IntEnum):
@@ -35,6 +35,10 @@ class Purpose(IntEnum):
     START_VECTORS = 10  # of iterations that look for an eigenvector
     PASSES = 11  # the order of the rows in each pass of a module's training
     MODULE_STEPS = 12  # seeds of what is random inside a module's steps
+    NEURON_NOISE = 13  # of the neurons that a prediction follows
+    NEURON_CHOICES = 14  # how often each of them is selected
+    EXAMPLES = 15  # data on which statements of the paper are checked
+    VERIFICATION = 16  # masks under which a cut is checked
 
 
 def blocks_for(words: int) -> int:
@@ -98,8 +102,10 @@ def uniforms(words: WordArray) -> FloatArray:
     return (words >> np.uint64(11)) * 2.0**-53
 
 
-def standard_normals(seed: int, purpose: Purpose, first_row: int, n_rows: int, columns: int) -> FloatArray:
-    """Return standard normal numbers, row i depending on (seed, purpose, i) only (Box and Muller).
+def standard_normals(
+    seed: int, purpose: Purpose, first_row: int, n_rows: int, columns: int, *, round: int = 0
+) -> FloatArray:
+    """Return standard normal numbers, row i depending on (seed, purpose, round, i) only (Box and Muller).
 
     Returns
     -------
@@ -110,7 +116,7 @@ def standard_normals(seed: int, purpose: Purpose, first_row: int, n_rows: int, c
     step = max(1, _NORMALS_AT_ONCE // max(1, columns))
     for start in range(0, n_rows, step):
         stop = min(start + step, n_rows)
-        words = rows_of_words(seed, purpose, 0, first_row + start, stop - start, 2 * pairs)
+        words = rows_of_words(seed, purpose, round, first_row + start, stop - start, 2 * pairs)
         u = np.ascontiguousarray(uniforms(words[:, :pairs]))
         angle = np.ascontiguousarray(uniforms(words[:, pairs:])) * (2.0 * np.pi)
         radius = np.sqrt(-2.0 * np.log(1.0 - u))  # 1 - u is in (0, 1]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
+from ..core.randomness import Purpose, blocks_for, random_words, uniforms
 from .entries import take
 from .errors import VerificationError
 from .graph import as_it_was
@@ -140,13 +141,14 @@ def _difference(a: Tensor, b: Tensor, floor: float = 0.0) -> float:
     return float((a - b).abs().max()) / max(float(a.abs().max()), floor, 1e-300)
 
 
-def random_masks(cut: Cut, rng: np.random.Generator) -> dict[str, BoolArray]:
+def random_masks(cut: Cut, seed: int, repeat: int) -> dict[str, BoolArray]:
     """Return a mask of every group: about half of the units, at least one, not all."""
     masks = {}
-    for name, size in cut.units.groups.items():
-        mask = rng.random(size) < 0.6
-        mask[rng.integers(size)] = True
-        mask[(np.flatnonzero(mask)[0] + 1 + rng.integers(size - 1)) % size] = False
+    for lane, (name, size) in enumerate(cut.units.groups.items()):
+        u = uniforms(random_words(seed, Purpose.VERIFICATION, repeat, 0, blocks_for(size + 2), lane=lane))
+        mask = u[:size] < 0.6
+        mask[int(u[size] * size)] = True
+        mask[(np.flatnonzero(mask)[0] + 1 + int(u[size + 1] * (size - 1))) % size] = False
         masks[name] = mask if mask.any() else np.arange(size) == 0
     return masks
 
@@ -158,13 +160,12 @@ def verify(cut: Cut, *, seed: int = 0, repeats: int = 2) -> dict[str, float]:
     ------
     VerificationError
     """
-    rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(seed)
     worst = {"outputs": 0.0, "gradients": 0.0}
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), as_it_was(cut.model):
         network = _own_module(cut, seed)
-        for _ in range(repeats if cut.units.groups else 1):
-            masks = random_masks(cut, rng)
+        for repeat in range(repeats if cut.units.groups else 1):
+            masks = random_masks(cut, seed, repeat)
             try:
                 found = (
                     _Trial(cut, masks, generator, 0.05).compare() or _Trial(cut, masks, generator, 0.0).compare() or {}

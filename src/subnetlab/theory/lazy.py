@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.inputs import check_features, check_targets
-from ..core.network import activations
+from ..core.network import activations, initial_neurons
 from ..kernels.angles import pair_angles
 from ..kernels.finite import finite_ntk
 from ..kernels.infinite import infinite_ntk
@@ -154,7 +154,7 @@ def average_lazy_model(
     lengths = np.linalg.norm(X, axis=1)
     phi = pair_angles(X)
     C = kappa**2 * np.outer(lengths, lengths) * (np.sin(phi) + (np.pi - phi) * np.cos(phi)) / (2 * np.pi)
-    weights = np.random.default_rng(seed).normal(size=(min(n_patterns, width), X.shape[1]))
+    weights, _ = initial_neurons(0, min(n_patterns, width), n_features=X.shape[1], seed=seed)
     return LazyModel(
         eigenvalues=eigenvalues,
         eigenvectors=V,

@@ -11,7 +11,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import bdtr
 
+from ..core.randomness import Purpose, rows_of_words, standard_normals, uniforms
 from .neuron_noise import matrix_root
 
 if TYPE_CHECKING:
@@ -73,7 +75,6 @@ def moving_mean_and_spread(
     gain = theta * (1 - shrink**local_steps)
     pull_matrix = (V * pull) @ V.T
     noise_root = matrix_root(own_noise * xi * (1 - xi) * model.activations).T @ pull_matrix
-    rng = np.random.default_rng(_SEED)
     neurons = _Neurons(model, (1 - xi) * pull_matrix / np.sqrt(model.width))
 
     errors, spreads = np.empty((rounds + 1, len(V))), np.empty((rounds + 1, len(V)))
@@ -87,8 +88,9 @@ def moving_mean_and_spread(
         stop = _next_stop(start, rounds, longest)
         G = theta * xi * (V.T @ neurons.kernel() @ V + share * missing) * pull
         length = stop - start
-        selected = rng.binomial(length, theta, size=(neurons.count, 1))  # how often
-        neurons.drift(selected, np.sqrt(length) * rng.standard_normal((neurons.count, len(V))) @ noise_root)
+        selected = _how_often_selected(neurons.count, length, theta, start)
+        noise = standard_normals(_SEED, Purpose.NEURON_NOISE, 0, neurons.count, len(V), round=start)
+        neurons.drift(selected, np.sqrt(length) * noise @ noise_root)
         total, reached = np.zeros(len(V)), errors[start]  # total: of the errors that have pushed
         for _ in range(1 if length == 1 else 2):  # the second time with what the first has shown of s
             more = _follow(errors[start : stop + 1], G, slope) - total
@@ -104,6 +106,13 @@ def moving_mean_and_spread(
         spreads[start + 1 : stop + 1] = (1 - part) * spreads[start] + part * spread
         start = stop
     return errors, spreads
+
+
+def _how_often_selected(count: int, rounds: int, coverage: float, start: int) -> IntArray:
+    """Return in how many of the rounds from ``start`` on each neuron is selected, binomial, shape (count, 1)."""
+    at_most = bdtr(np.arange(rounds), rounds, coverage)  # the distribution function, below its last step to 1
+    u = uniforms(rows_of_words(_SEED, Purpose.NEURON_CHOICES, start, 0, count, 1))
+    return np.searchsorted(at_most, u, side="right")
 
 
 def _follow(errors: FloatArray, G: FloatArray, s: FloatArray) -> FloatArray:

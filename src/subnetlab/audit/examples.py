@@ -1,4 +1,4 @@
-"""All masks of a tiny network, with their probabilities as rational numbers."""
+"""What statements are checked on: all masks of a tiny network, as rational numbers, and random rows of data."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ..core.inputs import unit_rows
+from ..core.randomness import Purpose, blocks_for, random_words, standard_normals, uniforms
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ..core.arrays import FloatArray
 
 Matrix = tuple[tuple[int, ...], ...]  # p rows of m zeros and ones
 
@@ -53,3 +58,9 @@ def step(masks: Matrix, r: int) -> Fraction:
     """Return eta_r = 1 / X_r, or 0."""
     X = sum(mask[r] for mask in masks)
     return Fraction(1, X) if X else Fraction(0)
+
+
+def random_data(n: int, d: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
+    """Return X with unit rows in all directions, shape (n, d), and y uniform in [-1, 1), shape (n,)."""
+    X = unit_rows(standard_normals(seed, Purpose.EXAMPLES, 0, n, d))
+    return X, 2 * uniforms(random_words(seed, Purpose.EXAMPLES, 0, 0, blocks_for(n), lane=1))[:n] - 1
