@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.theory.planner import Costs, Plan, trade_off
+from subnetlab.theory.planner import Costs, TrainingPlan, trade_off
 
 
 def rows(n, d, seed=0):
@@ -45,7 +45,7 @@ def test_costs_decide():
 
 
 def test_of_plans_with_equal_traffic_the_faster_is_kept():
-    fast, slow = (Plan(sl.gradient_descent(1), 10, 0.1, 0.0, seconds=s, traffic=5.0) for s in (1.0, 2.0))
+    fast, slow = (TrainingPlan(sl.gradient_descent(1), 10, 0.1, 0.0, seconds=s, traffic=5.0) for s in (1.0, 2.0))
     assert trade_off([slow, fast]) == (fast,)
 
 

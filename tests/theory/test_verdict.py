@@ -160,3 +160,12 @@ def test_a_step_whose_square_is_no_number_is_refused():
         sl.train(NET, X, Y, sl.TrainingScheme(sl.Bernoulli(2, 0.5), rounds=9, step_size=1e200))
     with pytest.raises(ValueError, match=r"theory: step_size must be at most 1e\+150, got 1e\+200"):
         diverged.value.run.theory()
+
+
+def test_old_names_work_and_warn():
+    from subnetlab.theory import planner, run_verdict, verdict
+
+    with pytest.warns(DeprecationWarning, match="subnetlab.theory.verdict.Verdict is now RunVerdict"):
+        assert verdict.Verdict is run_verdict.RunVerdict
+    with pytest.warns(DeprecationWarning, match="subnetlab.theory.planner.Plan is now TrainingPlan"):
+        assert planner.Plan is planner.TrainingPlan

@@ -8,7 +8,7 @@ import pytest
 import subnetlab as sl
 from subnetlab.kernels import finite
 from subnetlab.kernels.finite import largest_ntk_eigenvalue, largest_outputs_ntk_eigenvalue
-from subnetlab.theory.step_size import step_size_limit
+from subnetlab.theory.setting import step_size_limit
 
 
 def data_of(n, d, seed=0):

@@ -14,7 +14,7 @@ from ..theory.planner import Costs, plan, trade_off
 from .options import DataOptions
 
 if TYPE_CHECKING:
-    from ..theory.planner import Plan
+    from ..theory.planner import TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def run(options: Options) -> int:
     return 0
 
 
-def _record(plan: Plan) -> dict[str, Any]:
+def _record(plan: TrainingPlan) -> dict[str, Any]:
     scheme = plan.scheme
     return {
         "masks": law_name(type(scheme.masks)),
@@ -101,7 +101,7 @@ def _record(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _line(plan: Plan) -> str:
+def _line(plan: TrainingPlan) -> str:
     r = _record(plan)
     return (
         f"  {r['seconds']:10.4g} s {r['bytes']:10.4g} bytes  {r['masks']:<11} p={r['n_subnetworks']:<3} "

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..theory.record import Promise
-    from ..theory.verdict import Verdict
+    from ..theory.run_verdict import RunVerdict
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _refuse_foreign_figure(folder: Path, *, force: bool) -> None:
             refuse_foreign(folder / f"theory.{ending}", lambda _: False, force=force)
 
 
-def draw_verdict(verdict: Verdict, folder: Path) -> list[Path]:
+def draw_verdict(verdict: RunVerdict, folder: Path) -> list[Path]:
     """Draw the measured error, the prediction and the bounds with the paper's and the repaired constants."""
     from ..figures.files import save_figure
     from ..figures.promise import draw_promise
@@ -103,7 +103,7 @@ def _label(promise: Promise) -> str:
     return f"{promise.statement}, {constants}{'' if promise.met else ' (hypotheses not met)'}"
 
 
-def verdict_record(verdict: Verdict) -> dict[str, Any]:
+def verdict_record(verdict: RunVerdict) -> dict[str, Any]:
     """Return a verdict as plain data."""
     prediction = verdict.prediction
     return {

@@ -14,12 +14,12 @@ from .theory_charts import bound_chart
 
 if TYPE_CHECKING:
     from ..theory.record import Promise
-    from ..theory.verdict import Verdict
+    from ..theory.run_verdict import RunVerdict
 
 _MOST_POINTS = 400
 
 
-def bound_figure(verdict: Verdict) -> PageFigure:
+def bound_figure(verdict: RunVerdict) -> PageFigure:
     """Return the figure."""
     paper, repaired = verdict.promises[verdict.theorem]
     measured, prediction = verdict.measured, verdict.prediction
@@ -56,7 +56,7 @@ def bound_figure(verdict: Verdict) -> PageFigure:
     )
 
 
-def _caption(verdict: Verdict, paper: Promise) -> Markup:
+def _caption(verdict: RunVerdict, paper: Promise) -> Markup:
     start = "The error of the whole network after each aggregation, on a logarithmic axis."
     if paper.bound is None:
         return text(f"{start} {paper.statement} gives no bound: {paper.reason}.")

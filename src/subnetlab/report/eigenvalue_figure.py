@@ -13,10 +13,10 @@ from .style import LOCAL, SAMPLING
 from .theory_charts import eigenvalue_chart
 
 if TYPE_CHECKING:
-    from ..theory.verdict import Verdict
+    from ..theory.run_verdict import RunVerdict
 
 
-def eigenvalue_figure(verdict: Verdict) -> PageFigure:
+def eigenvalue_figure(verdict: RunVerdict) -> PageFigure:
     """Return the figure."""
     found, lambda_0 = verdict.eigenvalues, verdict.setting.smallest_eigenvalue
     names = [f"weights after round {k}" if k else "initial weights" for k in map(int, found.weight_rounds)]

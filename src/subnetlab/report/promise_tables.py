@@ -12,12 +12,12 @@ from .tables import outcome_mark
 
 if TYPE_CHECKING:
     from ..theory.record import Promise
-    from ..theory.verdict import Verdict
+    from ..theory.run_verdict import RunVerdict
 
 _RELATIONS = {">=": "at least", "<=": "at most", ">": "above"}
 
 
-def promise_table(verdict: Verdict) -> Markup:
+def promise_table(verdict: RunVerdict) -> Markup:
     """Return a row per promise: what it says, what was measured, whether it was kept."""
     rows = [row for row in (_bound(verdict), _kernels(verdict), _movement(verdict), _local(verdict)) if row]
     if verdict.prediction is not None:
@@ -30,7 +30,7 @@ def promise_table(verdict: Verdict) -> Markup:
     )
 
 
-def hypothesis_table(verdict: Verdict) -> Markup:
+def hypothesis_table(verdict: RunVerdict) -> Markup:
     """Return the hypotheses of the convergence theorem, with what the settings give; nothing where none applies."""
     paper, _ = verdict.promises[verdict.theorem]
     if not paper.conditions:
@@ -52,7 +52,7 @@ def hypothesis_table(verdict: Verdict) -> Markup:
     return table(caption, [text(name) for name in ("hypothesis", "here", "must be", "")], rows, "words")
 
 
-def _bound(verdict: Verdict) -> tuple[str, str, str, str] | None:
+def _bound(verdict: RunVerdict) -> tuple[str, str, str, str] | None:
     paper, _ = verdict.promises[verdict.theorem]
     measured = verdict.measured
     if paper.bound is None:
@@ -62,7 +62,7 @@ def _bound(verdict: Verdict) -> tuple[str, str, str, str] | None:
     return f"{paper.statement}, bound", says, shown(float(measured[-1])), outcome
 
 
-def _own(verdict: Verdict, promise: Promise) -> tuple[str, str, str, str]:
+def _own(verdict: RunVerdict, promise: Promise) -> tuple[str, str, str, str]:
     """Return the row of a statement that is not the paper's."""
     if not promise.applies:
         return promise.statement, f"does not apply: {promise.reason}", "", ""
@@ -76,14 +76,14 @@ def _own(verdict: Verdict, promise: Promise) -> tuple[str, str, str, str]:
     return promise.statement, says, shown(float(verdict.measured[-1])), outcome
 
 
-def _kernels(verdict: Verdict) -> tuple[str, str, str, str]:
+def _kernels(verdict: RunVerdict) -> tuple[str, str, str, str]:
     values, half = verdict.eigenvalues.values, verdict.setting.smallest_eigenvalue / 2
     says = f"every masked kernel's smallest eigenvalue at least {shown(half)}"
     found = f"{shown(float(values.min()))}; {100 * float(np.mean(values >= half)):.3g}% of {values.size}"
     return "Theorem 2", says, found, "KEPT" if verdict.kernels_kept else "BROKEN"
 
 
-def _movement(verdict: Verdict) -> tuple[str, str, str, str]:
+def _movement(verdict: RunVerdict) -> tuple[str, str, str, str]:
     kept = "KEPT" if verdict.movement <= verdict.radius else "BROKEN"
     return (
         "what the proofs need",
@@ -93,7 +93,7 @@ def _movement(verdict: Verdict) -> tuple[str, str, str, str]:
     )
 
 
-def _local(verdict: Verdict) -> tuple[str, str, str, str] | None:
+def _local(verdict: RunVerdict) -> tuple[str, str, str, str] | None:
     share = verdict.local_rates_kept
     if np.isnan(share):
         return None
@@ -102,7 +102,7 @@ def _local(verdict: Verdict) -> tuple[str, str, str, str] | None:
     return "Hypothesis 1", says, found, "KEPT" if share == 1 else "BROKEN"
 
 
-def _prediction(verdict: Verdict) -> tuple[str, str, str, str]:
+def _prediction(verdict: RunVerdict) -> tuple[str, str, str, str]:
     assert verdict.prediction is not None
     measured = verdict.measured
     predicted = verdict.prediction.full_error[: len(measured)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..theory.verdict_text import verdict_text
 from .bound_figure import bound_figure
 from .eigenvalue_figure import eigenvalue_figure
 from .markup import folded, joined, paragraph, text
@@ -12,13 +11,13 @@ from .page import Section
 from .promise_tables import hypothesis_table, promise_table
 
 if TYPE_CHECKING:
-    from ..theory.verdict import Verdict
+    from ..theory.run_verdict import RunVerdict
     from ..training import TrainingRun
 
 _MOST_ROWS = 1000  # more make the kernels of 200 subnetworks slow
 
 
-def judge(run: TrainingRun) -> tuple[Verdict | None, str]:
+def judge(run: TrainingRun) -> tuple[RunVerdict | None, str]:
     """Return the theory's verdict on a run, or None and the reason."""
     if run.history.rounds == 0:
         return None, "the run completed no round"
@@ -32,12 +31,12 @@ def judge(run: TrainingRun) -> tuple[Verdict | None, str]:
         return None, str(error).removeprefix("theory: ")
 
 
-def theory_sections(verdict: Verdict | None, why_not: str) -> list[Section]:
+def theory_sections(verdict: RunVerdict | None, why_not: str) -> list[Section]:
     """Return what the theory promises and predicts, and the eigenvalues behind it."""
     if verdict is None:
         note = paragraph(text(f"This run is not held against the theory: {why_not}."), "note")
         return [Section("theory", "What the theory says", note)]
-    words = joined(paragraph(text(part), "verdict") for part in verdict_text(verdict).split("\n\n"))
+    words = joined(paragraph(text(part), "verdict") for part in str(verdict).split("\n\n"))
     parts = [bound_figure(verdict).markup(), promise_table(verdict), hypothesis_table(verdict)]
     return [
         Section("theory", "What the theory says", joined([*parts, folded("The same in words", words)])),

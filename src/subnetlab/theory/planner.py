@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """One way to train, and what it is predicted to cost.
 
     Parameters
@@ -110,7 +111,7 @@ def plan(
     widths: Sequence[int] = (4000, 16_000),
     init_scale: float = 1.0,
     max_rounds: int = 10_000,
-) -> tuple[Plan, ...]:
+) -> tuple[TrainingPlan, ...]:
     """Return all ways that are predicted to reach a target error, the fastest first.
 
     The prediction is that of the lazy regime, averaged over initial networks: good to a few per cent while activation
@@ -132,7 +133,7 @@ def plan(
 
     Returns
     -------
-    tuple of Plan
+    tuple of TrainingPlan
         Empty if nothing reaches the target: then a smaller init_scale, smaller steps or more width are needed.
 
     Raises
@@ -153,7 +154,7 @@ def plan(
     laws = [*_laws(_values("n_subnetworks", n_subnetworks), _values("selection_probs", selection_probs, least=0))]
     steps = [checks.whole_number("plan", "local_steps", tau, least=1) for tau in _values("local_steps", local_steps)]
     wide = [checks.whole_number("plan", "widths", m, least=1) for m in _values("widths", widths)]
-    found: list[Plan] = []
+    found: list[TrainingPlan] = []
     for m in wide:
         model = average_lazy_model(X, y, m, init_scale)
         for masks, tau in itertools.product(laws, steps):
@@ -161,9 +162,9 @@ def plan(
     return tuple(sorted(found, key=lambda p: (p.seconds, p.traffic)))
 
 
-def trade_off(plans: Sequence[Plan]) -> tuple[Plan, ...]:
+def trade_off(plans: Sequence[TrainingPlan]) -> tuple[TrainingPlan, ...]:
     """Return the plans that no other beats in both time and traffic, the fastest first."""
-    kept: list[Plan] = []
+    kept: list[TrainingPlan] = []
     for candidate in sorted(plans, key=lambda p: (p.seconds, p.traffic)):
         if not kept or candidate.traffic < kept[-1].traffic:
             kept.append(candidate)
@@ -187,7 +188,9 @@ def _laws(n_subnetworks: Sequence[int], selection_probs: Sequence[float]) -> Ite
             yield Categorical(p)
 
 
-def _plans(model: LazyModel, masks: MaskLaw, tau: int, target: float, costs: Costs, max_rounds: int) -> Iterator[Plan]:
+def _plans(
+    model: LazyModel, masks: MaskLaw, tau: int, target: float, costs: Costs, max_rounds: int
+) -> Iterator[TrainingPlan]:
     xi, m = masks.selection_prob, model.width
     for share in STEP_SHARES:
         eta = share * 2 / (xi * float(model.eigenvalues[-1]))
@@ -197,7 +200,7 @@ def _plans(model: LazyModel, masks: MaskLaw, tau: int, target: float, costs: Cos
         if rounds is None:
             continue
         chosen = TrainingScheme(masks, rounds=max(1, rounds), local_steps=tau, step_size=eta)
-        yield Plan(
+        yield TrainingPlan(
             scheme=chosen,
             width=m,
             predicted_error=float(predicted.full_error[chosen.rounds]),
@@ -210,3 +213,11 @@ def _plans(model: LazyModel, masks: MaskLaw, tau: int, target: float, costs: Cos
 def _first_below(curve: FloatArray, target: float) -> int | None:
     below = np.flatnonzero(curve <= target)
     return int(below[0]) if below.size else None
+
+
+def __getattr__(name: str) -> Any:
+    """Return what has another name now, with a warning."""
+    if name == "Plan":
+        warnings.warn("subnetlab.theory.planner.Plan is now TrainingPlan", DeprecationWarning, stacklevel=2)
+        return TrainingPlan
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,12 +9,12 @@ import numpy as np
 
 from ..core import checks
 from ..core.inputs import LARGEST, ParallelRows, check_features, check_targets, has_unit_rows, parallel_rows
+from ..core.masks.law import partitions
 from ..kernels.certified import certified_smallest_eigenvalue
 from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.infinite import infinite_ntk, infinite_ntk_entry_error
 from ..surroundings import undisturbed
 from .moments import MaskMoments, mask_moments
-from .step_size import step_size_limit
 
 if TYPE_CHECKING:
     from typing import Any
@@ -187,3 +187,29 @@ def beyond_the_paper(scheme: TrainingScheme) -> tuple[str, ...]:
     """Return what the scheme has that the paper's has not, as "name=value"."""
     values = ((name, getattr(scheme, name)) for name in PAPER_SCHEME)
     return tuple(f"{name}={value}" for name, value in values if value != PAPER_SCHEME[name])
+
+
+def step_size_limit(lambda_0: float, n_samples: int, masks: MaskLaw, local_steps: int) -> float:
+    """Return the theorem's limit of eta.
+
+    Bernoulli and other independent masks (Theorem 3): the least of lambda_0 / (4 n^2) (Hypothesis 1),
+    lambda_0 / (16 (tau - 1) n^2) (Lemma 6, no limit at tau = 1) and lambda_0 / (48 n tau max{n, p}) (Lemma 10).
+    Categorical masks (Theorem 4): lambda_0 / (4 n^2).
+
+    Parameters
+    ----------
+    lambda_0 : float
+        The smallest eigenvalue of the infinite NTK, including the factor xi.
+    n_samples : int
+        n.
+    masks : MaskLaw
+    local_steps : int
+        tau.
+    """
+    n, p, tau = n_samples, masks.n_subnetworks, local_steps
+    limits = [lambda_0 / (4 * n**2)]
+    if not partitions(masks):
+        limits.append(lambda_0 / (48 * n * tau * max(n, p)))
+        if tau > 1:
+            limits.append(lambda_0 / (16 * (tau - 1) * n**2))
+    return min(limits)

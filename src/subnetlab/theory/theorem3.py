@@ -8,7 +8,7 @@ from ..core.masks.law import partitions
 from .constants import bernoulli_constants
 from .convergence import bound_curve, singular, uncovered, width_conditions
 from .record import Condition, Constants, Promise, not_applicable
-from .step_size import step_size_limit
+from .setting import step_size_limit
 
 if TYPE_CHECKING:
     from .setting import TheorySetting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -10,22 +10,21 @@ import numpy as np
 from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.masked import masked_ntk
 from ..surroundings import undisturbed
-from .constants import movement_radius
 from .convergence import convergence_theorem
 from .lazy import lazy_model
-from .prediction import Prediction, predict
-from .setting import TheorySetting, theory_setting
-from .table import OF_THE_PAPER, all_promises
-from .verdict_text import verdict_text
+from .prediction import predict
+from .run_verdict import MaskedEigenvalues, RunVerdict
+from .setting import theory_setting
+from .table import all_promises
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..core.arrays import FloatArray, IntArray
+    from ..core.arrays import FloatArray
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
     from ..history import History
-    from .record import Promise
+    from .prediction import Prediction
 
 _MOST_ROWS_FOLLOWED = 300  # with more the prediction takes patterns as frozen: following them costs n^2 per neuron
 _MOST_STEPS = 10**8  # of a run: bounds and prediction hold a number for each
@@ -49,103 +48,6 @@ class FinishedRun(Protocol):
     def data(self) -> Any: ...  # noqa: D102
 
 
-@dataclass(frozen=True, eq=False)
-class MaskedEigenvalues:
-    """The smallest eigenvalue of masked NTKs, weights of one round with masks of others (Theorem 2's k and k').
-
-    Parameters
-    ----------
-    weight_rounds : ndarray of int, shape (a,)
-        After how many rounds the weights were taken.
-    mask_rounds : ndarray of int, shape (b,)
-        Of which rounds the masks are.
-    values : ndarray, shape (a, b, p)
-    """
-
-    weight_rounds: IntArray
-    mask_rounds: IntArray
-    values: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """What `verdict` found.
-
-    Parameters
-    ----------
-    setting : TheorySetting
-    promises : dict
-        Per statement the record with the paper's constants and with the repaired ones.
-    theorem : str
-        The key of the convergence theorem for these masks, "theorem3" or "theorem4".
-    measured : ndarray, shape (K + 1,)
-        |y - u_k|^2 of this run, NaN for rounds that recorded nothing; the first and the last are always known. The
-        bounds and the prediction are of its expectation over masks.
-    prediction : Prediction, optional
-        With moving patterns for up to 300 rows; None where the prediction is not about the scheme.
-    eigenvalues : MaskedEigenvalues
-    movement : float
-        max over r of |w_r - w_{0,r}| at the end, or over all rounds if the run recorded it.
-    local_rates : ndarray, shape (K, tau, p) or (K, tau, 1)
-        |y - f_{t+1}|^2 / |y - f_t|^2 of each subnetwork, or of their mean if the run kept only that; NaN where the
-        errors are rounding or were not recorded.
-    recorded : str
-        What the run was asked to record.
-    """
-
-    setting: TheorySetting
-    promises: dict[str, tuple[Promise, Promise]]
-    theorem: str
-    measured: FloatArray
-    prediction: Prediction | None
-    eigenvalues: MaskedEigenvalues
-    movement: float
-    local_rates: FloatArray
-    recorded: str
-
-    @property
-    def radius(self) -> float:
-        """R = kappa lambda_0 / (192 n), within which the proofs need the weights."""
-        return movement_radius(self.setting)
-
-    @property
-    def local_rate_limit(self) -> float:
-        """1 - eta lambda_0 / 2, Hypothesis 1's (4)."""
-        return 1 - self.setting.step_size * self.setting.smallest_eigenvalue / 2
-
-    @property
-    def own_promises(self) -> dict[str, tuple[Promise, Promise]]:
-        """The statements that are not the paper's."""
-        return {name: pair for name, pair in self.promises.items() if name not in OF_THE_PAPER}
-
-    @property
-    def kernels_kept(self) -> bool:
-        """Whether every masked NTK looked at has lambda_min >= lambda_0 / 2, the conclusion of Theorem 2."""
-        return bool(self.eigenvalues.values.min() >= self.setting.smallest_eigenvalue / 2)
-
-    @property
-    def local_rates_kept(self) -> float:
-        """The share of local steps whose rate is within Hypothesis 1's (4); NaN if there is none to judge."""
-        rates = self.local_rates[np.isfinite(self.local_rates)]
-        return float(np.mean(rates <= self.local_rate_limit)) if rates.size else float("nan")
-
-    @property
-    def bound_kept(self) -> bool | None:
-        """Whether the run stayed below the bound in every round with a known error; None where no theorem applies."""
-        return self.within(self.promises[self.theorem][0])
-
-    def within(self, promise: Promise) -> bool | None:
-        """Return whether the run stayed below the promise's bound where its error is known; None without a bound."""
-        bound = promise.bound
-        if bound is None:
-            return None
-        known = ~np.isnan(self.measured)
-        return bool(np.all(self.measured[known] <= bound[: len(known)][known] * (1 + 1e-9)))
-
-    def __str__(self) -> str:
-        return verdict_text(self)
-
-
 @undisturbed(threads=1)
 def verdict(
     run: FinishedRun,
@@ -154,7 +56,7 @@ def verdict(
     init_scale: float | None = None,
     mask_rounds: int = 10,
     networks: Mapping[int, ShallowReLU] | None = None,
-) -> Verdict:
+) -> RunVerdict:
     """Return the run held against the theory.
 
     Parameters
@@ -171,7 +73,7 @@ def verdict(
 
     Returns
     -------
-    Verdict
+    RunVerdict
         ``print`` it for a text.
 
     Raises
@@ -208,7 +110,7 @@ def verdict(
     )
     moved = np.linalg.norm(run.network.weights - start.weights, axis=1).max()
     recorded = run.history.weight_movement
-    return Verdict(
+    return RunVerdict(
         setting=setting,
         promises=all_promises(setting),
         theorem=convergence_theorem(run.scheme.masks),
@@ -263,3 +165,11 @@ def _local_rates(history: History) -> FloatArray:
         errors = np.column_stack([history.sampled_error, history.local_error])[:, :, np.newaxis]
     judged = errors[:, :-1] > _ROUNDOFF_ERROR * max(float(history.full_error[0]), 1e-300)
     return np.divide(errors[:, 1:], errors[:, :-1], out=np.full(errors[:, 1:].shape, np.nan), where=judged)
+
+
+def __getattr__(name: str) -> Any:
+    """Return what has another name now, with a warning."""
+    if name == "Verdict":
+        warnings.warn("subnetlab.theory.verdict.Verdict is now RunVerdict", DeprecationWarning, stacklevel=2)
+        return RunVerdict
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..core.arrays import FloatArray
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
-    from ..theory.verdict import Verdict
+    from ..theory.run_verdict import RunVerdict
     from .request import RunSettings, TrainingData
 
 RUN_FILE = "run.npz"  # in the folder of a command
@@ -220,7 +220,7 @@ class TrainingRun:
         }
         write_archive(path, KIND, VERSION, meta, arrays)
 
-    def theory(self, *, failure_prob: float = 0.1, init_scale: float | None = None) -> Verdict:
+    def theory(self, *, failure_prob: float = 0.1, init_scale: float | None = None) -> RunVerdict:
         """Return this run held against the theory; `subnetlab.theory.verdict.verdict` explains the parameters."""
         from ..theory.verdict import verdict
 

@@ -13,8 +13,7 @@ from ..kernels.eigenvalues import largest_eigenvalue, smallest_eigenvalue
 from ..kernels.finite import largest_ntk_eigenvalue, largest_outputs_ntk_eigenvalue
 from ..kernels.infinite import infinite_ntk
 from ..theory.moments import mask_moments
-from ..theory.setting import beyond_the_paper
-from ..theory.step_size import step_size_limit
+from ..theory.setting import beyond_the_paper, step_size_limit
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
