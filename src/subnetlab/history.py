@@ -46,7 +46,9 @@ class History:
     weight_movement : ndarray, shape (K + 1,), optional
         max over r of |w_r - w_{0,r}|.
     metrics : mapping from name to ndarray, shape (K + 1,), optional
-        Of a module's whole network on the validation rows.
+        Of a module's whole network on the validation rows; and measurements along its training, if asked for:
+        "movement.GROUP" is the largest change of a unit, "reduction" the relative distance between the outputs of the
+        whole network and the mean of its subnetworks.
     """
 
     sampled_error: FloatArray
@@ -204,7 +206,8 @@ class HistoryBuilder:
 
     def add_losses(self, losses: FloatArray) -> None:
         """Add the mean losses of a module's local steps, shape (tau, p)."""
-        self._errors.append(np.concatenate([losses[:1], losses]).mean(axis=1))
+        errors = np.concatenate([losses[:1], losses])
+        self._errors.append(errors if self._keep_subnetworks else errors.mean(axis=1))
 
     def add_state(self, **measures: float) -> None:
         """Add measures of the whole network, before round 0 or after an aggregation."""

@@ -282,6 +282,45 @@ def test_a_last_step_that_ruins_the_network_is_a_divergence_too():
     assert all(bool(torch.isfinite(p).all()) for p in caught.value.run.model.parameters())
 
 
+def test_record_levels_are_those_of_a_shallow_run(run):
+    def trained(record):
+        return sl.train(sl.cut(network(), X[:2]), X, Y, SCHEME, optimizer=adam, record=record, verify=False).history
+
+    each, rounds, nothing = map(trained, ("subnetworks", "rounds", "none"))
+    assert each.subnetwork_errors.shape == (20, 6, 2)
+    np.testing.assert_array_equal(each.local_loss, run.history.local_loss)
+    np.testing.assert_array_equal(each.subnetwork_errors.mean(axis=2)[:, 1:], run.history.local_loss)
+    assert np.isnan(rounds.local_loss).all()
+    assert np.isfinite(rounds.full_loss).all()
+    np.testing.assert_array_equal(rounds.full_loss[::5], run.history.full_loss[::5])
+    assert np.isnan(nothing.local_loss).all() and np.isnan(nothing.full_loss).all()
+    with pytest.warns(DeprecationWarning, match="record='batches' is called 'mean'"):
+        assert trained("batches").subnetwork_errors is None
+
+
+def test_diagnostics_are_what_they_say():
+    """Oracles: norms of rows and columns; dropout's expectation, for which the mean over subnetworks is exact."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(16, 6), torch.nn.ReLU(), torch.nn.Linear(6, 4)).double()
+    scheme = sl.independent_subnets(3, 4, 2, 0.1, balanced=True, batch_size=20)
+    asked = {"diagnostics": ("movement", "reduction"), "seed": 3}
+    run = sl.train(sl.cut(model, X[:2].double()), X.double(), Y, scheme, **asked)
+    after = run.model.state_dict()
+    change = {name: (after[name] - before).numpy() ** 2 for name, before in model.state_dict().items()}
+    norms = np.sqrt(change["0.weight"].sum(1) + change["0.bias"] + change["2.weight"].sum(0))
+    np.testing.assert_allclose(run.movement()["0"], norms, rtol=1e-12)
+    moved = run.history.metrics["movement.0"]
+    assert moved[0] == 0
+    assert moved[-1] == pytest.approx(norms.max())
+    # equal parts of one hidden layer, scale 1: the mean of the subnetworks' outputs is the whole network's
+    assert (run.history.metrics["reduction"][:-1] < 1e-12).all()
+    assert np.isnan(run.history.metrics["reduction"][-1])
+    assert run.coverage() == {"0.weight": 1.0, "0.bias": 1.0, "2.weight": 1.0, "2.bias": 1.0}
+    deep = sl.train(sl.cut(network(), X[:2]), X, Y, SCHEME, optimizer=adam, diagnostics=("reduction",))
+    assert deep.history.metrics["reduction"][0] > 0.01
+    assert deep.coverage()["3.weight"] == pytest.approx(1.0)
+
+
 def test_divergence_keeps_the_rounds_before():
     with pytest.raises(sl.DivergenceError, match="train: diverged in round") as caught:
         sl.train(
@@ -327,7 +366,16 @@ def test_evaluation_is_the_mean_over_rows_whatever_the_batches():
         ({"loss": 3}, TypeError, "train: loss must be a function of (output, target) or a name, got int"),
         ({"metrics": ("f1",)}, ValueError, "train: metrics must be one of 'accuracy', got 'f1'"),
         ({"evaluate_every": 0}, ValueError, "train: evaluate_every must be at least 1, got 0"),
-        ({"record": "rounds"}, ValueError, "train: record must be one of 'batches', 'none', got 'rounds'"),
+        (
+            {"record": "all"},
+            ValueError,
+            "train: record must be one of 'mean', 'subnetworks', 'rounds', ",
+        ),
+        (
+            {"diagnostics": ("noise",)},
+            ValueError,
+            "train: diagnostics must be one of 'movement', 'reduction', ",
+        ),
         (
             {"scheme": sl.local_sgd(2, 1, 1, batch_size=500)},
             ValueError,

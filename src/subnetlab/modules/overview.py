@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def coverage(
-    units: Units, names: Sequence[str], law: MaskLaw | float, cut_groups: CutGroups, rounds: int
+    units: Units, names: Sequence[str], law: MaskLaw | float, cut_groups: CutGroups, rounds: int, seed: int = 0
 ) -> dict[str, float]:
     """Return, for every parameter, the mean share of entries that some subnetwork holds.
 
@@ -40,7 +40,7 @@ def coverage(
     check_groups(law, cut_groups, units, rounds)
     total = dict.fromkeys(names, 0.0)
     for k in range(rounds):
-        masks = group_masks(law, 0, k, units.groups, cut_in_round(cut_groups, units, k))
+        masks = group_masks(law, seed, k, units.groups, cut_in_round(cut_groups, units, k))
         for name in names:
             total[name] += _held_by_any(units.axes[name], masks) / rounds
     return total

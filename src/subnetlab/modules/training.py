@@ -284,6 +284,10 @@ class ModuleTraining:
         self._refilled.move_to_end(key)
         return self._refilled[key]
 
+    def whole_factors(self) -> dict[str, float]:
+        """Return what the whole network multiplies each group's outputs by: xi^(1 - a), or 1 where none is cut."""
+        return dict(self._whole_factors)
+
     def factors(self, round: int, subnetwork: int) -> dict[str, float]:
         """Return what a subnetwork of a round multiplies each group's outputs by, where they are consumed."""
         scheme = self.scheme

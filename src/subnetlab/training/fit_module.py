@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
@@ -11,6 +12,7 @@ import numpy as np
 from ..core import checks
 from ..history import HistoryBuilder
 from ..modules.evaluation import evaluate, loss_function, metric_functions, n_samples
+from ..modules.measures import DIAGNOSTICS, movement, reduction_noise
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
 from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt
@@ -33,10 +35,11 @@ def train_module(
     scheme: TrainingScheme,
     *,
     loss: str | Loss = "cross_entropy",
-    record: ModuleRecord = "batches",
+    record: ModuleRecord = "mean",
     validation: Any = None,
     metrics: Mapping[str, Metric] | tuple[str, ...] = (),
     evaluate_every: int | None = None,
+    diagnostics: tuple[str, ...] = (),
     verify: bool = True,
     progress: bool = False,
     on_round: Callable[[ModuleTraining], None] | None = None,
@@ -52,14 +55,20 @@ def train_module(
     scheme : TrainingScheme
     loss : str or callable, default "cross_entropy"
         "cross_entropy", "mse", "bce", or a function of (output, target) that takes the mean over rows.
-    record : {"batches", "none"}, default "batches"
-        Whether the history keeps the losses of the local steps. They cost nothing; the whole network is measured in
-        extra passes, and only where ``evaluate_every`` says so.
+    record : {"mean", "subnetworks", "rounds", "none"}, default "mean"
+        Whether the history keeps the loss of each local step's batch in the mean over the subnetworks, or of each of
+        them, which costs nothing; the loss of the whole network after every round, which costs a pass over the data; or
+        nothing.
     validation : pair (X, y) or Dataset, optional
         Rows that are not trained on; their loss and ``metrics`` go into the history.
     metrics : tuple of {"accuracy"}, or mapping from name to function of (output, target)
     evaluate_every : int, optional
-        Measure the whole network before round 0, after every so many rounds and after the last. Never if None.
+        Measure the whole network before round 0, after every so many rounds and after the last. None means never, and
+        every round with ``record="rounds"``.
+    diagnostics : tuple of {"movement", "reduction"}, default ()
+        Measurements for the history's ``metrics``, as often as ``evaluate_every`` says, or after every round: how far
+        the unit of each group that moved most is from its start; how far the mean output of the subnetworks is from
+        that of the whole network, which costs p + 1 passes over 256 rows.
     verify : bool, default True
         Compare the sliced engine with the masked one before training, see `Cut.verify`.
     progress : bool, default False
@@ -84,7 +93,13 @@ def train_module(
         On Ctrl-C, after the local step at work; it carries the completed rounds, and a checkpoint is written if there
         is to be one.
     """
-    request = ModuleRequest((X, y) if y is not None else X, loss, record, validation, metrics, evaluate_every, training)
+    if record == "batches":
+        warnings.warn("train: record='batches' is called 'mean'", DeprecationWarning, stacklevel=3)
+        record = "mean"
+    if record == "rounds" and evaluate_every is None:
+        evaluate_every = 1
+    dataset = (X, y) if y is not None else X
+    request = ModuleRequest(dataset, loss, record, validation, metrics, evaluate_every, tuple(diagnostics), training)
     _check(request, scheme)
     session = ModuleTraining(cut, scheme, **training)
     if verify and session.engine == "sliced":
@@ -140,6 +155,8 @@ def _check(request: ModuleRequest, scheme: TrainingScheme) -> None:
     checks.one_of("train", "record", request.record, get_args(ModuleRecord))
     if request.evaluate_every is not None:
         checks.whole_number("train", "evaluate_every", request.evaluate_every, least=1)
+    for diagnostic in request.diagnostics:
+        checks.one_of("train", "diagnostics", diagnostic, DIAGNOSTICS)
     dataset = request.dataset
     if isinstance(dataset, tuple) and len(dataset[0]) != len(dataset[1]):
         raise ValueError(f"train: y must have as many rows as X, {len(dataset[0])}, got {len(dataset[1])}")
@@ -206,7 +223,7 @@ class _Notes:
             history = training.history or unmeasured(scheme, training.rounds_done)
             self._history = HistoryBuilder.continuing(history, **shape)
         else:
-            self._history = HistoryBuilder(keep_subnetworks=False, **shape)
+            self._history = HistoryBuilder(keep_subnetworks=request.record == "subnetworks", **shape)
             self._history.add_state(**self._measures(0))
         training.history = self._history.build()
 
@@ -214,7 +231,8 @@ class _Notes:
         """Aggregate a round, and note its losses and the network after it."""
         round.finish()
         measures = self._measures(round.index + 1)
-        self._history.add_losses(losses if self._request.record == "batches" else np.full_like(losses, np.nan))
+        kept = self._request.record in ("mean", "subnetworks")
+        self._history.add_losses(losses if kept else np.full_like(losses, np.nan))
         self._history.add_state(**measures)
         self._training.history = self._history.build()
 
@@ -231,4 +249,16 @@ class _Notes:
             found = {} if model is None else evaluate(model, request.validation, request.loss, functions)
             measures["validation_error"] = found.get("loss", np.nan)
             measures.update({f"metric.{name}": found.get(name, np.nan) for name in functions})
+        return measures | self._diagnostics(k, wanted or every is None)
+
+    def _diagnostics(self, k: int, wanted: bool) -> dict[str, float]:
+        training, asked, measures = self._training, self._request.diagnostics, {}
+        if "movement" in asked:
+            moved = movement(training.cut, training.entries) if wanted else {}
+            groups = training.cut.units.groups
+            measures |= {f"metric.movement.{g}": float(moved[g].max()) if moved else np.nan for g in groups}
+        if "reduction" in asked:  # of the masks of the round to come; there is none after the last
+            known = wanted and k < training.scheme.rounds
+            noise = reduction_noise(training, self._request.dataset, k) if known else np.nan
+            measures["metric.reduction"] = noise
         return measures

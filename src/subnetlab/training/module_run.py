@@ -12,6 +12,8 @@ from ..core.scheme_record import scheme_from_record
 from ..history import History, HistoryBuilder
 from ..modules.checkpoint import Snapshot, cut_again
 from ..modules.evaluation import evaluate, outputs
+from ..modules.measures import movement
+from ..modules.overview import coverage
 from ..modules.training import ModuleTraining
 from ..plotting import plot
 
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from ..core.arrays import FloatArray
     from ..core.scheme import TrainingScheme
     from ..modules.cutting import Cut
     from ..modules.evaluation import Loss, Metric
 
-ModuleRecord: TypeAlias = Literal["batches", "none"]
+ModuleRecord: TypeAlias = Literal["mean", "subnetworks", "rounds", "none"]
 Status: TypeAlias = Literal["finished", "unfinished", "diverged"]
 
 
@@ -35,7 +38,7 @@ class ModuleRequest:
     ----------
     dataset : pair (X, y), map-style Dataset, or None where a run was loaded
     loss : str or callable; None where a run was loaded that had a function
-    record, validation, metrics, evaluate_every
+    record, validation, metrics, evaluate_every, diagnostics
         As `subnetlab.training.fit_module.train_module` takes them.
     training : mapping
         Arguments of `ModuleTraining`.
@@ -47,6 +50,7 @@ class ModuleRequest:
     validation: Any
     metrics: Mapping[str, Metric] | tuple[str, ...]
     evaluate_every: int | None
+    diagnostics: tuple[str, ...]
     training: Mapping[str, Any]
 
     def plain(self) -> dict[str, Any]:
@@ -57,14 +61,15 @@ class ModuleRequest:
             "record": self.record,
             "metrics": list(self.metrics) if named else None,
             "evaluate_every": self.evaluate_every,
+            "diagnostics": list(self.diagnostics),
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any], training: Mapping[str, Any]) -> ModuleRequest:
         """Return the request that a file describes; what it cannot hold is None."""
-        metrics = tuple(plain.get("metrics") or ())
-        every = plain.get("evaluate_every")
-        return cls(None, plain.get("loss"), plain.get("record", "batches"), None, metrics, every, training)
+        metrics, diagnostics = tuple(plain.get("metrics") or ()), tuple(plain.get("diagnostics") or ())
+        every, record = plain.get("evaluate_every"), plain.get("record", "mean")
+        return cls(None, plain.get("loss"), record, None, metrics, every, diagnostics, training)
 
     def with_arguments(self, again: Mapping[str, Any]) -> ModuleRequest:
         """Return the request with arguments given again.
@@ -156,6 +161,18 @@ class ModuleRun:
     def plot(self, ax: Any = None, *, style: Any = "publication") -> Any:
         """Draw the mean losses round by round; see `subnetlab.plotting.plot`."""
         return plot("history", self.history, ax=ax, style=style, label="mean loss")
+
+    def coverage(self) -> dict[str, float]:
+        """Return the share of each parameter's entries that a round of this run trained, in the mean; a measurement."""
+        names = [name for name, _ in self.cut.model.named_parameters()]
+        seed = self.snapshot.record["settings"]["seed"]
+        return coverage(
+            self.cut.units, names, self.scheme.masks, self.scheme.cut_groups, max(1, self.rounds_done), seed
+        )
+
+    def movement(self) -> dict[str, FloatArray]:
+        """Return how far each unit is from where it began, by group, shapes (m_g,); a measurement."""
+        return movement(self.cut, self.snapshot.below("entry"))
 
     def predict(self, X: Any, *, batch_size: int = 1000) -> Any:
         """Return the outputs of the whole network in evaluation mode, for every row of X."""

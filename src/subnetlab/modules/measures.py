@@ -1,0 +1,83 @@
+"""What is measured along the training of a module. No theorem covers these numbers: they are measurements."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..core.units import axis_groups, held_on_axis
+from .batches import rows_of
+from .evaluation import n_samples
+from .structure import taken_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..core.arrays import BoolArray, FloatArray
+    from .cutting import Cut
+    from .training import ModuleTraining
+
+DIAGNOSTICS = ("movement", "reduction")
+_ROWS = 256  # on which outputs are compared
+
+
+def movement(cut: Cut, entries: Mapping[str, torch.Tensor]) -> dict[str, FloatArray]:
+    """Return how far each unit is from where it began: the norm of the change of all entries that belong to it.
+
+    Parameters
+    ----------
+    cut : Cut
+        Its module holds the initial weights.
+    entries : mapping from name to tensor
+        The whole network as it stands.
+
+    Returns
+    -------
+    dict from group to ndarray, shape (m_g,)
+        An entry between two groups counts for both of its units.
+    """
+    squares = {group: np.zeros(size) for group, size in cut.units.groups.items()}
+    for name, parameter in cut.model.named_parameters():
+        change = (entries[name].detach().cpu().double() - parameter.detach().cpu().double()).numpy() ** 2
+        for dimension, axis in enumerate(cut.units.axes[name]):
+            along = change.sum(axis=tuple(d for d in range(change.ndim) if d != dimension))
+            for group in axis_groups(axis):
+                size = cut.units.groups[group]
+                others = {other: np.ones((size, m), dtype=bool) for other, m in cut.units.groups.items()}
+                belongs = held_on_axis(axis, {**others, group: np.eye(size, dtype=bool)})
+                squares[group] += belongs @ along
+    return {group: np.sqrt(total) for group, total in squares.items()}
+
+
+def reduction_noise(training: ModuleTraining, dataset: Any, round: int) -> float:
+    """Return how far the mean output of a round's subnetworks is from the whole network's, relative to that.
+
+    |mean over l of f^l(x) - u(x)| / |u(x)| on the first rows of the data, in training mode, as subnetworks compute.
+
+    Parameters
+    ----------
+    training : ModuleTraining
+        Of which the network is taken as it stands.
+    dataset : pair (X, y) or map-style Dataset
+    round : int
+        Whose masks are meant.
+    """
+    cut, masks = training.cut, training.masks(round)
+    x, _ = rows_of(dataset, np.arange(min(_ROWS, n_samples(dataset))), training.device)
+    everything = {group: np.ones(size, dtype=bool) for group, size in cut.units.groups.items()}
+
+    def output(own: Mapping[str, BoolArray], factors: Mapping[str, float]) -> torch.Tensor:
+        module = cut.subnetwork(own, factors).to(training.device)
+        module.fill(training.entries)
+        found: list[torch.Tensor] = []
+        torch.manual_seed(0)
+        taken_apart(module(x), found)
+        return torch.cat([part.double().reshape(-1) for part in found])
+
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        u = output(everything, training.whole_factors())
+        p = training.scheme.masks.n_subnetworks
+        outputs = [output({g: M[l] for g, M in masks.items()}, training.factors(round, l)) for l in range(p)]
+        return float(torch.linalg.vector_norm(sum(outputs) / p - u) / torch.linalg.vector_norm(u))
