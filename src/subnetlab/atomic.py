@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: the one door through which files are written."""
+"""Writing files that are either whole or not there; the package writes files in no other way."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 def refuse_foreign(path: str | Path, ours: Callable[[bytes], bool], *, force: bool = False) -> None:
-    """Raise if there is a file that somebody else made: what a user has is not written over by mistake.
+    """Raise if there is a file that this command did not make, so that no file of the user is overwritten by mistake.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def _temporary_beside(target: Path, old: os.stat_result | None) -> tuple[int, Pa
 
 
 def _remove_if_dead(leftover: Path) -> None:
-    """Remove a temporary file unless somebody holds its lock."""
+    """Remove a temporary file unless a process holds its lock."""
     try:
         descriptor = os.open(leftover, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -173,7 +173,7 @@ def _remove_if_dead(leftover: Path) -> None:
 
 
 def _send(path: Path, content: bytes) -> None:
-    """Write everything to a FIFO, a device or a file without a name; a FIFO without a reader is not waited for."""
+    """Write everything to a FIFO, a device or a file without a name; do not wait for the reader of a FIFO."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Files that the user names: one door opens them, or says in one sentence what stands in the way.
+"""Opening files that the user names, or saying in one sentence why that is not possible.
 
 A FIFO nobody writes to would make its reader wait for ever, and a file of a few bytes can claim arrays of terabytes:
 both are refused before anything is read.
@@ -192,7 +192,7 @@ def check_unpacked(unpacked: int, on_disk: int, owner: str) -> None:
 
 
 def _open(path: str | os.PathLike[str], *, pipes: bool = False) -> IO[bytes]:
-    """Open without waiting: a FIFO would wait for somebody who writes, and a device may do what it likes."""
+    """Open without waiting for the writer of a FIFO; devices are refused."""
     mode = os.stat(path).st_mode
     # a pipe of the shell's has no name of its own in any folder, and its writer is there already
     pipe = pipes and stat.S_ISFIFO(mode) and not os.path.exists(os.path.realpath(path))

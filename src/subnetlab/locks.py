@@ -36,12 +36,12 @@ def locked(path: Path, work: str, *, hint: str = "", tell: Callable[[str], None]
     hint : str
         What else one may do, at the end of the message.
     tell : callable
-        What is called with a sentence for the user on a file system without locks: the work goes on unguarded there.
+        Called with a sentence for the user on a file system without locks, where the work continues unguarded.
 
     Raises
     ------
     FolderBusyError
-        If somebody holds it, naming process and machine.
+        If another process holds it; the message names process and machine.
     OSError
         If the file cannot be made.
     """
@@ -66,7 +66,7 @@ def locked(path: Path, work: str, *, hint: str = "", tell: Callable[[str], None]
 
 
 def holder(path: Path) -> str | None:
-    """Return who holds the lock file, or None where nobody does or nobody can know."""
+    """Return the holder of the lock file, or None if there is none or it cannot be known."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:

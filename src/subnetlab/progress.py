@@ -30,7 +30,7 @@ def open_standard_streams() -> None:
 def progress_bar(total: int, unit: str, *, done: int = 0, quiet: bool = False) -> Iterator[Callable[..., None]]:
     """Show a bar; the function it yields moves it by one and shows a short text behind it.
 
-    With ``steps=0`` the bar stays where it is and its clock goes on.
+    With ``steps=0`` the bar stays where it is and its clock is updated.
     """
     if quiet or not sys.stderr.isatty():
         yield lambda text="", steps=1: None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PREFIX = "SUBNETLAB_"
 _OTHER_VARIABLES = {"DATA", "CACHE", "PARENT"}  # what is no option of a command
 _SWITCHES = {"1": True, "true": True, "0": False, "false": False}
-# what tyro says and what we say; a rule of the box is a ─; what matches nothing is said in tyro's words
+# messages of tyro and what is printed instead; a rule of its box is a ─; others are printed as they are
 _SAYINGS = (
     (r"Error parsing (\S+): invalid literal for int\(\) with base 10: (.*?) ─.*", r"\1 must be a whole number, got \2"),
     (r"Error parsing (\S+): could not convert string to float: (.*?) ─.*", r"\1 must be a number, got \2"),

@@ -29,7 +29,7 @@ class Options:
     data: DataOptions = field(default_factory=DataOptions)
     scheme: SchemeOptions = field(default_factory=lambda: SchemeOptions(rounds=20))
     engines: tuple[str, ...] = ()
-    """Engines to time; all exact ones that are installed, but reference, if not given. The first is compared with."""
+    """Engines to time; every installed exact engine except reference, if not given. The first is the baseline."""
     seed: int = 0
     """Seed of initial network and masks."""
     dtype: Literal["float64", "float32"] = "float64"

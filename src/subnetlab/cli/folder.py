@@ -1,7 +1,7 @@
-"""The one door to output folders: whose results a folder holds, which settings made them, and who is at work in it.
+"""Output folders: which command made the results in one, with which settings, and which process is at work in it.
 
-A folder holds the results of one command under one set of settings. Every command that fills a folder comes through
-here before it works, so that nothing is ever written beside what does not belong to it.
+A folder holds the results of one command under one set of settings. Every command that fills a folder calls
+`output_folder` first, so that nothing is ever written beside results that do not belong to it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def output_folder(
     lock: str = _LOCK,
     owner: bool = True,
 ) -> Iterator[int]:
-    """Take a folder for a command's results: alone in it, with its settings noted, and no others' beside them.
+    """Take a folder for a command's results: no other process works in it, and its settings are noted.
 
     The folder is made, or found filled by the same command with the same settings. What a killed process left
     half-written in it is removed.
@@ -89,7 +89,7 @@ def output_folder(
     refuse_other_commands(path, command)
     _make(path)
     with locked(path / lock, f"run {command}") as descriptor:
-        refuse_other_commands(path, command)  # again: now nobody else can begin
+        refuse_other_commands(path, command)  # again: from now on no other process can begin
         wanted = {"command": command, **json.loads(json.dumps(settings))}
         problem = _conflict(path, command, wanted)
         if problem and not force:

@@ -136,17 +136,17 @@ def _run(name: str, rest: list[str]) -> int:
 
 
 def _warn_of_variables(options: type[Any]) -> None:
-    """Say on stderr which variables of the environment are misspelt; other commands are loaded only if one may be."""
+    """Report misspelt environment variables on stderr; other commands are loaded only if there may be one."""
     if unknown_variables(option_names(options)):
         for line in unknown_variables({name for other in COMMANDS.values() for name in option_names(other.options())}):
             print(f"subnetlab: {line}", file=sys.stderr)
 
 
 class _Output(io.FileIO):
-    """A standard stream whose reader may go, which is its right: the command goes on, and its exit code is its own."""
+    """A standard stream whose reader may close it: the command continues, and its exit code does not change."""
 
     def write(self, data: Any) -> int | None:
-        """Write; once nobody reads any more, the rest goes nowhere. So does all that stderr cannot take."""
+        """Write; after the reader has gone, or stderr has failed, the rest is discarded."""
         try:
             return super().write(data)
         except OSError as error:
@@ -157,7 +157,7 @@ class _Output(io.FileIO):
 
 
 def _prepare_streams() -> None:
-    """Make sure that output can be written: its reader may close it, and file names may hold any bytes."""
+    """Make sure that output can be written: the reader may close it, and file names may hold any bytes."""
     open_standard_streams()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -173,7 +173,7 @@ def _prepare_streams() -> None:
 
 
 def _flush() -> None:
-    """Write what is buffered while errors can still be told; after one, the rest goes nowhere."""
+    """Write what is buffered while errors can still be reported; after one, the rest is discarded."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -213,7 +213,7 @@ def version() -> str:
 
 
 def _advice(name: str) -> str:
-    """Return what somebody may have meant, or all commands."""
+    """Return the command that the user probably meant, or all commands."""
     close = difflib.get_close_matches(name, [*COMMANDS, "--version", "--help"], n=1)
     return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(COMMANDS)}"
 

@@ -21,7 +21,7 @@ class DataOptions:
     """Which data, and how it is prepared."""
 
     dataset: str = "auto"
-    """auto (crime where it can be had, otherwise the embedded diabetes data), crime, diabetes, synthetic, or a
+    """auto (crime where it is available, otherwise the embedded diabetes data), crime, diabetes, synthetic, or a
     CSV, TSV, Parquet, NPY or NPZ file; fashion_mnist and digits have class labels, which `subnetlab data` alone
     takes."""
     path: Path | None = None

@@ -63,7 +63,7 @@ class Options:
     """Options of `subnetlab reproduce`; a setting that is not given takes its default (docs/reproduction.md)."""
 
     out: Path = Path("reproduction")
-    """Folder for figures, verdicts and all runs; the same command again goes on where it stopped."""
+    """Folder for figures, verdicts and all runs; the same command again resumes."""
     data: DataOptions = field(default_factory=DataOptions)
     figures: tuple[str, ...] = tuple(FIGURES)
     """Which figures: 2a, 2b, 2c."""

@@ -1,4 +1,4 @@
-"""`subnetlab study`: a grid of runs, kept in a folder; the same command again goes on where it stopped."""
+"""`subnetlab study`: a grid of runs, kept in a folder; the same command again resumes it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Options:
     jobs: int | None = None
     """Runs at a time, each on one thread; one per processor if not given."""
     dry_run: bool = False
-    """Say what would be run and what it would take, and run nothing."""
+    """Print what would be run, with time and memory, and run nothing."""
     cluster: str | None = None
     """Address of a dask scheduler whose workers run the cells (docs/studies.md)."""
     grid: GridOptions = field(default_factory=GridOptions)

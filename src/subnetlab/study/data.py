@@ -91,7 +91,7 @@ class DatasetSpec:
         Raises
         ------
         TypeError, ValueError, OSError, ImportError
-            If the data cannot be had or break a rule, see `subnetlab.load_dataset`.
+            If the data are not available or break a rule, see `subnetlab.load_dataset`.
         """
         return _given[self] if self in _given else _load(self)
 
@@ -127,7 +127,7 @@ _given: dict[DatasetSpec, StudyData] = {}
 
 
 def give(data: Mapping[DatasetSpec, StudyData]) -> None:
-    """Let this process use data that another has loaded already."""
+    """Let this process use data that another process has loaded."""
     _given.update(data)
 
 

@@ -57,7 +57,7 @@ class Counts:
 
 
 class StudyInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a study; finished cells are stored, and the same call again goes on."""
+    """Ctrl-C during a study; finished cells are stored, and the same call resumes."""
 
 
 def execute(
@@ -208,7 +208,7 @@ class _Execution:
                     if not outcomes:
                         self._advance(self._trouble(), 0)
                     if not interrupted():
-                        self._hand_out()  # before the disk is waited for
+                        self._hand_out()  # before waiting for the disk
                     self._keep(outcomes)
                     if interrupted():
                         log.warning("interrupted")

@@ -210,7 +210,7 @@ class StudyConflictError(ValueError):
 
 
 def claim_folder(store: Store, cells: Iterable[Cell], *, force: bool = False) -> None:
-    """Note the plan's settings in the store: what a study once fixed stays fixed.
+    """Note the plan's settings in the store: a study keeps what it fixed.
 
     A setting that had one value in the folder's last plan and has another single value now contradicts it: the table
     would mix two studies. Lists of values may grow and shrink. The data under the same settings must be the same.

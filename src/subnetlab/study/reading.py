@@ -1,4 +1,4 @@
-"""What a study's database holds, read while somebody writes it or after, and believed only as far as it is sound."""
+"""Reading a study's database, also while it is written; every row is checked before it is used."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ LOCK = "study.lock"
 _HINT = " (`subnetlab study status` may look on)"
 LOG = "study.log"
 log = logging.getLogger("subnetlab.study")
-log.addHandler(logging.NullHandler())  # or Python itself would print what nobody asked for
+log.addHandler(logging.NullHandler())  # without it Python prints warnings to stderr
 
 
 class Outcome(NamedTuple):
@@ -50,7 +50,7 @@ class Store:
     folder : str or Path
         Made if need be.
     tell : callable, optional
-        What is called with each of the `notices` as it comes, to show it to somebody.
+        Called with each of the `notices`, to show it to the user.
 
     Raises
     ------
@@ -93,7 +93,7 @@ class Store:
         self._release.close()
 
     def notice(self, text: str) -> None:
-        """Keep what the user should know, log it, and show it where somebody wants to be told."""
+        """Keep and log what the user should know, and show it if `tell` was given."""
         self.notices.append(text)
         log.warning("%s", text)
         if self._tell is not None:
@@ -167,7 +167,7 @@ class Store:
             )
 
     def add_attempt(self, key: str, message: str) -> int:
-        """Note that a cell took its worker down; return how often it has."""
+        """Note that a cell crashed its worker; return how many times it has."""
         with self._transaction() as run:
             run.execute("INSERT INTO attempts VALUES (?, ?)", (key, message))
             return int(run.execute("SELECT count(*) FROM attempts WHERE key = ?", (key,)).fetchone()[0])
@@ -193,7 +193,7 @@ class Store:
             raise
 
     def _patiently(self, statement: str) -> None:
-        """Run a statement however long another program holds the file: no result is given up for that.
+        """Run a statement, waiting as long as another program holds the file, so that no result is lost.
 
         Raises
         ------
@@ -246,7 +246,7 @@ def _compact(settings: dict[str, Any]) -> str:
 
 
 class _QuietFile(logging.FileHandler):
-    """A file that gives up silently: a full disk must not spoil the results."""
+    """A log file that drops lines on a full disk, which must not stop the study."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Lose the line."""

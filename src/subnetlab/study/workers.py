@@ -31,7 +31,7 @@ _WATCH_EVERY = 0.2  # seconds
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 _SAFE_PATH = "PYTHONSAFEPATH"  # as the option -P
 _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS")
-_PER_THREAD = 2  # pieces of work per worker thread, so that none waits for the network
+_PER_THREAD = 2  # tasks per worker thread, so that none waits for the network
 _PATIENCE = "30 s"
 
 
@@ -40,24 +40,24 @@ class Pool(Protocol):
 
     @property
     def crashes(self) -> tuple[type[BaseException], ...]:
-        """The errors by which a future says that its worker process died."""
+        """The errors that mean that a worker process died."""
         ...
 
     @property
     def tries(self) -> int:
-        """How often a cell may take its worker down until it counts as failed."""
+        """How many times a cell may crash its worker before it counts as failed."""
         ...
 
     def capacity(self) -> int:
-        """Return how many pieces of work may be under way at present."""
+        """Return how many tasks may run at present."""
         ...
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Start a piece of work; at most `capacity` at a time."""
+        """Start a task; at most `capacity` at a time."""
         ...
 
     def done(self, future: Future[Any]) -> None:
-        """Take note that a future ended, so that its place is free again."""
+        """Record that a future has ended, so that its worker is free again."""
         ...
 
     def stop(self, *, at_once: bool) -> None:
@@ -77,7 +77,7 @@ def why_no_workers() -> str | None:
 
 
 class ThisProcess:
-    """In place of workers where none can be started: each piece of work is done as it is handed over."""
+    """The pool where no worker can be started: each task runs in this process when it is submitted."""
 
     crashes: tuple[type[BaseException], ...] = ()
     tries = 3
@@ -100,7 +100,7 @@ class ThisProcess:
 
 
 class LocalPool:
-    """So many worker processes, each on one thread, started when first needed.
+    """Worker processes on this machine, each on one thread, started when first needed.
 
     Parameters
     ----------
@@ -196,8 +196,8 @@ def _prepare_worker(parent: int, data: Mapping[DatasetSpec, StudyData]) -> None:
 class ClusterPool:
     """The workers of a dask scheduler (the extra ``cluster``); those that join later are used too.
 
-    A worker that dies is the scheduler's to handle: it runs the work elsewhere, and gives up after its own number of
-    tries (three by default).
+    The scheduler handles a worker that dies: it runs the task on another, and gives up after its own number of tries
+    (three by default).
 
     Parameters
     ----------
