@@ -12,7 +12,7 @@ from ..archive import ArchiveError
 from .checkpoint import Checkpoints, Manifest
 from .outcome import STOP_FILE, append_event
 from .session import JobSession
-from .transport import JobError, PeerLostError
+from .transport import PeerLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,9 +68,6 @@ class Attempt:
         """
         job, transport = self._job, self._transport
         transport.agree_on_settings({**job.settings(), "rounds": job.scheme.rounds, "every": self._every})
-        p = job.scheme.masks.n_subnetworks
-        if transport.size > p:
-            raise JobError(f"launch: workers must be at most the number of subnetworks {p}, got {transport.size}")
         self._checkpoints = Checkpoints(self._folder, job.digest())
         self._session = JobSession(job, transport)
         self._agree_on_folder()
@@ -155,9 +152,11 @@ class Attempt:
         with _Together(transport):
             manifest = self._checkpoints.manifest(k)
             try:
-                shapes = {} if manifest is None else session.blocks_of(manifest)
-                read = self._checkpoints.read_slot
-                blocks = {b: read(manifest, b, shape, self._job.dtype) for b, shape in shapes.items() if manifest}
+                if manifest is not None:
+                    forms = session.blocks_of(manifest)
+                    blocks = {
+                        block: self._checkpoints.read_slot(manifest, block, *form) for block, form in forms.items()
+                    }
             except ArchiveError:
                 manifest = None
         whole = {block: weights for block, weights in blocks.items() if weights is not None}
@@ -186,8 +185,6 @@ class _Together:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if error is not None and not isinstance(error, OSError | ValueError | MemoryError):
-            return False
-        self._transport.agree(error)
-        return error is not None
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is None or isinstance(error, OSError | ValueError | MemoryError):  # others are defects
+            self._transport.agree(error)

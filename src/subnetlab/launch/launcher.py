@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -119,9 +120,11 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
                         raise
                     asked_to_stop = True
                     stop.touch()
-            _wait(process)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=_PARTING)
         finally:
-            _end(process)
+            process.kill()  # its agents die with it, and the workers with them
+            process.wait()
         _follow(folder, position, on_event)
         return private.outcome() or (
             "failed",
@@ -149,21 +152,6 @@ def _follow(folder: Path, position: int, on_event: Callable[[dict[str, Any]], No
     for event in events:
         on_event(event)
     return position
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    """Give the workers time to end by themselves after one has told the outcome."""
-    try:
-        process.wait(timeout=_PARTING)
-    except subprocess.TimeoutExpired:
-        return
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End torchrun at once; its agents die with it, and the workers with them."""
-    if process.poll() is None:
-        process.kill()
-        process.wait()
 
 
 def _be_torchrun() -> None:

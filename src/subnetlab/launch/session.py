@@ -41,6 +41,11 @@ class JobSession:
     job : Job
     transport : Transport
 
+    Raises
+    ------
+    JobError
+        If there are more workers than subnetworks.
+
     Attributes
     ----------
     note : ndarray, shape (2,)
@@ -48,11 +53,14 @@ class JobSession:
     """
 
     def __init__(self, job: Job, transport: Transport) -> None:
+        p, size = job.scheme.masks.n_subnetworks, transport.size
+        if size > p:
+            raise JobError(f"launch: workers must be at most the number of subnetworks {p}, got {size}")
         self._job = job
         self._transport = transport
         self._worker = Worker(job.problem(), transport.rank, transport.size, job.dtype)
         self._worker.note = self.note = np.zeros(2)
-        self._shape = {"n_subnetworks": job.scheme.masks.n_subnetworks, "local_steps": job.scheme.local_steps}
+        self._shape = {"n_subnetworks": p, "local_steps": job.scheme.local_steps}
         self._history = HistoryBuilder(keep_subnetworks=True, **self._shape)
         self._late: list[np.ndarray] = []  # per round, the subnetworks that were given up, shape (p,)
         self._costs: list[np.ndarray] = []
@@ -145,8 +153,8 @@ class JobSession:
             "starting_scale": np.array(self._scale),
         }
 
-    def blocks_of(self, manifest: Manifest) -> dict[int, tuple[int, ...]]:
-        """Return the blocks of a checkpoint that belong here, and their shapes.
+    def blocks_of(self, manifest: Manifest) -> dict[int, tuple[tuple[int, ...], str]]:
+        """Return the blocks of a checkpoint that belong here, with shape and dtype.
 
         Raises
         ------
@@ -159,7 +167,7 @@ class JobSession:
             raise ArchiveError(f"launch: the history of round {K} must have the shapes {shapes}")
         placement, worker = self._job.placement(manifest), self._worker
         slots = self._job.slot_shapes(placement)
-        return {slot: slots[slot] for slot in placement.slots_of(worker.rank, worker.size)}
+        return {slot: (slots[slot], self._job.dtype) for slot in placement.slots_of(worker.rank, worker.size)}
 
     def restore(self, manifest: Manifest, blocks: Mapping[int, FloatArray]) -> None:
         """Go to where a checkpoint was made; ``blocks`` are those of `blocks_of`."""
