@@ -59,12 +59,12 @@ def keep(
     silence : float
         A worker that gives no sign of life for so many seconds (SIGSTOP, a machine out of memory) is killed.
     stop : callable
-        Is called when somebody but the parent sends SIGTERM. The parent's own ends the process.
+        Is called when a process other than the parent sends SIGTERM; SIGTERM from the parent ends this process.
 
     Returns
     -------
     int
-        What it returned: after the last restart failed too, 1 or `LOST`.
+        The last result of ``work``: 0, `FAILED`, or, after its last restart, 1 or `LOST`.
     """
     failures, attempt = {1: 0, LOST: 0}, 0
     most = {1: max_restarts, LOST: max(max_restarts, _MOST_LOSSES)}

@@ -81,7 +81,7 @@ class Attempt:
         return status
 
     def _agree_on_folder(self) -> None:
-        """Stop all workers if they do not share one folder: each would look for the others' slots in its own."""
+        """Stop all workers unless they share one folder: each would look for the others' slots in its own."""
         transport = self._transport
         token = f".seen-{os.getpid()}-{time.time_ns()}" if transport.rank == 0 else ""
         told = transport.tell_all(np.array(list(token.ljust(64).encode()), np.uint8))[0]
@@ -118,17 +118,17 @@ class Attempt:
         return "finished"
 
     def _checkpoint(self) -> None:
-        """Write the blocks, make sure that everybody has, then make them count."""
+        """Write the blocks; when all workers have written theirs, make the checkpoint count."""
         session, transport, k = self._session, self._transport, self._session.rounds_done
         hashes = np.zeros((session.n_blocks, 64), np.uint8)
         with _Together(transport):
             for block, weights in session.blocks().items():
                 text = self._checkpoints.write_slot(k, block, weights)
                 hashes[block] = np.frombuffer(text.encode(), np.uint8)
-        everybody = np.bitwise_or.reduce(transport.tell_all(hashes), axis=0)
+        gathered = np.bitwise_or.reduce(transport.tell_all(hashes), axis=0)
         with _Together(transport):
             if transport.rank == 0:
-                names = [row.tobytes().decode() for row in everybody]
+                names = [row.tobytes().decode() for row in gathered]
                 self._checkpoints.complete(Manifest(k, names, session.facts(), session.history()))
         self._progress()
 
@@ -147,7 +147,7 @@ class Attempt:
                 return None
 
     def _resume_at(self, k: int) -> bool:
-        """Take over a checkpoint if everybody finds it whole."""
+        """Restore a checkpoint if all workers find it whole; return whether they did."""
         session, transport, manifest, blocks = self._session, self._transport, None, {}
         with _Together(transport):
             manifest = self._checkpoints.manifest(k)

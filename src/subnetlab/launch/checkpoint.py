@@ -94,7 +94,7 @@ class Checkpoints:
         _sync(folder)
         _sync(self._folder)
         (folder / _DAMAGED).unlink(missing_ok=True)
-        remove_leftovers(folder, "*")  # of killed workers; everybody has written
+        remove_leftovers(folder, "*")  # of killed workers; all others have written theirs
         kept = [round for round in self.rounds() if round <= manifest.round][:KEPT]
         for number in self._numbers():
             if number < kept[-1]:
@@ -113,7 +113,7 @@ class Checkpoints:
         return [number for number in whole if _is_there(folders[number] / _MANIFEST)]
 
     def set_aside(self, round: int) -> None:
-        """Let a damaged checkpoint count no longer; it stays on disk until there are newer ones."""
+        """Mark a checkpoint as damaged, so that it does not count; it stays on disk until there are newer ones."""
         (self.folder_of(round) / _DAMAGED).touch()
 
     def drop_those_of_other_runs(self) -> None:

@@ -88,7 +88,7 @@ def private_folder() -> Iterator[PrivateFolder]:
 
 
 def tell(path: Path, status: str, message: str) -> None:
-    """Tell the launcher how the job ended; one that is gone hears nothing, and without its pipe a file is written."""
+    """Tell the launcher how the job ended, if it still runs; without its pipe, a file is written."""
     message = message.encode()[:_LONGEST].decode(errors="ignore")
     line = json.dumps({"status": status, "message": message}, ensure_ascii=False) + "\n"
     with suppress(OSError):
@@ -121,7 +121,7 @@ def _remove_dead(parent: Path) -> None:
 
 
 def append_event(folder: Path, event: str, rounds: int, **facts: Any) -> None:
-    """Append a line; a full disk is for the next checkpoint to report.
+    """Append a line; the next checkpoint, not this line, reports a full disk.
 
     Parameters
     ----------

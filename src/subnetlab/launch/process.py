@@ -164,7 +164,7 @@ def _work(
 
 
 def ended_without(folder: Path, heard: int, rounds: int) -> str:
-    """Return how the others came to the end while this worker was away, or nothing.
+    """Return how the others ended the job while this worker was away, or an empty string.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def ended_without(folder: Path, heard: int, rounds: int) -> str:
     heard : int
         The end of its log when this worker was started.
     rounds : int
-        Of the job: one that has had them all is finished, whoever comes.
+        Of the job; a job that has completed them all is finished, whoever joins it.
     """
     since, _ = events_after(folder, heard)
     last = (since or events_after(folder, 0)[0] or [{"event": ""}])[-1]
@@ -188,7 +188,7 @@ def job_file(folder: Path, machine: int) -> Path:
 
 
 def _conclude(private: Path | None, status: str, message: str = "") -> int:
-    """Tell how it ended; return the exit code."""
+    """Tell how the job ended; return the exit code."""
     if private is not None:
         tell(private, status, message)
     with contextlib.suppress(OSError):  # the log may be on a full disk
@@ -197,9 +197,9 @@ def _conclude(private: Path | None, status: str, message: str = "") -> int:
 
 
 def _find_address(options: WorkerOptions) -> tuple[tuple[str, int], socket.socket | None]:
-    """Return where the workers meet and, for the first of machine 0, the socket that listens there.
+    """Return the address of the rendezvous and, for the first worker of machine 0, the socket that listens there.
 
-    The socket lives as long as the agent, so that nobody finds the port closed between two attempts.
+    The socket lives as long as the agent, so that no worker finds the port closed between two attempts.
     """
     host, port = parse_address(options.address)
     first = (options.machine, _local_rank()) == (0, 0)

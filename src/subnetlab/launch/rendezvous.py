@@ -36,12 +36,12 @@ class AddressError(OSError):
 
 
 class UnreachableError(ConnectionError):
-    """Nobody serves the store: machine 0 is lost or not yet there."""
+    """No worker serves the store: machine 0 is lost or has not started yet."""
 
 
 @dataclass(frozen=True)
 class Rendezvous:
-    """Where and with whom.
+    """Where a worker meets the others, and how many it expects.
 
     Parameters
     ----------
@@ -52,13 +52,13 @@ class Rendezvous:
     timeout : float
         Seconds after which an exchange counts as failed.
     patience : float
-        Seconds to wait for the workers that are missing, before going on with those that came.
+        Seconds to wait for missing workers before going on without them.
     address : (str, int)
         Host and port on machine 0.
     listener : socket, optional
         The socket that listens there, for the worker that serves the store.
     origin : str, optional
-        Who starts this worker again when it is lost; any one of its own by default.
+        Names the process that starts this worker again when it is lost; by default a name that no other worker has.
     """
 
     workers: int
@@ -78,9 +78,9 @@ class Rendezvous:
         UnreachableError
             If machine 0 cannot be reached.
         PeerLostError
-            If somebody is lost while they meet, or the others began without this worker.
+            If a worker is lost during the rendezvous, or the others began without this one.
         JobError
-            If all workers are there without this one.
+            If all expected workers have come without this one.
         """
         import torch.distributed
 
@@ -92,7 +92,7 @@ class Rendezvous:
         except StoreLostError as error:
             raise PeerLostError(f"a worker was lost during the rendezvous: {error}") from error
         transport = Transport(group, rank, size, store)
-        transport.tell_all(np.zeros(1))  # nobody leaves, and takes the store along, while others still connect
+        transport.tell_all(np.zeros(1))  # the store's owner must not leave while others still connect
         return transport
 
     def _store(self, dist: Any) -> Store:
@@ -129,7 +129,7 @@ class Rendezvous:
         return dist.ProcessGroupGloo(dist.PrefixStore("gloo", store.raw), rank, size, options)
 
     def _take_place(self, store: Store) -> tuple[int, int]:
-        """Return rank and size among those that came in time; the store's owner decides who did."""
+        """Return rank and size among the workers that came in time; the store's owner decides which did."""
         me = self._arrive(store)
         if self.listener is not None:
             store.set("members", json.dumps(self._members(store)))
@@ -145,13 +145,13 @@ class Rendezvous:
         return members.index(me), len(members)
 
     def _arrive(self, store: Store) -> list[str]:
-        """Say who has come, and return it: number, origin, and a word that is new every time."""
+        """Announce this worker by its number, its origin, and a word that is new every time; return them."""
         me = [f"{self.machine:06d}/{self.local_rank:06d}", self.origin, token_hex(8)]
         store.append("arrivals", json.dumps(me) + "\n")
         return me
 
     def _members(self, store: Store) -> list[list[str]]:
-        """Return those that came in time, in the order of their ranks; asked by the store's owner.
+        """Return the workers that came in time, in the order of their ranks; only the store's owner calls it.
 
         A second arrival from the same origin is the successor of a worker that was lost during the rendezvous; one from
         another origin means that two machines have the same number.
@@ -166,16 +166,16 @@ class Rendezvous:
             time.sleep(_POLL)
 
     def _wait_until_told(self, store: Store, size: int) -> None:
-        """Keep the store until everybody has read what is in it; a worker that died is not waited for any longer."""
+        """Keep the store until all workers have read it, or for the time limit if one has died."""
         deadline = time.monotonic() + self.timeout
         while store.add("told", 0) < size and time.monotonic() < deadline:
             time.sleep(_POLL)
 
     def _wait_for_the_next(self, store: Store, me: list[str], members: list[list[str]]) -> NoReturn:
-        """Wait until the store is gone: the others see who is late, and meet anew after the round at work.
+        """Wait until the store is gone: the others see that a worker is late, and meet anew after the current round.
 
-        If nobody was missing they are not disturbed by one whom they do not know: its number is wrong, or it takes
-        the place of a machine whose loss they are about to notice.
+        If none was missing, a worker that they do not know does not disturb them: its number is wrong, or it takes the
+        place of a machine whose loss they are about to notice.
         """
         number, origin, _ = me
         numbers = [member[0] for member in members]

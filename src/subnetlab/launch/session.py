@@ -34,7 +34,7 @@ COSTS = ("workers", "bytes_sent", "seconds_computing", "seconds_waiting")
 
 
 class JobSession:
-    """The rounds of a job as one worker runs them; all workers keep the same history.
+    """The rounds of a job as one worker runs them; every worker keeps the whole history.
 
     Parameters
     ----------
@@ -200,8 +200,8 @@ class JobSession:
 
     def _starting_scale(self, departures: FloatArray, full_error: float) -> float:
         """Return what `subnetlab.training.diagnostics.starting_scale` returns, up to the order of its sums."""
-        everybody = np.sum(self._transport.tell_all(departures), axis=0)  # block by block, whoever has drawn it
-        return max(float(np.sum(self._job.y**2)), full_error, float(np.sum(everybody)))
+        blocks = np.sum(self._transport.tell_all(departures), axis=0)  # in an order that does not depend on q
+        return max(float(np.sum(self._job.y**2)), full_error, float(np.sum(blocks)))
 
     def _set_scale(self, scale: float) -> None:
         try:

@@ -1,6 +1,6 @@
 """How workers talk: the store of their rendezvous, and exchanges by torch.distributed's gloo, nothing pickled.
 
-torch waits for ever for the store's answer when the network is cut without a word, and takes a multiple of its own
+torch waits forever for the store's answer when the network is cut silently, and takes a multiple of its own
 limit to connect. So a call to the store runs in a thread of its own, which is left behind when the limit has passed;
 the process ends soon after.
 """
@@ -174,7 +174,7 @@ class Transport:
         start = time.perf_counter()
         arrived = [[np.empty(shape, exchange.dtype) for shape in shapes] for shapes in exchange.shapes]
         arrived[self.rank] = list(exchange.outgoing[self.rank])
-        # each worker begins with its successor, so that nobody is everybody's first
+        # each worker begins with its successor, so that they do not all begin with the same one
         peers = [(self.rank + shift) % self.size for shift in range(1, self.size)]
         kept_alive, works = [], []
         try:
@@ -192,7 +192,7 @@ class Transport:
             for work in works:
                 work.wait()
             for message in exchange.outgoing:
-                message.clear()  # the worker's memory, which nobody needs any more
+                message.clear()  # the worker's memory, which is not needed any more
         except RuntimeError as error:  # gloo's only type
             raise PeerLostError(f"worker {self.rank}: an exchange failed: {str(error).splitlines()[0]}") from error
         self.seconds_waiting += time.perf_counter() - start

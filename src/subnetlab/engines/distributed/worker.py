@@ -58,7 +58,7 @@ Steps: TypeAlias = Generator[Exchange, Messages, _T]
 
 
 class Worker:
-    """Process ``rank`` of ``size``; holds the weights of its neurons and nobody else's.
+    """Process ``rank`` of ``size``; holds the weights of its own neurons only.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Worker:
         self.placement = Placement.at_home(len(problem.signs))
         self.W = np.empty((0, self._X.shape[1]), dtype)
         self.late: BoolArray = np.zeros(0, bool)  # subnetworks given up in the last round
-        self.note = np.zeros(0)  # a few numbers that the next report carries to everybody
+        self.note = np.zeros(0)  # a few numbers that the next report carries to all processes
         self.notes: list[FloatArray] = []  # those of the last report, by process
 
     def place(self, placement: Placement, slots: list[FloatArray]) -> None:
@@ -158,7 +158,7 @@ class Worker:
         return trained
 
     def _agree_on_the_late(self, route: Route, masks: BoolArray, updates: dict[int, FloatArray]) -> Steps[BoolArray]:
-        """Tell everybody which subnetworks were given up; return the masks without them."""
+        """Tell all processes which subnetworks were given up; return the masks without them."""
         mine = np.array([l not in updates for l in route.subnetworks], bool)
         shapes = [[(len(items_of(s, len(masks), self.size)),)] for s in range(self.size)]
         arrived = yield Exchange([[mine]] * self.size, shapes, np.dtype(bool))
@@ -167,7 +167,7 @@ class Worker:
         return masks & ~self.late[:, np.newaxis]
 
     def _send_home(self, route: Route, masks: BoolArray, updates: dict[int, FloatArray]) -> Steps[list[FloatArray]]:
-        """Send the rows of every Delta^l to where they live; return those that live here, one array for each l."""
+        """Send the rows of every Delta^l to the homes of their neurons; return those for this process, by l."""
         p, d, peers = len(masks), self._X.shape[1], range(self.size)
         nothing = self._nothing()
         if route.stays:
@@ -195,7 +195,7 @@ class Worker:
                 W[eta[:, 0] == 0] = 0
 
     def _report(self, errors: FloatArray, p: int) -> Steps[RoundRecord]:
-        """Tell everybody the errors of the local steps and the outputs of the slots; sum these in slot order."""
+        """Tell all processes the errors of the local steps and the slots' outputs; sum these in slot order."""
         steps, n, placement = len(errors), len(self._y), self.placement
         outputs = [
             self._phase.output(self._phase.pre_activations(W), self._a[placement.slots[slot]])
