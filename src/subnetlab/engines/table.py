@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
-
-from .guarded import GuardedEngine
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from ..core.scheme import TrainingScheme
-    from .base import Capability, Device, Dtype, Problem
+    from .base import Capability, Device, Dtype, Engine, Problem, SignLearningEngine
+
+    Apart = Callable[[Callable[..., Any]], Callable[..., Any]]  # a decorator
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,7 @@ def check_place(name: str, device: Device) -> None:
         raise ImportError(f"train: engine {name!r} needs {entry.requires}: pip install 'subnetlab[{entry.requires}]'")
 
 
-def create(name: str, problem: Problem, *, dtype: Dtype, threads: int, device: Device = "cpu") -> GuardedEngine:
+def create(name: str, problem: Problem, *, dtype: Dtype, threads: int, device: Device = "cpu") -> SignLearningEngine:
     """Return the engine, importing its module now.
 
     Whatever it does, now and later, is done with its own number of threads and apart from what the calling program has
@@ -205,13 +204,35 @@ def create(name: str, problem: Problem, *, dtype: Dtype, threads: int, device: D
     factory = getattr(import_module(entry.module, __package__), entry.class_name)
     from ..surroundings import undisturbed  # NumPy; names of engines are asked for without it
 
-    surroundings: Callable[[int], AbstractContextManager[None]] = undisturbed
+    surroundings: Callable[[int], Any] = undisturbed
     if entry.requires == "torch":
         from .torch_surroundings import torch_undisturbed
 
         surroundings = torch_undisturbed
     blas_threads = 1 if entry.divides_work else threads
     elsewhere = {} if device == "cpu" else {"device": device}
-    return GuardedEngine(
-        lambda: factory(problem, dtype=dtype, threads=threads, **elsewhere), lambda: surroundings(blas_threads)
-    )
+    apart: Apart = surroundings(blas_threads)
+    engine = apart(factory)(problem, dtype=dtype, threads=threads, **elsewhere)
+    return cast("SignLearningEngine", GuardedEngine(engine, apart))  # which has signs if the engine has
+
+
+class GuardedEngine:
+    """An engine whose every method is kept apart from what the calling program has set: BLAS threads, error modes.
+
+    It has the methods of the engine, and no others.
+
+    Parameters
+    ----------
+    engine : Engine
+    apart : callable
+        Returns a function that does the same in surroundings of its own.
+    """
+
+    def __init__(self, engine: Engine, apart: Apart) -> None:
+        self.engine = engine
+        self._apart = apart
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # copies and pickles ask before there is an engine
+            raise AttributeError(name)
+        return self._apart(getattr(self.engine, name))
