@@ -41,9 +41,8 @@ TESTED_ELSEWHERE = {
         [
             f"report/{name}.py"
             for name in (
-                *("bound_figure", "cell_theory", "data_again", "eigenvalue_figure", "grid_figure", "law", "markup"),
-                *("reproduction_page", "rounds_figure", "run_page", "study_page", "style", "tables"),
-                *("theory_charts", "theory_part"),
+                *("cell_theory", "grid_figure", "markup", "reproduction_page", "rounds_figure", "run_page"),
+                *("study_page", "style", "tables", "theory_figures"),
             )
         ],
         "pieces of a page are read from the page",

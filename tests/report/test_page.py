@@ -143,7 +143,7 @@ def other_data(spec):
 @pytest.mark.parametrize(
     ("load", "why_not"),
     [
-        (no_data, "the data (diabetes) were not to be had"),
+        (no_data, "the data (diabetes) were not available"),
         (other_data, "the data found here are not those of the runs"),
     ],
 )

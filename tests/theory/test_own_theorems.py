@@ -7,7 +7,7 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.cli.main import main
-from subnetlab.report.promise_tables import promise_table
+from subnetlab.report.theory_part import promise_table
 from subnetlab.theory.record import Condition, Promise, not_applicable
 from subnetlab.theory.table import THEOREMS
 

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from ..core.network import ShallowReLU
 from ..study.cell import Cell
+from ..study.data import DatasetSpec
 from ..theory.convergence import convergence_theorem
 from ..theory.lazy import average_lazy_model
 from ..theory.prediction import Prediction, predict
 from ..theory.setting import theory_setting
 from ..theory.table import THEOREMS
-from .data_again import data_again
 from .rounding import compact, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..core.arrays import IntArray
+    from ..study.data import StudyData
     from ..theory.lazy import LazyModel
     from ..theory.record import Promise
     from .grid import CellGrid, Entry
 
 _MOST_CELLS = 1000  # more take minutes
+_MOST_ROWS = 1000  # with more, the theory of many cells takes minutes
+_SAME = 1e-4  # relative difference of errors, for engines in float32
 
 
 class CellTheory(NamedTuple):
-    """What is said of one cell; both None where nothing is."""
+    """The prediction and the promise for one cell; each is None if there is none."""
 
     prediction: Prediction | None
     promise: Promise | None
@@ -48,7 +56,7 @@ class GridTheory:
     def __init__(self, grid: CellGrid) -> None:
         known = [entry for entry in grid.entries.values() if _eta(entry) is not None]
         few = grid.places <= _MOST_CELLS
-        self._data = data_again(known) if few else {}
+        self._data = _data_again(known) if few else {}
         self._models: dict[tuple[Any, ...], LazyModel] = {}
         firsts = (
             next((e for e in grid.at(place) if e is not None and _eta(e) is not None), None)
@@ -120,3 +128,46 @@ def _bound(promise: Promise) -> dict[str, Any] | None:
         says = f"{promise.statement}'s bound ends at {shown(float(promise.bound[-1]))}; {earned}."
     start = float(promise.bound[0]) - promise.floor
     return {"start": start, "rate": promise.rate, "floor": promise.floor, "says": says}
+
+
+def _data_again(entries: Sequence[Entry]) -> dict[DatasetSpec, StudyData | str]:
+    """Return the data of each dataset, or in a few words why they are of no use.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        Cells with a result.
+    """
+    found: dict[DatasetSpec, StudyData | str] = {}
+    for entry in sorted(entries, key=lambda entry: entry.settings["width"]):  # a narrow network is soon made
+        spec = DatasetSpec.from_settings(entry.settings)
+        if spec not in found and _initial_error(entry) is not None:
+            found[spec] = _loaded(spec, entry)
+    return found
+
+
+def _loaded(spec: DatasetSpec, entry: Entry) -> StudyData | str:
+    try:
+        data = spec.load()
+    except (TypeError, ValueError, OSError, ImportError):
+        return f"the data ({spec.name}) were not available when this page was made"
+    if len(data.X) > _MOST_ROWS:
+        return f"{len(data.X)} rows would take long"
+    if data.y.ndim > 1:
+        return "it is about one output"
+    cell = Cell.from_settings(entry.settings)
+    network = ShallowReLU.initialize(
+        cell.width, data.X.shape[1], init_scale=cell.init_scale, seed=cell.own_network_seed
+    )
+    error = float(np.sum((data.y - network.output(data.X, cell.scheme().masks.selection_prob)) ** 2))
+    recorded = _initial_error(entry)
+    same = recorded is not None and np.isclose(error, recorded, rtol=_SAME)
+    return data if same else "the data found here are not those of the runs"
+
+
+def _initial_error(entry: Entry) -> float | None:
+    """Return |y - u_0|^2 as the run recorded it, or None."""
+    if entry.result is None or entry.settings.get("loss", "squared") != "squared":
+        return None
+    error = entry.result.finals.get("initial_full_error", np.nan)
+    return float(error) if np.isfinite(error) else None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .law import law_text
+from ..core.masks.law import describe
 from .rounding import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..core.masks import MaskLaw
     from ..training import TrainingRun
 
 ROUNDED = "Numbers in charts have five significant digits."
@@ -68,3 +69,15 @@ def data_origin(record: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(source, dict) and source.get("sha256"):
         items["SHA-256 of the file"] = source["sha256"]
     return items
+
+
+def law_text(law: MaskLaw) -> str:
+    """Return a mask law for a reader.
+
+    Examples
+    --------
+    >>> from subnetlab import Bernoulli
+    >>> law_text(Bernoulli(10, 0.5))
+    'Bernoulli masks, p = 10, ξ = 0.5'
+    """
+    return f"{describe(law)}, p = {law.n_subnetworks}, ξ = {shown(float(law.selection_prob))}"

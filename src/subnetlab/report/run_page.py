@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import altair as alt
 import numpy as np
 
-from .law import law_text
 from .markup import Markup, definitions, folded, joined, paragraph, table, text
 from .page import Page, PageFigure, Section
-from .provenance import ROUNDED, data_origin, plain, run_settings
+from .provenance import ROUNDED, data_origin, law_text, plain, run_settings
 from .rounding import compact, finite, shown, spread
 from .rounds_figure import InsideRounds, rounds_figure
-from .theory_charts import measure_chart
+from .style import LOCAL, error_axis, log_scale, round_axis
 from .theory_part import judge, theory_sections
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from ..core.arrays import FloatArray
     from ..history import History
     from ..theory.prediction import Prediction
@@ -144,7 +146,7 @@ def _settings(source: RunSource) -> Markup:
 
 def after_rounds_figure(history: History) -> PageFigure:
     """Return the figure of the error after each aggregation, for runs that recorded no other."""
-    chart = measure_chart(_points(history.full_error, log=True), "|y−u|² of the whole network", log=True)
+    chart = _measure_chart(_points(history.full_error, log=True), "|y−u|² of the whole network", log=True)
     caption = text("The error of the whole network before round 0 and after each aggregation.")
     return PageFigure("after", "static", {"after": chart}, {}, caption)
 
@@ -155,7 +157,7 @@ def measure_figures(history: History) -> Markup:
     for name, (title, log, caption) in _MEASURES.items():
         values = getattr(history, name)
         if values is not None and np.isfinite(values).any():
-            chart = measure_chart(_points(values, log=log), title, log=log)
+            chart = _measure_chart(_points(values, log=log), title, log=log)
             figures.append(PageFigure(name.replace("_", "-"), "static", {"line": chart}, {}, text(caption)).markup())
     return joined(figures)
 
@@ -167,3 +169,17 @@ def _points(values: FloatArray, *, log: bool) -> list[dict[str, Any]]:
         for k in kept
         if np.isfinite(values[k]) and not (log and values[k] <= 0)
     ]
+
+
+def _measure_chart(rows: Sequence[Mapping[str, Any]], title: str, *, log: bool) -> alt.TopLevelMixin:
+    """Return a line of one measure (round, value) over the rounds."""
+    scale = log_scale() if log else alt.Scale(zero=True)
+    return (
+        alt.Chart(alt.InlineData(values=list(rows)))
+        .mark_line(color=LOCAL, strokeWidth=1.6)
+        .encode(
+            x=alt.X("round:Q", title="round", scale=alt.Scale(nice=False), axis=round_axis()),
+            y=alt.Y("value:Q", title=title, scale=scale, axis=error_axis()),
+        )
+        .properties(width="container", height=180)
+    )

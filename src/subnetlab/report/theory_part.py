@@ -1,20 +1,24 @@
-"""A run held against the theory, as sections of its page; or in one line why it is not."""
+"""A run held against the theory, as sections of its page: figures, tables, words; or in one line why it is not."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .bound_figure import bound_figure
-from .eigenvalue_figure import eigenvalue_figure
-from .markup import folded, joined, paragraph, text
+import numpy as np
+
+from .markup import Markup, folded, joined, paragraph, table, text
 from .page import Section
-from .promise_tables import hypothesis_table, promise_table
+from .rounding import shown
+from .tables import outcome_mark
+from .theory_figures import bound_figure, eigenvalue_figure
 
 if TYPE_CHECKING:
+    from ..theory.record import Promise
     from ..theory.run_verdict import RunVerdict
     from ..training import TrainingRun
 
 _MOST_ROWS = 1000  # more make the kernels of 200 subnetworks slow
+_RELATIONS = {">=": "at least", "<=": "at most", ">": "above"}
 
 
 def judge(run: TrainingRun) -> tuple[RunVerdict | None, str]:
@@ -42,3 +46,98 @@ def theory_sections(verdict: RunVerdict | None, why_not: str) -> list[Section]:
         Section("theory", "What the theory says", joined([*parts, folded("The same in words", words)])),
         Section("eigenvalues", "Eigenvalues of the masked kernels", eigenvalue_figure(verdict).markup()),
     ]
+
+
+def promise_table(verdict: RunVerdict) -> Markup:
+    """Return a row per promise: what it says, what was measured, whether it was kept."""
+    rows = [row for row in (_bound(verdict), _kernels(verdict), _movement(verdict), _local(verdict)) if row]
+    if verdict.prediction is not None:
+        rows.append(_prediction(verdict))
+    rows += [_own(verdict, paper) for paper, _ in verdict.own_promises.values()]
+    header = [text(name) for name in ("statement", "says", "measured", "")]
+    caption = text("What the theory says of this run, and what the run did.")
+    return table(
+        caption, header, [[*map(text, row[:3]), outcome_mark(row[3]) if row[3] else text("")] for row in rows], "words"
+    )
+
+
+def hypothesis_table(verdict: RunVerdict) -> Markup:
+    """Return the hypotheses of the convergence theorem, with what the settings give; nothing where none applies."""
+    paper, _ = verdict.promises[verdict.theorem]
+    if not paper.conditions:
+        return Markup("")
+    rows = [
+        [
+            text(c.name),
+            text(shown(c.value)),
+            text(f"{_RELATIONS[c.relation]} {shown(c.limit)}"),
+            outcome_mark("MET" if c.met else "NOT MET"),
+        ]
+        for c in paper.conditions
+    ]
+    unmet = sum(not c.met for c in paper.conditions)
+    earned = (
+        "all are met" if unmet == 0 else f"{unmet} of {len(paper.conditions)} are not met, so it promises nothing here"
+    )
+    caption = text(f"What {paper.statement} asks of the settings: {earned}.")
+    return table(caption, [text(name) for name in ("hypothesis", "here", "must be", "")], rows, "words")
+
+
+def _bound(verdict: RunVerdict) -> tuple[str, str, str, str] | None:
+    paper, _ = verdict.promises[verdict.theorem]
+    measured = verdict.measured
+    if paper.bound is None:
+        return None
+    says = f"mean error at most {shown(float(paper.bound[len(measured) - 1]))} after {len(measured) - 1} rounds"
+    outcome = "VACUOUS" if paper.vacuous else "KEPT" if verdict.bound_kept else "BROKEN"
+    return f"{paper.statement}, bound", says, shown(float(measured[-1])), outcome
+
+
+def _own(verdict: RunVerdict, promise: Promise) -> tuple[str, str, str, str]:
+    """Return the row of a statement that is not the paper's."""
+    if not promise.applies:
+        return promise.statement, f"does not apply: {promise.reason}", "", ""
+    unmet = [c.name for c in promise.conditions if not c.met]
+    hypotheses = f"not met: {', '.join(unmet)}" if unmet else "all hypotheses are met"
+    if promise.bound is None:
+        return promise.statement, "; ".join((hypotheses, *promise.notes)), "", ""
+    rounds = len(verdict.measured) - 1
+    says = f"mean error at most {shown(float(promise.bound[rounds]))} after {rounds} rounds; {hypotheses}"
+    outcome = "VACUOUS" if promise.vacuous else "KEPT" if verdict.within(promise) else "BROKEN"
+    return promise.statement, says, shown(float(verdict.measured[-1])), outcome
+
+
+def _kernels(verdict: RunVerdict) -> tuple[str, str, str, str]:
+    values, half = verdict.eigenvalues.values, verdict.setting.smallest_eigenvalue / 2
+    says = f"every masked kernel's smallest eigenvalue at least {shown(half)}"
+    found = f"{shown(float(values.min()))}; {100 * float(np.mean(values >= half)):.3g}% of {values.size}"
+    return "Theorem 2", says, found, "KEPT" if verdict.kernels_kept else "BROKEN"
+
+
+def _movement(verdict: RunVerdict) -> tuple[str, str, str, str]:
+    kept = "KEPT" if verdict.movement <= verdict.radius else "BROKEN"
+    return (
+        "what the proofs need",
+        f"no neuron moves further than {shown(verdict.radius)}",
+        shown(verdict.movement),
+        kept,
+    )
+
+
+def _local(verdict: RunVerdict) -> tuple[str, str, str, str] | None:
+    share = verdict.local_rates_kept
+    if np.isnan(share):
+        return None
+    says = f"each local step lowers the error by the factor {shown(verdict.local_rate_limit, 6)} or better"
+    found = f"worst {shown(float(np.nanmax(verdict.local_rates)), 6)}; {100 * share:.4g}% of the steps"
+    return "Hypothesis 1", says, found, "KEPT" if share == 1 else "BROKEN"
+
+
+def _prediction(verdict: RunVerdict) -> tuple[str, str, str, str]:
+    assert verdict.prediction is not None
+    measured = verdict.measured
+    predicted = verdict.prediction.full_error[: len(measured)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        typical = 100 * float(np.nanmedian(np.abs(measured / predicted - 1)))
+    says = f"mean error {shown(float(predicted[-1]))} at the end"
+    return "lazy prediction", says, f"{shown(float(measured[-1]))}; {typical:.3g}% apart in the median round", ""

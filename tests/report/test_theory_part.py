@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.report.promise_tables import promise_table
+from subnetlab.report.theory_part import promise_table
 
 NET = sl.ShallowReLU.initialize(width=500, n_features=3, seed=0)
 VERDICT = sl.train(NET, np.eye(3), np.ones(3), sl.dropout(0.5, rounds=5, step_size=0.5)).theory()

@@ -1,16 +1,24 @@
-"""The charts of a run held against the theory: error, prediction and bound; eigenvalues; measures of the network."""
+"""The figures of a run held against the theory: error, prediction and bound; eigenvalues of masked kernels."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
+import numpy as np
 
+from .markup import Markup, text
+from .page import Key, PageFigure
+from .rounding import compact, shown, spread
 from .style import AGGREGATED, BOUND, LOCAL, PREDICTED, QUIET, REPAIRED, SAMPLING, error_axis, log_scale, round_axis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..theory.record import Promise
+    from ..theory.run_verdict import RunVerdict
+
+_MOST_POINTS = 400
 CURVES = {
     "measured": (AGGREGATED, [1, 0]),
     "predicted": (PREDICTED, [5, 3]),
@@ -18,6 +26,57 @@ CURVES = {
     "repaired bound": (REPAIRED, [7, 3, 2, 3]),
 }
 """Colour and dash of each curve of `bound_chart`."""
+
+
+def bound_figure(verdict: RunVerdict) -> PageFigure:
+    """Return the figure."""
+    paper, repaired = verdict.promises[verdict.theorem]
+    measured, prediction = verdict.measured, verdict.prediction
+    curves = {
+        "measured": measured,
+        "predicted": None if prediction is None else prediction.full_error,
+        "bound": paper.bound,
+        "repaired bound": repaired.bound,
+    }
+    rows = [
+        {"round": int(k), "error": compact(values[k]), "curve": name}
+        for name, values in curves.items()
+        if values is not None
+        for k in spread(len(measured), _MOST_POINTS)
+        if not (np.isfinite(values[k]) and values[k] <= 0)  # an unknown error stays, and breaks the line
+    ]
+    keys = {
+        "measured": Key("line", AGGREGATED, text("measured")),
+        "predicted": Key("dashed", PREDICTED, text("predicted mean over masks")),
+        "bound": Key("dotted", BOUND, text(f"bound of {paper.statement}")),
+        "repaired bound": Key("dashed", REPAIRED, text("the same with its proof repaired")),
+    }
+    if np.isnan(measured).any():
+        keys["measured"] = Key("square", AGGREGATED, text("measured before and after training; no more was recorded"))
+    drawn = [key for name, key in keys.items() if curves[name] is not None]
+    initial = float(measured[0])
+    return PageFigure(
+        "bound",
+        "static",
+        {"bound": bound_chart(rows, compact(initial) if initial > 0 else None)},
+        {},
+        _caption(verdict, paper),
+        keys=[*drawn, Key("rule", QUIET, text("initial error"))],
+    )
+
+
+def _caption(verdict: RunVerdict, paper: Promise) -> Markup:
+    start = "The error of the whole network after each aggregation, on a logarithmic axis."
+    if paper.bound is None:
+        return text(f"{start} {paper.statement} gives no bound: {paper.reason}.")
+    if paper.vacuous:
+        says = (
+            f"The bound is vacuous: it never falls below {shown(float(paper.bound.min()))}, while the run starts at "
+            f"{shown(float(verdict.measured[0]))}. It is drawn to show how far from the run it is"
+        )
+    else:
+        says = f"The bound falls from {shown(float(paper.bound[0]))} to {shown(float(paper.bound[-1]))}"
+    return text(f"{start} {says}. The prediction is no bound, and a single run scatters about it.")
 
 
 def bound_chart(rows: Sequence[Mapping[str, Any]], initial: float | None) -> alt.TopLevelMixin:
@@ -60,6 +119,28 @@ def bound_chart(rows: Sequence[Mapping[str, Any]], initial: float | None) -> alt
     return alt.layer(level, lines, alone).properties(width="container", height=300)
 
 
+def eigenvalue_figure(verdict: RunVerdict) -> PageFigure:
+    """Return the figure."""
+    found, lambda_0 = verdict.eigenvalues, verdict.setting.smallest_eigenvalue
+    names = [f"weights after round {k}" if k else "initial weights" for k in map(int, found.weight_rounds)]
+    rows = [
+        {"masks": int(k), "weights": name, "value": compact(value)}
+        for name, at_stage in zip(names, found.values, strict=True)
+        for k, values in zip(found.mask_rounds, at_stage, strict=True)
+        for value in values
+    ]
+    share = 100 * float(np.mean(found.values >= lambda_0 / 2))
+    caption = text(
+        f"The smallest eigenvalue of the kernel of each sampled subnetwork, for the masks of {len(found.mask_rounds)} "
+        f"rounds. Training contracts the error at a rate that these set, so they must stay away from 0: Theorem 2 "
+        f"promises at least λ₀/2 = {shown(lambda_0 / 2)}, and {share:.3g}% of these {found.values.size} have it. "
+        f"λ₀ = {shown(lambda_0)} is the eigenvalue of the infinitely wide network, with the factor ξ."
+    )
+    keys = [Key("triangle", SAMPLING, text(names[0])), *(Key("circle", LOCAL, text(name)) for name in names[1:])]
+    levels = {"λ₀": compact(lambda_0), "λ₀/2": compact(lambda_0 / 2)}
+    return PageFigure("eigenvalue", "static", {"eigenvalue": eigenvalue_chart(rows, levels)}, {}, caption, keys=keys)
+
+
 def eigenvalue_chart(rows: Sequence[Mapping[str, Any]], levels: Mapping[str, float]) -> alt.TopLevelMixin:
     """Return the chart of the smallest eigenvalue of masked NTKs.
 
@@ -96,17 +177,3 @@ def eigenvalue_chart(rows: Sequence[Mapping[str, Any]], levels: Mapping[str, flo
         x=alt.value(0), y="value:Q", text="name:N"
     )
     return alt.layer(rules, points, names).properties(width="container", height=300)
-
-
-def measure_chart(rows: Sequence[Mapping[str, Any]], title: str, *, log: bool) -> alt.TopLevelMixin:
-    """Return a line of one measure (round, value) over the rounds."""
-    scale = log_scale() if log else alt.Scale(zero=True)
-    return (
-        alt.Chart(alt.InlineData(values=list(rows)))
-        .mark_line(color=LOCAL, strokeWidth=1.6)
-        .encode(
-            x=alt.X("round:Q", title="round", scale=alt.Scale(nice=False), axis=round_axis()),
-            y=alt.Y("value:Q", title=title, scale=scale, axis=error_axis()),
-        )
-        .properties(width="container", height=180)
-    )
