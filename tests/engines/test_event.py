@@ -8,7 +8,7 @@ from subnetlab.compiled.masked_sums import LANES, MODES
 from subnetlab.engines.base import Problem
 from subnetlab.engines.event import blocks, candidates, kernel, local_phase, network
 from subnetlab.engines.event import engine as event_engine
-from subnetlab.engines.event.gram import GramMatrix
+from subnetlab.engines.event.kernel import GramMatrix
 from subnetlab.engines.table import check_capabilities, create, needed_capabilities
 
 

@@ -14,8 +14,7 @@ import numpy as np
 from ..core.aggregation import aggregation_step
 from ..core.record import RoundRecord
 from ..core.rows import row_weights
-from .event.gram import GramMatrix
-from .event.kernel import fill_kernel, frozen_phase
+from .event.kernel import GramMatrix, fill_kernel, frozen_phase
 from .event.network import BlockedNetwork, Changes
 from .workers import Workers
 

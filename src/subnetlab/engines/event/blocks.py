@@ -95,10 +95,10 @@ def _find_patterns(q: FloatArray, first: int, n: int, positive: WordArray, by_ro
 
 def transpose_patterns(patterns: Patterns, first_word: int, n_words: int) -> None:
     """Write the patterns of some words by neurons."""
-    turn_squares(patterns.by_row, first_word, n_words, patterns.by_neuron, np.empty(WORD_BITS, np.uint64))
+    transpose_bits(patterns.by_row, first_word, n_words, patterns.by_neuron, np.empty(WORD_BITS, np.uint64))
 
 
-def _turn_squares(by_row: WordArray, first_word: int, n_words: int, by_neuron: WordArray, square: WordArray) -> None:
+def _transpose_bits(by_row: WordArray, first_word: int, n_words: int, by_neuron: WordArray, square: WordArray) -> None:
     """Transpose 64 x 64 bits at a time by exchanging ever smaller squares; ``square`` is scratch of 64 words."""
     n = by_row.shape[0]
     for w in range(first_word, first_word + n_words):
@@ -176,6 +176,6 @@ def correct(B: FloatArray, aggregation: FloatArray, neurons: IntArray, rows: Int
 
 
 find_patterns = compiled(_find_patterns)
-turn_squares = compiled(_turn_squares)
+transpose_bits = compiled(_transpose_bits)
 sum_outputs = compiled(_sum_outputs)
 combine = compiled(_combine)

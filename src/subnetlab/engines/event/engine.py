@@ -15,8 +15,7 @@ from ...core.record import RoundRecord
 from ...core.rows import row_weights
 from ..workers import Workers
 from .candidates import Candidates, Near, SlopeTables, find_near, watch
-from .gram import GramMatrix
-from .kernel import bound_motion, fill_kernel, frozen_phase
+from .kernel import GramMatrix, bound_motion, fill_kernel, frozen_phase
 from .local_phase import PhaseVectors, find_modes, run_phase
 from .network import BlockedNetwork, Changes
 

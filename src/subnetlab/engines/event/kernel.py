@@ -1,4 +1,4 @@
-"""The masked NTK of a subnetwork, and local steps while no activation pattern changes.
+"""The Gram matrix of the data, the masked NTK of a subnetwork, and local steps while no activation pattern changes.
 
 K^l is kept as T + T' (Section 3; K^l_ij = (1/m) G_ij sum_r m^l_r P_ri P_rj): a pattern change touches one row and
 one column of K, but only one row of T, which is contiguous. Rows are padded with zeros to a multiple of eight.
@@ -6,19 +6,45 @@ one column of K, but only one row of T, which is contiguous. Rows are padded wit
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ...compiled.compilation import compiled
+from ...compiled.masked_sums import LANES
 from ...compiled.patterns import add_pair_counts
+from ...compiled.vector_code import aligned_zeros
 
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray, IntArray, WordArray
-    from .gram import GramMatrix
 
 _WORDS_AT_ONCE = 1024
 _FLAGS = {"reassoc", "contract", "nsz"}
+
+
+class GramMatrix(NamedTuple):
+    """G = X X' with rows padded to a multiple of eight by zeros."""
+
+    values: FloatArray  # (n, padded)
+    sizes: FloatArray  # (n, padded), |G|; the same array where no entry is negative
+    norms: FloatArray  # (n,), of the rows of G
+    upper: FloatArray  # (n, n), G above the diagonal, half of it there, zero below
+
+    @classmethod
+    def of(cls, X: FloatArray) -> GramMatrix:
+        """Return the Gram matrix of the rows of X."""
+        n = len(X)
+        values = aligned_zeros((n, -(-n // LANES) * LANES), np.float64)
+        values[:, :n] = X @ X.T
+        norms = np.sqrt(np.einsum("ij,ij->i", values, values))
+        upper = np.triu(values[:, :n], 1) + np.diag(0.5 * values.diagonal())
+        return cls(values, values if values.min() >= 0 else np.abs(values), norms, upper)
+
+    def padded(self, rows: FloatArray) -> FloatArray:
+        """Return vectors over the data, (..., n), with zeros behind n."""
+        padded = np.zeros((*rows.shape[:-1], self.values.shape[1]))
+        padded[..., : rows.shape[-1]] = rows
+        return padded
 
 
 def fill_kernel(by_row: WordArray, mask: WordArray, gram: GramMatrix, m: int, counts: IntArray, T: FloatArray) -> None:

@@ -33,7 +33,7 @@ from .kernel import multiply, weighted_square, widen
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray
     from .candidates import Candidates, SlopeTables
-    from .gram import GramMatrix
+    from .kernel import GramMatrix
 
 # an event changes the slopes of all entries of its neuron: where they are more, that costs more than looks do
 _MOST_PREDICTED = 48
