@@ -103,10 +103,10 @@ def test_flags_of_what_the_paper_leaves_out(tmp_path, inline):
         "0",
         "1",
     ]
-    more = ["--learn-signs", "True", "False", "--loss", "squared", "--network-seed", "0", "seed"]
+    more = ["--learn-output-weights", "True", "False", "--loss", "squared", "--network-seed", "0", "seed"]
     assert main(["study", *flags, *more, "--out", str(tmp_path / "out")]) == 0
     assert {row["network_seed"] for row in open_study(tmp_path / "out").records()} == {0, "seed"}
-    assert {row["learn_signs"] for row in open_study(tmp_path / "out").records()} == {False, True}
+    assert {row["learn_output_weights"] for row in open_study(tmp_path / "out").records()} == {False, True}
 
 
 def test_a_grown_plan_reuses_and_a_contradicting_one_is_refused(plan, tmp_path, capsys, inline):

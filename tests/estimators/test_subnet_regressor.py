@@ -214,7 +214,7 @@ def test_bad_scaling_is_warned_about_once_and_good_scaling_is_not():
         ),
         ({"n_jobs": 0}, ValueError, "SubnetRegressor: n_jobs must not be 0"),
         ({"dtype": "float16"}, ValueError, "train: dtype must be one of 'float64', 'float32', got 'float16'"),
-        ({"learn_output_weights": 1}, TypeError, "train: learn_signs must be a bool, got int"),
+        ({"learn_output_weights": 1}, TypeError, "train: learn_output_weights must be a bool, got int"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
@@ -277,8 +277,8 @@ def test_numpy_bools_are_bools(parameter):
     assert sl.SubnetRegressor(**{parameter: np.True_}, **QUICK).fit(X, Y).predict(X).tobytes() == (
         plain.predict(X).tobytes()
     )
-    run = sl.train(sl.ShallowReLU.initialize(9, 10), X, Y, sl.gradient_descent(2), learn_signs=np.True_)
-    assert run.settings.learn_signs is True
+    run = sl.train(sl.ShallowReLU.initialize(9, 10), X, Y, sl.gradient_descent(2), learn_output_weights=np.True_)
+    assert run.settings.learn_output_weights is True
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ REASONS = {
     "weights": ({"sample_weight": np.arange(1.0, 7.0)}, "", "sample_weight must be None"),
     "outputs": ({"y": np.ones((6, 2)), "outputs": 2}, "", "y must have one output"),
     "logistic": ({"y": np.array([0, 1, 0, 1, 0, 1.0]), "loss": "logistic"}, "", "the run&#x27;s is logistic"),
-    "signs": ({"learn_signs": True}, "", "keeps the output weights fixed"),
+    "signs": ({"learn_output_weights": True}, "", "keeps the output weights fixed"),
 }
 
 

@@ -33,7 +33,7 @@ CHANGES = {
     "diagnostics": ("movement",),
     "curves": "float64",
     "loss": "logistic",
-    "learn_signs": True,
+    "learn_output_weights": True,
     "compare": "linearized",
 }
 
@@ -57,12 +57,16 @@ def test_keys_of_the_first_release(data):
     two = Cell(data, width=10, rounds=3, n_subnetworks=2, selection_prob=0.5, engine="primal")
     assert two.key() == "1f3ab2620530ede61ee21fb32109b9bee706245c8a1c50b86cec32c66bfa3277"
     parts = {"masks": "categorical", "selection_prob": None, "step_size": 0.1, "diagnostics": ("movement",)}
+    learned = replace(two, engine="dual", loss="logistic", learn_output_weights=True)
+    assert learned.stored_settings()["learn_signs"] is True  # its name in files
+    assert learned.key() == "e16d7a4c81fd6cc1b6ea6d9eb2c4a185716d90d238d900f6f1b0da26081dc516"
+    assert Cell.from_settings(learned.stored_settings()) == learned
     other = replace(two, seed=3, network_seed="seed", engine="reference", **parts)
     assert other.key() == "821b1ea201cd2d0ad1b0081cb16774e89b0512e648b285cfa49166d9c88c7e1f"
 
 
 def test_the_store_keeps_added_settings_only_where_they_differ():
-    assert not {"loss", "learn_signs", "compare", "device"} & CELL.stored_settings().keys()
+    assert not {"loss", "learn_output_weights", "compare", "device"} & CELL.stored_settings().keys()
     other = replace(CELL, loss="logistic")
     assert other.stored_settings() == CELL.stored_settings() | {"loss": "logistic"}
     assert Cell.from_settings(other.stored_settings()) == other
@@ -137,7 +141,10 @@ def test_settings_and_back():
         ({"device": "tpu"}, "device must be one of"),
         ({"record": "none"}, "record must be one of"),
         ({"loss": "logistic", "step_size": "theory"}, "got 'theory', which covers the squared loss and fixed signs"),
-        ({"learn_signs": True, "step_size": "theory"}, "got 'theory', which covers the squared loss and fixed signs"),
+        (
+            {"learn_output_weights": True, "step_size": "theory"},
+            "got 'theory', which covers the squared loss and fixed signs",
+        ),
     ],
 )
 def test_rules(change, message):
@@ -150,8 +157,8 @@ def test_rules(change, message):
     [
         ({"batch_size": 7}, "batch_size must be at most the number of rows 6"),
         ({"loss": "logistic"}, r"y must be in \[0, 1\] for the logistic loss"),
-        ({"learn_signs": True, "engine": "event"}, "'event' does not support learned_signs; engines that can"),
-        ({"learn_signs": True, "compare": "linearized"}, "'linearized' does not support learned_signs"),
+        ({"learn_output_weights": True, "engine": "event"}, "'event' does not support learned_signs; engines that can"),
+        ({"learn_output_weights": True, "compare": "linearized"}, "'linearized' does not support learned_signs"),
         ({"device": "cuda", "engine": "primal"}, "'primal' does not run on device 'cuda'; engines that do: torch"),
     ],
 )
@@ -161,7 +168,7 @@ def test_what_cannot_be_is_refused_when_the_cell_is_resolved(change, message):
 
 
 def test_auto_chooses_an_engine_that_can():
-    assert replace(CELL, learn_signs=True).resolved().engine in ("reference", "dual", "minibatch")
+    assert replace(CELL, learn_output_weights=True).resolved().engine in ("reference", "dual", "minibatch")
     assert replace(CELL, compare="linearized", dtype="float32").resolved().compare == "linearized"
 
 

@@ -54,7 +54,7 @@ def test_what_is_varied_reaches_train(tmp_path, inline):
         "dataset": {"name": "classes.csv", "target": "y"},
         "settings": {"width": 10, "rounds": 3, "n_subnetworks": 2, "selection_prob": 0.5, "curves": "float64"},
         "grid": [
-            {"loss": ["squared", "logistic"], "learn_signs": [False, True], "engine": "dual"},
+            {"loss": ["squared", "logistic"], "learn_output_weights": [False, True], "engine": "dual"},
             {"compare": "linearized", "record": "rounds", "seed": [0, 1], "network_seed": "seed"},
         ],
     }
@@ -65,7 +65,10 @@ def test_what_is_varied_reaches_train(tmp_path, inline):
     study = sl.open_study(tmp_path / "out")
     for cell, (_, result) in zip(cells, study.results(), strict=True):
         data = cell.dataset.load()
-        own = {name: getattr(cell, name) for name in ("loss", "learn_signs", "compare", "record", "engine", "seed")}
+        own = {
+            name: getattr(cell, name)
+            for name in ("loss", "learn_output_weights", "compare", "record", "engine", "seed")
+        }
         net = sl.ShallowReLU.initialize(10, data.X.shape[1], seed=cell.own_network_seed)
         run = sl.train(net, data.X, data.y, cell.scheme(), **own)
         for name, curve in run.history.arrays().items():
@@ -75,8 +78,8 @@ def test_what_is_varied_reaches_train(tmp_path, inline):
             np.testing.assert_array_equal(result.curves["error_distance"], run.comparison.error_distance)
             np.testing.assert_array_equal(result.curves["linearized_full_error"], run.comparison.history.full_error)
     table = study.select(record="mean").table()
-    assert dict(table.sizes) == {"loss": 2, "learn_signs": 2, "round": 3, "step": 1, "state": 4}
-    ends = {float(table.final_full_error.sel(loss=loss, learn_signs=signs)) for loss, signs in LOSS_AND_SIGNS}
+    assert dict(table.sizes) == {"loss": 2, "learn_output_weights": 2, "round": 3, "step": 1, "state": 4}
+    ends = {float(table.final_full_error.sel(loss=loss, learn_output_weights=signs)) for loss, signs in LOSS_AND_SIGNS}
     assert len(ends) == 4
     twins = study.select(record="rounds").table()
     assert twins.error_distance.dims == twins.linearized_full_error.dims == ("seed", "state")

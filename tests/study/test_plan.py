@@ -98,7 +98,16 @@ def test_flags_take_the_place_of_the_files_settings(tmp_path):
         ("rounds = 3", 'rounds = 3\nengine = ["auto", "warp"]', "settings.engine: Cell: engine must be one of"),
         ("rounds = 3", 'rounds = 3\ndiagnostics = "patterns"', "settings.diagnostics"),
         ("rounds = 3", 'rounds = 3\nstep_size = ["auto", "best"]', "settings.step_size: .* must be one of"),
-        ("rounds = 3", "rounds = 3\nlearn_signs = 1", "settings.learn_signs: Cell: learn_signs must be a bool"),
+        (
+            "rounds = 3",
+            "rounds = 3\nlearn_signs = true\nlearn_output_weights = true",
+            "settings: learn_output_weights must be given once, got learn_signs, its old name, too",
+        ),
+        (
+            "rounds = 3",
+            "rounds = 3\nlearn_output_weights = 1",
+            "settings.learn_output_weights: Cell: learn_output_weights must be a bool",
+        ),
         ("rounds = 3", 'rounds = 3\nloss = ["squared", "hinge"]', "settings.loss: Cell: loss must be one of"),
         ("rounds = 3", 'rounds = 3\nnetwork_seed = "sead"', "settings.network_seed: .* a whole number or 'seed'"),
         ("rounds = 3", "rounds = 3\nstep_size = -1.0", "settings.step_size: .* must be above 0"),

@@ -36,8 +36,8 @@ def test_a_setting_that_an_older_version_did_not_know_had_its_default(tmp_path):
         noted = store.noted("identity")
         del noted["settings"]["learn_signs"]
         store.note("identity", noted)
-        with pytest.raises(StudyConflictError, match="learn_signs: there False, asked True"):
-            claim_folder(store, cells(learn_signs=True))
+        with pytest.raises(StudyConflictError, match="learn_output_weights: there False, asked True"):
+            claim_folder(store, cells(learn_output_weights=True))
         claim_folder(store, cells())
 
 

@@ -231,10 +231,10 @@ def test_cells_of_the_first_release_stand_beside_new_ones(tmp_path, inline):
     shutil.copy(FIXTURE, tmp_path / DATABASE)
     old = [Cell.from_settings(cell.settings) for cell in sl.open_study(tmp_path).cells]
     with Store(tmp_path) as store:
-        execute([*old, *(replace(cell, learn_signs=True) for cell in old[:2])], store)
+        execute([*old, *(replace(cell, learn_output_weights=True) for cell in old[:2])], store)
     table = sl.open_study(tmp_path).table()
-    assert {"learn_signs": 2, "step_size": 2, "seed": 4}.items() <= table.sizes.items()
-    assert set(table.status.sel(learn_signs="True").values.flat) == {"ok", "diverged", "absent"}
+    assert {"learn_output_weights": 2, "step_size": 2, "seed": 4}.items() <= table.sizes.items()
+    assert set(table.status.sel(learn_output_weights="True").values.flat) == {"ok", "diverged", "absent"}
 
 
 def test_other_words_for_the_same_cell_take_the_place_of_the_old_ones(tmp_path, inline, made_up):

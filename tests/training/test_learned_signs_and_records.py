@@ -13,7 +13,7 @@ X = RNG.standard_normal((12, 4))
 Y = RNG.uniform(0, 1, (12, 2))
 NETWORK = sl.ShallowReLU.initialize(30, 4, n_outputs=2)
 SCHEME = sl.TrainingScheme(sl.Bernoulli(2, 0.5), rounds=6, local_steps=2, step_size=0.1)
-LEARNED = {"loss": "logistic", "learn_signs": True, "engine": "dual", "validation": (X[:5], Y[:5])}
+LEARNED = {"loss": "logistic", "learn_output_weights": True, "engine": "dual", "validation": (X[:5], Y[:5])}
 
 
 def deviance(network, X, Y):
@@ -31,7 +31,7 @@ def test_a_run_carries_its_trained_signs_through_files_and_goes_on_with_the_same
         session.advance()
     session.run().save(tmp_path / "half.npz")
     resumed = sl.resume(sl.load_run(tmp_path / "half.npz"))
-    assert resumed.settings.learn_signs
+    assert resumed.settings.learn_output_weights
     assert resumed.network.signs.tobytes() == whole.network.signs.tobytes()
     assert resumed.network.weights.tobytes() == whole.network.weights.tobytes()
     assert resumed.history == whole.history
@@ -73,7 +73,7 @@ def test_divergence_is_noticed_whatever_is_recorded(record):
 
 def test_what_the_paper_does_not_cover_has_no_step_size_from_theory(refused):
     scheme = sl.gradient_descent(1, "theory")
-    for options in ({"loss": "logistic"}, {"learn_signs": True}):
+    for options in ({"loss": "logistic"}, {"learn_output_weights": True}):
         with refused(ValueError, "train: step_size='theory' covers the squared loss and fixed signs only"):
             sl.TrainingSession(NETWORK, X, Y, scheme, **options)
 
@@ -83,23 +83,25 @@ def test_targets_outside_the_loss_are_refused(refused):
         sl.train(NETWORK, X, Y, SCHEME, loss="logistic", validation=(X[:1], [[2.0, 3.0]]))
 
 
-def hessian(learn_signs, network=NETWORK):
+def hessian(learn_output_weights, network=NETWORK):
     """J' J with J the Jacobian of all outputs by all parameters that are trained, at fixed patterns."""
     active = X @ network.weights.T >= 0
     J = np.einsum("ir,rc,ij->icrj", active, network.signs, X).reshape(24, -1)
-    if learn_signs:
+    if learn_output_weights:
         relu = np.maximum(X @ network.weights.T, 0)
         J = np.hstack([J, np.einsum("ir,ce->icre", relu, np.eye(2)).reshape(24, -1)])
     return J @ J.T / network.width
 
 
-@pytest.mark.parametrize("learn_signs", [False, True])
+@pytest.mark.parametrize("learn_output_weights", [False, True])
 @pytest.mark.parametrize(("loss", "curvature"), [("squared", 1.0), ("logistic", 0.25)])
-def test_auto_for_several_outputs_learned_signs_and_the_logistic_loss(learn_signs, loss, curvature):
+def test_auto_for_several_outputs_learned_signs_and_the_logistic_loss(learn_output_weights, loss, curvature):
     scheme = sl.gradient_descent(1)
-    eta = sl.TrainingSession(NETWORK, X, Y, scheme, learn_signs=learn_signs, loss=loss).settings.step_size
-    exact = 1 / (curvature * np.linalg.eigvalsh(hessian(learn_signs))[-1])
-    if learn_signs:  # the sum of the two kernels' eigenvalues bounds that of their sum
+    eta = sl.TrainingSession(
+        NETWORK, X, Y, scheme, learn_output_weights=learn_output_weights, loss=loss
+    ).settings.step_size
+    exact = 1 / (curvature * np.linalg.eigvalsh(hessian(learn_output_weights))[-1])
+    if learn_output_weights:  # the sum of the two kernels' eigenvalues bounds that of their sum
         assert exact / 2 <= eta <= exact
     else:
         assert eta == pytest.approx(exact, rel=5e-3)

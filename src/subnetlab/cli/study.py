@@ -45,8 +45,10 @@ class GridOptions:
     """Seeds of the initial network; seed: each --seed has its own."""
     loss: tuple[str, ...] | None = None
     """squared, logistic."""
-    learn_signs: tuple[bool, ...] | None = None
+    learn_output_weights: tuple[bool, ...] | None = None
     """Whether the output weights are trained, too."""
+    learn_signs: tuple[bool, ...] | None = None
+    """The old name of --learn-output-weights."""
     engine: tuple[str, ...] | None = None
     """How rounds are computed."""
     dtype: tuple[str, ...] | None = None

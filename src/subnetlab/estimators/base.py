@@ -158,7 +158,7 @@ class SubnetEstimator(BaseEstimator):
             record="none",
             sample_weight=sample_weight if isinstance(scheme.step_size, float) else weights_in_range(sample_weight),
             loss=loss,
-            learn_signs=self.learn_output_weights,
+            learn_output_weights=self.learn_output_weights,
         )
         network = run_rounds(session, stopping, progress=bool(self.verbose))
         self.network_ = ShallowReLU(network.weights.astype(np.float64), network.signs.astype(np.float64))

@@ -13,10 +13,11 @@ from ..core import checks
 from ..core.law_check import check_first_masks
 from ..core.losses import LOSSES
 from ..core.masks.naming import own_laws
+from ..core.renamed import renamed_arguments
 from ..core.scheme import TrainingScheme
 from ..engines.choice import Workload, resolve_engine
 from ..engines.table import ENGINES, check_capabilities, needed_capabilities
-from ..training.request import RunOptions
+from ..training.request import RENAMED, STORED_AS, RunOptions
 from ..training.run import COMPARISONS
 from .data import DatasetSpec
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _RESULT_VERSION = 1  # raise when the meaning of a stored result changes: masks, initial weights, step sizes, curves
 
-ADDED: dict[str, Any] = {"loss": "squared", "learn_signs": False, "compare": None, "device": "cpu"}
+ADDED: dict[str, Any] = {"loss": "squared", "learn_output_weights": False, "compare": None, "device": "cpu"}
 """Settings that version 0.1.0 did not have, with the values that cells had then.
 
 At these values they are left out of a cell's key and of what the store keeps of it: results that version stored are
@@ -39,6 +40,7 @@ still found, and it could read new ones.
 """
 
 
+@renamed_arguments(**RENAMED)
 @dataclass(frozen=True)
 class Cell(RunOptions):
     """The settings of one training run, as plain values.
@@ -66,7 +68,7 @@ class Cell(RunOptions):
         Of the initial weights and signs; "seed" gives each ``seed`` an initial network of its own.
     unselected, shards, batch_size
         As in `TrainingScheme`.
-    engine, dtype, record, diagnostics, seed, loss, learn_signs, compare, device
+    engine, dtype, record, diagnostics, seed, loss, learn_output_weights, compare, device
         As in `subnetlab.train`, except that something must be recorded.
     curves : {"float32", "float64", "none"}
         The precision in which the errors of all rounds are stored. Final values are float64 in any case.
@@ -159,8 +161,9 @@ class Cell(RunOptions):
         return {**self.dataset.settings(), **own, "diagnostics": list(self.diagnostics)}
 
     def stored_settings(self) -> dict[str, Any]:
-        """Return the settings without those in `ADDED` that have their old value."""
-        return {name: value for name, value in self.settings().items() if name not in ADDED or value != ADDED[name]}
+        """Return the settings under the names that files have, without those in `ADDED` that have their old value."""
+        kept = {name: value for name, value in self.settings().items() if name not in ADDED or value != ADDED[name]}
+        return {STORED_AS.get(name, name): value for name, value in kept.items()}
 
     def resolved(self, data: StudyData | None = None) -> Cell:
         """Return the cell with its engine, and a dataset left open by "auto", named.
@@ -191,8 +194,9 @@ class Cell(RunOptions):
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> Cell:
-        """Return the cell that `settings` described."""
+        """Return the cell that `settings` or `stored_settings` described."""
         spec = DatasetSpec.from_settings(settings)
+        settings = {RENAMED.get(name, name): value for name, value in settings.items()}
         return cls(spec, **{name: settings[name] for name in _NAMES if name in settings})
 
     def key(self) -> str:

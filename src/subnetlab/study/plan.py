@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.renamed import current
 from ..input_file import read_input_text
+from ..training.request import RENAMED, STORED_AS
 from .cell import ADDED
 from .plan_tables import PlanError, cells_of, check_count, check_keys, check_settings, datasets_of, tables_of
 
@@ -123,7 +125,7 @@ class StudyPlan:
             If it breaks a rule.
         """
         try:
-            content = _replaced(content, {"settings": settings, "dataset": dataset})
+            content = _replaced(_renamed(content), {**_renamed({"settings": settings}), "dataset": dataset})
             cells = _cells(content, folder)
             if not isinstance(given := content.get("name", name), str):
                 raise PlanError(f"name must be a text, got {given!r}")
@@ -169,6 +171,24 @@ class StudyPlan:
         """
         for cell in self.cells:
             cell.resolved()
+
+
+def _renamed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content with the settings under their names of today; old ones are warned of."""
+    renamed = dict(content)
+    try:
+        for name in ("settings", "grid"):
+            given = renamed.get(name)
+            if isinstance(given, dict):
+                renamed[name] = current("settings", given, RENAMED, stacklevel=3)
+            elif isinstance(given, list):
+                renamed[name] = tables = list(given)
+                for place, table in enumerate(tables):
+                    if isinstance(table, dict):
+                        tables[place] = current("settings", table, RENAMED, stacklevel=3)
+    except TypeError as error:  # one by both names
+        raise PlanError(str(error)) from None
+    return renamed
 
 
 def _replaced(content: Mapping[str, Any], replacements: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any]:
@@ -239,7 +259,7 @@ def describe(cells: Iterable[Cell]) -> dict[str, Any]:
     data: dict[str, str] = {}
     for cell in cells:
         for name, value in cell.settings().items():
-            seen = values.setdefault(name, [])
+            seen = values.setdefault(STORED_AS.get(name, name), [])
             if value not in seen:
                 seen.append(value)
         data[str(cell.dataset)] = cell.dataset.load().digest
@@ -258,9 +278,10 @@ def contradictions(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """
     lines: list[str] = []
     for name, asked in wanted["settings"].items():
-        there = found["settings"].get(name, [ADDED[name]] if name in ADDED else asked)
+        known = RENAMED.get(name, name)
+        there = found["settings"].get(name, [ADDED[known]] if known in ADDED else asked)
         if len(there) == len(asked) == 1 and there != asked:
-            lines.append(f"{name}: there {there[0]!r}, asked {asked[0]!r}")
+            lines.append(f"{known}: there {there[0]!r}, asked {asked[0]!r}")
     for dataset, digest in wanted["data"].items():
         there = found["data"].get(dataset, digest)
         if there != digest:

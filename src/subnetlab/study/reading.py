@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import checks
+from ..training.request import RENAMED
 from .result import DamagedResultError, decode
 from .schema import DamagedFileError, StudyFileError, connect, explained, row_digest
 
@@ -99,7 +100,7 @@ def settings_of(text: str) -> tuple[dict[str, Any], tuple[dict[str, Any], ...]]:
         entries = value if isinstance(value, list) else [value]
         if not all(entry is None or isinstance(entry, _PLAIN) for entry in entries):
             raise TypeError("their values must be plain")
-    return settings, tuple(asked)
+    return {RENAMED.get(name, str(name)): value for name, value in settings.items()}, tuple(asked)
 
 
 def _rows(path: Path) -> tuple[dict[str, Any], list[Any]]:

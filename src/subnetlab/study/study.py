@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..atomic import atomic_file, csv_text, refuse_foreign
+from ..core.renamed import current
 from ..datasets import default_rows
 from ..plotting import plot
+from ..training.request import RENAMED
 from .cell import ADDED
 from .reading import StoredCell, read_cells
 from .store import DATABASE
@@ -152,7 +154,7 @@ class Study:
         ``sl.open_study("out").select(masks="bernoulli", seed=[0, 1]).table()``
         """
         cells = self._cells
-        for name, wanted in where.items():
+        for name, wanted in current("Study.select", where, RENAMED).items():
             if cells and name not in cells[0].settings:
                 raise ValueError(f"Study.select: {name!r} is no setting; there are: {', '.join(cells[0].settings)}")
             values = _wanted(wanted)

@@ -11,10 +11,11 @@ import numpy as np
 
 from ..core import checks
 from ..core.network import ShallowReLU
+from ..core.renamed import renamed_arguments
 from ..progress import progress_bar
 from ..surroundings import undisturbed
 from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt
-from .request import RunRequest
+from .request import RENAMED, RunRequest
 from .run import COMPARISONS, Comparison, TrainingRun
 from .session import TrainingSession
 
@@ -46,7 +47,7 @@ def train_shallow(
     validation: tuple[Any, Any] | None = None,
     sample_weight: Any = None,
     loss: LossName = "squared",
-    learn_signs: bool = False,
+    learn_output_weights: bool = False,
     compare: Compare | None = None,
     progress: bool = False,
     on_round: Callable[[TrainingSession], None] | None = None,
@@ -82,7 +83,7 @@ def train_shallow(
     sample_weight : array, shape (n,), optional
     loss : {"squared", "logistic"}
         "logistic" needs y in [0, 1]; the errors of the history are twice the loss for both.
-    learn_signs : bool, default False
+    learn_output_weights : bool, default False
         Train the output weights too, by the rule and with the step size of W; the paper keeps them fixed.
     compare : {"linearized"}, optional
         Also run the lazy-training model beside it, with the patterns of the start frozen; ``run.comparison`` then
@@ -132,7 +133,7 @@ def train_shallow(
         validation=validation,
         sample_weight=sample_weight,
         loss=loss,
-        learn_signs=learn_signs,
+        learn_output_weights=learn_output_weights,
     )
     session = TrainingSession.from_request(request)
     twin = None if compare is None else _twin_of(request, session, compare)
@@ -144,6 +145,7 @@ def train_shallow(
 def train(network: ShallowReLU, X: Any, y: Any, scheme: TrainingScheme, **settings: Any) -> TrainingRun: ...
 @overload
 def train(network: Cut, X: Any, y: Any, scheme: TrainingScheme, **settings: Any) -> ModuleRun: ...
+@renamed_arguments(**RENAMED)
 @wraps(train_shallow)
 def train(network: Any, X: Any, y: Any, scheme: TrainingScheme, **settings: Any) -> Any:  # noqa: D103  as train_shallow
     if "torch" in sys.modules and not isinstance(network, ShallowReLU):

@@ -17,7 +17,7 @@ from ..core.network import ShallowReLU
 from ..core.scheme_record import scheme_from_record
 from ..history import History
 from ..input_file import open_input
-from .request import MOST_THREADS, RunSettings, TrainingData
+from .request import MOST_THREADS, RENAMED, RunSettings, TrainingData
 from .run import KIND, RUN_FILE, VERSION, Comparison, TrainingRun
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ def _from_archive(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Traini
         group("comparison"),
         scheme_from_record(meta["scheme"], group("masks")),
     )
+    settings = {RENAMED.get(name, str(name)): value for name, value in settings.items()}
     if missing := {"seed", "engine", "dtype", "record"} - settings.keys():
         raise ValueError(f"settings must hold {', '.join(sorted(missing))}")
     check_arrays(arrays, {"tau": scheme.local_steps, "p": scheme.masks.n_subnetworks})

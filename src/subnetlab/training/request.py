@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..core.inputs import check_features, check_sample_weight, check_targets
 from ..core.law_check import check_first_masks
 from ..core.losses import LOSSES
 from ..core.network import ShallowReLU
+from ..core.renamed import renamed_attribute
 from ..core.scheme import TrainingScheme
 from ..engines.base import DEVICES, DTYPES, Problem
 from ..engines.choice import resolve_engine
@@ -29,6 +30,9 @@ Diagnostic: TypeAlias = Literal["patterns", "movement"]
 
 DIAGNOSTICS: tuple[Diagnostic, ...] = ("patterns", "movement")
 MOST_THREADS = 2**16
+STORED_AS = {"learn_output_weights": "learn_signs"}
+"""Options whose names in files, and in the keys of stored results, are older ones."""
+RENAMED = {old: new for new, old in STORED_AS.items()}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +48,10 @@ class RunOptions:
     record: Record = "mean"
     diagnostics: tuple[Diagnostic, ...] = ()
     loss: LossName = "squared"
-    learn_signs: bool = False
+    learn_output_weights: bool = False
     device: Device = "cpu"
+
+    learn_signs: ClassVar[Any] = renamed_attribute("learn_signs", "learn_output_weights")
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -80,14 +86,14 @@ class RunOptions:
             self,
             diagnostics=tuple(self.diagnostics),
             seed=checks.seed_number(owner, self.seed),
-            learn_signs=checks.flag(owner, "learn_signs", self.learn_signs),
+            learn_output_weights=checks.flag(owner, "learn_output_weights", self.learn_output_weights),
         )
 
     def beyond_the_paper(self) -> str:
         """Return why the paper's theorems are not about a run with these options; empty if they are."""
         if self.loss != "squared":
             return f"the theory is about the squared loss, the run's is {self.loss}"
-        return "the theory keeps the output weights fixed, the run trained them" if self.learn_signs else ""
+        return "the theory keeps the output weights fixed, the run trained them" if self.learn_output_weights else ""
 
     def problem(
         self,
@@ -105,7 +111,7 @@ class RunOptions:
             selection_prob,
             sample_weight,
             loss=self.loss,
-            learn_signs=self.learn_signs,
+            learn_signs=self.learn_output_weights,
             step_errors=self.record in ("mean", "subnetworks"),
             full_errors=self.record != "none",
         )
@@ -130,7 +136,7 @@ class RunSettings(RunOptions):
     record : {"mean", "subnetworks", "rounds", "none"}
     diagnostics : tuple of {"patterns", "movement"}
     loss : {"squared", "logistic"}
-    learn_signs : bool
+    learn_output_weights : bool
         Whether the output weights were trained too.
     device : {"cpu", "cuda"}
     """
@@ -230,7 +236,9 @@ class RunRequest(RunOptions):
             self.engine, problem, scheme, init_scale=init_scale, dtype=self.dtype, device=self.device
         )
         with undisturbed(self.threads):  # eta decides bits as much as the rounds do
-            step_size = resolve_step_size(network, data, scheme, self.loss, learn_signs=self.learn_signs)
+            step_size = resolve_step_size(
+                network, data, scheme, self.loss, learn_output_weights=self.learn_output_weights
+            )
         return RunSettings(
             **{**self.options(), "engine": engine},
             engine_version=ENGINES[engine].version,

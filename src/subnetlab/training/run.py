@@ -16,6 +16,7 @@ from ..core.inputs import check_features
 from ..core.scheme_record import scheme_to_record
 from ..history import History
 from ..plotting import plot
+from .request import STORED_AS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -214,7 +215,7 @@ class TrainingRun:
         arrays = {f"{group}.{name}": value for group, members in groups.items() for name, value in members.items()}
         meta = {
             "scheme": scheme,
-            "settings": asdict(self.settings),
+            "settings": {STORED_AS.get(name, name): value for name, value in asdict(self.settings).items()},
             "status": self.status,
             "provenance": self.provenance,
         }

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..core.network import ShallowReLU
+from ..core.renamed import renamed_arguments
 from ..core.rows import local_rows
 from ..engines.table import ENGINES, create
 from ..history import HistoryBuilder
 from ..surroundings import undisturbed
 from .diagnostics import StateMeasures, divergence_limit, has_diverged, starting_scale
 from .errors import DivergenceError
-from .request import RunRequest
+from .request import RENAMED, RunRequest
 from .run import TrainingRun
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class TrainingSession:
     (1, 'unfinished')
     """
 
+    @renamed_arguments(**RENAMED)
     def __init__(self, network: ShallowReLU, X: Any, y: Any, scheme: TrainingScheme, **settings: Any) -> None:
         self._start(RunRequest(network, X, y, scheme, **settings))
 
@@ -187,7 +189,7 @@ class TrainingSession:
         self._history.add_state(full_error=full_error, **measures)
 
     def _signs(self) -> FloatArray:
-        if not self._settings.learn_signs:
+        if not self._settings.learn_output_weights:
             return self._initial.signs
         return cast("SignLearningEngine", self._engine).signs(self._state)
 

@@ -32,7 +32,7 @@ def resolve_step_size(
     scheme: TrainingScheme,
     loss: LossName = "squared",
     *,
-    learn_signs: bool = False,
+    learn_output_weights: bool = False,
 ) -> float:
     """Return eta as a number.
 
@@ -58,7 +58,7 @@ def resolve_step_size(
         share = scheme.masks.largest_share(network.width)
         s = data.sample_weight
         X = data.X if s is None else np.sqrt(s)[:, np.newaxis] * data.X
-        largest = _largest_eigenvalue(network, X, scheme.batch_size, learn_signs)
+        largest = _largest_eigenvalue(network, X, scheme.batch_size, learn_output_weights)
         if largest == 0:
             raise ValueError("train: step_size='auto' needs lambda_max > 0, got 0: no neuron is active on any row of X")
         with np.errstate(over="ignore"):
@@ -69,7 +69,7 @@ def resolve_step_size(
                 "or sample weights are too small"
             )
         return step_size
-    if loss != "squared" or learn_signs:
+    if loss != "squared" or learn_output_weights:
         raise ValueError("train: step_size='theory' covers the squared loss and fixed signs only")
     if not has_unit_rows(data.X):
         raise ValueError("train: step_size='theory' needs rows of norm 1: divide each row of X by its norm")
@@ -83,7 +83,9 @@ def resolve_step_size(
     return step_size_limit(lambda_0, len(data.X), scheme.masks, scheme.local_steps)
 
 
-def _largest_eigenvalue(network: ShallowReLU, X: FloatArray, batch_size: int | None, learn_signs: bool) -> float:
+def _largest_eigenvalue(
+    network: ShallowReLU, X: FloatArray, batch_size: int | None, learn_output_weights: bool
+) -> float:
     """Return a bound of lambda_max for the whole network; for minibatches an estimate, and their noise on top.
 
     The estimate takes evenly spaced rows, whose lambda_max is on average too large rather than too small.
@@ -95,14 +97,14 @@ def _largest_eigenvalue(network: ShallowReLU, X: FloatArray, batch_size: int | N
         largest = float(np.max(a**2)) * largest_ntk_eigenvalue(network, rows)
     else:
         largest = _LANCZOS_MARGIN * largest_outputs_ntk_eigenvalue(network, rows)
-    if learn_signs:
+    if learn_output_weights:
         features = activations(rows, network.weights) / np.sqrt(network.width)
         narrow = features if features.shape[0] >= features.shape[1] else features.T
         largest += largest_eigenvalue(narrow.T @ narrow)
     if batch_size is None:
         return largest
     slope = largest_eigenvalue(a.T @ a) / network.width
-    if learn_signs:
+    if learn_output_weights:
         slope += float(np.mean(network.weights**2))
     return n / len(rows) * largest + _minibatch_noise(X, batch_size, slope)
 
