@@ -214,6 +214,11 @@ class HistoryBuilder:
         for name, value in measures.items():
             self._per_state.setdefault(name, []).append(value)
 
+    def recorded(self) -> dict[str, FloatArray]:
+        """Return what was added, with the errors of subnetworks kept; `History.from_arrays` adds their means."""
+        states = {name: np.array(values) for name, values in self._per_state.items()}
+        return {"subnetwork_errors": np.array(self._errors).reshape(-1, *self._shape), **states}
+
     def build(self) -> History:
         """Return the history so far."""
         means = _means(self._errors, self._shape[0])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
+from subnetlab.core.record import RoundRecord
 from subnetlab.engines.table import ENGINES
 from subnetlab.history import History, HistoryBuilder
 from subnetlab.theory.table import THEOREMS
@@ -210,3 +211,20 @@ def test_summaries_are_a_few_lines_and_no_arrays(everything):
     first, *_ = repr(everything).splitlines()
     error = everything.history.full_error
     assert first == f"TrainingRun({K} of {K} rounds, finished, error {error[0]:.4g} -> {error[-1]:.4g})"
+
+
+@pytest.mark.parametrize("rounds", [0, 3])
+def test_the_errors_of_subnetworks_say_their_means(rounds):
+    """What a launch keeps in its checkpoints is the whole history."""
+    builder = HistoryBuilder(keep_subnetworks=True, n_subnetworks=3, local_steps=2)
+    builder.add_state(full_error=5.0)
+    rng = np.random.default_rng(0)
+    for _ in range(rounds):
+        builder.add_round(RoundRecord(rng.random((3, 3)), 4.0))
+        builder.add_state(full_error=4.0)
+    history = History.from_arrays(builder.recorded())
+    assert history == builder.build()
+    assert history.local_error.shape == (rounds, 2)
+    np.testing.assert_array_equal(
+        history.sampled_error, [np.mean(errors[0]) for errors in builder.recorded()["subnetwork_errors"]]
+    )

@@ -144,10 +144,8 @@ class JobSession:
             ``subnetwork_errors`` (K, tau + 1, p), ``full_error`` (K + 1,), ``late`` (K, p), ``costs`` (K, 4), see
             `COSTS`, and ``starting_scale`` ().
         """
-        history = self._history.build().arrays()
         return {
-            "subnetwork_errors": history["subnetwork_errors"],
-            "full_error": history["full_error"],
+            **self._history.recorded(),
             "late": np.array(self._late, bool).reshape(-1, self._shape["n_subnetworks"]),
             "costs": np.array(self._costs).reshape(-1, len(COSTS)),
             "starting_scale": np.array(self._scale),
