@@ -56,16 +56,16 @@ class _Outcome:
     changes: Changes
 
 
-class EventEngine:
-    """Numba, float64 inside; signs of -1 and +1, one output; shards, minibatches and sample weights."""
+class KernelEngine:
+    """What engines share that follow residuals by masked NTKs; they differ in the local phases.
 
-    def __init__(self, problem: Problem, *, dtype: Dtype = "float64", threads: int = 1) -> None:
+    Float64 inside; signs of -1 and +1, one output; shards, minibatches and sample weights.
+    """
+
+    def __init__(self, problem: Problem, threads: int, *, follow_patterns: bool) -> None:
         self._workers = Workers(threads)
-        self._network = BlockedNetwork(problem.X, problem.signs, self._workers)
+        self._network = BlockedNetwork(problem.X, problem.signs, self._workers, follow_patterns=follow_patterns)
         self._gram = GramMatrix.of(problem.X)
-        self._kernels = np.empty((0, *self._gram.values.shape))  # T of the subnetworks at work
-        self._near = Near.empty(len(problem.X), 0)
-        self._scratch = threading.local()
         self._y = problem.y
         self._xi = problem.selection_prob
         self._weight = problem.sample_weight
@@ -73,42 +73,8 @@ class EventEngine:
         self._error_weight = self._gram.padded(ones)
 
     def start(self, weights: FloatArray) -> NetworkState:
-        """Compute q and the patterns."""
+        """Compute q = a z and the patterns."""
         return self._network.start(weights)
-
-    def round(
-        self,
-        state: NetworkState,
-        masks: BoolArray,
-        step_size: float,
-        local_steps: int,
-        *,
-        rows: LocalRows | None = None,
-        unselected: Unselected = "keep",
-    ) -> tuple[NetworkState, RoundRecord]:
-        """Run one round; the state is updated in place."""
-        network, m = self._network, self._network.layout.m
-        words = network.layout.pack(masks)
-        residuals = self._gram.padded(network.outputs(state, words) - self._y)
-        seen = [self._seen(rows, l, local_steps) for l in range(len(masks))]
-        outcomes: list[_Outcome] = []
-        together = max(1, _KERNEL_BYTES // self._gram.values.nbytes)
-        for first in range(0, len(masks), together):
-            group = range(first, min(first + together, len(masks)))
-            outcomes += self._local_phases(state, words, residuals, seen, step_size, group)
-        aggregation = aggregation_step(masks)
-        network.aggregate(
-            state,
-            words,
-            np.array([outcome.accumulated for outcome in outcomes]),
-            Changes.joined([outcome.changes for outcome in outcomes]),
-            aggregation,
-            step_size / np.sqrt(m),
-        )
-        if unselected == "zero":
-            network.erase(state, np.flatnonzero(aggregation == 0))
-        errors = np.array([outcome.errors for outcome in outcomes]).T
-        return state, RoundRecord(np.ascontiguousarray(errors), self.full_error(state))
 
     def weights(self, state: NetworkState) -> FloatArray:
         """Return W."""
@@ -126,6 +92,64 @@ class EventEngine:
     def restore(self, arrays: Mapping[str, np.ndarray]) -> NetworkState:
         """Return the state that `snapshot` described."""
         return self._network.restore(arrays)
+
+    def _subnetworks(self, state: NetworkState, masks: BoolArray) -> tuple[WordArray, FloatArray]:
+        """Return the masks as words, (p, words), and the residuals f - y at the start, (p, padded)."""
+        words = self._network.layout.pack(masks)
+        return words, self._gram.padded(self._network.outputs(state, words) - self._y)
+
+    def _seen(self, rows: LocalRows | None, l: int, local_steps: int) -> FloatArray:
+        return self._gram.padded(row_weights(rows, l, local_steps, len(self._y), self._weight))
+
+    def _aggregate(
+        self,
+        state: NetworkState,
+        masks: BoolArray,
+        words: WordArray,
+        accumulated: FloatArray,
+        changes: Changes,
+        step_size: float,
+        unselected: Unselected,
+    ) -> None:
+        """Move the network by what the local phases accumulated, sums of residuals c, shape (p, n)."""
+        aggregation, network = aggregation_step(masks), self._network
+        network.aggregate(state, words, accumulated, changes, aggregation, step_size / np.sqrt(network.layout.m))
+        if unselected == "zero":
+            network.erase(state, np.flatnonzero(aggregation == 0))
+
+
+class EventEngine(KernelEngine):
+    """Numba, float64 inside; signs of -1 and +1, one output; shards, minibatches and sample weights."""
+
+    def __init__(self, problem: Problem, *, dtype: Dtype = "float64", threads: int = 1) -> None:
+        super().__init__(problem, threads, follow_patterns=True)
+        self._kernels = np.empty((0, *self._gram.values.shape))  # T of the subnetworks at work
+        self._near = Near.empty(len(problem.X), 0)
+        self._scratch = threading.local()
+
+    def round(
+        self,
+        state: NetworkState,
+        masks: BoolArray,
+        step_size: float,
+        local_steps: int,
+        *,
+        rows: LocalRows | None = None,
+        unselected: Unselected = "keep",
+    ) -> tuple[NetworkState, RoundRecord]:
+        """Run one round; the state is updated in place."""
+        words, residuals = self._subnetworks(state, masks)
+        seen = [self._seen(rows, l, local_steps) for l in range(len(masks))]
+        outcomes: list[_Outcome] = []
+        together = max(1, _KERNEL_BYTES // self._gram.values.nbytes)
+        for first in range(0, len(masks), together):
+            group = range(first, min(first + together, len(masks)))
+            outcomes += self._local_phases(state, words, residuals, seen, step_size, group)
+        accumulated = np.array([outcome.accumulated for outcome in outcomes])
+        changes = Changes.joined([outcome.changes for outcome in outcomes])
+        self._aggregate(state, masks, words, accumulated, changes, step_size, unselected)
+        errors = np.array([outcome.errors for outcome in outcomes]).T
+        return state, RoundRecord(np.ascontiguousarray(errors), self.full_error(state))
 
     def _local_phases(
         self,
@@ -242,6 +266,3 @@ class EventEngine:
         if not hasattr(self._scratch, "counts"):
             self._scratch.counts = np.empty((n, n), np.int32)
         fill_kernel(state.patterns.by_row, mask, self._gram, self._network.layout.m, self._scratch.counts, T)
-
-    def _seen(self, rows: LocalRows | None, l: int, local_steps: int) -> FloatArray:
-        return self._gram.padded(row_weights(rows, l, local_steps, len(self._y), self._weight))
