@@ -152,7 +152,7 @@ def masked_kernel_unbiased() -> Finding:
 
 
 def masked_kernel_biased_later() -> Finding:
-    """R10: not for t >= 1 with the mask that moved the weights."""
+    """R10: for t >= 1 this fails if the mask is the one that moved the weights."""
     one = np.ones((1, 1))
     net, y, mask = ShallowReLU(one, one[0]), np.array([-3.0]), np.array([True])
     moved = ShallowReLU(net.weights - net.subnetwork_gradient(one, y, mask), net.signs)  # a step of eta = 1

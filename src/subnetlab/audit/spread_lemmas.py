@@ -30,7 +30,7 @@ def activations() -> Iterator[tuple[str, FloatArray]]:
 
 
 def _largest(p: int, xi: float, squares: FloatArray, lemma: str) -> float:
-    """Left side over right side of a lemma, at the worst neuron."""
+    """Return the left side of a lemma over its right side, at the worst neuron."""
     mo = bernoulli_moments(p, xi)
     theta, v, e = float(mo.coverage), float(mo.pair_variance), float(mo.mean_step)
     T = squares.sum(axis=0)

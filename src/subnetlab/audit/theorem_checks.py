@@ -186,7 +186,7 @@ def lemma15_check() -> Finding:
 
 
 def theorem5_check() -> Finding:
-    """Generalisation."""
+    """Say why Theorem 5, on generalisation, cannot be checked."""
     return Finding(
         "population loss <= O(sqrt(y' H_inf^-1 y / (n delta)) + sqrt(log(n/(lambda_0 delta))/n))",
         "not checkable",
@@ -196,7 +196,7 @@ def theorem5_check() -> Finding:
 
 
 def widths_check() -> Finding:
-    """How far the constants are from practice, for the record of (6)."""
+    """Show how far the constants of (6) are from practice."""
     X, y = random_data(N, D, DATA_SEED)
     scheme = TrainingScheme(Bernoulli(2, 0.5), rounds=200, step_size="theory")
     promise = theorem3(theory_setting(X, y, scheme, width=4000), "paper")

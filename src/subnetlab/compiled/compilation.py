@@ -1,4 +1,4 @@
-"""Compiled code that is kept on disk where there is a place for it, and works where there is none."""
+"""Compilation by numba, with a cache on disk that may be missing, full or damaged without ending the program."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def compiled(function: Callable[..., Any], *, fastmath: bool | set[str] = False, inner: bool = False) -> Any:
-    """Return the function compiled by numba, without the GIL; it cannot make arrays, but change those it is given.
+    """Return the function compiled by numba; it releases the GIL, and it can change arrays but not create them.
 
-    ``inner`` ones are called by other compiled functions only: no code that unpacks Python's arguments is made.
+    ``inner`` functions are called by other compiled functions only, so no code to unpack Python's arguments is made.
 
-    Machine code is cached in ``NUMBA_CACHE_DIR``, beside the source or in the user's cache folder. Where none of
-    them can be written, read or has room, and where a file is damaged, the process compiles for itself.
+    Machine code is cached in ``NUMBA_CACHE_DIR``, beside the source or in the user's cache folder. If no folder can be
+    read and written, if the disk is full or a file is damaged, the process compiles for itself.
     """
     options: dict[str, Any] = {
         "nogil": True,
@@ -41,7 +41,7 @@ def compiled(function: Callable[..., Any], *, fastmath: bool | set[str] = False,
 
 
 class _Cache(FunctionCache):
-    """numba's cache, but nothing that is wrong with a file or a folder ends the program."""
+    """numba's cache, except that trouble with a file or a folder never ends the program."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
@@ -50,20 +50,20 @@ class _Cache(FunctionCache):
         self._cache_file = _CheckedFiles(self._cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the compiled function, or None where there is none that can be read."""
+        """Return the compiled function, or None if no readable one is cached."""
         try:
             return super().load_overload(sig, target_context)
         except Exception:  # what a damaged pickle raises can be anything
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the compiled function where there is room for it."""
+        """Keep the compiled function if there is room for it."""
         with suppress(OSError):
             super().save_overload(sig, data)
 
 
 class _CheckedFiles(IndexDataCacheFile):
-    """Files that end with a digest of what they hold: machine code with a flipped bit would run."""
+    """Files that end with a digest of their content, because machine code with a flipped bit would be run."""
 
     def _dump(self, obj: Any) -> bytes:
         content = super()._dump(obj)

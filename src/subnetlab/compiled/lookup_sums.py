@@ -1,7 +1,7 @@
 """Lines of 64 bytes, eight float64 or sixteen float32: sums of rows that bits select, looked up in tables.
 
-Arrays of any shape are read as flat, places are counted in numbers. Each function is Python for the reader and for
-tests, and LLVM vector code where compiled.
+Arrays of any shape are read as flat, and places count numbers, not bytes. Each function is written twice: in Python
+for readers and tests, and as LLVM vector code for compiled callers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FOUR = 4  # float64 in half a line
 
 
 def lanes(dtype: Any) -> int:
-    """Return how many numbers are in a line."""
+    """Return how many numbers one line holds."""
     return VECTOR_BYTES // np.dtype(dtype).itemsize
 
 

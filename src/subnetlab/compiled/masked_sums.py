@@ -1,9 +1,9 @@
-"""Eight numbers and eight bits at a time: the masked sums and comparisons that the event engine lives on.
+"""Masked sums and comparisons of eight numbers at a time, which the event engine spends its time on.
 
-Vectors are stretches of float64 arrays read as flat, a whole number of eights long; the bits that select from them
-are those of uint64 words, bit i % 64 of word i // 64 for lane i. Lanes that are not selected are never added, so what
-stands there does not matter. Each function is Python for the reader and for tests, and LLVM vector code where
-compiled: on processors with masked instructions a term of eight costs about one cycle.
+Vectors are parts of flat float64 arrays, a multiple of eight long. Bit i % 64 of uint64 word i // 64 selects lane i.
+Lanes that are not selected are never added, so their content does not matter. Each function is written twice: in
+Python for readers and tests, and as LLVM vector code for compiled callers. On processors with masked instructions
+eight numbers cost about one cycle.
 """
 
 from __future__ import annotations

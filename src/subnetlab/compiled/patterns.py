@@ -1,7 +1,7 @@
-"""Activation patterns as bits: 64 neurons to a word, pairs of rows counted by AND and popcount.
+"""Activation patterns as bits, 64 neurons to a word; pairs of rows are counted by AND and popcount.
 
 The pattern of row i is the bit string b_i with b_ir = 1{<w_r, x_i> >= 0}. Bit r % 64 of word r // 64 is neuron r;
-the bits behind the last neuron are 0.
+bits after the last neuron are 0.
 
 Compiled functions come in pairs, ``_name`` in Python and ``name`` compiled from it, so that the Python one can be
 tested and measured alone.
@@ -136,7 +136,7 @@ def pair_counts(words: WordArray, mask_words: WordArray | None = None) -> IntArr
 def _add_pair_counts(words: WordArray, counts: IntArray) -> None:
     """Add popcount(b_i & b_j) to counts[i, j] for i <= j; the words are already masked.
 
-    Two rows by two rows at a time halve the loads. A row of an odd number is compared with itself.
+    Taking two rows by two rows at a time halves the loads. If n is odd, the last row is paired with itself.
     """
     n, n_words = words.shape
     for i in range(0, n, 2):

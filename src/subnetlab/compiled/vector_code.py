@@ -1,7 +1,7 @@
-"""LLVM vector code inside compiled functions, where a loop over eight numbers is not certain to become one instruction.
+"""LLVM vector code for compiled functions: a loop over eight numbers is not certain to become one instruction.
 
-A vector is 64 bytes of an array, eight float64 or sixteen float32. `compile_as` gives a Python function, which readers
-and tests call, a meaning inside compiled functions.
+A vector is 64 bytes of an array, eight float64 or sixteen float32. `compile_as` says which code a compiled
+function runs in place of a Python function, which readers and tests call.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class VectorCode:
 
 
 def compile_as(function: Any, result: Any, *forms: tuple[Any, ...], write: Callable[[VectorCode], Any]) -> None:
-    """Make ``function`` mean the code that ``write`` returns, inside compiled functions.
+    """Make compiled callers of ``function`` run the code that ``write`` generates.
 
     Parameters
     ----------
@@ -117,5 +117,5 @@ def compile_as(function: Any, result: Any, *forms: tuple[Any, ...], write: Calla
 
 
 def _flat(kind: Any) -> Any:
-    """Return the type of an array that is contiguous seen as flat, other types as they are."""
+    """Return the type of a contiguous array as that of a flat one, and other types unchanged."""
     return types.Array(kind.dtype, 1, "C") if isinstance(kind, types.Array) and kind.is_c_contig else kind

@@ -149,7 +149,7 @@ class Workload:
 
 
 def _largest_eigenvalue(gram: FloatArray) -> float:
-    """Return it roughly, by power iteration from a vector that is no symmetry's."""
+    """Return a rough estimate, by power iteration from a vector without symmetries."""
     vector = np.cos(np.arange(len(gram)) + 0.5)
     for _ in range(_ITERATIONS):
         vector = gram @ vector
@@ -245,7 +245,7 @@ def choose_engine(needed: set[Capability], work: Workload | None = None) -> str:
     ----------
     needed : set of Capability
     work : Workload, optional
-        Without it the first of those that can is taken.
+        If it is missing, the first capable engine is taken.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The dual engine: every step in the span of the data, one m_l x n x n product in place of two m_l x n x d ones.
+"""The dual engine: steps in the span of the data, with one m_l x n x n product in place of two m_l x n x d ones.
 
 Every gradient is a combination of the rows of X, so W = W_0 + C X with coefficients C (m x n), and all that a
 step needs of W is Z = W X'. With the Gram matrix G = X X' a local step (Algorithm 1, line 7) reads

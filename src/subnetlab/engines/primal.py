@@ -100,14 +100,14 @@ class LocalPhase:
         row_weights : ndarray, shape (tau, n), optional
             The factor of each row's residual in each step.
         too_late : callable
-            Asked before each step; if it returns true the subnetwork is given up.
+            Asked before each step; if it returns true, the subnetwork is given up.
 
         Returns
         -------
         errors : ndarray of float64, shape (tau + 1,)
             Before the first step and after each.
         in_time : bool
-            Whether the subnetwork was not given up; if it was, W is of no use.
+            False if the subnetwork was given up; its W must not be used then.
         """
         count = len(W)
         self.room(count)

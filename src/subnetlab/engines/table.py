@@ -37,7 +37,7 @@ class EngineEntry:
         Where it runs.
     divides_work : bool
         Whether ``threads`` work on parts of a round that the engine has cut, each calling BLAS for itself. BLAS then
-        keeps to one thread, and bits depend on no number of threads.
+        runs on one thread, and bits do not depend on the number of threads.
     """
 
     module: str
@@ -188,8 +188,8 @@ def check_place(name: str, device: Device) -> None:
 def create(name: str, problem: Problem, *, dtype: Dtype, threads: int, device: Device = "cpu") -> SignLearningEngine:
     """Return the engine, importing its module now.
 
-    Whatever it does, now and later, is done with its own number of threads and apart from what the calling program has
-    set, see `subnetlab.surroundings`.
+    Everything that it does, now and later, runs with its own number of threads and unaffected by what the calling
+    program has set; see `subnetlab.surroundings`.
 
     Raises
     ------
@@ -217,7 +217,7 @@ def create(name: str, problem: Problem, *, dtype: Dtype, threads: int, device: D
 
 
 class GuardedEngine:
-    """An engine whose every method is kept apart from what the calling program has set: BLAS threads, error modes.
+    """An engine whose methods are unaffected by what the calling program has set: BLAS threads, error modes.
 
     It has the methods of the engine, and no others.
 
@@ -225,7 +225,7 @@ class GuardedEngine:
     ----------
     engine : Engine
     apart : callable
-        Returns a function that does the same in surroundings of its own.
+        A decorator: the function that it returns does the same in surroundings of its own.
     """
 
     def __init__(self, engine: Engine, apart: Apart) -> None:

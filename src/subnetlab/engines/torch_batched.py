@@ -218,7 +218,7 @@ class TorchEngine:
         return self._exactly(np.stack([row_weights(rows, l, local_steps, n, self._sample_weight) for l in group]))
 
     def _padded(self, chosen: list[IntArray], largest: int) -> tuple[Tensor, Tensor]:
-        """Return numbers of neurons, shape (p, M), and where they only fill up, (p, M, 1)."""
+        """Return numbers of neurons, shape (p, M), and which of them are padding, (p, M, 1)."""
         numbers = np.zeros((len(chosen), largest), dtype=np.int64)
         absent = np.ones((len(chosen), largest, 1), dtype=bool)
         for i, neurons in enumerate(chosen):
@@ -231,7 +231,7 @@ class TorchEngine:
         return torch.tensor(np.ascontiguousarray(array, dtype=self._dtype), device=self._device)
 
     def _exactly(self, array: FloatArray) -> Tensor:
-        """Return a copy in float64, in which errors and residuals are computed."""
+        """Return a copy in float64, the dtype of errors and residuals."""
         return torch.tensor(array, dtype=torch.float64, device=self._device)
 
 

@@ -1,4 +1,4 @@
-"""What the calling program has set in torch decides no bit of a round, and is as it was afterwards."""
+"""Surroundings for torch: the program's own settings change no bit of a round, and are restored afterwards."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """``threads`` threads; which piece runs on which of them decides no bit of any result."""
+    """``threads`` threads; no bit of a result depends on which of them ran which piece."""
 
     def __init__(self, threads: int) -> None:
         self._helpers = threads - 1  # the caller works, too

@@ -1,4 +1,4 @@
-"""Angles between all pairs of rows, accurate also where rows are nearly parallel."""
+"""Angles between all pairs of rows, accurate even for nearly parallel rows."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def _norm_bound(entry_error: float | FloatArray, n: int) -> float:
 
 
 def _factorisation_error(diagonal: FloatArray) -> float | None:
-    """Return the bound c of the docstring, rounded up; None where it says nothing."""
+    """Return the bound c of the docstring, rounded up; None if it gives no finite bound."""
     n = len(diagonal)
     largest = float(np.max(np.abs(diagonal)))
     if not np.all(diagonal > 0) or not (n + 1) * _UNIT_ROUNDOFF < 0.01:

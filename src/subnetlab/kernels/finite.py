@@ -122,10 +122,10 @@ def largest_outputs_ntk_eigenvalue(network: ShallowReLU, X: FloatArray) -> float
 def _lanczos(multiply: Callable[[FloatArray], FloatArray], size: int) -> float:
     """Return the largest eigenvalue of a symmetric operator, none of them negative, to 1e-3 relative.
 
-    ARPACK starts from ones, as ever, so that step sizes stay as they were. But a symmetry of the operator can keep that
-    vector from the top eigenvector, or send it to zero, as outputs do that are each other's opposites. A few products
-    with a random vector tell whether there is a larger eigenvalue, far below the factor of two that makes a step
-    unstable; then its Krylov space is taken.
+    ARPACK starts from a vector of ones, so that step sizes of earlier versions keep their bits. But a symmetry of the
+    operator can make that vector orthogonal to the top eigenvector, or map it to zero, as with two outputs that are
+    opposites. A few products with a random vector tell whether there is a larger eigenvalue, long before the factor of
+    two that would make a step unstable; if so, the Krylov space of the random vector is used instead.
     """
     if size == 1:
         return float(multiply(np.ones(1))[0])
@@ -135,7 +135,7 @@ def _lanczos(multiply: Callable[[FloatArray], FloatArray], size: int) -> float:
 
 
 def _by_arpack(multiply: Callable[[FloatArray], FloatArray], size: int) -> float:
-    """Return the largest eigenvalue that ARPACK finds from a vector of ones, 0 where it gives up."""
+    """Return the largest eigenvalue that ARPACK finds from a vector of ones, 0 if it gives up."""
     from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
     operator = LinearOperator((size, size), matvec=multiply, dtype=np.float64)  # pyright: ignore[reportCallIssue]
@@ -149,8 +149,8 @@ def _by_arpack(multiply: Callable[[FloatArray], FloatArray], size: int) -> float
 def _in_krylov_space(multiply: Callable[[FloatArray], FloatArray], start: FloatArray, products: int) -> float:
     """Return the largest eigenvalue in the span of start, H start, H H start, ..., at most the true one.
 
-    Lanczos iteration with every vector made orthogonal to all earlier ones, so that no eigenvalue comes twice. It ends
-    early where the eigenvalue is known to the accuracy of `_lanczos` or there is no further vector.
+    This is Lanczos iteration in which every vector is made orthogonal to all earlier ones, so that no eigenvalue
+    appears twice. It ends early once the eigenvalue has the accuracy of `_lanczos` or no further vector is left.
     """
     basis = np.empty((min(products, len(start)), len(start)))
     vector, T, top = start, np.zeros((len(basis),) * 2), 0.0

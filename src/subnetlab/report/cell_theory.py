@@ -50,7 +50,7 @@ class GridTheory:
     Attributes
     ----------
     why_not : str
-        Why nothing is said of any cell; empty if something is.
+        Why there is no theory for any cell; empty if there is some.
     """
 
     def __init__(self, grid: CellGrid) -> None:
@@ -78,7 +78,7 @@ class GridTheory:
         }
 
     def bounds(self) -> list[dict[str, Any] | None]:
-        """Return of each cell the bound of its theorem and what it amounts to."""
+        """Return for each cell the bound of its theorem, and in words what it amounts to."""
         return [None if cell.promise is None else _bound(cell.promise) for cell in self.cells]
 
     def _of(self, entry: Entry) -> CellTheory:
@@ -131,7 +131,7 @@ def _bound(promise: Promise) -> dict[str, Any] | None:
 
 
 def _data_again(entries: Sequence[Entry]) -> dict[DatasetSpec, StudyData | str]:
-    """Return the data of each dataset, or in a few words why they are of no use.
+    """Return the data of each dataset, or in a few words why they cannot be used.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A run held against the theory, as sections of its page: figures, tables, words; or in one line why it is not."""
+"""A run held against the theory, as sections of its page: figures, tables, words; or one line that says why not."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def promise_table(verdict: RunVerdict) -> Markup:
 
 
 def hypothesis_table(verdict: RunVerdict) -> Markup:
-    """Return the hypotheses of the convergence theorem, with what the settings give; nothing where none applies."""
+    """Return the hypotheses of the convergence theorem, with what the settings give; empty if none applies."""
     paper, _ = verdict.promises[verdict.theorem]
     if not paper.conditions:
         return Markup("")

@@ -75,7 +75,7 @@ def movement_width(setting: TheorySetting, alpha: float, floor_at: Callable[[The
 
 
 def singular(setting: TheorySetting) -> str:
-    """Return why lambda_0 > 0 is not shown, naming parallel rows; empty if it is."""
+    """Return why lambda_0 > 0 is not proven, naming parallel rows; empty if it is proven."""
     if setting.proven_eigenvalue > 0:
         return ""
     if setting.parallel:
@@ -89,7 +89,7 @@ def singular(setting: TheorySetting) -> str:
 
 
 def unstable(setting: TheorySetting) -> str:
-    """Return why a subnetwork's rate per local step, 1 - eta lambda_0 / 2, is none; empty if it is one."""
+    """Return why 1 - eta lambda_0 / 2 is no rate of a subnetwork per local step; empty if it is one."""
     limit = 2 / setting.smallest_eigenvalue
     if setting.step_size < limit:
         return ""
@@ -97,5 +97,5 @@ def unstable(setting: TheorySetting) -> str:
 
 
 def uncovered(setting: TheorySetting) -> str:
-    """Return what of the scheme no theorem covers; empty if nothing."""
+    """Return the features of the scheme that no theorem covers; empty if there are none."""
     return f"the theorems do not cover {', '.join(setting.other_features)}" if setting.other_features else ""

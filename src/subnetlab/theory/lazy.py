@@ -44,9 +44,9 @@ class LazyModel:
         The initial output for xi = 1 in the eigenvectors; None for the average over all initial networks,
         where it is Gaussian with mean 0 and covariance C.
     patterns : ndarray of bool, shape (n, k)
-        Activation patterns of k neurons, for what depends on single neurons.
+        Activation patterns of k neurons, a sample for quantities that depend on single neurons.
     neurons : ndarray, shape (n, k')
-        Pre-activations z_ri = <w_r, x_i> of k' neurons, for what follows neurons on their way; k' may be 0.
+        Pre-activations z_ri = <w_r, x_i> of k' neurons, which predictions with moving patterns follow; k' may be 0.
     width : int
         m.
     X : ndarray, shape (n, d)
@@ -88,7 +88,7 @@ def lazy_model(
     X : ndarray, shape (n, d)
     y : ndarray, shape (n,)
     n_patterns : int, default 256
-        How many neurons' patterns to keep as a sample; neurons are independent, so the first ones serve.
+        How many neurons' patterns to keep as a sample; neurons are independent, so the first ones will do.
     n_neurons : int, default 4096
         How many neurons to keep for a prediction with moving patterns.
 
@@ -138,7 +138,7 @@ def average_lazy_model(
     init_scale : float, default 1.0
         kappa.
     n_patterns, seed : int
-        A sample of neurons, for the noise of categorical masks.
+        The size and the seed of a sample of neurons, from which the noise of categorical masks is estimated.
 
     Raises
     ------

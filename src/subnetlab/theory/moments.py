@@ -1,4 +1,4 @@
-"""Moments of the masks, exactly: rational numbers for the given p and xi."""
+"""Exact moments of the masks, as rational numbers for the given p and xi."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MaskMoments:
     """Expectations over the masks of one round, for one neuron r and another neuron r'.
 
     X_r is the number of subnetworks that hold r, eta_r = 1/X_r (0 for X_r = 0) and
-    nu_{r,r'} = eta_r sum_l m^l_r m^l_{r'}. What the paper gives for three of them is beside the truth.
+    nu_{r,r'} = eta_r sum_l m^l_r m^l_{r'}. For three of them the paper's value stands beside the true one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The mean error while activation patterns change: a sample of neurons, moved by what moves neurons in training.
+"""The mean error while activation patterns change, predicted by a sample of neurons that moves as in training.
 
 While patterns are frozen, the mean error obeys e_{k+1} = e_k - theta (1 - (1 - eta H)^tau) e_k. A neuron that crosses
 the kink of a row forgets what it had learned about that row, and answers to other rows from then on; both change the
@@ -38,10 +38,11 @@ def moving_mean_and_spread(
     Every sampled neuron follows its own draw of the masks: in a round it is pushed by S (w (e_k + (1 - xi) g) + d),
     where S = eta sum_t (I - eta H)^t, w is 1 with probability theta (whether it is selected), g is what it contributes
     itself (its subnetworks hold it, others may not: the penalty of Lemma 2), and d is normal, the fluctuation of its
-    subnetworks' outputs that other neurons do not share. What all share is taken back by the following rounds.
-    Rounds go in growing intervals. Inside one the error answers to the force by the patterns of its start,
-    e_{k+1} = e_k - G e_k + s, where G = theta K S, K is the NTK by now and s is what G misses. At its end the neurons
-    say where the error is. What the sample misses of the initial NTK counts as far as patterns agree with the first.
+    subnetworks' outputs that other neurons do not share. Fluctuations that all share are undone by later rounds.
+    Rounds go in growing intervals. Within an interval the error obeys the kernel of the patterns at its start,
+    e_{k+1} = e_k - G e_k + s, where G = theta K S, K is the current NTK and s is what G misses. At the end of the
+    interval the neurons give the error. The part of the initial NTK that the sample misses is weighted by how far
+    patterns still agree with the initial ones.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ def _follow(errors: FloatArray, G: FloatArray, s: FloatArray) -> FloatArray:
 
 
 class _Neurons:
-    """Sampled neurons, each with both signs a: what is not due to the mean force cancels in their difference."""
+    """Sampled neurons, each taken with both signs a, so that what the mean force does not cause cancels."""
 
     def __init__(self, model: LazyModel, own_pull: FloatArray) -> None:
         z = model.neurons.T
@@ -149,18 +150,18 @@ class _Neurons:
             z -= ((z >= 0) * (selected * own + noise)) @ self._step
 
     def output_change(self, share: float) -> FloatArray:
-        """Return the change of the sample's output less a share of what it were with frozen patterns, for xi = 1."""
+        """Return the change of the sample's output minus a share of the change with frozen patterns, for xi = 1."""
         moved = (np.maximum(self._twins[1], 0) - np.maximum(self._twins[-1], 0)).sum(axis=0)
         frozen = -2 * (self._active * ((self._active * self._push) @ self._step)).sum(axis=0)
         return np.sqrt(self._width) / (2 * self.count) * (moved - share * frozen)
 
     def agreement(self) -> float:
-        """Return how much the patterns have in common with those of the start: 1 if all, 0 if no more than chance."""
+        """Return how far patterns agree with the initial ones: 1 if all do, 0 if no more than by chance."""
         same = np.mean([np.mean((z >= 0) == self._active) for z in self._twins.values()])
         return max(0.0, 2 * float(same) - 1)
 
     def kernel(self) -> FloatArray:
-        """Return the sample's NTK by now, for xi = 1."""
+        """Return the sample's current NTK, for xi = 1."""
         counts = sum(active.T @ active for active in ((z >= 0).astype(float) for z in self._twins.values()))
         return self._inner * counts / (2 * self.count)
 
@@ -172,5 +173,5 @@ class _Neurons:
 
 
 def _next_stop(start: int, rounds: int, longest: float) -> int:
-    """Return where the interval ends that begins at ``start``."""
+    """Return the end of the interval that begins at ``start``."""
     return max(start + 1, int(min(rounds, _GROWTH * start, start + longest)))

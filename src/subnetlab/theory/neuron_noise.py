@@ -1,4 +1,4 @@
-"""What depends on single neurons in the lazy regime: the noise of categorical masks, and the bias of dropout.
+"""Quantities that depend on single neurons in the lazy regime: the noise of categorical masks, the bias of dropout.
 
 Both are of order 1/m and are estimated from a sample of neurons, which are independent of each other.
 """

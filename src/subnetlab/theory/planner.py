@@ -1,4 +1,4 @@
-"""Which p, xi, tau, eta and m reach a target error soonest, by the lazy prediction."""
+"""The planner: which p, xi, tau, eta and m the lazy prediction expects to reach a target error soonest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STEP_SHARES = (0.5, 0.25, 0.1, 0.03)  # of 2 / lambda_max, the largest stable st
 
 @dataclass(frozen=True)
 class Costs:
-    """What training costs where it will run; workers are parallel, one per subnetwork.
+    """What training costs on the machines that it will run on; each subnetwork has a worker of its own.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def _first_below(curve: FloatArray, target: float) -> int | None:
 
 
 def __getattr__(name: str) -> Any:
-    """Return what has another name now, with a warning."""
+    """Return a name that has changed, with a warning that tells the new one."""
     if name == "Plan":
         warnings.warn("subnetlab.theory.planner.Plan is now TrainingPlan", DeprecationWarning, stacklevel=2)
         return TrainingPlan

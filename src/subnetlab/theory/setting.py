@@ -184,7 +184,7 @@ def _step_size(scheme: TrainingScheme, step_size: float | None, lambda_0: float,
 
 
 def beyond_the_paper(scheme: TrainingScheme) -> tuple[str, ...]:
-    """Return what the scheme has that the paper's has not, as "name=value"."""
+    """Return the settings of the scheme that the paper does not have, as "name=value"."""
     values = ((name, getattr(scheme, name)) for name in PAPER_SCHEME)
     return tuple(f"{name}={value}" for name, value in values if value != PAPER_SCHEME[name])
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Statements(dict[str, "Statement"]):
-    """Statements by name; one that is added is tried on three small settings first.
+    """Statements by name; a statement that is added is first tried on three small settings.
 
     Raises
     ------
@@ -93,7 +93,7 @@ THEOREMS = Statements(
 
 
 OF_THE_PAPER = tuple(THEOREMS)
-"""The others are somebody's own, and are shown after these."""
+"""Other statements were added by a user and are shown after these."""
 
 
 @undisturbed()

@@ -32,7 +32,7 @@ _ROUNDOFF_ERROR = 1e-18  # relative to the first error: below it ratios of error
 
 
 class FinishedRun(Protocol):
-    """What of a `TrainingRun` the verdict looks at."""
+    """The parts of a `TrainingRun` that the verdict looks at."""
 
     @property
     def network(self) -> ShallowReLU: ...  # noqa: D102
@@ -124,7 +124,7 @@ def verdict(
 
 
 def _measured(run: FinishedRun) -> FloatArray:
-    """Return |y - u_k|^2, the first and the last from the networks if the run recorded nothing."""
+    """Return |y - u_k|^2; where the run did not record the first or the last, they are computed from its networks."""
     measured = run.history.full_error.copy()
     for k, network in ((0, run.initial_network), (-1, run.network)):
         if np.isnan(measured[k]):
@@ -133,7 +133,7 @@ def _measured(run: FinishedRun) -> FloatArray:
 
 
 def _prediction(run: FinishedRun) -> Prediction | None:
-    """Predict the run from its initial network, where the prediction is about its scheme."""
+    """Predict the run from its initial network; None if the prediction does not cover its scheme."""
     follow = len(run.data.X) <= _MOST_ROWS_FOLLOWED
     try:
         model = lazy_model(run.initial_network, run.data.X, run.data.y)
@@ -168,7 +168,7 @@ def _local_rates(history: History) -> FloatArray:
 
 
 def __getattr__(name: str) -> Any:
-    """Return what has another name now, with a warning."""
+    """Return a name that has changed, with a warning that tells the new one."""
     if name == "Verdict":
         warnings.warn("subnetlab.theory.verdict.Verdict is now RunVerdict", DeprecationWarning, stacklevel=2)
         return RunVerdict

@@ -1,7 +1,7 @@
 """The network on the data, in blocks of neurons: what a round reads and how aggregation changes it.
 
-Neurons stand in blocks of b (a multiple of 64), the last one filled up with neurons that nobody selects; within a
-block the n rows of data, and in each row the b neurons side by side. What is stored is q_rj = a_r z_rj rather than
+Neurons stand in blocks of b (a multiple of 64), the last one padded with neurons that no mask selects. A block
+has one line for each of the n rows of data, in which its b neurons stand side by side. Stored is q_rj = a_r z_rj, not
 z_rj = <w_r, x_j>: a step moves q_rj by -(eta / sqrt m) sum_i P_ri residual_i G_ij whatever the sign a_r, and an
 active neuron adds q_rj / sqrt m to the output. The pattern P_rj = 1{z_rj >= 0} is 1{q_rj >= 0} where a_r = 1 and
 1{q_rj <= 0} where a_r = -1.
@@ -41,7 +41,7 @@ class Layout:
 
     @property
     def padded(self) -> int:
-        """The number of neurons with those that fill up the last block."""
+        """The number of neurons, including the padding of the last block."""
         return self.width * self.n_blocks
 
     @property
@@ -50,7 +50,7 @@ class Layout:
         return self.padded // WORD_BITS
 
     def pack(self, masks: BoolArray) -> WordArray:
-        """Return one bit per neuron, (p, words) for masks (p, m); nobody holds the neurons that fill up."""
+        """Return one bit per neuron, (p, words) for masks (p, m); no subnetwork holds the padding."""
         packed = np.zeros((len(masks), self.words), np.uint64)
         words = pack_mask(masks)
         packed[:, : words.shape[1]] = words

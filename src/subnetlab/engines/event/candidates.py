@@ -2,8 +2,8 @@
 
 q_rj can move down by at most down_j and up by at most up_j (`kernel.bound_motion`), so only entries with
 -up_j <= q_rj <= down_j need ever be looked at: a share of about 1 / sqrt m. For each of those the part of its motion
-that follows the modes, the directions in which residuals are expected, is known from its pattern; it sleeps until
-that and a bound of the rest could bring it to zero.
+that follows the modes, the directions in which residuals are expected, is known from its pattern; the
+entry is skipped until that motion and a bound of the rest could bring it to zero.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Near(NamedTuple):
 class Candidates(NamedTuple):
     """The entries that one subnetwork watches, in groups by rows of the data, each padded to a multiple of eight.
 
-    Neurons that have entries are numbered as they come; ``number_of`` holds their numbers, -1 for the others.
+    Neurons with entries are numbered in order of appearance; ``number_of`` holds their numbers, and -1 for the others.
     """
 
     groups: IntArray  # (n + 1,), where each row's group starts
@@ -92,7 +92,7 @@ class Candidates(NamedTuple):
 
     @property
     def room(self) -> int:
-        """The number of entries that fit."""
+        """The number of entries for which there is room."""
         return len(self.base) - LANES * (len(self.groups) - 1)
 
 
@@ -113,7 +113,7 @@ class SlopeTables(NamedTuple):
 def _find_near(q: FloatArray, n_blocks: int, width: int, down: FloatArray, up: FloatArray, near: Near) -> int:
     """List the entries with -up_j <= q_rj <= down_j; return how many there are.
 
-    Where there are more than fit, they are only counted.
+    If there are more than fit, they are only counted.
     """
     n = len(down)
     room = len(near.neurons)

@@ -57,7 +57,7 @@ class _Outcome:
 
 
 class KernelEngine:
-    """What engines share that follow residuals by masked NTKs; they differ in the local phases.
+    """The base of engines that follow residuals by masked NTKs and differ in their local phases.
 
     Float64 inside; signs of -1 and +1, one output; shards, minibatches and sample weights.
     """
@@ -210,7 +210,7 @@ class EventEngine(KernelEngine):
     def _local_phase(
         self, state: NetworkState, subnetwork: _Subnetwork, modes: FloatArray, near: Near, step_size: float
     ) -> _Outcome:
-        """Run the local steps, again with wider bounds where a guess proves too small."""
+        """Run the local steps, and run them again with wider bounds if a guess proves too small."""
         layout, gram = self._network.layout, self._gram
         down, up = subnetwork.most_down, subnetwork.most_up
         errors = np.empty(len(subnetwork.seen) + 1)

@@ -155,7 +155,7 @@ class LookupEngine:
         seen: FloatArray | None,
         parts: int,
     ) -> FloatArray:
-        """Leave the subnetwork after tau steps in the slot; return the errors before the first and after each."""
+        """Train the subnetwork for tau steps in the slot; return the errors before the first step and after each."""
         n = len(self._y)
         a = self._a[chosen]
         factors = (-rate * a).astype(self._dtype)
@@ -221,7 +221,7 @@ class LookupEngine:
         return aligned_zeros((self._lines, len(self._a), lanes(self._dtype)), self._dtype)
 
     def _make_room(self, slots: int) -> None:
-        """See that there are so many slots, and the sums over subnetworks."""
+        """Provide that many slots, and memory for the sums over subnetworks."""
         if not self._sums:
             self._sums = [self._store(), self._store()]
         bits, one_table = WORD_BITS * self._words, WORD_BITS // GROUP * SUMS * lanes(self._dtype)
