@@ -28,7 +28,7 @@ NOT_BY_FILE = {
 # tests: what they test besides the files of their own name, and why
 TESTED_ELSEWHERE = {
     "cli/test_folder.py": (["locks.py"], "a lock is what keeps two processes out of a folder"),
-    "cli/test_launch.py": (["cli/launch_results.py", "launch/launcher.py"], "a launch is seen from its command"),
+    "cli/test_launch.py": (["launch/launcher.py"], "a launch is seen from its command"),
     "datasets/test_images.py": (["cli/data.py"], "the command prints what a dataset says of itself"),
     "figures/test_heatmap.py": (["figures/cells.py"], "the cells of a heatmap"),
     "cli/test_reproduce.py": (

@@ -10,28 +10,35 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from ..atomic import atomic_file
 from ..core import checks
 from ..core.law_check import check_first_masks
 from ..core.masks.naming import own_laws
 from ..core.network import ShallowReLU
 from ..datasets import headline
+from ..engines.table import ENGINES
+from ..history import History
 from ..launch.agent import on_termination
 from ..launch.checkpoint import Checkpoints
-from ..launch.job import Job, export_network
+from ..launch.job import Job, export_network, runs_of_rows
 from ..launch.launcher import Launch, run_workers
 from ..launch.process import WorkerOptions, job_file
 from ..launch.rendezvous import listen, parse_address
+from ..launch.session import COSTS
 from ..progress import progress_bar
-from ..training.request import TrainingData
+from ..training.request import RunSettings, TrainingData
+from ..training.run import RUN_FILE, TrainingRun
 from ..training.step_size import resolve_step_size
 from .folder import deciding, output_folder, write_summary
-from .launch_results import save_results
 from .options import DataOptions, SchemeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..datasets import Dataset
+    from ..launch.checkpoint import Manifest
 
 # neither how the workers are spread nor how long they are waited for decides the result
 _FREE = ("workers", "local_workers", "machine", "address", "checkpoint_every", "timeout", "patience", "max_restarts")
@@ -218,14 +225,18 @@ def _train(launch: Launch, options: Options, lock: int) -> tuple[str, str]:
 
 
 def _gather(options: Options, job: Job, checkpoints: Checkpoints, data: Dataset) -> None:
-    """Write network, history and, if it is small enough for one process, the whole run."""
+    """Write network, history with costs and, if it fits one process, the run, for `subnetlab.resume` to go on with."""
     folder, manifest = options.out, checkpoints.newest()
     if manifest is None:
         return
     export_network(job, checkpoints, manifest, folder / "network.npz")
-    costs = manifest.history["costs"]
-    small = 8 * job.width * job.X.shape[1] <= _WHOLE_NETWORK
-    errors = save_results(job, checkpoints, manifest, folder, whole_run=small).full_error
+    history, costs = History.from_arrays(manifest.history), manifest.history["costs"]
+    counts = (column.astype(int).tolist() for column in costs.T[:2])
+    seconds = ([f"{value:.6f}" for value in column] for column in costs.T[2:])
+    with atomic_file(folder / "history.csv") as file:
+        file.write(history.to_csv(dict(zip(COSTS, [*counts, *seconds], strict=True))).encode())
+    if 8 * job.width * job.X.shape[1] <= _WHOLE_NETWORK:
+        _whole_run(job, checkpoints, manifest, history).save(folder / RUN_FILE)
     summary = {
         "dataset": data.name,
         "n_samples": len(data.X),
@@ -233,9 +244,39 @@ def _gather(options: Options, job: Job, checkpoints: Checkpoints, data: Dataset)
         "workers": int(costs[-1, 0]) if len(costs) else 0,  # in the last round; not all that were asked may have come
         "rounds": manifest.round,
         "step_size": job.step_size,
-        "error_before": float(errors[0]),
-        "error_after": float(errors[-1]),
+        "error_before": float(history.full_error[0]),
+        "error_after": float(history.full_error[-1]),
         "bytes_per_round": float(costs[:, 1].mean()),
         "out": str(folder),
     }
     write_summary(folder, summary, as_json=options.json, width=16)
+
+
+def _whole_run(job: Job, checkpoints: Checkpoints, manifest: Manifest, history: History) -> TrainingRun:
+    W0, signs = job.neurons(0, job.width)
+    W, slot_of = np.empty(W0.shape, job.dtype), np.empty(job.width, np.int64)
+    slots = job.placement(manifest).slots
+    for slot, neurons in enumerate(slots):
+        slot_of[neurons] = slot
+    for row, weights in runs_of_rows(job, checkpoints, manifest):
+        W[row : row + len(weights)] = weights
+    settings = RunSettings(
+        seed=job.seed,
+        engine="distributed",
+        engine_version=ENGINES["distributed"].version,
+        dtype=job.dtype,
+        threads=job.threads,
+        step_size=job.step_size,
+        record="subnetworks",
+        diagnostics=(),
+    )
+    return TrainingRun(
+        network=ShallowReLU(W, signs),
+        history=history,
+        scheme=job.scheme,
+        settings=settings,
+        initial_network=ShallowReLU(W0, signs),
+        data=TrainingData(job.X, job.y),
+        status="finished" if manifest.round >= job.scheme.rounds else "unfinished",
+        engine_state={"weights": W, "slots": slot_of, "n_slots": np.array(len(slots))},
+    )
