@@ -148,7 +148,7 @@ def _local_sgd(
     Followed through Z, each row's preactivations in the copy that sees it: rows of one copy move each other by their
     inner products.
     """
-    W, a, root = network.weights.copy(), network.signs, np.sqrt(network.width)
+    W, a, root = network.weights.copy(), network.output_weights, np.sqrt(network.width)
     copy = np.arange(len(X)) % p
     together = (X @ X.T) * (copy[:, np.newaxis] == copy)
     rate = eta * p / root

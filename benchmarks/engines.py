@@ -57,7 +57,7 @@ def unit_rows(n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
 
 def competitors(X, y, m, kappa, engines, *, torch=True, threads=1):
     network = sl.ShallowReLU.initialize(m, X.shape[1], init_scale=kappa, seed=0)
-    setting = (X, y, network.weights, network.signs, XI)
+    setting = (X, y, network.weights, network.output_weights, XI)
     found = {}
     for engine in engines:
         name, _, dtype = engine.partition(" ")
@@ -278,7 +278,7 @@ def case_threads(rounds: int) -> None:
     print("\nthreads: event, n = d = 100, p = tau = 10, wall milliseconds of a round with one thread and with two")
     for kappa, m, target in ((1.0, 4000, 1.6), (0.1, 4000, 1.6), (1.0, 64000, 1.8)):
         network = sl.ShallowReLU.initialize(m, 100, init_scale=kappa, seed=0)
-        loops = [EngineLoop("event", X, y, network.weights, network.signs, XI, threads=t) for t in (1, 2)]
+        loops = [EngineLoop("event", X, y, network.weights, network.output_weights, XI, threads=t) for t in (1, 2)]
         times, errors = np.empty((2, 5 * rounds)), np.empty(2)
         for k in range(5 * rounds):
             masks = sl.Bernoulli(P, XI).sample(0, k, m)

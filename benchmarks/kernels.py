@@ -60,7 +60,9 @@ def finite() -> None:
     n, d, m = 400, 100, 4000
     X, net = unit_rows(n, d), sl.ShallowReLU.initialize(m, d)
     ours = seconds(lambda: sl.finite_ntk(net, X), 21)
-    weights, signs, rows = (torch.tensor(np.array(a), dtype=torch.float32) for a in (net.weights, net.signs, X))
+    weights, signs, rows = (
+        torch.tensor(np.array(a), dtype=torch.float32) for a in (net.weights, net.output_weights, X)
+    )
 
     def output(w: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         return (torch.relu(w @ x) @ signs) / m**0.5

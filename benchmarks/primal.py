@@ -121,10 +121,10 @@ def main() -> None:
     network = sl.ShallowReLU.initialize(M, D)
     masks = sl.Bernoulli(P, XI).sample(0, 0, M)
 
-    engine = PrimalEngine(Problem(X, y, network.signs, XI), dtype=options.dtype, threads=options.threads)
+    engine = PrimalEngine(Problem(X, y, network.output_weights, XI), dtype=options.dtype, threads=options.threads)
     phase = engine._phase = TimedPhase(X.astype(options.dtype), y, M)
     products = bare_products(masks, X.astype(options.dtype))
-    rivals = torch_competitors(network.weights, network.signs, X, y, options.dtype, options.threads)
+    rivals = torch_competitors(network.weights, network.output_weights, X, y, options.dtype, options.threads)
     times: dict[str, list[float]] = {name: [] for name in ["products", "local steps", "round", *rivals]}
 
     def timed(name: str, run: Callable[[], object]) -> object:

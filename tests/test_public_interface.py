@@ -39,7 +39,7 @@ SIGNATURES = {
     "Ordered": ["n_subnetworks", ("shares", 0.5), ("drawn", False)],
     "OuterSGD": [("step_size", 0.7), ("momentum", 0.9), ("nesterov", True)],
     "Rolling": ["n_subnetworks", ("shares", 0.5)],
-    "ShallowReLU": ["weights", "signs"],
+    "ShallowReLU": ["weights", "output_weights"],
     "check_mask_law": ["law", "*", ("widths", (1, 2, 3, 17, 64)), ("rounds", 3)],
     "TrainingScheme": [
         "masks",

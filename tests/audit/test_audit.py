@@ -83,7 +83,7 @@ def test_r10_by_hand(algorithm1):
     x, y, held = np.array([[1.0]]), np.array([-3.0]), np.array([True])
     moved = net.weights - net.subnetwork_gradient(x, y, held)
     assert moved[0, 0] == -3.0
-    assert sl.masked_ntk(sl.ShallowReLU(moved, net.signs), x, held)[0, 0] == 0.0
+    assert sl.masked_ntk(sl.ShallowReLU(moved, net.output_weights), x, held)[0, 0] == 0.0
     assert sl.finite_ntk(net, x, 0.5)[0, 0] == 0.5
 
 

@@ -15,7 +15,7 @@ MASK = np.array([True, False, True, True])
 
 def neuron_sum(network, X, mask, o=None):
     """(1 / sqrt m) sum_r a_r m_r relu(<w_r, x>), term by term."""
-    a = network.signs if o is None else network.signs[:, o]
+    a = network.output_weights if o is None else network.output_weights[:, o]
     return [
         sum(a[r] * mask[r] * max(float(np.dot(w, x)), 0.0) for r, w in enumerate(network.weights)) / len(a) ** 0.5
         for x in X
@@ -37,7 +37,7 @@ def test_several_outputs():
     assert network.output(X).shape == (5, 2)
 
 
-@pytest.mark.parametrize("signs", [NETWORK.signs, np.array([[1.0, -1], [1, 1], [-1, 1], [-1, -1]])])
+@pytest.mark.parametrize("signs", [NETWORK.output_weights, np.array([[1.0, -1], [1, 1], [-1, 1], [-1, -1]])])
 def test_the_gradient_is_the_slope_of_the_local_loss(signs):
     y = rng.standard_normal((5, *signs.shape[1:]))
 
@@ -69,7 +69,7 @@ def test_arrays_are_read_only_and_not_copied():
     with pytest.raises(ValueError, match="read-only"):
         network.weights[0, 0] = 2
     with pytest.raises(ValueError, match="read-only"):
-        network.signs[0] = 2
+        network.output_weights[0] = 2
     weights[0, 0] = 2  # the caller's own array stays writeable
 
 
@@ -90,26 +90,31 @@ def test_types_of_arrays():
             np.ones((2, 3)),
             np.ones(3),
             ValueError,
-            "ShallowReLU: signs must have shape (2,) or (2, n_outputs), got (3,)",
+            "ShallowReLU: output_weights must have shape (2,) or (2, n_outputs), got (3,)",
         ),
-        (np.ones((2, 3)), 1.0, ValueError, "ShallowReLU: signs must have shape (2,) or (2, n_outputs), got ()"),
+        (
+            np.ones((2, 3)),
+            1.0,
+            ValueError,
+            "ShallowReLU: output_weights must have shape (2,) or (2, n_outputs), got ()",
+        ),
         (
             np.ones((2, 3)),
             np.ones((2, 0)),
             ValueError,
-            "ShallowReLU: signs must have shape (2,) or (2, n_outputs), got (2, 0)",
+            "ShallowReLU: output_weights must have shape (2,) or (2, n_outputs), got (2, 0)",
         ),
         (
             np.ones((2, 3)),
             np.ones((2, 1, 1)),
             ValueError,
-            "ShallowReLU: signs must have shape (2,) or (2, n_outputs), got (2, 1, 1)",
+            "ShallowReLU: output_weights must have shape (2,) or (2, n_outputs), got (2, 1, 1)",
         ),
         ([[np.nan]], [1.0], ValueError, "ShallowReLU: weights must be finite, got a value that is not"),
-        ([[1.0]], [np.inf], ValueError, "ShallowReLU: signs must be finite, got a value that is not"),
+        ([[1.0]], [np.inf], ValueError, "ShallowReLU: output_weights must be finite, got a value that is not"),
         ([["a"]], [1.0], TypeError, "ShallowReLU: weights must hold real numbers, got dtype <U1"),
         ([[1j]], [1.0], TypeError, "ShallowReLU: weights must hold real numbers, got dtype complex128"),
-        ([[1.0]], [None], TypeError, "ShallowReLU: signs must hold real numbers, got dtype object"),
+        ([[1.0]], [None], TypeError, "ShallowReLU: output_weights must hold real numbers, got dtype object"),
     ],
 )
 def test_networks_refused(weights, signs, error, message, refused):
@@ -177,7 +182,7 @@ def test_every_neuron_is_a_pure_function_of_seed_and_number(n_features):
         np.testing.assert_array_equal(part_signs, signs[start:stop])
     wider = ShallowReLU.initialize(100, n_features, seed=3)
     np.testing.assert_array_equal(wider.weights[:40], weights)
-    np.testing.assert_array_equal(wider.signs[:40], signs)
+    np.testing.assert_array_equal(wider.output_weights[:40], signs)
 
 
 def test_signs_of_several_outputs_belong_to_their_neuron():
@@ -192,7 +197,7 @@ def test_defaults_of_a_start():
     np.testing.assert_array_equal(ShallowReLU.initialize(3, 2).weights, given.weights)
     weights, signs = initial_neurons(0, 3, n_features=2)
     np.testing.assert_array_equal(weights, given.weights)
-    np.testing.assert_array_equal(signs, given.signs)
+    np.testing.assert_array_equal(signs, given.output_weights)
 
 
 def test_known_bits():
@@ -205,7 +210,7 @@ def test_known_bits():
         ["-0x1.9aa57fe0b7017p-1", "-0x1.18415a1a6628bp-1", "0x1.4e6bfb381202bp+1"],
     ]
     np.testing.assert_allclose(network.weights, [[float.fromhex(v) for v in row] for row in expected], rtol=1e-14)
-    assert network.signs.tolist() == [-1.0, -1.0, 1.0, -1.0]
+    assert network.output_weights.tolist() == [-1.0, -1.0, 1.0, -1.0]
 
 
 ALARM = 1e-4  # the chance that a correct start had failed each test below when its seed was chosen
@@ -228,7 +233,7 @@ def test_weights_of_neighbouring_neurons_features_and_seeds_are_uncorrelated():
 
 def test_signs_are_balanced_and_independent_of_each_other_and_of_the_weights():
     network = ShallowReLU.initialize(20_000, 1, seed=8)
-    a = network.signs
+    a = network.output_weights
     assert set(np.unique(a)) == {-1.0, 1.0}
     assert stats.binomtest(int(np.sum(a > 0)), len(a)).pvalue > ALARM
     assert stats.binomtest(int(np.sum(a[1:] == a[:-1])), len(a) - 1).pvalue > ALARM

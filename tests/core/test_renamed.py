@@ -1,5 +1,7 @@
 """Old names of arguments and attributes: they do what the new ones do, and warn where the caller stands."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,25 @@ def test_old_names_do_what_the_new_ones_do(old, new):
         given = old()
     assert given == new()
     assert {warning.filename for warning in caught} == {__file__}
+
+
+@pytest.mark.parametrize(
+    "old", [lambda: sl.ShallowReLU(X, signs=Y).output_weights, lambda: sl.ShallowReLU(X, Y).signs], ids=["in", "out"]
+)
+def test_signs_are_output_weights(old):
+    with pytest.warns(DeprecationWarning, match="ShallowReLU: signs is now output_weights") as caught:
+        assert old().tolist() == Y.tolist()
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_a_network_that_was_pickled_under_the_old_name_is_read():
+    """As pickle does: the attributes, put into an empty object."""
+    older = {"weights": NETWORK.weights, "signs": NETWORK.output_weights}
+    network = sl.ShallowReLU.__new__(sl.ShallowReLU)
+    network.__setstate__(older)
+    assert network.output(X).tobytes() == NETWORK.output(X).tobytes()
+    again = pickle.loads(pickle.dumps(NETWORK))
+    assert again.output(X).tobytes() == NETWORK.output(X).tobytes()
 
 
 def test_both_names_at_once_are_refused():

@@ -60,7 +60,7 @@ def test_a_step_size_not_yet_resolved_is_guessed():
     net = sl.ShallowReLU.initialize(2000, 20)
     scheme = sl.gradient_descent(1)
     eigenvalue = np.linalg.eigvalsh(sl.finite_ntk(net, X))[-1]
-    problem = Problem(X, np.ones(300), net.signs, 1.0)
+    problem = Problem(X, np.ones(300), net.output_weights, 1.0)
     guess = Workload.estimate(problem, scheme, init_scale=1.0, dtype="float64").step_size
     assert 0.3 < guess * eigenvalue < 3
 

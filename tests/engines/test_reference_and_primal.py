@@ -58,8 +58,8 @@ def test_both_engines_agree_with_the_independent_algorithm(algorithm1, data):
     # |x| = 1 and |a| = 1 bound every kernel by n: below 2/n no frozen pattern diverges
     eta = data.draw(st.floats(0.05, 1.0)) / n
     masks = np.array([law.sample(seed, k, m) for k in range(ROUNDS)])
-    W, sampled, local = algorithm1.train(network.weights, network.signs, X, y, masks, eta, tau)
-    u = law.selection_prob * algorithm1.subnetwork_output(W, network.signs, np.ones(m), X)
+    W, sampled, local = algorithm1.train(network.weights, network.output_weights, X, y, masks, eta, tau)
+    u = law.selection_prob * algorithm1.subnetwork_output(W, network.output_weights, np.ones(m), X)
     scheme = sl.TrainingScheme(law, rounds=ROUNDS, local_steps=tau, step_size=eta)
     for engine in ENGINES_HERE:
         run = sl.train(network, X, y, scheme, seed=seed, engine=engine)
@@ -78,7 +78,7 @@ def test_the_whole_network_as_every_subnetwork_is_gradient_descent(engine, law):
     run = sl.train(network, X, y, scheme, engine=engine)
     W, everyone = network.weights, np.ones(40, dtype=bool)
     for k in range(100):
-        descending = sl.ShallowReLU(W, network.signs)
+        descending = sl.ShallowReLU(W, network.output_weights)
         residual = descending.output(X) - y
         assert run.history.full_error[k] == pytest.approx(residual @ residual, rel=1e-10)
         assert run.history.sampled_error[k] == pytest.approx(residual @ residual, rel=1e-10)

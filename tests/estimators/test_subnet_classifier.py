@@ -18,10 +18,10 @@ def test_learns_two_and_three_classes(loss, learn):
     model = sl.SubnetClassifier(loss=loss, learn_output_weights=learn, random_state=0)
     assert model.fit(CANCER, NAMES).score(CANCER, NAMES) > 0.95
     assert model.decision_function(CANCER).shape == (400,)
-    assert model.network_.signs.ndim == 1
+    assert model.network_.output_weights.ndim == 1
     assert model.fit(IRIS, SPECIES).score(IRIS, SPECIES) > 0.9
     assert model.decision_function(IRIS).shape == (150, 3)
-    assert model.network_.signs.shape == (128, 3)
+    assert model.network_.output_weights.shape == (128, 3)
 
 
 @pytest.mark.parametrize("loss", ["logistic", "squared"])

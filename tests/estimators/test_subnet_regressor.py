@@ -34,9 +34,9 @@ def test_prediction_is_that_of_the_independent_algorithm(algorithm1):
     session_seed = int(random_words(seed, Purpose.SESSIONS, 0, 0, 1)[0])
     masks = np.array([sl.Categorical(3).sample(session_seed, k, 30) for k in range(8)])
     features, target = network_input(X, X), (Y - Y.mean()) / Y.std()
-    W, _, _ = algorithm1.train(network.weights, network.signs, features, target, masks, 0.05, 4)
+    W, _, _ = algorithm1.train(network.weights, network.output_weights, features, target, masks, 0.05, 4)
     others = RNG.standard_normal((7, X.shape[1]))
-    u = algorithm1.subnetwork_output(W, network.signs, np.ones(30), network_input(others, X)) / 3
+    u = algorithm1.subnetwork_output(W, network.output_weights, np.ones(30), network_input(others, X)) / 3
     np.testing.assert_allclose(model.predict(others), u * Y.std() + Y.mean(), rtol=1e-9)
     assert model.n_iter_ == 8
     assert model.step_size_ == 0.05
@@ -80,7 +80,7 @@ def test_schemes(scheme, law):
 def test_the_spread_of_subnetworks_is_that_of_their_law():
     """Var f = xi (1 - xi) / m sum_r (a_r relu(z_r))^2 exactly, and u = E f; 4,000 masks, 6 standard errors."""
     model = sl.SubnetRegressor(width=40, scheme="dropout", selection_prob=0.3, random_state=0).fit(X, Y)
-    inside = np.maximum(network_input(X[:20], X) @ model.network_.weights.T, 0) * model.network_.signs
+    inside = np.maximum(network_input(X[:20], X) @ model.network_.weights.T, 0) * model.network_.output_weights
     variance = 0.3 * 0.7 / 40 * np.sum(inside**2, axis=1)
     std = model.predict_std(X[:20], n_samples=4000)
     np.testing.assert_allclose(std, np.sqrt(variance) * Y.std(), rtol=6 / np.sqrt(2 * 4000))
@@ -94,7 +94,7 @@ def test_several_outputs():
     model = sl.SubnetRegressor(random_state=0).fit(X, targets)
     assert model.predict(X).shape == (200, 3)
     assert model.predict_std(X, n_samples=5).shape == (200, 3)
-    assert model.network_.signs.shape == (128, 3)
+    assert model.network_.output_weights.shape == (128, 3)
     assert model.score(X, targets) > 0.4
     column = sl.SubnetRegressor(random_state=0).fit(X, Y[:, np.newaxis])
     np.testing.assert_allclose(column.predict(X)[:, 0], sl.SubnetRegressor(random_state=0).fit(X, Y).predict(X))
@@ -166,8 +166,8 @@ def test_minibatches_stop_early_by_default_and_full_batches_do_not():
 def test_output_weights_are_learned_on_request_alone():
     fixed = sl.SubnetRegressor(**QUICK).fit(X, Y)
     learned = sl.SubnetRegressor(learn_output_weights=True, **QUICK).fit(X, Y)
-    assert set(np.unique(fixed.network_.signs)) == {-1, 1}
-    assert not np.isin(learned.network_.signs, [-1, 1]).any()
+    assert set(np.unique(fixed.network_.output_weights)) == {-1, 1}
+    assert not np.isin(learned.network_.output_weights, [-1, 1]).any()
 
 
 def test_bad_scaling_is_warned_about_once_and_good_scaling_is_not():

@@ -38,7 +38,7 @@ def ntk_by_jacobian(network, X, mask):
         for sign in (1, -1):
             weights = network.weights.copy()
             weights[index] += sign * 1e-6
-            sides.append(sl.ShallowReLU(weights, network.signs).subnetwork_output(X, mask))
+            sides.append(sl.ShallowReLU(weights, network.output_weights).subnetwork_output(X, mask))
         jacobian[(slice(None), *index)] = (sides[0] - sides[1]) / 2e-6
     flat = jacobian.reshape(len(X), -1)
     return flat @ flat.T
@@ -50,7 +50,7 @@ def ntk_by_frozen_training(network, X, mask):
     output = network.subnetwork_output(X, mask)
     for j in range(len(X)):
         gradient = network.subnetwork_gradient(X, output - np.eye(len(X))[j], mask)  # error vector e_j
-        moved = sl.ShallowReLU(network.weights - eta * gradient, network.signs)
+        moved = sl.ShallowReLU(network.weights - eta * gradient, network.output_weights)
         K[:, j] = (output - moved.subnetwork_output(X, mask)) / eta
     return K
 

@@ -277,7 +277,7 @@ def test_one_layer_is_the_shallow_reference_engine():
     ).double()
     with torch.no_grad():
         model[0].weight.copy_(torch.from_numpy(shallow.weights.copy()))
-        model[2].weight.copy_(torch.from_numpy(shallow.signs / 4.0)[None])
+        model[2].weight.copy_(torch.from_numpy(shallow.output_weights / 4.0)[None])
     model[2].weight.requires_grad_(False)
     scheme = sl.TrainingScheme(sl.Bernoulli(3, 0.5), rounds=50, local_steps=4, step_size=0.1)
     run = sl.train(shallow, inputs, targets, scheme, seed=8, engine="reference")

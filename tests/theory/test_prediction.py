@@ -19,7 +19,7 @@ Y = np.linspace(-1, 1, 6)
 def frozen_errors(network, masks, tau, eta, rounds, seed):
     """|y - u_k|^2 and mean |y - f^l|^2 of Algorithm 1 with the patterns of the start, by arrays of outputs."""
     m, xi = network.width, masks.selection_prob
-    feature = (X @ network.weights.T >= 0).T * network.signs[:, None] / np.sqrt(m)  # (m, n)
+    feature = (X @ network.weights.T >= 0).T * network.output_weights[:, None] / np.sqrt(m)  # (m, n)
     z = network.weights @ X.T
     gram = X @ X.T
     full, sampled = [np.sum((xi * np.sum(feature * z, axis=0) - Y) ** 2)], []
@@ -123,7 +123,7 @@ def test_dropout_bias_is_the_minimum_of_the_penalised_error():
     xi = 0.6
     bias = dropout_bias(sl.lazy_model(network, X, Y, n_patterns=60), xi)
     active = (X @ network.weights.T >= 0).T  # (m, n)
-    feature = (active * network.signs[:, None])[:, :, None] * X[None] / np.sqrt(60)  # (m, n, d)
+    feature = (active * network.output_weights[:, None])[:, :, None] * X[None] / np.sqrt(60)  # (m, n, d)
     J = feature.transpose(1, 0, 2).reshape(6, -1)
     penalty = np.zeros((J.shape[1], J.shape[1]))
     for r in range(60):

@@ -73,14 +73,14 @@ def test_exact_spreads_by_enumeration():
     net = sl.ShallowReLU.initialize(4, 6, seed=2)
     s = np.maximum(net.weights @ X.T, 0)  # (m, n)
     xi, m = 0.5, 4
-    u = xi * net.signs @ s / 2
+    u = xi * net.output_weights @ s / 2
     spread, local = np.zeros(m), np.zeros(m)
     selected = np.zeros(m)
     for code in range(2**8):
         masks = np.array([code >> b & 1 for b in range(8)]).reshape(2, 4).astype(float)
         X_r = masks.sum(axis=0)
         eta = np.divide(1, X_r, out=np.zeros(m), where=X_r > 0)
-        f = (masks * net.signs) @ s / 2  # (p, n)
+        f = (masks * net.output_weights) @ s / 2  # (p, n)
         mixing = eta[:, None] * (masks.T @ f)  # (m, n)
         spread += np.where(X_r > 0, np.sum((mixing - u) ** 2, axis=1), 0) / 256
         selected += (X_r > 0) / 256

@@ -106,7 +106,9 @@ def test_a_diverged_run_can_be_saved(tmp_path):
 
 def test_targets_and_output_of_zero_are_no_divergence():
     """A network and its negative cancel to u_0 = 0; the subnetworks still have errors."""
-    cancelling = sl.ShallowReLU(np.vstack([NETWORK.weights] * 2), np.concatenate([NETWORK.signs, -NETWORK.signs]))
+    cancelling = sl.ShallowReLU(
+        np.vstack([NETWORK.weights] * 2), np.concatenate([NETWORK.output_weights, -NETWORK.output_weights])
+    )
     run = sl.train(cancelling, X, np.zeros(6), sl.dropout(0.5, 20))
     assert run.history.sampled_error[0] > 1e-3
     assert run.history.full_error[0] < 1e-25
@@ -122,7 +124,7 @@ def test_sample_weights_set_the_scale():
 @pytest.mark.parametrize(("weights", "targets"), [(NETWORK.weights * 1e200, Y), (NETWORK.weights, Y * 1e150)])
 def test_numbers_too_large_for_divergence_to_be_seen_are_refused(weights, targets):
     """An infinite limit would let infinite errors pass as a finished run."""
-    network = sl.ShallowReLU(weights, NETWORK.signs)
+    network = sl.ShallowReLU(weights, NETWORK.output_weights)
     with (
         np.errstate(all="raise"),
         pytest.raises(ValueError, match=r"^train: errors must start below 1e298, got "),

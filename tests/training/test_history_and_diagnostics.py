@@ -36,7 +36,7 @@ def test_errors_of_the_first_round_and_of_the_end_by_direct_computation():
     for l, mask in enumerate(SCHEME.masks.sample(3, 0, 30)):
         weights = NETWORK.weights
         for t in range(TAU + 1):
-            network = sl.ShallowReLU(weights, NETWORK.signs)
+            network = sl.ShallowReLU(weights, NETWORK.output_weights)
             error = np.sum((Y - network.subnetwork_output(X, mask)) ** 2)
             assert errors[0, t, l] == pytest.approx(error, rel=1e-12)
             weights = weights - 0.2 * network.subnetwork_gradient(X, Y, mask)
@@ -61,7 +61,7 @@ def test_diagnostics_and_validation_by_direct_computation(engine):
         on_round=lambda session: states.append(session.run().network.weights),
     )
     for k, W in enumerate(states):
-        u = sl.ShallowReLU(W, NETWORK.signs).output(X_V, 0.4)
+        u = sl.ShallowReLU(W, NETWORK.output_weights).output(X_V, 0.4)
         assert run.history.validation_error[k] == pytest.approx(np.sum((Y_V - u) ** 2), rel=1e-12)
         changed = [(W[r] @ x >= 0) != (NETWORK.weights[r] @ x >= 0) for r in range(30) for x in X]
         assert run.history.pattern_change[k] == np.mean(changed)
@@ -182,7 +182,7 @@ def test_as_a_data_frame(everything):
 def test_predict_is_the_output_with_the_factor_xi(everything):
     """u = (xi / sqrt m) relu(X W') a, written out."""
     rows = np.linspace(-1, 1, 3 * X.shape[1]).reshape(3, -1)
-    W, a = everything.network.weights, NETWORK.signs
+    W, a = everything.network.weights, NETWORK.output_weights
     u = SCHEME.masks.selection_prob / np.sqrt(len(W)) * np.maximum(rows @ W.T, 0) @ a
     np.testing.assert_allclose(everything.predict(rows), u, rtol=1e-12)
     np.testing.assert_allclose(everything.predict(rows.tolist()), u, rtol=1e-12)

@@ -23,7 +23,7 @@ def deviance(network, X, Y):
 
 def test_a_run_carries_its_trained_signs_through_files_and_goes_on_with_the_same_bits(tmp_path):
     whole = sl.train(NETWORK, X, Y, SCHEME, **LEARNED)
-    assert np.abs(whole.network.signs - NETWORK.signs).max() > 0.01
+    assert np.abs(whole.network.output_weights - NETWORK.output_weights).max() > 0.01
     assert whole.history.full_error[-1] == pytest.approx(deviance(whole.network, X, Y), rel=1e-12)
     assert whole.history.validation_error[-1] == pytest.approx(deviance(whole.network, X[:5], Y[:5]), rel=1e-12)
     session = sl.TrainingSession(NETWORK, X, Y, SCHEME, **LEARNED)
@@ -32,7 +32,7 @@ def test_a_run_carries_its_trained_signs_through_files_and_goes_on_with_the_same
     session.run().save(tmp_path / "half.npz")
     resumed = sl.resume(sl.load_run(tmp_path / "half.npz"))
     assert resumed.settings.learn_output_weights
-    assert resumed.network.signs.tobytes() == whole.network.signs.tobytes()
+    assert resumed.network.output_weights.tobytes() == whole.network.output_weights.tobytes()
     assert resumed.network.weights.tobytes() == whole.network.weights.tobytes()
     assert resumed.history == whole.history
 
@@ -86,7 +86,7 @@ def test_targets_outside_the_loss_are_refused(refused):
 def hessian(learn_output_weights, network=NETWORK):
     """J' J with J the Jacobian of all outputs by all parameters that are trained, at fixed patterns."""
     active = X @ network.weights.T >= 0
-    J = np.einsum("ir,rc,ij->icrj", active, network.signs, X).reshape(24, -1)
+    J = np.einsum("ir,rc,ij->icrj", active, network.output_weights, X).reshape(24, -1)
     if learn_output_weights:
         relu = np.maximum(X @ network.weights.T, 0)
         J = np.hstack([J, np.einsum("ir,ce->icre", relu, np.eye(2)).reshape(24, -1)])

@@ -45,7 +45,7 @@ def _nothing_starts(monkeypatch):
         (
             {"y": Y[:, np.newaxis]},
             ValueError,
-            "train: y must fit the network's signs (10,), got shape (4, 1)",
+            "train: y must fit the network's output_weights (10,), got shape (4, 1)",
         ),
         ({"validation": X}, TypeError, "train: validation must be a pair (X, y), got ndarray"),
         ({"validation": (X,)}, TypeError, "train: validation must be a pair (X, y), got tuple"),
@@ -58,7 +58,7 @@ def _nothing_starts(monkeypatch):
         (
             {"validation": (X, np.ones((4, 2)))},
             ValueError,
-            "train: y_validation must fit the network's signs (10,), got shape (4, 2)",
+            "train: y_validation must fit the network's output_weights (10,), got shape (4, 2)",
         ),
         ({"sample_weight": Y[:3]}, ValueError, "train: sample_weight must have shape (4,), got (3,)"),
         (

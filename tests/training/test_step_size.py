@@ -28,7 +28,7 @@ def resolved(scheme, network=NETWORK, y=Y, **options):
 def lambda_max(network, X, sample_weight=None):
     """The largest eigenvalue of J J', J the Jacobian of sqrt(s_i) f(x_i) by the weights, by power iteration."""
     s = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
-    a = network.signs.reshape(network.width, -1)
+    a = network.output_weights.reshape(network.width, -1)
     active = X @ network.weights.T >= 0
     J = np.einsum("i,ir,rc,ij->icrj", np.sqrt(s), active, a, X) / np.sqrt(network.width)
     J = J.reshape(len(X) * a.shape[1], -1)
@@ -171,7 +171,7 @@ def test_auto_must_be_finite():
 
 def outputs_kernel(network, rows):
     """The kernel of all outputs together, entry by entry from the gradients of the outputs."""
-    a = network.signs
+    a = network.output_weights
     active = rows @ network.weights.T >= 0  # (n, m)
     gradients = np.einsum("nm,mo,nd->onmd", active, a, rows) / np.sqrt(len(a))
     flat = gradients.reshape(a.shape[1] * len(rows), -1)
@@ -191,7 +191,7 @@ def test_outputs_that_are_each_others_opposites():
     """Their kernel maps a vector of ones to zero."""
     rows, y = data_of(30, 4, seed=2)
     start = sl.ShallowReLU.initialize(60, 4)
-    signs = np.stack([start.signs, -start.signs], axis=1)
+    signs = np.stack([start.output_weights, -start.output_weights], axis=1)
     network = sl.ShallowReLU(start.weights, signs)
     twice = 2 * lambda_max(start, rows)
     assert largest_outputs_ntk_eigenvalue(network, rows) == pytest.approx(twice, rel=1e-3)

@@ -95,7 +95,7 @@ def outcomes():
     X /= np.linalg.norm(X, axis=1, keepdims=True)
     classes = (X[:, 0] > 0).astype(float)
     start = sl.ShallowReLU.initialize(130, 7, seed=0)
-    saturated = sl.ShallowReLU(start.weights * 1e4, start.signs)
+    saturated = sl.ShallowReLU(start.weights * 1e4, start.output_weights)
     tiny = X * np.where(np.arange(30) % 2, 1e-140, 1.0)[:, np.newaxis]
     slow = sl.independent_subnets(3, 2, 2, 1e-6)
     calls = {}

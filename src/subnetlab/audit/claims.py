@@ -155,7 +155,7 @@ def masked_kernel_biased_later() -> Finding:
     """R10: for t >= 1 this fails if the mask is the one that moved the weights."""
     one = np.ones((1, 1))
     net, y, mask = ShallowReLU(one, one[0]), np.array([-3.0]), np.array([True])
-    moved = ShallowReLU(net.weights - net.subnetwork_gradient(one, y, mask), net.signs)  # a step of eta = 1
+    moved = ShallowReLU(net.weights - net.subnetwork_gradient(one, y, mask), net.output_weights)  # a step of eta = 1
     mean = HALF * Fraction(masked_ntk(moved, one, mask).item())  # not selected, its masked kernel is 0
     static = Fraction(finite_ntk(net, one, 0.5).item())
     return Finding(
@@ -192,7 +192,7 @@ def kernel_change_order() -> Finding:
     """
     net = ShallowReLU.initialize(400_000, 2, seed=0)
     X, error = np.eye(2)[:1], np.array([1.0])
-    shift = -0.05 * net.signs[:, np.newaxis] * (net.weights @ X.T >= 0) * error  # d+ = 0.05 a, d- = 0
+    shift = -0.05 * net.output_weights[:, np.newaxis] * (net.weights @ X.T >= 0) * error  # d+ = 0.05 a, d- = 0
     before, after = net.weights @ X.T >= 0, net.weights @ X.T + shift >= 0
     measured = float(after.mean() - before.mean())
     predicted = -0.05 / 2 / np.sqrt(2 * np.pi)

@@ -57,7 +57,7 @@ def round_terms() -> RoundTerms:
     net = ShallowReLU.initialize(WIDTH, D, seed=0)
     scheme = TrainingScheme(Bernoulli(P, XI), rounds=DRAWS, local_steps=TAU, step_size="theory")
     setting = theory_setting(X, y, scheme, network=net)
-    z, a = net.weights @ X.T, net.signs
+    z, a = net.weights @ X.T, net.output_weights
     near = np.abs(z) < movement_radius(setting)
     active = (z >= 0).astype(float)
     gain = XI * a[:, np.newaxis] / np.sqrt(WIDTH)
@@ -119,7 +119,7 @@ def _local_training(
             allowed = eta * t * np.sqrt(N) * np.linalg.norm(y - f0)
             ratio = max(ratio, float(np.abs(f - f0).max() / allowed))
         later += g - g0
-        here = ShallowReLU(here.weights - eta * g, net.signs)
+        here = ShallowReLU(here.weights - eta * g, net.output_weights)
     return here.weights - net.weights, later, ratio
 
 

@@ -167,7 +167,7 @@ def lemma15_check() -> Finding:
         f = [net.subnetwork_output(X, mask) for mask in masks]
         after = []
         for mask in masks:
-            moved = ShallowReLU(net.weights - eta * net.subnetwork_gradient(X, y, mask), net.signs)
+            moved = ShallowReLU(net.weights - eta * net.subnetwork_gradient(X, y, mask), net.output_weights)
             after.append(moved.subnetwork_output(X, mask))
         iota.append((np.sum((f[0] - f[1]) ** 2) - np.sum((after[0] - after[1]) ** 2)) / 4)
         first.append(eta * gamma * lam0 / 2 * sum(np.sum(v**2) for v in f))

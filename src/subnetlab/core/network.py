@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..surroundings import undisturbed
 from . import checks
 from .randomness import Purpose, rows_of_words, standard_normals
+from .renamed import renamed_arguments, renamed_attribute
 
 if TYPE_CHECKING:
     from .arrays import BoolArray, FloatArray
 
 
+@renamed_arguments(signs="output_weights")
 @dataclass(frozen=True, eq=False)
 class ShallowReLU:
-    """One hidden layer of ReLU neurons with trained input weights and fixed output signs.
+    """One hidden layer of ReLU neurons with trained input weights and fixed output weights.
 
     Full model (with the factor xi):  u(x) = (xi / sqrt m) sum_r a_r relu(<w_r, x>).
     Subnetwork (without it):          f^l(x) = (1 / sqrt m) sum_r a_r m^l_r relu(<w_r, x>).
@@ -26,8 +28,8 @@ class ShallowReLU:
     ----------
     weights : ndarray, shape (m, d)
         W; row r is w_r. Held read-only and not copied.
-    signs : ndarray, shape (m,) or (m, o)
-        a; the output weights, -1 or +1 in the paper. Two dimensions give o outputs.
+    output_weights : ndarray, shape (m,) or (m, o)
+        a; -1 or +1 in the paper. Two dimensions give o outputs.
 
     Raises
     ------
@@ -44,26 +46,32 @@ class ShallowReLU:
     """
 
     weights: FloatArray
-    signs: FloatArray
+    output_weights: FloatArray
+
+    signs: ClassVar[Any] = renamed_attribute("signs", "output_weights")
 
     def __post_init__(self) -> None:
         weights = _frozen(self.weights, "weights")
-        signs = _frozen(self.signs, "signs")
+        a = _frozen(self.output_weights, "output_weights")
         if weights.ndim != 2 or 0 in weights.shape:
             raise ValueError(f"ShallowReLU: weights must have shape (m, d), got {weights.shape}")
-        if signs.ndim not in (1, 2) or signs.shape[0] != weights.shape[0] or 0 in signs.shape:
+        if a.ndim not in (1, 2) or a.shape[0] != weights.shape[0] or 0 in a.shape:
             raise ValueError(
-                f"ShallowReLU: signs must have shape ({len(weights)},) or ({len(weights)}, n_outputs), "
-                f"got {signs.shape}"
+                f"ShallowReLU: output_weights must have shape ({len(weights)},) or ({len(weights)}, n_outputs), "
+                f"got {a.shape}"
             )
-        for name, array in (("weights", weights), ("signs", signs)):
+        for name, array in (("weights", weights), ("output_weights", a)):
             if not np.isfinite(array).all():
                 raise ValueError(f"ShallowReLU: {name} must be finite, got a value that is not")
         object.__setattr__(self, "weights", weights)
-        object.__setattr__(self, "signs", signs)
+        object.__setattr__(self, "output_weights", a)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the arrays of a pickled network, also of one from before ``signs`` were called ``output_weights``."""
+        vars(self).update({"output_weights" if name == "signs" else name: value for name, value in state.items()})
 
     def __repr__(self) -> str:
-        outputs = "" if self.signs.ndim == 1 else f", n_outputs={self.signs.shape[1]}"
+        outputs = "" if self.output_weights.ndim == 1 else f", n_outputs={self.output_weights.shape[1]}"
         return f"ShallowReLU(width={self.width}, n_features={self.n_features}{outputs})"
 
     @classmethod
@@ -90,7 +98,7 @@ class ShallowReLU:
         seed : int, default 0
             In [0, 2**64).
         n_outputs : int, optional
-            o, the number of outputs; None (the paper) gives one-dimensional signs.
+            o, the number of outputs; None (the paper) gives one-dimensional output weights.
         """
         checks.whole_number("ShallowReLU.initialize", "width", width, least=1)
         weights, signs = initial_neurons(
@@ -128,7 +136,7 @@ class ShallowReLU:
             If X holds no real numbers or has another shape, or xi is outside (0, 1].
         """
         selection_prob = checks.probability("ShallowReLU", "selection_prob", selection_prob)
-        return network_output(self._checked_features(X), self.weights, self.signs, selection_prob)
+        return network_output(self._checked_features(X), self.weights, self.output_weights, selection_prob)
 
     @undisturbed()
     def subnetwork_output(self, X: FloatArray, mask: BoolArray) -> FloatArray:
@@ -145,7 +153,8 @@ class ShallowReLU:
         """
         mask = self._checked_mask(mask)
         # not `network_output`: a division after the product rounds otherwise, and m is not the subnetwork's width
-        return (activations(self._checked_features(X), self.weights[mask]) @ self.signs[mask]) / np.sqrt(self.width)
+        a = self.output_weights[mask]
+        return (activations(self._checked_features(X), self.weights[mask]) @ a) / np.sqrt(self.width)
 
     @undisturbed()
     def subnetwork_gradient(self, X: FloatArray, y: FloatArray, mask: BoolArray) -> FloatArray:
@@ -166,7 +175,8 @@ class ShallowReLU:
         mask = self._checked_mask(mask)
         error = self.subnetwork_output(X, mask) - y  # (n,) or (n, o)
         active = (X @ self.weights.T >= 0) & mask  # (n, m)
-        slopes = np.outer(error, self.signs) if self.signs.ndim == 1 else error @ self.signs.T  # (n, m)
+        a = self.output_weights
+        slopes = np.outer(error, a) if a.ndim == 1 else error @ a.T  # (n, m)
         return (active * slopes).T @ X / np.sqrt(self.width)
 
     def _checked_features(self, X: FloatArray) -> FloatArray:
@@ -199,9 +209,9 @@ def activations(X: FloatArray, weights: FloatArray) -> FloatArray:
     return np.maximum(Z, 0, out=Z)
 
 
-def network_output(X: FloatArray, weights: FloatArray, signs: FloatArray, selection_prob: float) -> FloatArray:
+def network_output(X: FloatArray, weights: FloatArray, output_weights: FloatArray, selection_prob: float) -> FloatArray:
     """Return u(x_i) = (xi / sqrt m) sum_r a_r relu(<w_r, x_i>), shape (n,) or (n, o), unchecked as `activations`."""
-    return (selection_prob / np.sqrt(len(weights))) * (activations(X, weights) @ signs)
+    return (selection_prob / np.sqrt(len(weights))) * (activations(X, weights) @ output_weights)
 
 
 @undisturbed()

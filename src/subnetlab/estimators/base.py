@@ -161,7 +161,7 @@ class SubnetEstimator(BaseEstimator):
             learn_output_weights=self.learn_output_weights,
         )
         network = run_rounds(session, stopping, progress=bool(self.verbose))
-        self.network_ = ShallowReLU(network.weights.astype(np.float64), network.signs.astype(np.float64))
+        self.network_ = ShallowReLU(network.weights.astype(np.float64), network.output_weights.astype(np.float64))
         self._sessions += 1
         self.n_iter_ += session.rounds_done
         self.masks_ = scheme.masks

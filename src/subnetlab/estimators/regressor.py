@@ -140,9 +140,9 @@ class SubnetRegressor(RegressorMixin, SubnetEstimator):
         )  # another order in memory gives other bits
         y, weights = y.astype(np.float64), checked_weights(sample_weight, X, "SubnetRegressor")
         X, y, weights = self._rows(X, y, weights)
-        if not fresh and y.shape[1:] != self.network_.signs.shape[1:]:
+        if not fresh and y.shape[1:] != self.network_.output_weights.shape[1:]:
             raise ValueError(
-                f"SubnetRegressor: y must have the outputs {self.network_.signs.shape[1:]} of the first fit, "
+                f"SubnetRegressor: y must have the outputs {self.network_.output_weights.shape[1:]} of the first fit, "
                 f"got {y.shape[1:]}"
             )
         scaling = TargetScaling.of(y, weights) if fresh else self.target_scaling_.widened(y, weights)

@@ -108,7 +108,7 @@ def largest_outputs_ntk_eigenvalue(network: ShallowReLU, X: FloatArray) -> float
     network : ShallowReLU
     X : ndarray, shape (n, d)
     """
-    a = network.signs.reshape(network.width, -1)
+    a = network.output_weights.reshape(network.width, -1)
     active = network.weights @ X.T >= 0
     shape = (a.shape[1], len(X))
 

@@ -100,9 +100,9 @@ def lazy_model(
     X, y = _checked("lazy_model", X, y)
     checks.whole_number("lazy_model", "n_patterns", n_patterns, least=1)
     checks.whole_number("lazy_model", "n_neurons", n_neurons, least=0)
-    if network.signs.ndim != 1:
-        raise ValueError(f"lazy_model: network must have one output, got signs of shape {network.signs.shape}")
-    other = network.signs[np.abs(network.signs) != 1]
+    if network.output_weights.ndim != 1:
+        raise ValueError(f"lazy_model: network must have one output, got signs of shape {network.output_weights.shape}")
+    other = network.output_weights[np.abs(network.output_weights) != 1]
     if other.size:
         raise ValueError(f"lazy_model: network must have signs -1 or +1, got {other[0]}")
     if network.n_features != X.shape[1]:

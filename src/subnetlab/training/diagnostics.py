@@ -68,7 +68,7 @@ def starting_scale(network: ShallowReLU, data: TrainingData, scheme: TrainingSch
     s = s.reshape(-1, *[1] * (data.y.ndim - 1))
     error = LOSSES[loss].error
     u = network.output(data.X, scheme.masks.selection_prob)
-    departs = departure(data.X, network.weights, network.signs, network.width)
+    departs = departure(data.X, network.weights, network.output_weights, network.width)
     energies = (error(np.zeros_like(u), data.y), error(u, data.y), departs)
     return max(float(np.sum(s * energy)) for energy in energies)
 

@@ -128,17 +128,22 @@ def _from_archive(meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> Traini
         raise ValueError(f"settings must hold {', '.join(sorted(missing))}")
     check_arrays(arrays, {"tau": scheme.local_steps, "p": scheme.masks.n_subnetworks})
     return TrainingRun(
-        network=ShallowReLU(**group("network")),
+        network=_network(group("network")),
         history=History.from_arrays(group("history")),
         scheme=scheme,
         settings=RunSettings(**{**settings, "diagnostics": tuple(settings["diagnostics"])}),
-        initial_network=ShallowReLU(**group("initial")),
+        initial_network=_network(group("initial")),
         data=TrainingData(**group("data")),
         status=meta["status"],
         engine_state=group("state"),
         provenance=meta["provenance"],
         comparison=Comparison.from_arrays(comparison) if comparison else None,
     )
+
+
+def _network(arrays: Mapping[str, np.ndarray]) -> ShallowReLU:
+    """Return the network; files call its output weights by their older name."""
+    return ShallowReLU(arrays["weights"], arrays["signs"])
 
 
 def _reason(error: Exception) -> str:

@@ -228,7 +228,7 @@ class RunRequest(RunOptions):
             If the engine needs an extra that is not installed.
         """
         network, scheme, data = self.network, self.scheme, self.data
-        problem = self.problem(data.X, data.y, network.signs, scheme.masks.selection_prob, data.sample_weight)
+        problem = self.problem(data.X, data.y, network.output_weights, scheme.masks.selection_prob, data.sample_weight)
         # to two digits it is the scale that the network was drawn with: a study, which draws none, decides the same
         with np.errstate(over="ignore"):
             init_scale = float(f"{np.sqrt(np.mean(network.weights**2)):.1e}")
@@ -250,11 +250,13 @@ class RunRequest(RunOptions):
         """Return the data; the errors name what fits neither the other arrays nor the network nor the loss."""
 
         def pair(X: Any, y: Any, suffix: str) -> tuple[Any, Any]:
-            signs = self.network.signs
+            a = self.network.output_weights
             X = check_features(X, owner="train", name="X" + suffix, n_features=self.network.n_features)
             y = check_targets(y, len(X), owner="train", name="y" + suffix)
-            if y.shape[1:] != signs.shape[1:]:
-                raise ValueError(f"train: y{suffix} must fit the network's signs {signs.shape}, got shape {y.shape}")
+            if y.shape[1:] != a.shape[1:]:
+                raise ValueError(
+                    f"train: y{suffix} must fit the network's output_weights {a.shape}, got shape {y.shape}"
+                )
             LOSSES[self.loss].check(y, owner="train", name="y" + suffix)
             return X, y
 

@@ -239,4 +239,4 @@ class TrainingRun:
 
 
 def _network_arrays(network: ShallowReLU) -> dict[str, np.ndarray]:
-    return {"weights": network.weights, "signs": network.signs}
+    return {"weights": network.weights, "signs": network.output_weights}

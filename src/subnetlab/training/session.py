@@ -88,7 +88,7 @@ class TrainingSession:
         self._scheme = scheme
         self._settings = settings
         xi = scheme.masks.selection_prob
-        problem = settings.problem(data.X, data.y, network.signs, xi, data.sample_weight)
+        problem = settings.problem(data.X, data.y, network.output_weights, xi, data.sample_weight)
         self._engine = create(
             settings.engine, problem, dtype=settings.dtype, threads=settings.threads, device=settings.device
         )
@@ -190,7 +190,7 @@ class TrainingSession:
 
     def _signs(self) -> FloatArray:
         if not self._settings.learn_output_weights:
-            return self._initial.signs
+            return self._initial.output_weights
         return cast("SignLearningEngine", self._engine).signs(self._state)
 
     def _begin(self) -> None:

@@ -92,7 +92,7 @@ def _largest_eigenvalue(
     """
     n = len(X)
     rows = X if batch_size is None else X[:: -(-n // _SAMPLED_ROWS)]
-    a = network.signs.reshape(network.width, -1)
+    a = network.output_weights.reshape(network.width, -1)
     if a.shape[1] == 1:
         largest = float(np.max(a**2)) * largest_ntk_eigenvalue(network, rows)
     else:

@@ -42,7 +42,7 @@ def _train(engine, law, seen, *, unselected="keep", rounds=range(ROUNDS), state=
 
 
 def _engine(law, dtype, workers):
-    return DistributedEngine(Problem(X, Y, NETWORK.signs, law.selection_prob), dtype=dtype, workers=workers)
+    return DistributedEngine(Problem(X, Y, NETWORK.output_weights, law.selection_prob), dtype=dtype, workers=workers)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -65,7 +65,7 @@ def test_weights_and_local_errors_have_the_bits_of_the_primal_engine(law, unsele
     chosen = law.sample(1, 0, M)[0]
     if ((W @ X.astype(dtype).T)[chosen] != W[chosen] @ X.astype(dtype).T).any():
         pytest.skip("this BLAS computes a row of a product differently in other company")
-    primal = create("primal", Problem(X, Y, NETWORK.signs, law.selection_prob), dtype=dtype, threads=1)
+    primal = create("primal", Problem(X, Y, NETWORK.output_weights, law.selection_prob), dtype=dtype, threads=1)
     theirs, their_errors, _ = _train(primal, law, {}, unselected=unselected)
     ours, errors, _ = _train(_engine(law, dtype, 4), law, {}, unselected=unselected)
     assert ours.tobytes() == theirs.tobytes()
