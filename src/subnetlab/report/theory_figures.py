@@ -129,7 +129,7 @@ def eigenvalue_figure(verdict: RunVerdict) -> PageFigure:
         for k, values in zip(found.mask_rounds, at_stage, strict=True)
         for value in values
     ]
-    share = 100 * float(np.mean(found.values >= lambda_0 / 2))
+    share = 100 * verdict.kernel_share
     caption = text(
         f"The smallest eigenvalue of the kernel of each sampled subnetwork, for the masks of {len(found.mask_rounds)} "
         f"rounds. Training contracts the error at a rate that these set, so they must stay away from 0: Theorem 2 "

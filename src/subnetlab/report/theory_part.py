@@ -13,6 +13,8 @@ from .tables import outcome_mark
 from .theory_figures import bound_figure, eigenvalue_figure
 
 if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+    from ..theory.prediction import Prediction
     from ..theory.record import Promise
     from ..theory.run_verdict import RunVerdict
     from ..training import TrainingRun
@@ -51,8 +53,8 @@ def theory_sections(verdict: RunVerdict | None, why_not: str) -> list[Section]:
 def promise_table(verdict: RunVerdict) -> Markup:
     """Return a row per promise: what it says, what was measured, whether it was kept."""
     rows = [row for row in (_bound(verdict), _kernels(verdict), _movement(verdict), _local(verdict)) if row]
-    if verdict.prediction is not None:
-        rows.append(_prediction(verdict))
+    if verdict.prediction is not None and verdict.prediction_gap is not None:
+        rows.append(_prediction(verdict.measured, verdict.prediction, verdict.prediction_gap))
     rows += [_own(verdict, paper) for paper, _ in verdict.own_promises.values()]
     header = [text(name) for name in ("statement", "says", "measured", "")]
     caption = text("What the theory says of this run, and what the run did.")
@@ -110,7 +112,7 @@ def _own(verdict: RunVerdict, promise: Promise) -> tuple[str, str, str, str]:
 def _kernels(verdict: RunVerdict) -> tuple[str, str, str, str]:
     values, half = verdict.eigenvalues.values, verdict.setting.smallest_eigenvalue / 2
     says = f"every masked kernel's smallest eigenvalue at least {shown(half)}"
-    found = f"{shown(float(values.min()))}; {100 * float(np.mean(values >= half)):.3g}% of {values.size}"
+    found = f"{shown(float(values.min()))}; {100 * verdict.kernel_share:.3g}% of {values.size}"
     return "Theorem 2", says, found, "KEPT" if verdict.kernels_kept else "BROKEN"
 
 
@@ -133,11 +135,6 @@ def _local(verdict: RunVerdict) -> tuple[str, str, str, str] | None:
     return "Hypothesis 1", says, found, "KEPT" if share == 1 else "BROKEN"
 
 
-def _prediction(verdict: RunVerdict) -> tuple[str, str, str, str]:
-    assert verdict.prediction is not None
-    measured = verdict.measured
-    predicted = verdict.prediction.full_error[: len(measured)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        typical = 100 * float(np.nanmedian(np.abs(measured / predicted - 1)))
-    says = f"mean error {shown(float(predicted[-1]))} at the end"
-    return "lazy prediction", says, f"{shown(float(measured[-1]))}; {typical:.3g}% apart in the median round", ""
+def _prediction(measured: FloatArray, prediction: Prediction, gap: float) -> tuple[str, str, str, str]:
+    says = f"mean error {shown(float(prediction.full_error[len(measured) - 1]))} at the end"
+    return "lazy prediction", says, f"{shown(float(measured[-1]))}; {100 * gap:.3g}% apart in the median round", ""
