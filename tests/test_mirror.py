@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "cli/test_launch.py": (["launch/launcher.py"], "a launch is seen from its command"),
     "datasets/test_images.py": (["cli/data.py"], "the command prints what a dataset says of itself"),
     "figures/test_heatmap.py": (["figures/cells.py"], "the cells of a heatmap"),
+    "figures/test_results.py": (["plotting.py"], "a picture is asked of a result"),
     "cli/test_reproduce.py": (
         [f"reproduction/{name}.py" for name in ("figure", "figure_2a", "results", "table")],
         "a figure is read from the files of a reproduction",
