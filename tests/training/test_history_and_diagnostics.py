@@ -199,7 +199,21 @@ def test_summaries_are_a_few_lines_and_no_arrays(everything):
     prediction = sl.predict(sl.average_lazy_model(data.X, data.y, 50), scheme)
     run = sl.train(NETWORK, X, Y, SCHEME, record="none", compare="linearized")
     promises = [theorem(setting, "paper") for theorem in THEOREMS.values()]
-    things = [everything, everything.history, everything.data, data, wide, prediction, run, run.comparison, *promises]
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    verdict = sl.train(NETWORK, unit, Y, SCHEME).theory()
+    models = [sl.lazy_model(NETWORK, unit, Y), sl.average_lazy_model(data.X, data.y, 50), verdict]
+    things = [
+        *models,
+        everything,
+        everything.history,
+        everything.data,
+        data,
+        wide,
+        prediction,
+        run,
+        run.comparison,
+        *promises,
+    ]
     for thing in things:
         assert repr(thing).startswith(f"{type(thing).__name__}(")
         assert "array(" not in repr(thing)

@@ -62,6 +62,10 @@ class LazyModel:
     width: int
     X: FloatArray
 
+    def __repr__(self) -> str:
+        of = "all initial networks" if self.output is None else "one initial network"
+        return f"LazyModel(n_samples={len(self.targets)}, width={self.width}, of {of})"
+
     def initial_moment(self, selection_prob: float) -> FloatArray:
         """Return the (mean) squares of the initial error u_0 - y in each eigenvector, shape (n,)."""
         if self.output is not None:

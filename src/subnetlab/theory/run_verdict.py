@@ -71,6 +71,14 @@ class RunVerdict:
     local_rates: FloatArray
     recorded: str
 
+    def __repr__(self) -> str:
+        met = sum(paper.met for paper, _ in self.promises.values())
+        return (
+            f"RunVerdict({met} of {len(self.promises)} statements have all hypotheses met)\n"
+            f"  theorem     {self.promises[self.theorem][0]!r}\n"
+            f"  prediction  {self.prediction!r}"
+        )
+
     @property
     def radius(self) -> float:
         """R = kappa lambda_0 / (192 n), within which the proofs need the weights."""
