@@ -125,6 +125,8 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
         finally:
             process.kill()  # its agents die with it, and the workers with them
             process.wait()
+            if launch.options.machine == 0:
+                stop.unlink(missing_ok=True)  # an agent may have passed SIGTERM on after the job had ended
         _follow(folder, position, on_event)
         return private.outcome() or (
             "failed",
