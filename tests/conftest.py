@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import signal
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure():
+    """Take Ctrl-C as in a terminal: a shell's background jobs (nohup, &) and their children ignore it otherwise."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ DRAW = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_figure_files import save_both
+from test_files import save_both
 save_both(Path(sys.argv[1]))
 assert "matplotlib.pyplot" not in sys.modules
 """
