@@ -12,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import subnetlab as sl  # noqa: E402
+from subnetlab.modules.checkpoint import Snapshot  # noqa: E402
 from subnetlab.modules.evaluation import evaluate, recalibrate  # noqa: E402
 from subnetlab.training.module_run import load_module_run  # noqa: E402
 
@@ -146,6 +147,7 @@ def test_an_interrupt_in_the_middle_of_a_round_carries_the_completed_ones(run, t
     assert torch.get_num_threads() == threads
     before = part.model.state_dict()
     finished = sl.resume(part)
+    assert Snapshot.read(path).rounds_done == 20  # who resumes is protected as before
     assert finished.status == "finished"
     assert same_bits(finished, run)
     assert part.history.rounds == 3  # the run that was interrupted stays what it was

@@ -174,7 +174,6 @@ class ModuleTraining:
         TypeError, ValueError
             If an argument breaks its rule, or differs from the snapshot's.
         """
-        checkpoint = settings.pop("checkpoint", None)
         training = cls(cut, scheme, **settings)
         snapshot.restore(training)
         training._checkpoint = None if checkpoint is None else Path(checkpoint)
