@@ -55,7 +55,7 @@ TESTED_ELSEWHERE = {
     "study/test_execution.py": (["study/running.py"], "a cell is run by execution"),
     "study/test_execution_terminal.py": (["progress.py"], "a bar is seen in a terminal alone"),
     "study/test_plan.py": (
-        ["study/__init__.py", "study/data.py", "study/plan_tables.py"],
+        ["study/data.py", "study/plan_tables.py"],
         "a plan holds datasets and is multiplied out from tables",
     ),
     "study/test_store.py": (["study/result.py", "study/schema.py"], "bytes and tables are read from the store"),

@@ -38,6 +38,20 @@ def made_up():
 
 
 @pytest.fixture
+def run_plan():
+    """Run grids over settings, as a plan has them, on six synthetic rows; returns the study."""
+
+    def run_it(folder, run, *grids, **settings):
+        common = {"width": 10, "rounds": 2, "selection_prob": 0.5} | settings
+        content = {"dataset": {"name": "synthetic", "n_samples": 6}, "settings": common, "grid": list(grids or [{}])}
+        with Store(folder) as store:
+            execute(StudyPlan.from_dict(content).cells, store, run=run)
+        return sl.open_study(folder)
+
+    return run_it
+
+
+@pytest.fixture
 def study(tmp_path, inline):
     """Two laws, curves of different lengths, one cell failed, one not run."""
     plan = StudyPlan.from_dict(

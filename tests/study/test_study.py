@@ -64,15 +64,6 @@ def test_other_endings_are_refused(study, tmp_path):
         study.export(tmp_path / "t.xlsx")
 
 
-def run_plan(folder, run, *grids, **settings):
-    """Run grids over settings, as a plan has them, on six synthetic rows; returns the study."""
-    common = {"width": 10, "rounds": 2, "selection_prob": 0.5} | settings
-    content = {"dataset": {"name": "synthetic", "n_samples": 6}, "settings": common, "grid": list(grids or [{}])}
-    with Store(folder) as store:
-        execute(StudyPlan.from_dict(content).cells, store, run=run)
-    return sl.open_study(folder)
-
-
 @pytest.mark.parametrize(
     ("wanted", "cells"),
     [
@@ -98,7 +89,7 @@ def test_a_selection_of_nothing_is_refused(study, wanted):
         study.select(seed=wanted)
 
 
-def test_select_by_a_setting_that_is_a_list(tmp_path, inline, made_up):
+def test_select_by_a_setting_that_is_a_list(tmp_path, inline, made_up, run_plan):
     study = run_plan(tmp_path, made_up, {}, {"diagnostics": ["movement", "patterns"]})
     assert len(study.select(diagnostics=["movement", "patterns"]).cells) == 1
     assert len(study.select(diagnostics=[]).cells) == 1

@@ -82,22 +82,13 @@ def test_coordinates(values, expected):
     np.testing.assert_array_equal(coordinate(values), np.array(expected))
 
 
-def run_plan(folder, run, *grids, **settings):
-    """Run grids over settings, as a plan has them, on six synthetic rows; returns the study."""
-    common = {"width": 10, "rounds": 2, "selection_prob": 0.5} | settings
-    content = {"dataset": {"name": "synthetic", "n_samples": 6}, "settings": common, "grid": list(grids or [{}])}
-    with Store(folder) as store:
-        execute(StudyPlan.from_dict(content).cells, store, run=run)
-    return sl.open_study(folder)
-
-
 @pytest.fixture
 def by_parity(monkeypatch):
     """Let "auto" choose by p alone, as its costs may: `dual` for odd numbers and `event` for even ones."""
     monkeypatch.setattr("subnetlab.engines.choice.choose_engine", lambda _, work: "dual" if work.p % 2 else "event")
 
 
-def test_an_engine_that_nobody_varied_is_no_dimension(tmp_path, inline, made_up, by_parity):
+def test_an_engine_that_nobody_varied_is_no_dimension(tmp_path, inline, made_up, by_parity, run_plan):
     table = run_plan(tmp_path, made_up, n_subnetworks=[1, 2, 3], seed=[0, 1]).table()
     assert dict(table.final_full_error.sizes) == {"n_subnetworks": 3, "seed": 2}
     assert not np.isnan(table.final_full_error).any()
@@ -106,7 +97,7 @@ def test_an_engine_that_nobody_varied_is_no_dimension(tmp_path, inline, made_up,
     assert table.attrs["engine"] == "auto"
 
 
-def test_an_engine_that_was_varied_is_a_dimension_in_the_plans_words(tmp_path, inline, made_up, by_parity):
+def test_an_engine_that_was_varied_is_a_dimension_in_the_plans_words(tmp_path, inline, made_up, by_parity, run_plan):
     """Where "auto" chose an engine that was named too, one run stands in both places."""
     study = run_plan(tmp_path, made_up, n_subnetworks=[1, 2], engine=["auto", "dual", "reference"])
     table = study.table()
@@ -118,7 +109,7 @@ def test_an_engine_that_was_varied_is_a_dimension_in_the_plans_words(tmp_path, i
     assert len(study.select(engine="event").cells) == 1
 
 
-def test_cells_of_two_plans_each_stand_where_their_plan_asked_for_them(tmp_path, inline, made_up, by_parity):
+def test_cells_of_two_plans_each_stand_where_their_plan_asked_for_them(tmp_path, inline, made_up, by_parity, run_plan):
     run_plan(tmp_path, made_up, n_subnetworks=[1, 2])
     table = run_plan(tmp_path, made_up, n_subnetworks=[1, 2], engine="reference").table()
     assert dict(table.status.sizes) == {"n_subnetworks": 2, "engine": 2}
@@ -142,13 +133,13 @@ def test_studies_that_kept_only_the_engines_that_were_chosen(tmp_path, inline, m
         assert (table.status == "pending").all()
 
 
-def test_one_run_in_two_of_the_plans_words_stands_in_both_places(tmp_path, inline, made_up):
+def test_one_run_in_two_of_the_plans_words_stands_in_both_places(tmp_path, inline, made_up, run_plan):
     table = run_plan(tmp_path, made_up, seed=[0, 1], network_seed=[0, "seed"]).table()
     assert dict(table.status.sizes) == {"seed": 2, "network_seed": 2}
     assert (table.status == "ok").all()
 
 
-def test_two_laws_leave_a_full_table_each(tmp_path, inline, made_up, by_parity):
+def test_two_laws_leave_a_full_table_each(tmp_path, inline, made_up, by_parity, run_plan):
     study = run_plan(
         tmp_path,
         made_up,
@@ -168,7 +159,7 @@ def test_two_laws_leave_a_full_table_each(tmp_path, inline, made_up, by_parity):
         assert float(both.final_full_error.sel(masks=law).count()) == 4
 
 
-def test_a_retry_keeps_the_plans_words(tmp_path, inline, made_up, by_parity):
+def test_a_retry_keeps_the_plans_words(tmp_path, inline, made_up, by_parity, run_plan):
     run_plan(tmp_path, made_up, n_subnetworks=[1, 2])
     with Store(tmp_path) as store:
         cells = [Cell.from_settings(settings) for settings in store.planned()]
@@ -180,7 +171,7 @@ SEEDS = [[0, 2**53 + 1, 2**62 + 1], [2**63 + 1, 2**63 + 2], [0, 2**63 + 1, 2**63
 
 
 @pytest.mark.parametrize("seeds", SEEDS)
-def test_seeds_of_64_bits_stay_apart_everywhere(tmp_path, inline, made_up, seeds):
+def test_seeds_of_64_bits_stay_apart_everywhere(tmp_path, inline, made_up, seeds, run_plan):
     pq = pytest.importorskip("pyarrow.parquet")
     study = run_plan(tmp_path, lambda cell: made_up(replace(cell, seed=seeds.index(cell.seed))), seed=seeds)
     table = study.table()

@@ -1,4 +1,4 @@
-"""Old names that keep working: arguments and attributes that have a better name now."""
+"""Old names that keep working: arguments, attributes and members of modules that have a better name now."""
 
 from __future__ import annotations
 
@@ -73,3 +73,36 @@ def renamed_attribute(old: str, new: str) -> Any:
         return getattr(self, new)
 
     return property(read, doc=f"The old name of ``{new}``.")
+
+
+def renamed_members(module: str, **members: Any) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module, which knows its classes and functions by their old names, too.
+
+    Parameters
+    ----------
+    module : str
+        Its ``__name__``.
+    **members : class or function
+        By the old name. Who asks for one gets a DeprecationWarning.
+
+    Raises
+    ------
+    AttributeError
+        When the function that is returned is asked for another name.
+
+    Examples
+    --------
+    >>> look_up = renamed_members("example", Dict=dict)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     print(look_up("Dict"), caught[0].message)
+    <class 'dict'> example.Dict is now dict
+    """
+
+    def look_up(name: str) -> Any:
+        if name not in members:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warnings.warn(f"{module}.{name} is now {members[name].__name__}", DeprecationWarning, stacklevel=2)
+        return members[name]
+
+    return look_up

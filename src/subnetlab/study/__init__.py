@@ -1,8 +1,6 @@
 """Grids of runs: planned, parallel, resumable, inspectable."""
 
-import warnings
-from typing import Any
-
+from ..core.renamed import renamed_members
 from ..locks import FolderBusyError as StudyBusyError
 from .cell import Cell
 from .data import DatasetSpec
@@ -36,10 +34,4 @@ __all__ = [
     "run_cell",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Return what has another name now, with a warning."""
-    if name == "Plan":
-        warnings.warn("subnetlab.study.Plan is now StudyPlan", DeprecationWarning, stacklevel=2)
-        return StudyPlan
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = renamed_members(__name__, Plan=StudyPlan)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from ..core import checks
 from ..core.masks import Bernoulli, Categorical
+from ..core.renamed import renamed_members
 from ..core.scheme import TrainingScheme
 from ..surroundings import undisturbed
 from .convergence import convergence_theorem
@@ -215,9 +215,4 @@ def _first_below(curve: FloatArray, target: float) -> int | None:
     return int(below[0]) if below.size else None
 
 
-def __getattr__(name: str) -> Any:
-    """Return a name that has changed, with a warning that tells the new one."""
-    if name == "Plan":
-        warnings.warn("subnetlab.theory.planner.Plan is now TrainingPlan", DeprecationWarning, stacklevel=2)
-        return TrainingPlan
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = renamed_members(__name__, Plan=TrainingPlan)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ..core.renamed import renamed_members
 from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.masked import masked_ntk
 from ..surroundings import undisturbed
@@ -167,9 +167,4 @@ def _local_rates(history: History) -> FloatArray:
     return np.divide(errors[:, 1:], errors[:, :-1], out=np.full(errors[:, 1:].shape, np.nan), where=judged)
 
 
-def __getattr__(name: str) -> Any:
-    """Return a name that has changed, with a warning that tells the new one."""
-    if name == "Verdict":
-        warnings.warn("subnetlab.theory.verdict.Verdict is now RunVerdict", DeprecationWarning, stacklevel=2)
-        return RunVerdict
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = renamed_members(__name__, Verdict=RunVerdict)
