@@ -6,7 +6,7 @@ import inspect
 import os
 import warnings
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..surroundings import undisturbed
 from ..training import TrainingSession
 from .hold_out import distinct_rows, hold_out
 from .scaling import FeatureScaling, warn_about_bad_scaling
-from .schemes import FEW_ROWS, build_scheme, unused_parameters
+from .schemes import FEW_ROWS, OF_NAMED_SCHEMES, build_scheme, unused_parameters
 from .stopping import EarlyStopping, run_rounds
 from .weights import weights_in_range
 
@@ -42,60 +42,37 @@ _FIXED_BY_START = ("width", "init_scale", "random_state")
 _TOL = 1e-4  # of the validation error, whose scale is that of targets with variance one
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class SubnetEstimator(BaseEstimator):
     """The shell around `TrainingSession`; `SubnetRegressor` and `SubnetClassifier` say what goes in and out."""
 
-    scheme: SchemeName | TrainingScheme
-    network_: ShallowReLU
-    feature_scaling_: FeatureScaling
-    masks_: MaskLaw
-    n_iter_: int
-    _seed: int
-    _start: dict[str, Any]  # the parameters that it began with
-    _sessions: int  # trained so far: each has masks of its own
+    width: int | str = "auto"
+    init_scale: float = 0.05
+    scheme: SchemeName | TrainingScheme = "ist"
+    n_subnetworks: int = 2
+    selection_prob: float = 0.5
+    rounds: int | str = "auto"
+    local_steps: int = 10
+    step_size: float | str = "auto"
+    batch_size: int | str | None = "auto"
+    learn_output_weights: bool = False
+    warm_start: bool = False
+    early_stopping: bool | str = "auto"
+    validation_fraction: float = 0.1
+    n_rounds_no_change: int = 10
+    random_state: Any = None
+    n_jobs: int | None = None
+    verbose: bool | int = False
+    engine: str = "auto"
+    dtype: str = "auto"
 
-    def __init__(
-        self,
-        *,
-        width: int | str = "auto",
-        init_scale: float = 0.05,
-        scheme: SchemeName | TrainingScheme = "ist",
-        n_subnetworks: int = 2,
-        selection_prob: float = 0.5,
-        rounds: int | str = "auto",
-        local_steps: int = 10,
-        step_size: float | str = "auto",
-        batch_size: int | str | None = "auto",
-        learn_output_weights: bool = False,
-        warm_start: bool = False,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_rounds_no_change: int = 10,
-        random_state: Any = None,
-        n_jobs: int | None = None,
-        verbose: bool | int = False,
-        engine: str = "auto",
-        dtype: str = "auto",
-    ) -> None:
-        self.width = width
-        self.init_scale = init_scale
-        self.scheme = scheme
-        self.n_subnetworks = n_subnetworks
-        self.selection_prob = selection_prob
-        self.rounds = rounds
-        self.local_steps = local_steps
-        self.step_size = step_size
-        self.batch_size = batch_size
-        self.learn_output_weights = learn_output_weights
-        self.warm_start = warm_start
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_rounds_no_change = n_rounds_no_change
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-        self.engine = engine
-        self.dtype = dtype
+    network_: ShallowReLU = field(init=False)
+    feature_scaling_: FeatureScaling = field(init=False)
+    masks_: MaskLaw = field(init=False)
+    n_iter_: int = field(init=False)
+    _seed: int = field(init=False)
+    _start: dict[str, Any] = field(init=False)  # the parameters that it began with
+    _sessions: int = field(init=False)  # trained so far: each has masks of its own
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -214,17 +191,8 @@ class SubnetEstimator(BaseEstimator):
                 )
 
     def _scheme(self, n_samples: int) -> TrainingScheme:
-        return build_scheme(
-            type(self).__name__,
-            self.scheme,
-            n_samples,
-            n_subnetworks=self.n_subnetworks,
-            selection_prob=self.selection_prob,
-            rounds=self.rounds,
-            local_steps=self.local_steps,
-            step_size=self.step_size,
-            batch_size=self.batch_size,
-        )
+        parameters = {name: getattr(self, name) for name in OF_NAMED_SCHEMES}
+        return build_scheme(type(self).__name__, self.scheme, n_samples, **parameters)
 
     def _dtype(self, scheme: TrainingScheme) -> Any:
         if self.dtype == "auto":

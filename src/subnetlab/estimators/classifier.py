@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 
     from ..core.arrays import FloatArray
     from ..core.losses import LossName
-    from ..core.scheme import TrainingScheme
-    from .schemes import SchemeName
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class SubnetClassifier(ClassifierMixin, SubnetEstimator):
     """Classification by a shallow ReLU network that is trained as random subnetworks (Algorithm 1).
 
@@ -55,54 +55,7 @@ class SubnetClassifier(ClassifierMixin, SubnetEstimator):
     (2, 3)
     """
 
-    loss: LossName
-
-    def __init__(
-        self,
-        *,
-        loss: LossName = "logistic",
-        width: int | str = "auto",
-        init_scale: float = 0.05,
-        scheme: SchemeName | TrainingScheme = "ist",
-        n_subnetworks: int = 2,
-        selection_prob: float = 0.5,
-        rounds: int | str = "auto",
-        local_steps: int = 10,
-        step_size: float | str = "auto",
-        batch_size: int | str | None = "auto",
-        learn_output_weights: bool = False,
-        warm_start: bool = False,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_rounds_no_change: int = 10,
-        random_state: Any = None,
-        n_jobs: int | None = None,
-        verbose: bool | int = False,
-        engine: str = "auto",
-        dtype: str = "auto",
-    ) -> None:
-        super().__init__(
-            width=width,
-            init_scale=init_scale,
-            scheme=scheme,
-            n_subnetworks=n_subnetworks,
-            selection_prob=selection_prob,
-            rounds=rounds,
-            local_steps=local_steps,
-            step_size=step_size,
-            batch_size=batch_size,
-            learn_output_weights=learn_output_weights,
-            warm_start=warm_start,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_rounds_no_change=n_rounds_no_change,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            engine=engine,
-            dtype=dtype,
-        )
-        self.loss = loss
+    loss: LossName = "logistic"
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on rows X, shape (n, d), classes y, shape (n,), and weights, shape (n,); see `SubnetRegressor.fit`."""

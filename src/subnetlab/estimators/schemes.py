@@ -40,7 +40,7 @@ _SCHEMES: dict[SchemeName, _Scheme] = {
     "multi_sample_dropout": _Scheme("bernoulli", local=False),
     "gradient_descent": _Scheme("all", local=True, single=True),  # the masks never change: rounds do not matter
 }
-_OF_NAMED_SCHEMES = ("n_subnetworks", "selection_prob", "rounds", "local_steps", "step_size", "batch_size")
+OF_NAMED_SCHEMES = ("n_subnetworks", "selection_prob", "rounds", "local_steps", "step_size", "batch_size")
 _OF_SOME_SCHEMES = ("n_subnetworks", "selection_prob", "local_steps")
 _OF_EARLY_STOPPING = ("validation_fraction", "n_rounds_no_change")
 
@@ -56,7 +56,7 @@ def unused_parameters(
     ['selection_prob']
     """
     if isinstance(scheme, TrainingScheme):
-        unused: list[str] = list(_OF_NAMED_SCHEMES)
+        unused: list[str] = list(OF_NAMED_SCHEMES)
     else:
         unused = [name for name in _OF_SOME_SCHEMES if name not in _SCHEMES[scheme].used]
     if not early_stopping:
