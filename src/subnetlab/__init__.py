@@ -70,6 +70,7 @@ __all__ = ["__version__", *_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAl
 
 DRAWERS.update(
     {
+        "cut": ("subnetlab.figures.network", "plot_cut"),
         "history": ("subnetlab.figures.results", "plot_history"),
         "prediction": ("subnetlab.figures.results", "plot_prediction"),
         "study": ("subnetlab.figures.results", "plot_study"),

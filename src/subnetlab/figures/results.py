@@ -32,7 +32,7 @@ _CURVES = (
 
 
 @contextmanager
-def axes(ax: Axes | None, style: Any) -> Iterator[Axes]:
+def axes(ax: Axes | None, style: Any, size: tuple[float, float] = (TEXT_WIDTH, _HEIGHT)) -> Iterator[Axes]:
     """Yield axes to draw into, new ones of pyplot if there are none, under a style of `subnetlab.plotting.plot`."""
     if style is None:
         look = nullcontext()
@@ -42,7 +42,7 @@ def axes(ax: Axes | None, style: Any) -> Iterator[Axes]:
         if ax is None:
             from matplotlib import pyplot as plt
 
-            ax = plt.subplots(figsize=(TEXT_WIDTH, _HEIGHT), layout="constrained")[1]
+            ax = plt.subplots(figsize=size, layout="constrained")[1]
         yield ax
 
 

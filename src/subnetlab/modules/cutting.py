@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.units import Units, axis_groups, axis_length, held_on_axis
+from ..plotting import plot
 from .atoms import axis_of, expand, leaves
 from .blocks import BLOCKS, declared_blocks, in_block, unit_of_parameters
 from .engines import MaskedNetwork, Subnetwork, Template
@@ -16,7 +17,7 @@ from .entries import take
 from .errors import CutError
 from .factors import folded
 from .graph import CONSTANT, export, stored
-from .groups import EMBEDDING, STREAM, Group, chosen_by, classes_of, described, module_name, units_axis
+from .groups import Group, chosen_by, classes_of, described, module_name, units_axis
 from .labels import Labels
 from .overview import coverage, table
 
@@ -71,6 +72,7 @@ class Cut:
         joined = [c for c in whole if c.can_be_cut and c.kind != "units"]
         axes = self._axes({c.atom: c.name for c in joined})
         self.streams: dict[str, Group] = {c.name: described(c, axes, labels) for c in joined}
+        self.whole: dict[Atom, str] = {c.atom: c.why_whole for c in whole}
         self.frozen = self._reasons(whole)
         self._templates: OrderedDict[Any, Template] = OrderedDict()  # the last used: laws of random sizes repeat few
 
@@ -185,6 +187,10 @@ class Cut:
         """
         return coverage(self.units, [name for name, _ in self.model.named_parameters()], law, cut_groups, rounds)
 
+    def plot(self, ax: Any = None, *, style: Any = "publication") -> Any:
+        """Draw the layers in order, groups in colour, what is left whole in grey; see `subnetlab.plotting.plot`."""
+        return plot("cut", self, ax=ax, style=style)
+
     def __repr__(self) -> str:
         return f"Cut({type(self.model).__name__}: {len(self.groups)} groups, {sum(self.units.groups.values())} units)"
 
@@ -242,12 +248,10 @@ class Cut:
         return axes
 
     def _reasons(self, whole: list[Class]) -> dict[str, str]:
-        kinds = {"stream": STREAM, "embedding": EMBEDDING}
-        texts = {c.atom: kinds.get(c.kind, "units does not name it") if c.can_be_cut else c.reason for c in whole}
         reasons: dict[str, str] = {}
         for c in whole:
             if c.name not in self.groups:
-                reasons.setdefault(c.name, texts[c.atom])
+                reasons.setdefault(c.name, self.whole[c.atom])
         for name, parameter in self.model.named_parameters():
             module = module_name(name)
             known = list(leaves(self.labels.tensors.get(self.graph.aliases.get(name, name), ())))
@@ -255,7 +259,7 @@ class Cut:
                 continue
             if not known and parameter.ndim:
                 reasons[module] = "the network does not use it in training"
-            elif why := next(filter(None, (texts.get(leaf) or leaf.reason for leaf in known)), None):
+            elif why := next(filter(None, (self.whole.get(leaf) or leaf.reason for leaf in known)), None):
                 reasons[module] = why
         return reasons
 

@@ -72,6 +72,13 @@ class Class:
             return self.atom.reason
         return "no weights sum over it" if self.producers else "no weights produce it"
 
+    @property
+    def why_whole(self) -> str:
+        """Why the class is left whole, if it is: nothing asked for it, or it cannot be cut."""
+        if not self.can_be_cut:
+            return self.reason
+        return {"stream": STREAM, "embedding": EMBEDDING}.get(self.kind, "units does not name it")
+
 
 def classes_of(labels: Labels) -> dict[Atom, Class]:
     """Return the classes of all atoms that a weight produces or consumes, in the graph's order, with their names.

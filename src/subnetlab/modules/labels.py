@@ -107,7 +107,7 @@ class Labels:
         elif node.op == "placeholder":
             self._varies.add(node)
             is_tensor = isinstance(node.meta.get("val"), Tensor)
-            reason = f"input of the network ({node.name})"
+            reason = f"input of the network ({self.graph.inputs.name_of(node.name)})"
             self._of[node] = tuple(axis_of(s, reason) for s in self.sizes_of(node)[0]) if is_tensor else None
         elif node.op == "output":
             for result in node.all_input_nodes:

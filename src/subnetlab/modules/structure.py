@@ -142,6 +142,15 @@ class Inputs:
     shapes: list[Any]
     guards: list[tuple[str, Any]]
 
+    def name_of(self, placeholder: str) -> str:
+        """Return what the user's forward calls an input that the graph calls args_0, or kwargs_mask."""
+        kind, _, rest = placeholder.partition("_")
+        place, _, inside = rest.partition("_")
+        names = list(self.signature.parameters)
+        if kind == "args" and place.isdigit() and int(place) < len(names):
+            return "_".join(filter(None, (names[int(place)], inside)))
+        return rest if kind == "kwargs" else placeholder
+
     def one_row_more(self, leaves: Sequence[Any]) -> list[Any]:
         """Return inputs with one row more than the example, where the batch may vary and that breaks no rule."""
         batch = next(
