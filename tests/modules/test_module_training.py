@@ -391,6 +391,50 @@ def test_what_breaks_a_rule_is_refused_before_work(settings, error, message):
         ModuleTraining(cut, sl.local_sgd(2, 1, 1, 0.1), **settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimizer": torch.optim.LBFGS}, "optimizer must step by gradients alone, which LBFGS cannot"),
+        (
+            {"optimizer": torch.optim.Adafactor, "state": "travels"},
+            "state must be 'reset' with Adafactor: its 'row_var'",
+        ),
+        ({"outer": torch.optim.Adafactor}, "outer must keep its state by entry, got Adafactor: its 'row_var'"),
+        ({"outer": torch.optim.LBFGS}, "outer must step by gradients alone, which LBFGS cannot"),
+        ({"optimizer": list}, "optimizer must return a torch optimizer, got list"),
+    ],
+)
+def test_optimizers_that_cannot_be_used_are_refused_before_work(settings, message):
+    cut = sl.cut(perceptron()[0], X[:3])
+    settings = {"optimizer": lambda params: torch.optim.SGD(params, lr=0.1)} | settings
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        ModuleTraining(cut, sl.local_sgd(2, 1, 1), **settings)
+
+
+def test_groups_of_parameters_have_schedules_of_their_own():
+    """A function may sort parameters; each group follows its own learning rate on every subnetwork."""
+
+    def optimizer(params):
+        params = list(params)
+        groups = [[p for p in params if p.ndim > 1], [p for p in params if p.ndim == 1]]
+        return torch.optim.SGD([{"params": groups[0], "lr": 0.2}, {"params": groups[1], "lr": 0.1}])
+
+    def schedule(made):
+        return torch.optim.lr_scheduler.LambdaLR(made, [lambda s: 0.5**s, lambda s: 1 - 0.25 * s])
+
+    seen = []
+    training = ModuleTraining(
+        sl.cut(perceptron()[0], X[:3]), sl.independent_subnets(2, 2, 2), optimizer=optimizer, schedule=schedule
+    )
+    for round in training.rounds():
+        for subnet in round:
+            for x, y in subnet.batches((X, Y)):
+                subnet.step(torch.nn.functional.cross_entropy(subnet.module(x), y))
+                seen.append([group["lr"] for group in subnet.optimizer.param_groups])
+    by_step = [[0.2, 0.1], [0.1, 0.075], [0.05, 0.05], [0.025, 0.025]]
+    np.testing.assert_allclose(seen, [*by_step[:2] * 2, *by_step[2:] * 2])
+
+
 def test_schemes_that_do_not_fit_modules_are_refused():
     cut = sl.cut(perceptron()[0], X[:3])
     for scheme, message in [

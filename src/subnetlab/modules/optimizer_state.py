@@ -43,7 +43,6 @@ class TravellingState:
         names : mapping from the id of a parameter to its name
         kept : Kept
         """
-        optimizer.state.clear()
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 name = names[id(parameter)]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .local_optimizer import tiny_copies, try_optimizer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -40,6 +42,8 @@ class OuterOptimizer:
         leaves = list(self._leaves.values())
         self.optimizer: torch.optim.Optimizer | None = None
         if make is not None:
+            tiny = tiny_copies(leaves, leaves[0].device) if leaves else []
+            try_optimizer("outer", make(tiny), "outer must keep its state by entry, got {}")
             self.optimizer = make(leaves)
         elif settings is not None:
             self.optimizer = torch.optim.SGD(

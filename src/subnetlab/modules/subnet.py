@@ -10,9 +10,10 @@ import torch
 from .batches import rows_of, rows_of_step, step_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from ..core.scheme import TrainingScheme
+    from .local_optimizer import LocalOptimizer
 
 
 class Subnet:
@@ -143,23 +144,18 @@ class Schedule:
     """The settings of the local optimiser at each step of training, from any torch scheduler.
 
     A scheduler of torch belongs to one optimiser and counts its steps. Here subnetworks come and go, and all of them
-    follow one clock: step s = k tau + t. So the scheduler drives a stand-in with one parameter, and what it sets there
-    (learning rate, momentum, betas) is copied into the optimiser that takes step s.
+    follow one clock: step s = k tau + t. So the scheduler drives a stand-in, and what it sets there (learning rate,
+    momentum, betas) is copied into the optimiser that takes step s.
 
     Parameters
     ----------
     make : callable, optional
         Makes the scheduler from an optimiser; nothing is scheduled if None.
-    optimizer : callable
-        Makes the optimiser from parameters.
+    optimizer : LocalOptimizer
     """
 
-    def __init__(
-        self,
-        make: Callable[[torch.optim.Optimizer], Any] | None,
-        optimizer: Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer],
-    ) -> None:
-        self._make, self._make_optimizer = make, optimizer
+    def __init__(self, make: Callable[[torch.optim.Optimizer], Any] | None, optimizer: LocalOptimizer) -> None:
+        self._make, self._optimizer = make, optimizer
         self._restart()
 
     def set(self, optimizer: torch.optim.Optimizer, step: int) -> None:
@@ -172,9 +168,13 @@ class Schedule:
             self._stand_in.step()
             self._scheduler.step()
             self._step += 1
-        theirs = self._stand_in.param_groups
-        for i, group in enumerate(optimizer.param_groups):
-            scheduled = theirs[min(i, len(theirs) - 1)]
+        groups, theirs = optimizer.param_groups, self._stand_in.param_groups
+        if len(groups) != len(theirs):
+            raise ValueError(
+                f"ModuleTraining: optimizer must make as many groups of parameters for every subnetwork where there is "
+                f"a schedule, got {len(groups)} and {len(theirs)}"
+            )
+        for group, scheduled in zip(groups, theirs, strict=True):
             group.update({key: value for key, value in scheduled.items() if key != "params"})
 
     def describe(self) -> str | None:
@@ -184,7 +184,5 @@ class Schedule:
     def _restart(self) -> None:
         self._step = 0
         if self._make is not None:
-            parameter = torch.nn.Parameter(torch.zeros(1))
-            parameter.grad = torch.zeros(1)
-            self._stand_in = self._make_optimizer([parameter])
+            self._stand_in = self._optimizer.stand_in()  # without gradients its steps only count
             self._scheduler = self._make(self._stand_in)

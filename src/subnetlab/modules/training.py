@@ -15,24 +15,25 @@ from ..core.scheme import TrainingScheme
 from .checkpoint import Snapshot, whole_model
 from .entries import Kept
 from .graph import CONSTANT
+from .local_optimizer import LocalOptimizer
 from .optimizer_state import TravellingState
 from .outer import OuterOptimizer
 from .round import Round
 from .subnet import Schedule, Subnet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator
     from typing import Self
 
     from ..core.arrays import BoolArray
     from ..history import History
     from .cutting import Cut
     from .engines import Subnetwork
+    from .local_optimizer import OptimizerFactory
     from .network import Network
 
 State: TypeAlias = Literal["reset", "travels"]
 EngineName: TypeAlias = Literal["sliced", "masked"]
-OptimizerFactory: TypeAlias = "Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]"
 
 
 class ModuleTraining:
@@ -141,16 +142,19 @@ class ModuleTraining:
         self._checkpoint = None if checkpoint is None else Path(checkpoint)
         self._checkpoint_every = checks.whole_number(owner, "checkpoint_every", checkpoint_every, least=1)
         self._clip_norm = None if clip_norm is None else checks.positive_number(owner, "clip_norm", clip_norm)
-        self._make_optimizer = _optimizer_factory(scheme, optimizer)
         self.device = torch.device(device)
+        parameters = dict(cut.model.named_parameters())
+        self._optimizer = LocalOptimizer(
+            optimizer, scheme, list(parameters.values()), self.device, travels=state == "travels"
+        )
         self.entries = {name: tensor.detach().to(self.device, copy=True) for name, tensor in cut.state().items()}
         constants = {name: t.to(self.device) for name, t in cut.graph.tensors.items() if name.startswith(CONSTANT)}
         self._home = {**constants, **self.entries}  # what subnetworks are filled from
         self.travelling_state = TravellingState() if state == "travels" else None
-        self.outer = OuterOptimizer(outer, scheme.outer, {n: self.entries[n] for n, _ in cut.model.named_parameters()})
-        self._schedule = Schedule(schedule, self._make_optimizer)
-        # the modules last used, by sizes and factors, each with its optimiser: laws of random sizes rarely repeat one
-        self._refilled: OrderedDict[Any, tuple[Subnetwork, torch.optim.Optimizer]] = OrderedDict()
+        self.outer = OuterOptimizer(outer, scheme.outer, {name: self.entries[name] for name in parameters})
+        self._schedule = Schedule(schedule, self._optimizer)
+        # the modules last used, by sizes and factors: laws of random sizes rarely repeat one
+        self._refilled: OrderedDict[Any, Subnetwork] = OrderedDict()
         self._whole_factors = whole_factors(scheme.masks, scheme.cut_groups, cut.units, self.scale)
         self._saved = -1  # rounds that the checkpoint holds
         if self._checkpoint is not None and self._checkpoint.exists():
@@ -227,13 +231,12 @@ class ModuleTraining:
 
     def settings(self) -> dict[str, Any]:
         """Return what must be the same for training to go on with the same bits, besides the scheme."""
-        stand_in = self._make_optimizer([torch.nn.Parameter(torch.zeros(1))])
         return {
             "seed": self.seed,
             "state": self.state_rule,
             "scale": self.scale,
             "engine": self.engine,
-            "optimizer": " ".join(repr(stand_in).split()),
+            "optimizer": repr(self._optimizer),
             "outer": self.outer.describe(),
             "schedule": self._schedule.describe(),
             "clip_norm": self._clip_norm,
@@ -248,11 +251,11 @@ class ModuleTraining:
         stored = {group: np.ones_like(mask) for group, mask in own.items()}
         if self.engine == "sliced":
             stored, _ = self.cut.held(own)
-        module, optimizer = self._module(own, self.factors(round, index))
+        module = self._module(own, self.factors(round, index))
         kept = Kept(self.cut.stored, own, stored, self._home)
         module._refill(kept.taken, stored)
         names = {id(parameter): name for name, parameter in module.named_parameters()}
-        optimizer.state.clear()
+        optimizer = self._optimizer(module.parameters())
         if self.travelling_state is not None:
             self.travelling_state.load(optimizer, names, kept)
         subnet = Subnet(
@@ -269,15 +272,13 @@ class ModuleTraining:
         )
         return subnet, kept, names
 
-    def _module(self, masks: dict[str, BoolArray], factors: dict[str, float]) -> tuple[Network, torch.optim.Optimizer]:
-        """Return a module of the size of these masks, and its optimiser; those of one size are made once."""
+    def _module(self, masks: dict[str, BoolArray], factors: dict[str, float]) -> Network:
+        """Return a module of the size of these masks; those of one size are made once."""
         if self.engine == "masked":
-            whole = self.cut.masked(masks, factors).to(self.device)
-            return whole, self._make_optimizer(whole.parameters())
+            return self.cut.masked(masks, factors).to(self.device)
         key = self.cut.key(masks, factors)
         if key not in self._refilled:
-            made = self.cut.subnetwork(masks, factors).to(self.device)
-            self._refilled[key] = (made, self._make_optimizer(made.parameters()))
+            self._refilled[key] = self.cut.subnetwork(masks, factors).to(self.device)
             if len(self._refilled) > 2 * self.scheme.masks.n_subnetworks:
                 self._refilled.popitem(last=False)
         self._refilled.move_to_end(key)
@@ -292,26 +293,3 @@ class ModuleTraining:
         scheme = self.scheme
         cut = cut_in_round(scheme.cut_groups, self.cut.units, round)
         return subnetwork_factors(scheme.masks, cut, self._whole_factors, self.scale, subnetwork)
-
-
-def _optimizer_factory(scheme: TrainingScheme, optimizer: OptimizerFactory | None) -> OptimizerFactory:
-    owner = "ModuleTraining"
-    if optimizer is None:
-        if isinstance(scheme.step_size, str):
-            raise ValueError(
-                f"{owner}: optimizer must be given, or the scheme's step_size as a number for plain SGD, "
-                f"got step_size={scheme.step_size!r}"
-            )
-        return lambda params: torch.optim.SGD(params, lr=float(scheme.step_size))
-    if not isinstance(scheme.step_size, str):
-        raise ValueError(
-            f"{owner}: step_size must be left at 'auto' where an optimizer is given, got {scheme.step_size:g}"
-        )
-    if scheme.step_size == "theory":
-        raise ValueError(f"{owner}: step_size must not be 'theory': no theorem covers modules")
-    if not callable(optimizer):
-        raise TypeError(
-            f"{owner}: optimizer must be a function of parameters, such as lambda params: torch.optim.AdamW(params), "
-            f"got {type(optimizer).__name__}"
-        )
-    return optimizer
