@@ -335,6 +335,34 @@ def test_divergence_keeps_the_rounds_before():
     assert caught.value.run.history.rounds == caught.value.round
 
 
+def test_validation_rows_are_measured_at_both_ends_unless_asked_more_often():
+    run = sl.train(sl.cut(network(), X[:2]), X, Y, SCHEME, optimizer=adam, validation=(X, Y), metrics="accuracy")
+    assert np.flatnonzero(np.isfinite(run.history.metrics["accuracy"])).tolist() == [0, SCHEME.rounds]
+    assert np.isnan(run.history.full_loss).all()
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_no_round(tmp_path):
+    """The folder goes away while training runs."""
+    folder = tmp_path / "there"
+    folder.mkdir()
+    settings = {"optimizer": adam, "checkpoint": folder / "run.safetensors", "verify": False}
+
+    def remove(training):
+        if training.rounds_done == 1:
+            folder.rmdir()
+
+    with pytest.warns(UserWarning, match="ModuleTraining: no checkpoint was written"):
+        run = sl.train(
+            sl.cut(network(), X[:2]),
+            X,
+            Y,
+            SCHEME,
+            on_round=remove,
+            **settings,
+        )
+    assert run.rounds_done == SCHEME.rounds
+
+
 def test_autocast_and_clipping_train():
     scheme = sl.local_sgd(2, 2, 3, batch_size=20)
     run = sl.train(sl.cut(network(), X[:2]), X, Y, scheme, optimizer=adam, autocast="bfloat16", clip_norm=0.1)
@@ -363,7 +391,15 @@ def test_evaluation_is_the_mean_over_rows_whatever_the_batches():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"y": Y[:-1]}, ValueError, "train: y must have as many rows as X, 120, got 119"),
+        ({"metrics": ("accuracy",)}, ValueError, "train: validation must be given where metrics are"),
+        ({"dtype": "float64"}, TypeError, "train: dtype is no argument for a module: those are optimizer, seed, state"),
+        ({"device": "gpu"}, ValueError, "ModuleTraining: device must be one that torch can use here, such as 'cpu'"),
+        ({"checkpoint": "none/x"}, FileNotFoundError, "checkpoint must be in a folder that exists, got 'none/x'"),
+        (
+            {"network": sl.cut(network().requires_grad_(False), X[:2])},
+            ValueError,
+            "ModuleTraining: some parameter of the network must require gradients, got none",
+        ),
         ({"loss": "hinge"}, ValueError, "train: loss must be one of 'cross_entropy', 'mse', 'bce', got 'hinge'"),
         ({"loss": 3}, TypeError, "train: loss must be a function of (output, target) or a name, got int"),
         ({"metrics": ("f1",)}, ValueError, "train: metrics must be one of 'accuracy', got 'f1'"),

@@ -65,6 +65,29 @@ def step_seed(seed: int, round: int, subnetwork: int, step: int) -> int:
     return int(words[step % 4])
 
 
+def n_samples(dataset: Any, name: str = "Subnet.batches: dataset") -> int:
+    """Return the number of rows of a pair (X, y) or of a map-style Dataset.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither; ``name`` is what the message calls it.
+    """
+    kind = type(dataset).__name__
+    if isinstance(dataset, tuple | list):
+        if len(dataset) != 2 or len(dataset[0]) != len(dataset[1]):
+            lengths = ", ".join(str(len(part)) if hasattr(part, "__len__") else type(part).__name__ for part in dataset)
+            raise ValueError(f"{name} must be two of equal length, rows and targets, got {kind} of {lengths}")
+        return len(dataset[0])
+    if isinstance(dataset, torch.utils.data.DataLoader):
+        raise TypeError(f"{name} must be a map-style Dataset, got {kind}: pass its .dataset")
+    if isinstance(dataset, torch.Tensor | np.ndarray) or not (
+        hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
+    ):
+        raise TypeError(f"{name} must be rows and targets, or a map-style Dataset, got {kind}")
+    return len(dataset)
+
+
 def rows_of(dataset: Any, rows: IntArray, device: torch.device | str) -> tuple[Any, Any]:
     """Return the inputs and targets of these rows, on the device.
 

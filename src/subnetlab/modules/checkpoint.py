@@ -206,6 +206,13 @@ class Snapshot:
         return cls(record, tensors)
 
 
+def in_folder(path: Path) -> Path:
+    """Return the path of a checkpoint to come, if its folder is there."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"ModuleTraining: checkpoint must be in a folder that exists, got {str(path)!r}")
+    return path
+
+
 def whole_model(cut: Cut, factors: Mapping[str, float], entries: Mapping[str, torch.Tensor]) -> torch.nn.Module:
     """Return a copy of the user's own module with the entries, factors folded into the weights that consume groups."""
     whole = copy.deepcopy(cut.model)

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from ..core import checks
-from .batches import rows_of
+from .batches import n_samples, rows_of
+from .structure import as_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,16 +41,19 @@ def loss_function(loss: str | Loss) -> Loss:
     return loss
 
 
-def metric_functions(metrics: Mapping[str, Metric] | tuple[str, ...] | list[str]) -> dict[str, Metric]:
+def called(module: Callable[..., Any], inputs: Any) -> Any:
+    """Return the module's output: a tuple or dict of inputs are its arguments, as in `subnetlab.cut`."""
+    args, kwargs = as_call(inputs)
+    return module(*args, **kwargs)
+
+
+def metric_functions(metrics: Mapping[str, Metric] | tuple[str, ...] | list[str] | str) -> dict[str, Metric]:
     """Return metrics by name, from names or from functions of (output, target) that take the mean over rows."""
+    if isinstance(metrics, str):
+        metrics = (metrics,)
     if isinstance(metrics, tuple | list):
         return {name: METRICS[checks.one_of("train", "metrics", name, tuple(METRICS))] for name in metrics}
     return dict(metrics)
-
-
-def n_samples(dataset: Any) -> int:
-    """Return the number of rows."""
-    return len(dataset[0]) if isinstance(dataset, tuple | list) else len(dataset)
 
 
 def in_order(dataset: Any, batch_size: int, device: torch.device) -> Iterator[tuple[Any, Any]]:
@@ -97,7 +101,7 @@ def evaluate(
         with torch.no_grad():
             done = 0
             for x, y in in_order(dataset, batch_size, first.device):
-                output, size = model(x), min(batch_size, rows - done)
+                output, size = called(model, x), min(batch_size, rows - done)
                 for name, measure in measures.items():
                     sums[name] += float(measure(output, y)) * size
                 done += size

@@ -86,6 +86,8 @@ def export(model: nn.Module, example_input: Any, second_example: Any = None) -> 
         raise CutError(f"cut: model must be a torch.nn.Module, got {type(model).__name__}")
     if isinstance(model, torch.jit.ScriptModule):
         raise CutError("cut: model must be a plain torch.nn.Module, got TorchScript, which torch.export cannot read")
+    if hasattr(model, "_orig_mod"):
+        raise CutError("cut: model must be the plain module, got one that torch.compile returned: pass its _orig_mod")
     if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
         raise CutError(f"cut: model must be the plain module, got {type(model).__name__}: pass its .module")
     args, kwargs = batch_of_two(*as_call(example_input))

@@ -50,6 +50,8 @@ class LocalOptimizer:
     ) -> None:
         self._make = _factory(scheme, make)
         self._parameters, self._device = parameters, device
+        if not any(parameter.requires_grad for parameter in parameters):
+            raise ValueError(f"{_OWNER}: some parameter of the network must require gradients, got none")
         try_optimizer("optimizer", self.stand_in(), "state must be 'reset' with {}" if travels else None)
 
     def __call__(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:

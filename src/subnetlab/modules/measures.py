@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from ..core.units import axis_groups, held_on_axis
-from .batches import rows_of
-from .evaluation import n_samples
+from .batches import n_samples, rows_of
+from .evaluation import called
 from .structure import taken_apart
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def reduction_noise(training: ModuleTraining, dataset: Any, round: int) -> float
         module.fill(training.entries)
         found: list[torch.Tensor] = []
         torch.manual_seed(0)
-        taken_apart(module(x), found)
+        taken_apart(called(module, x), found)
         return torch.cat([part.double().reshape(-1) for part in found])
 
     with torch.no_grad(), torch.random.fork_rng(devices=[]):

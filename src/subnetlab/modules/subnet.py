@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .batches import rows_of, rows_of_step, step_seed
+from .batches import n_samples, rows_of, rows_of_step, step_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,12 +57,12 @@ class Subnet:
         size = sum(parameter.numel() for parameter in self.module.parameters())
         return f"Subnet(index={self.index}, round={self.round}, parameters={size:,})"
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Return the module's output, under autocast if training was asked for it."""
         if self._autocast is None:
-            return self.module(*inputs)
+            return self.module(*inputs, **named)
         with torch.autocast(self._device.type, dtype=self._autocast):
-            return self.module(*inputs)
+            return self.module(*inputs, **named)
 
     def batches(self, dataset: Any) -> Iterator[Any]:
         """Yield tau batches: a pure function of (seed, round, subnetwork, step).
@@ -76,15 +76,15 @@ class Subnet:
             Samples of a Dataset are put together as torch's DataLoader does.
         """
         scheme = self._scheme
-        n_samples = len(dataset[0]) if isinstance(dataset, tuple | list) else len(dataset)
-        scheme.check_rows(n_samples)
+        rows_there = n_samples(dataset)
+        scheme.check_rows(rows_there)
         with _random_state_kept():
             for t in range(scheme.local_steps):
                 rows = rows_of_step(
                     self._seed,
                     self.index,
                     self.round * scheme.local_steps + t,
-                    n_samples=n_samples,
+                    n_samples=rows_there,
                     shards=scheme.shards,
                     batch_size=scheme.batch_size,
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -12,7 +13,7 @@ import torch
 from ..core import checks
 from ..core.masks.groups import check_groups, cut_in_round, group_masks, subnetwork_factors, whole_factors
 from ..core.scheme import TrainingScheme
-from .checkpoint import Snapshot, whole_model
+from .checkpoint import Snapshot, in_folder, whole_model
 from .entries import Kept
 from .graph import CONSTANT
 from .local_optimizer import LocalOptimizer
@@ -86,6 +87,8 @@ class ModuleTraining:
     ------
     TypeError, ValueError
         If an argument breaks its rule, before any work; or if the checkpoint is of other settings.
+    FileNotFoundError
+        If the checkpoint's folder is not there.
 
     Examples
     --------
@@ -139,10 +142,10 @@ class ModuleTraining:
         if autocast is not None:
             checks.one_of(owner, "autocast", autocast, ("bfloat16",))
         self._autocast = None if autocast is None else torch.bfloat16
-        self._checkpoint = None if checkpoint is None else Path(checkpoint)
+        self._checkpoint = None if checkpoint is None else in_folder(Path(checkpoint))
         self._checkpoint_every = checks.whole_number(owner, "checkpoint_every", checkpoint_every, least=1)
         self._clip_norm = None if clip_norm is None else checks.positive_number(owner, "clip_norm", clip_norm)
-        self.device = torch.device(device)
+        self.device = _usable(device)
         parameters = dict(cut.model.named_parameters())
         self._optimizer = LocalOptimizer(
             optimizer, scheme, list(parameters.values()), self.device, travels=state == "travels"
@@ -220,9 +223,17 @@ class ModuleTraining:
         self.snapshot().write(path)
 
     def save_checkpoint(self) -> None:
-        """Write the checkpoint, if there is to be one and it does not hold the last completed round already."""
-        if self._checkpoint is not None and self._saved != self.rounds_done:
+        """Write the checkpoint, if there is to be one and it does not hold the last completed round already.
+
+        A file that cannot be written is a warning: training goes on, and tries again after the next rounds.
+        """
+        if self._checkpoint is None or self._saved == self.rounds_done:
+            return
+        try:
             self.save(self._checkpoint)
+        except OSError as error:  # what was computed is still here
+            warnings.warn(f"ModuleTraining: no checkpoint was written ({error}); training goes on", stacklevel=2)
+        else:
             self._saved = self.rounds_done
 
     def snapshot(self) -> Snapshot:
@@ -293,3 +304,13 @@ class ModuleTraining:
         scheme = self.scheme
         cut = cut_in_round(scheme.cut_groups, self.cut.units, round)
         return subnetwork_factors(scheme.masks, cut, self._whole_factors, self.scale, subnetwork)
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (AssertionError, RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"ModuleTraining: device must be one that torch can use here, such as 'cpu', got {device!r} ({reason})"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from contextlib import closing
 from dataclasses import replace
@@ -11,7 +12,9 @@ import numpy as np
 
 from ..core import checks
 from ..history import HistoryBuilder
-from ..modules.evaluation import evaluate, loss_function, metric_functions, n_samples
+from ..modules.batches import n_samples
+from ..modules.data import checked_dataset
+from ..modules.evaluation import called, evaluate, loss_function, metric_functions
 from ..modules.measures import DIAGNOSTICS, movement, reduction_noise
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from ..modules.cutting import Cut
     from ..modules.evaluation import Loss, Metric
     from ..modules.round import Round
+
+_ARGUMENTS = tuple(inspect.signature(ModuleTraining).parameters)[2:]  # besides cut and scheme
 
 
 def train_module(
@@ -52,6 +57,8 @@ def train_module(
     cut : Cut
         From `subnetlab.cut`.
     X, y : tensors or arrays, or X a map-style Dataset and y None
+        Floating numbers are taken in the network's precision. Items of a Dataset are pairs (input, target), where an
+        input may be a tuple or dict of the network's arguments.
     scheme : TrainingScheme
     loss : str or callable, default "cross_entropy"
         "cross_entropy", "mse", "bce", or a function of (output, target) that takes the mean over rows.
@@ -62,9 +69,10 @@ def train_module(
     validation : pair (X, y) or Dataset, optional
         Rows that are not trained on; their loss and ``metrics`` go into the history.
     metrics : tuple of {"accuracy"}, or mapping from name to function of (output, target)
+        Measured on the validation rows.
     evaluate_every : int, optional
-        Measure the whole network before round 0, after every so many rounds and after the last. None means never, and
-        every round with ``record="rounds"``.
+        Measure the whole network before round 0, after every so many rounds and after the last. None means before
+        round 0 and after the last, on the validation rows alone; and every round with ``record="rounds"``.
     diagnostics : tuple of {"movement", "reduction"}, default ()
         Measurements for the history's ``metrics``, as often as ``evaluate_every`` says, or after every round: how far
         the unit of each group that moved most is from its start; how far the mean output of the subnetworks is from
@@ -98,10 +106,14 @@ def train_module(
         record = "mean"
     if record == "rounds" and evaluate_every is None:
         evaluate_every = 1
-    dataset = (X, y) if y is not None else X
+    unknown = [name for name in training if name not in _ARGUMENTS]
+    if unknown:
+        raise TypeError(f"train: {unknown[0]} is no argument for a module: those are {', '.join(_ARGUMENTS)}")
+    dataset = X if y is None else (X, y)
     request = ModuleRequest(dataset, loss, record, validation, metrics, evaluate_every, tuple(diagnostics), training)
-    _check(request, scheme)
+    _check(request)
     session = ModuleTraining(cut, scheme, **training)
+    request = _with_checked_data(request, session)
     if verify and session.engine == "sliced":
         cut.verify()
     return _complete(session, request, progress=progress, on_round=on_round)
@@ -145,11 +157,12 @@ def resume_module(
         least = max(1, run.rounds_done)
         scheme = replace(scheme, rounds=checks.whole_number("resume", "rounds", rounds, least=least))
     request = run.request.with_arguments(again)
-    _check(request, scheme)
-    return _complete(run.continued(scheme, request), request, progress=progress, on_round=on_round)
+    _check(request)
+    session = run.continued(scheme, request)
+    return _complete(session, _with_checked_data(request, session), progress=progress, on_round=on_round)
 
 
-def _check(request: ModuleRequest, scheme: TrainingScheme) -> None:
+def _check(request: ModuleRequest) -> None:
     loss_function(request.loss)
     metric_functions(request.metrics)
     checks.one_of("train", "record", request.record, get_args(ModuleRecord))
@@ -157,10 +170,21 @@ def _check(request: ModuleRequest, scheme: TrainingScheme) -> None:
         checks.whole_number("train", "evaluate_every", request.evaluate_every, least=1)
     for diagnostic in request.diagnostics:
         checks.one_of("train", "diagnostics", diagnostic, DIAGNOSTICS)
-    dataset = request.dataset
-    if isinstance(dataset, tuple) and len(dataset[0]) != len(dataset[1]):
-        raise ValueError(f"train: y must have as many rows as X, {len(dataset[0])}, got {len(dataset[1])}")
-    scheme.check_rows(n_samples(dataset))
+
+
+def _with_checked_data(request: ModuleRequest, training: ModuleTraining) -> ModuleRequest:
+    """Return the request with its data as training takes them; see `checked_dataset` for the errors."""
+
+    def checked(argument: str, data: Any) -> Any:
+        X, y = data if isinstance(data, tuple | list) and len(data) == 2 else (data, None)
+        return checked_dataset(argument, X, y, training.cut.model, request.loss, training.device)
+
+    if request.metrics and request.validation is None:
+        raise ValueError("train: validation must be given where metrics are: they are measured on its rows")
+    dataset = checked("X and y", request.dataset)
+    training.scheme.check_rows(n_samples(dataset))
+    validation = None if request.validation is None else checked("validation", request.validation)
+    return replace(request, dataset=dataset, validation=validation)
 
 
 def _complete(
@@ -184,7 +208,7 @@ def _complete(
             for round in todo:
                 for subnet in round:
                     for x, target in subnet.batches(request.dataset):
-                        subnet.step(loss(subnet(x), target))
+                        subnet.step(loss(called(subnet, x), target))
                         if interrupted():
                             raise KeyboardInterrupt
                 losses = round.loss_array()
@@ -239,11 +263,12 @@ class _Notes:
     def _measures(self, k: int) -> dict[str, float]:
         """Return what is measured of the whole network after k rounds; NaN where that is not asked for."""
         every, request = self._request.evaluate_every, self._request
-        wanted = every is not None and (k % every == 0 or k == self._training.scheme.rounds)
+        ends = k in (0, self._training.scheme.rounds)
+        wanted = every is not None and (k % every == 0 or ends)
         functions = metric_functions(request.metrics)
         measures = {"full_error": np.nan}
-        model = self._training.model if wanted else None
-        if model is not None:
+        model = self._training.model if wanted or (ends and request.validation is not None) else None
+        if model is not None and wanted:
             measures["full_error"] = evaluate(model, request.dataset, request.loss)["loss"]
         if request.validation is not None:
             found = {} if model is None else evaluate(model, request.validation, request.loss, functions)

@@ -1,0 +1,146 @@
+"""Rows and targets for the training of modules: in any form the same, or refused before work."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import subnetlab as sl  # noqa: E402
+from subnetlab.modules.training import ModuleTraining  # noqa: E402
+
+N, D, CLASSES = 24, 6, 3
+X, Y = torch.randn(N, D, generator=torch.Generator().manual_seed(0)), torch.arange(N) % CLASSES
+SCHEME = sl.independent_subnets(2, rounds=2, local_steps=2, step_size=0.1, batch_size=8)
+
+
+class Pairs(torch.utils.data.Dataset):
+    def __init__(self, item):
+        self.item = item
+
+    def __len__(self):
+        return N
+
+    def __getitem__(self, i):
+        return self.item(i)
+
+
+class Stream(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        yield from zip(X, Y, strict=True)
+
+
+@pytest.fixture(scope="module")
+def cut():
+    return sl.cut(network(CLASSES), X[:2])
+
+
+def network(outputs):
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(D, 8), torch.nn.ReLU(), torch.nn.Linear(8, outputs))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (X.double().numpy(), Y.numpy().astype(np.int32)),
+        (X.tolist(), Y.tolist()),
+        (pd.DataFrame(X.numpy()), pd.Series(Y.numpy())),
+        (Pairs(lambda i: ({"input": X[i]}, Y[i])), None),
+        (Pairs(lambda i: ((X[i],), Y[i])), None),
+    ],
+    ids=["double", "lists", "pandas", "arguments by name", "arguments by place"],
+)
+def test_the_same_rows_in_any_form_are_the_same_training(cut, data):
+    def weights(X, y):
+        run = sl.train(cut, X, y, SCHEME, verify=False)
+        return torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
+
+    assert torch.equal(weights(*data), weights(X, Y))
+
+
+PAIR = "X and y must be"
+REFUSED = {
+    "rows": (X, Y[:-1], "X and y must have equally many rows, got the shapes (24, 6) and (23,)"),
+    "number": (1, Y, "X and y must have equally many rows, got the shapes () and (24,)"),
+    "no row": (X[:0], Y[:0], "X and y must have at least one row, got none"),
+    "no targets": (X, None, f"{PAIR} rows and targets, or a map-style Dataset, got Tensor"),
+    "nothing": (None, None, f"{PAIR} rows and targets, or a map-style Dataset, got NoneType"),
+    "text": (X, np.array(["a"] * N), f"{PAIR} tensors or arrays of numbers, got ndarray"),
+    "ragged": ([[1.0], [1.0, 2.0]], Y, f"{PAIR} tensors or arrays of numbers, got list"),
+    "infinite": (X / (Y[:, None] != 1), Y, "X and y must be finite, got NaN or infinity in row 1"),
+    "features": (X[:, 1:], Y, f"{PAIR} inputs that the network takes, got float32 of shape (2, 5)"),
+    "class": (X, Y + 1, "classes in X and y must be 0 to 2, got 3"),
+    "negative class": (X, Y - 1, "classes in X and y must be 0 to 2, got -1"),
+    "float classes": (X, Y.double(), "targets in X and y must be such as loss 'cross_entropy' takes, got float32 of"),
+    "loader": (torch.utils.data.DataLoader(Pairs(lambda i: (X[i], Y[i]))), None, "got DataLoader: pass its .dataset"),
+    "stream": (Stream(), None, f"{PAIR} rows and targets, or a map-style Dataset, got Stream"),
+    "twice": (Pairs(lambda i: (X[i], Y[i])), Y, f"{PAIR} a Dataset alone, since it holds the targets, got both"),
+    "rows alone": (Pairs(lambda i: X[i]), None, f"{PAIR} a Dataset of pairs (input, target), got items of Tensor"),
+    "triples": (
+        Pairs(lambda i: (X[i], X[i], Y[i])),
+        None,
+        f"{PAIR} a Dataset of pairs (input, target), got items of 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_data_that_cannot_be_trained_on_are_refused_before_work(cut, name):
+    X, y, message = REFUSED[name]
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        sl.train(cut, X, y, SCHEME, verify=False)
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        ((X, Y[:3]), "train: validation must have equally many rows"),
+        (X, "train: validation must be rows and targets, or a map-style Dataset, got Tensor"),
+        ((X[:, 1:], Y), "train: validation must be inputs that the network takes"),
+    ],
+)
+def test_validation_rows_pass_the_same_door(cut, validation, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        sl.train(cut, X, Y, SCHEME, validation=validation, verify=False)
+
+
+def test_targets_of_one_output_are_not_spread_over_all_rows():
+    """torch's mean squared error of shapes (n, 1) and (n,) is that of all n * n pairs, with a warning alone."""
+    one = sl.cut(network(1), X[:2])
+    with pytest.raises(ValueError, match=re.escape("float32 of shape (2,) beside outputs of float32 of shape (2, 1)")):
+        sl.train(one, X, Y, SCHEME, loss="mse", verify=False)
+    assert sl.train(one, X, Y[:, None] > 1, SCHEME, loss="bce", verify=False).status == "finished"
+
+
+def test_a_loss_must_take_the_mean_over_rows(cut):
+    with pytest.raises(TypeError, match=re.escape("train: loss must return a tensor with one entry, got float32 of")):
+        sl.train(cut, X, Y, SCHEME, loss=torch.nn.CrossEntropyLoss(reduction="none"), verify=False)
+
+
+def test_the_trial_leaves_network_and_random_state_as_they_were():
+    model = torch.nn.Sequential(
+        torch.nn.Linear(D, 8), torch.nn.BatchNorm1d(8), torch.nn.Dropout(), torch.nn.Linear(8, 3)
+    )
+    made = sl.cut(model, X[:2])
+    before, state = {k: v.clone() for k, v in model.state_dict().items()}, torch.random.get_rng_state()
+    with pytest.raises(ValueError, match="classes in validation"):
+        sl.train(made, Pairs(lambda i: (X[i] * torch.rand(1), Y[i])), None, SCHEME, validation=(X, Y + 1), verify=False)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ((X, X, Y), "Subnet.batches: dataset must be two of equal length, rows and targets, got tuple of 24, 24, 24"),
+        (X, "Subnet.batches: dataset must be rows and targets, or a map-style Dataset, got Tensor"),
+        (torch.utils.data.DataLoader(Pairs(lambda i: (X[i], Y[i]))), "got DataLoader: pass its .dataset"),
+    ],
+)
+def test_a_loop_of_ones_own_hears_it_too(cut, dataset, message):
+    round = next(ModuleTraining(cut, SCHEME).rounds())
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        next(next(iter(round)).batches(dataset))
