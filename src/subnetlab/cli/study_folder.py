@@ -13,6 +13,7 @@ import tyro
 from ..locks import holder
 from ..study.cell import Cell
 from ..study.execution import execute
+from ..study.result import last_line
 from ..study.store import LOCK, Store
 from ..study.study import open_study
 
@@ -57,9 +58,7 @@ def failures_text(study: Study) -> str:
     """Return the failed cells with their errors, and what to do about them."""
     failed = [row for row in study.records() if row["status"] == "failed"]
     lines = [f"{len(failed)} cells failed:"]
-    for row in failed[:_SHOWN]:
-        reason = row["message"].strip().splitlines()[-1] if row["message"].strip() else "no reason known"
-        lines.append(f"  {row['key'][:12]}  {reason}")
+    lines += [f"  {row['key'][:12]}  {last_line(row['message'])}" for row in failed[:_SHOWN]]
     if len(failed) > _SHOWN:
         lines.append(f"  and {len(failed) - _SHOWN} more")
     lines.append(f"all settings and messages: {study.path.parent / 'study.log'} and `subnetlab study export`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..study.result import last_line
 from ..study.table import varying
 from .cell_theory import GridTheory
 from .grid import NAMES, Entry, build_grid
@@ -81,7 +82,7 @@ def _explorer(entries: Sequence[Entry], grid: CellGrid | None) -> Markup:
 def _failures(entries: Sequence[Entry]) -> Markup:
     failed = [entry for entry in entries if entry.status == "failed"]
     rows = [
-        [text(entry.key[:12]), text(_last_line("" if entry.result is None else entry.result.message))]
+        [text(entry.key[:12]), text(last_line("" if entry.result is None else entry.result.message))]
         for entry in failed[:_MOST_FAILURES]
     ]
     more = len(failed) - len(rows)
@@ -89,11 +90,6 @@ def _failures(entries: Sequence[Entry]) -> Markup:
     if more:
         caption += f" {more} more are not listed."
     return table(text(caption), [text("cell"), text("reason")], rows, "words")
-
-
-def _last_line(message: str) -> str:
-    lines = message.strip().splitlines()
-    return lines[-1] if lines else "no reason known"
 
 
 def _settings(entries: Sequence[Entry], axes: dict[str, list[Any]]) -> Markup:

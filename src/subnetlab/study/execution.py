@@ -223,7 +223,7 @@ class _Execution:
         while len(self._flying) < capacity and (self._alone or self._todo):
             chunk = [self._alone.popleft()] if self._alone else self._next_chunk(capacity)
             laws = own_laws(cell.masks for _, cell in chunk)
-            self._flying[self._pool.submit(run_chunk, self._run, chunk, *([laws] if laws else []))] = chunk
+            self._flying[self._pool.submit(run_chunk, self._run, chunk, laws)] = chunk
 
     def _next_chunk(self, capacity: int) -> list[Task]:
         size = min(int(_CHUNK_SECONDS / self._seconds_per_cell), _LARGEST_CHUNK, -(-len(self._todo) // capacity))

@@ -66,6 +66,12 @@ class CellResult:
     version: str | None = None
 
 
+def last_line(message: str) -> str:
+    """Return the line of a failed cell's message that names the error."""
+    lines = message.strip().splitlines()
+    return lines[-1] if lines else "no reason known"
+
+
 def encode(result: CellResult) -> bytes:
     """Return the result, without its time, as compressed bytes.
 

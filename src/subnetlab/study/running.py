@@ -30,10 +30,10 @@ class Trouble:
 
 
 def run_chunk(
-    run: Callable[[Cell], CellResult], chunk: list[tuple[str, Cell]], laws: Mapping[str, type[MaskLaw]] | None = None
+    run: Callable[[Cell], CellResult], chunk: list[tuple[str, Cell]], laws: Mapping[str, type[MaskLaw]]
 ) -> list[Outcome | Trouble]:
     """Run cells, given with their keys, one after another; ``laws`` are those that this process may not know."""
-    know(laws or {})
+    know(laws)
     arrived: list[Outcome | Trouble] = []
     for key, cell in chunk:
         started = time.perf_counter()

@@ -27,7 +27,7 @@ _DIMENSIONS: dict[str, tuple[str, ...]] = {
 _STATE = ("state",)
 _DENSE = 64  # a grid may have this many times more places than there are cells
 _NOT_AXES = ("path",)
-_LARGEST_INT64 = 2**63 - 1
+LARGEST_INT64 = 2**63 - 1
 _LARGEST_EXACT = 2**53  # of whole numbers as floats
 
 
@@ -99,9 +99,9 @@ def build_table(cells: Sequence[StoredCell], *, curves: bool | Sequence[str] = T
         "engine_used": grid.texts([settings["engine"] for settings in used], ""),
         "rounds_done": numbers(lambda r: r.rounds, np.int32, 0),
     }
-    for name in _names(result.finals for result in done):
+    for name in names_in(result.finals for result in done):
         variables[name] = numbers(lambda r, name=name: r.finals.get(name, math.nan))
-    for name in _names(result.curves for result in done) if curves is True else curves or ():
+    for name in names_in(result.curves for result in done) if curves is True else curves or ():
         variables[name] = grid.curves(name, [None if r is None else r.curves.get(name) for r in results])
     coordinates: dict[str, Any] = {name: coordinate(values) for name, values in axes.items()}
     mixed = {*axes, *varying(used)}
@@ -119,7 +119,7 @@ def varying(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     {'seed': [0, 1]}
     """
     axes: dict[str, list[Any]] = {}
-    for name in _names(settings):
+    for name in names_in(settings):
         values = dict.fromkeys(_column(settings, name))
         if len(values) > 1 and name not in _NOT_AXES:
             axes[name] = sorted(values, key=_order)
@@ -135,7 +135,7 @@ def coordinate(values: Sequence[Any]) -> np.ndarray:
     if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in numbers):
         whole = all(isinstance(value, int) for value in numbers)
         if whole and len(numbers) == len(values):
-            unsigned = min(numbers, default=0) >= 0 and max(numbers, default=0) > _LARGEST_INT64
+            unsigned = min(numbers, default=0) >= 0 and max(numbers, default=0) > LARGEST_INT64
             return np.array(values, dtype=np.uint64 if unsigned else np.int64)
         if max((abs(value) for value in numbers if isinstance(value, int)), default=0) <= _LARGEST_EXACT:
             return np.array([math.nan if value is None else value for value in values], dtype=float)
@@ -158,7 +158,8 @@ def _attributes(fixed: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _names(mappings: Any) -> list[str]:
+def names_in(mappings: Iterable[Iterable[str]]) -> list[str]:
+    """Return the names in some mappings, each once, in the order in which they appear."""
     return list(dict.fromkeys(name for mapping in mappings for name in mapping))
 
 

@@ -16,7 +16,7 @@ import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .data import give
 
@@ -35,34 +35,13 @@ _PER_THREAD = 2  # tasks per worker thread, so that none waits for the network
 _PATIENCE = "30 s"
 
 
-class Pool(Protocol):
-    """What execution needs of worker processes, on this machine (`LocalPool`) or several (`ClusterPool`)."""
+Pool: TypeAlias = "ThisProcess | LocalPool | ClusterPool"
+"""Where cells run.
 
-    @property
-    def crashes(self) -> tuple[type[BaseException], ...]:
-        """The errors that mean that a worker process died."""
-        ...
-
-    @property
-    def tries(self) -> int:
-        """How many times a cell may crash its worker before it counts as failed."""
-        ...
-
-    def capacity(self) -> int:
-        """Return how many tasks may run at present."""
-        ...
-
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Start a task; at most `capacity` at a time."""
-        ...
-
-    def done(self, future: Future[Any]) -> None:
-        """Record that a future has ended, so that its worker is free again."""
-        ...
-
-    def stop(self, *, at_once: bool) -> None:
-        """End all workers, ``at_once`` in the middle of their work; none is left when this returns."""
-        ...
+`capacity` says how many tasks may run at present, `submit` starts one, `done` is told of each future that has ended,
+and `stop` ends all workers, ``at_once`` in the middle of their work; none is left when it returns. ``crashes`` are the
+errors that mean that a worker died, ``tries`` is how many times a cell may crash its worker before it counts as failed.
+"""
 
 
 def why_no_workers() -> str | None:
