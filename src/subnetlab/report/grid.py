@@ -40,7 +40,7 @@ NAMES = {
 """The paper's letter and words of a setting."""
 
 MEASURES = {"full": "after aggregation", "local": "after local training", "sampled": "after sampling"}
-_FINALS = {"full": "final_full_error", "local": "final_local_error", "sampled": "final_sampled_error"}
+_CURVES = {"full": "full_error", "local": "local_error", "sampled": "sampled_error"}
 _STATES = {"ok": "o", "diverged": "d", "failed": "f", "pending": "p"}
 _MOST_NUMBERS = 150_000  # of all curves together; about 1 MB
 _FEWEST, _MOST = 12, 60  # points of a curve; below the first the page holds none
@@ -227,33 +227,24 @@ def curve_numbers(grid: CellGrid, rounds: IntArray) -> dict[str, dict[str, list[
 
     A cell that is not "ok" for every seed has the curves of those that are.
     """
-    several = len(grid.repetitions) > 1
-    parts = ("mean", "low", "high") if several else ("mean",)
+    parts = {"mean": np.mean, "low": np.min, "high": np.max} if len(grid.repetitions) > 1 else {"mean": np.mean}
     numbers: dict[str, dict[str, list[Any]]] = {measure: {part: [] for part in parts} for measure in MEASURES}
     for place in range(grid.places):
         results = [e.result for e in grid.at(place) if e is not None and e.status == "ok" and e.result is not None]
         for measure, kept in numbers.items():
             curves = [c[rounds[rounds < len(c)]] for r in results if (c := measured(r, measure)) is not None]
             stacked = np.array(curves, dtype=np.float64) if curves else None
-            kept["mean"].append(None if stacked is None else compact(stacked.mean(axis=0)))
-            if several:
-                kept["low"].append(None if stacked is None else compact(stacked.min(axis=0)))
-                kept["high"].append(None if stacked is None else compact(stacked.max(axis=0)))
+            for part, of in parts.items():
+                kept[part].append(None if stacked is None else compact(of(stacked, axis=0)))
     return numbers
 
 
 def measured(result: CellResult, measure: str) -> FloatArray | None:
     """Return one error per round, shape (K,), or None if the study kept no curves."""
-    curves = result.curves
-    match measure:
-        case "sampled":
-            return curves.get("sampled_error")
-        case "local":
-            local = curves.get("local_error")
-            return None if local is None else local[:, -1]
-        case _:
-            full = curves.get("full_error")
-            return None if full is None else full[1:]
+    curve = result.curves.get(_CURVES[measure])
+    if curve is None or measure == "sampled":
+        return curve
+    return curve[:, -1] if measure == "local" else curve[1:]
 
 
 def _final(result: CellResult | None, measure: str, last_rounds: int | None) -> float:
@@ -261,5 +252,5 @@ def _final(result: CellResult | None, measure: str, last_rounds: int | None) -> 
         return float("nan")
     curve = measured(result, measure)
     if last_rounds is None or curve is None:
-        return result.finals.get(_FINALS[measure], float("nan"))
+        return result.finals.get(f"final_{_CURVES[measure]}", float("nan"))
     return float(curve[-last_rounds:].astype(np.float64).mean()) if len(curve) else float("nan")

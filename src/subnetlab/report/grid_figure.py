@@ -12,7 +12,21 @@ import altair as alt
 from .grid import MEASURES, curve_numbers, curve_rounds, final_numbers, status_letters
 from .markup import Markup, choice, joined, slider, text, tick
 from .page import Key, PageFigure
-from .style import AGGREGATED, BOUND, HEAT, INK, LOCAL, PREDICTED, SAMPLING, SHORT, error_axis, log_scale, round_axis
+from .style import (
+    AGGREGATED,
+    BOUND,
+    HEAT,
+    INK,
+    LOCAL,
+    PREDICTED,
+    SAMPLING,
+    SHORT,
+    chart_of,
+    error_axis,
+    log_scale,
+    marks_by_name,
+    round_axis,
+)
 
 if TYPE_CHECKING:
     from .cell_theory import GridTheory
@@ -43,7 +57,7 @@ def heatmap_chart(rows: int) -> alt.TopLevelMixin:
     flat = alt.Axis(labelAngle=0, domain=False, ticks=False, labelPadding=6)
     x = alt.X("column:O", title=ACROSS, scale=columns, axis=flat, sort=None)
     y = alt.Y("row:O", title=UP, scale=upwards, axis=flat, sort=None)
-    cells = alt.Chart(alt.NamedData("cells"))
+    cells = chart_of("cells")
     squares = cells.mark_rect().encode(
         x,
         y,
@@ -65,20 +79,12 @@ def heatmap_chart(rows: int) -> alt.TopLevelMixin:
         x,
         y,
         text="label:N",
-        color=alt.Color(
-            "pale:N",
-            legend=None,
-            scale=alt.Scale(domain=["yes", "no", "none"], range=["#ffffff", "#111111", "var(--quiet)"]),
-        ),
+        color=marks_by_name(alt.Color, "pale:N", {"yes": "#ffffff", "no": "#111111", "none": "var(--quiet)"}),
     )
-    chosen = (
-        alt.Chart(alt.NamedData("chosen"))
-        .mark_rect(fill=None, stroke=SAMPLING, strokeWidth=3, strokeJoin="round")
-        .encode(x, y)
-    )
+    chosen = chart_of("chosen").mark_rect(fill=None, stroke=SAMPLING, strokeWidth=3, strokeJoin="round")
     names = [alt.param(name=name, value=[""]) for name in ("columns", "rows")]
     scale = [alt.param(name="low", value=1), alt.param(name="high", value=10)]
-    layers = alt.layer(empty, squares, numbers, chosen).resolve_scale(color="independent")
+    layers = alt.layer(empty, squares, numbers, chosen.encode(x, y)).resolve_scale(color="independent")
     return layers.add_params(*names, *scale, alt.param(name="font", value=11)).properties(
         width="container", height=max(170, min(420, 36 * rows))
     )
@@ -92,36 +98,26 @@ def curve_chart() -> alt.TopLevelMixin:
     """
     x = alt.X("round:Q", title="round", scale=alt.Scale(nice=False, zero=False), axis=round_axis())
     y = alt.Y("error:Q", title="training error", scale=log_scale(), axis=error_axis())
-    band = (
-        alt.Chart(alt.NamedData("band"))
-        .mark_area(color="var(--band)", opacity=0.28)
-        .encode(x, y=alt.Y("low:Q", scale=log_scale()), y2="high:Q")
-    )
-    lines = (
-        alt.Chart(alt.NamedData("lines"))
+    band = chart_of("band").mark_area(color="var(--band)", opacity=0.28)
+    predicted = chart_of("predicted").mark_line(color=PREDICTED, strokeWidth=1.6, strokeDash=[5, 3])
+    bound = chart_of("bound").mark_line(color=BOUND, strokeWidth=1.8, strokeDash=[2, 3])
+    final = chart_of("final").mark_point(filled=False, stroke=INK, strokeWidth=2, size=70)
+    layers = alt.layer(
+        band.encode(x, y=alt.Y("low:Q", scale=log_scale()), y2="high:Q"),
+        chart_of("lines")
         .mark_line()
         .encode(
             x,
             y,
-            stroke=alt.Stroke(
-                "measure:N", legend=None, scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
-            ),
+            stroke=marks_by_name(alt.Stroke, "measure:N", _COLOURS),
             strokeWidth=alt.StrokeWidth("width:Q", legend=None, scale=None),
             opacity=alt.Opacity("opacity:Q", legend=None, scale=None),
-        )
+        ),
+        predicted.encode(x, y),
+        bound.encode(x, y),
+        final.encode(x, y, tooltip=alt.Tooltip("error:Q", title="in the heatmap", format=".4g")),
     )
-    predicted = (
-        alt.Chart(alt.NamedData("predicted"))
-        .mark_line(color=PREDICTED, strokeWidth=1.6, strokeDash=[5, 3])
-        .encode(x, y)
-    )
-    bound = alt.Chart(alt.NamedData("bound")).mark_line(color=BOUND, strokeWidth=1.8, strokeDash=[2, 3]).encode(x, y)
-    final = (
-        alt.Chart(alt.NamedData("final"))
-        .mark_point(filled=False, stroke=INK, strokeWidth=2, size=70)
-        .encode(x, y, tooltip=alt.Tooltip("error:Q", title="in the heatmap", format=".4g"))
-    )
-    return alt.layer(band, lines, predicted, bound, final).properties(width="container", height=320)
+    return layers.properties(width="container", height=320)
 
 
 def grid_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup, *, last_rounds: int | None) -> PageFigure:

@@ -5,11 +5,14 @@ Charts are SVG, whose colours are CSS: one drawing is right in light, in dark an
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
 from ..figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PURPLE = "#CC79A7"  # of Okabe and Ito's colours the one that figures/ leave: what is predicted
 HEAT = "yellowgreenblue"  # matplotlib's YlGnBu, as in figures/
@@ -78,6 +81,16 @@ def chart_config() -> dict[str, Any]:
 
 def _declarations(colours: dict[str, str]) -> str:
     return " ".join(f"--{name}: {value};" for name, value in colours.items())
+
+
+def chart_of(name: str) -> alt.Chart:
+    """Return a chart of data that the page's script gives it by this name."""
+    return alt.Chart(alt.NamedData(name))
+
+
+def marks_by_name(channel: Any, field: str, marks: Mapping[str, Any]) -> Any:
+    """Return a channel in which each name in a field has its own mark (colour, shape, dash); legends are the page's."""
+    return channel(field, legend=None, scale=alt.Scale(domain=list(marks), range=list(marks.values())))
 
 
 def round_axis() -> alt.Axis:

@@ -97,11 +97,7 @@ def bound_chart(rows: Sequence[Mapping[str, Any]], initial: float | None) -> alt
         y=alt.Y("error:Q", title="|y−u|² of the whole network", scale=log_scale(), axis=error_axis()),
         stroke=alt.Stroke("curve:N", legend=None, scale=alt.Scale(domain=names, range=colours)),
         strokeDash=alt.StrokeDash("curve:N", legend=None, scale=alt.Scale(domain=names, range=dashes)),
-        tooltip=[
-            alt.Tooltip("curve:N"),
-            alt.Tooltip("round:Q"),
-            alt.Tooltip("error:Q", format=".4g"),
-        ],
+        tooltip=[alt.Tooltip("curve:N"), alt.Tooltip("round:Q"), alt.Tooltip("error:Q", format=".4g")],
     )
     # an error with unknown neighbours is no line
     alone = (

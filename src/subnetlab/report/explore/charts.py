@@ -51,8 +51,7 @@ def _inside() -> alt.TopLevelMixin:
             ],
         )
     )
-    zoom = alt.selection_interval(bind="scales", encodings=["x"], name="zoom")
-    return _sized(alt.layer(kept, line, dots).add_params(zoom))
+    return _sized(alt.layer(kept, line, dots))
 
 
 def _after() -> alt.TopLevelMixin:
@@ -66,10 +65,11 @@ def _after() -> alt.TopLevelMixin:
         alt.Chart(alt.NamedData(name)).mark_line(strokeWidth=1.6).encode(x, y, colour, dash, tooltip=tooltip)
         for name in ("keptRounds", "predicted", "rounds")
     ]
-    zoom = alt.selection_interval(bind="scales", encodings=["x"], name="zoom")
-    return _sized(alt.layer(*lines).add_params(zoom))
+    return _sized(alt.layer(*lines))
 
 
 def _sized(chart: Any) -> alt.TopLevelMixin:
     autosize = {"type": "fit", "contains": "padding", "resize": True}  # labels grow as data arrive
-    return chart.add_params(alt.param("last", value=1)).properties(width="container", height=300, autosize=autosize)
+    zoom = alt.selection_interval(bind="scales", encodings=["x"], name="zoom")
+    chart = chart.add_params(zoom, alt.param("last", value=1))
+    return chart.properties(width="container", height=300, autosize=autosize)
