@@ -87,18 +87,8 @@ def _table(timings: list[EngineTiming], chosen: str) -> str:
 
 
 def _record(timings: list[EngineTiming], chosen: str) -> dict[str, Any]:
-    def seconds(value: float) -> float | None:
-        return None if math.isnan(value) else value
+    def plain(value: Any) -> Any:
+        return None if isinstance(value, float) and math.isnan(value) else value
 
-    engines = [
-        {
-            "engine": timing.engine,
-            "median": seconds(timing.median),
-            "rounds": timing.rounds.tolist(),
-            "start": seconds(timing.start),
-            "deviation": seconds(timing.deviation),
-            "refusal": timing.refusal,
-        }
-        for timing in timings
-    ]
-    return {"auto": chosen, "engines": engines}
+    engines = [{**vars(timing), "median": timing.median, "rounds": timing.rounds.tolist()} for timing in timings]
+    return {"auto": chosen, "engines": [{name: plain(value) for name, value in e.items()} for e in engines]}

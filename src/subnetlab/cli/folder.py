@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..datasets import Dataset
+    from ..history import History
 
 _SETTINGS, _PROVENANCE = "settings.json", "provenance.json"
 _LOCK = "folder.lock"
@@ -123,12 +124,26 @@ def deciding(options: Any, data: Dataset, *ignored: str) -> dict[str, Any]:
     return {**settings, "data": {"name": data.name, "sha256": data.digest}}
 
 
-def write_summary(folder: Path, summary: Mapping[str, Any], *, as_json: bool, width: int) -> None:
-    """Write what came of a run into its folder, and print it: a line per name, values from column ``width`` on."""
+def write_summary(
+    folder: Path, data: Dataset, history: History, *, step_size: float, as_json: bool, **more: Any
+) -> None:
+    """Write what came of a run into its folder, and print it: a line per name, or JSON."""
+    summary = {
+        "dataset": data.name,
+        "n_samples": len(data.X),
+        "n_features": data.X.shape[1],
+        "rounds": history.rounds,
+        **more,
+        "step_size": step_size,
+        "error_before": float(history.full_error[0]),
+        "error_after": float(history.full_error[-1]),
+        "out": str(folder),
+    }
     write_json(folder / "summary.json", summary)
     if as_json:
         print(json.dumps(summary, sort_keys=True))
         return
+    width = max(map(len, summary)) + 2
     for name, value in summary.items():
         print(f"{name:<{width}}{value:.6g}" if isinstance(value, float) else f"{name:<{width}}{value}")
 

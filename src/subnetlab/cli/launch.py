@@ -237,19 +237,15 @@ def _gather(options: Options, job: Job, checkpoints: Checkpoints, data: Dataset)
         file.write(history.to_csv(dict(zip(COSTS, [*counts, *seconds], strict=True))).encode())
     if 8 * job.width * job.X.shape[1] <= _WHOLE_NETWORK:
         _whole_run(job, checkpoints, manifest, history).save(folder / RUN_FILE)
-    summary = {
-        "dataset": data.name,
-        "n_samples": len(data.X),
-        "n_features": data.X.shape[1],
-        "workers": int(costs[-1, 0]) if len(costs) else 0,  # in the last round; not all that were asked may have come
-        "rounds": manifest.round,
-        "step_size": job.step_size,
-        "error_before": float(history.full_error[0]),
-        "error_after": float(history.full_error[-1]),
-        "bytes_per_round": float(costs[:, 1].mean()),
-        "out": str(folder),
-    }
-    write_summary(folder, summary, as_json=options.json, width=16)
+    write_summary(
+        folder,
+        data,
+        history,
+        step_size=job.step_size,
+        as_json=options.json,
+        workers=int(costs[-1, 0]) if len(costs) else 0,  # in the last round; not all that were asked may have come
+        bytes_per_round=float(costs[:, 1].mean()),
+    )
 
 
 def _whole_run(job: Job, checkpoints: Checkpoints, manifest: Manifest, history: History) -> TrainingRun:

@@ -125,17 +125,9 @@ def verdict_record(verdict: RunVerdict) -> dict[str, Any]:
 
 def _promise_record(promise: Promise) -> dict[str, Any]:
     return {
-        "constants": promise.constants,
-        "applies": promise.applies,
-        "reason": promise.reason,
+        **vars(promise),
         "met": promise.met,
-        "conditions": [
-            {"name": c.name, "value": c.value, "relation": c.relation, "limit": c.limit, "met": c.met}
-            for c in promise.conditions
-        ],
-        "rate": promise.rate,
-        "floor": promise.floor,
+        "conditions": [{**vars(condition), "met": condition.met} for condition in promise.conditions],
         "bound": None if promise.bound is None else promise.bound.tolist(),
         "vacuous": promise.vacuous,
-        "notes": list(promise.notes),
     }

@@ -93,7 +93,14 @@ def _train(options: Options, session: TrainingSession, data: Dataset) -> None:
         print(f"{folder}: kept the {early.run.history.rounds} completed rounds", file=sys.stderr)
         raise
     _save(result, folder)
-    _print(result, data, folder, as_json=options.json)
+    write_summary(
+        folder,
+        data,
+        result.history,
+        step_size=result.settings.step_size,
+        as_json=options.json,
+        engine=result.settings.engine,
+    )
 
 
 def _check_rounds(saved: TrainingRun, rounds: int, folder: Path) -> None:
@@ -130,19 +137,3 @@ def _save(run: TrainingRun, folder: Path) -> None:
     run.export_network(folder / "network.npz")
     with atomic_file(folder / "history.csv") as file:
         file.write(run.history.to_csv().encode())
-
-
-def _print(run: TrainingRun, data: Dataset, folder: Path, *, as_json: bool) -> None:
-    history, settings = run.history, run.settings
-    summary = {
-        "dataset": data.name,
-        "n_samples": len(data.X),
-        "n_features": data.X.shape[1],
-        "rounds": history.rounds,
-        "engine": settings.engine,
-        "step_size": settings.step_size,
-        "error_before": float(history.full_error[0]),
-        "error_after": float(history.full_error[-1]),
-        "out": str(folder),
-    }
-    write_summary(folder, summary, as_json=as_json, width=14)
