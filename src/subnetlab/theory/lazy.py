@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import checks
-from ..core.inputs import check_features, check_targets
 from ..core.network import activations, initial_neurons
 from ..kernels.angles import pair_angles
 from ..kernels.finite import finite_ntk
 from ..kernels.infinite import infinite_ntk
 from ..surroundings import undisturbed
+from .setting import one_output_data
 
 if TYPE_CHECKING:
     from ..core.arrays import BoolArray, FloatArray
@@ -101,7 +101,7 @@ def lazy_model(
     TypeError, ValueError
         If the arguments break their rules.
     """
-    X, y = _checked("lazy_model", X, y)
+    X, y = one_output_data("lazy_model", X, y)
     checks.whole_number("lazy_model", "n_patterns", n_patterns, least=1)
     checks.whole_number("lazy_model", "n_neurons", n_neurons, least=0)
     if network.output_weights.ndim != 1:
@@ -149,7 +149,7 @@ def average_lazy_model(
     TypeError, ValueError
         If an argument breaks its rule.
     """
-    X, y = _checked("average_lazy_model", X, y)
+    X, y = one_output_data("average_lazy_model", X, y)
     checks.whole_number("average_lazy_model", "width", width, least=1)
     kappa = checks.positive_number("average_lazy_model", "init_scale", init_scale)
     checks.whole_number("average_lazy_model", "n_patterns", n_patterns, least=1)
@@ -170,14 +170,6 @@ def average_lazy_model(
         width=width,
         X=X,
     )
-
-
-def _checked(owner: str, X: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    X = check_features(X, owner=owner)
-    y = check_targets(y, len(X), owner=owner)
-    if y.ndim != 1:
-        raise ValueError(f"{owner}: y must have one output, got shape {y.shape}")
-    return X, y
 
 
 def _activation_products(network: ShallowReLU, X: FloatArray) -> FloatArray:

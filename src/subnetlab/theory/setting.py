@@ -19,6 +19,7 @@ from .moments import MaskMoments, mask_moments
 if TYPE_CHECKING:
     from typing import Any
 
+    from ..core.arrays import FloatArray
     from ..core.masks import MaskLaw
     from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
@@ -89,6 +90,15 @@ class TheorySetting:
         return float(self.moments.coverage)
 
 
+def one_output_data(owner: str, X: Any, y: Any) -> tuple[FloatArray, FloatArray]:
+    """Return X, shape (n, d), and y, shape (n,), checked: the theory is about one output."""
+    X = check_features(X, owner=owner)
+    y = check_targets(y, len(X), owner=owner)
+    if y.ndim != 1:
+        raise ValueError(f"{owner}: y must have one output, got shape {y.shape}")
+    return X, y
+
+
 @undisturbed(threads=1)
 def theory_setting(
     X: Any,
@@ -126,10 +136,7 @@ def theory_setting(
         If an argument breaks its rule, rows have another norm than 1, or no theory covers the masks.
     """
     owner = "theory"
-    X = check_features(X, owner=owner)
-    y = check_targets(y, len(X), owner=owner)
-    if y.ndim != 1:
-        raise ValueError(f"{owner}: y must have one output, got shape {y.shape}")
+    X, y = one_output_data(owner, X, y)
     if not has_unit_rows(X):
         norms = np.linalg.norm(X, axis=1)
         worst = int(np.argmax(np.abs(norms - 1)))
