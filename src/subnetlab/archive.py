@@ -111,11 +111,7 @@ def read_array(file: IO[bytes], size: int, name: str) -> np.ndarray:
     >>> read_array(file, len(file.getvalue()), "example")
     array([0., 1., 2.])
     """
-    version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"{name} has NPY version {version}")
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    shape, fortran, dtype = read_header(file, name)
     if dtype.hasobject:
         raise ValueError(f"{name} holds objects, which only allow_pickle would read")
     claimed = math.prod(shape) * dtype.itemsize
@@ -130,6 +126,21 @@ def read_array(file: IO[bytes], size: int, name: str) -> np.ndarray:
         content[done : done + len(piece)] = piece
         done += len(piece)
     return array.T if fortran else array
+
+
+def read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, order and dtype as the beginning of an NPY file states them; the file then stands at the numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or of a version that numbers do not need.
+    """
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"{name} has NPY version {version}")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)
 
 
 def tells_damage(error: Exception) -> bool:

@@ -8,9 +8,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..atomic import atomic_file
 from ..input_file import FileContentError, open_input
-from .fetch import fetch_first
+from .fetch import fetch_first, keep
 from .idx import idx_header, read_idx
 from .raw import RawTable
 from .search import Files, obtain
@@ -125,18 +124,12 @@ def _download(cache: Path) -> tuple[list[np.ndarray], dict[str, Any]]:
         def parse(content: bytes, url: str, name: str = name) -> tuple[bytes, np.ndarray]:
             return content, _verified(io.BytesIO(content), name, url)
 
-        url, (contents[name], array) = fetch_first([f"{mirror}/{name}.gz" for mirror in MIRRORS], parse)
+        url, (contents[folder / f"{name}.gz"], array) = fetch_first(
+            [f"{mirror}/{name}.gz" for mirror in MIRRORS], parse
+        )
         arrays.append(array)
     where = url.rpartition("/")[0]
-    source: dict[str, Any] = {"where": where, "url": where}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            with atomic_file(folder / f"{name}.gz") as file:
-                file.write(content)
-    except OSError as error:
-        return arrays, {**source, "not_cached": str(error)}
-    return arrays, {**source, "path": str(folder.absolute())}
+    return arrays, {"where": where, "url": where, **keep(contents, folder)}
 
 
 def _flat(images: np.ndarray) -> np.ndarray:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from ..atomic import atomic_file
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 _TIMEOUT = 15.0  # seconds to connect, and between two packets
@@ -50,6 +52,18 @@ def fetch_first(mirrors: Sequence[str], parse: Callable[[bytes, str], T]) -> tup
             message = str(error)
             failures.append(message if url in message else f"{url}: {message}")
     raise DownloadError("; ".join(failures))
+
+
+def keep(files: Mapping[Path, bytes], place: Path) -> dict[str, str]:
+    """Write files into the cache if that can be written; return ``place`` or the obstacle, for the provenance."""
+    try:
+        for path, content in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_file(path) as file:
+                file.write(content)
+    except OSError as error:
+        return {"not_cached": str(error)}
+    return {"path": str(place.absolute())}
 
 
 def _fetch(url: str) -> bytes:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...atomic import atomic_file
 from ...input_file import open_input
-from ..fetch import fetch_first
+from ..fetch import fetch_first, keep
 from ..raw import RawTable
 from ..search import Files, obtain
 from .columns import IDENTIFIERS, MISSING, N_ROWS, NEARLY_COMPLETE, POLICE, PREDICTIVE, TARGET
@@ -80,14 +79,8 @@ def _read(file: Path) -> CrimeTable:
 def _download(cache: Path) -> tuple[CrimeTable, dict[str, Any]]:
     """Download the table and keep it, in UCI's form, in the cache if that can be written."""
     url, table = fetch_first(MIRRORS, parse_crime)
-    source: dict[str, Any] = {"where": url, "url": url}
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with atomic_file(cache / FILE_NAME) as file:
-            file.write(table.text.encode())
-    except OSError as error:
-        return table, {**source, "not_cached": str(error)}
-    return table, {**source, "path": str((cache / FILE_NAME).absolute())}
+    place = cache / FILE_NAME
+    return table, {"where": url, "url": url, **keep({place: table.text.encode()}, place)}
 
 
 CRIME = Files(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import os
 import zipfile
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from ...archive import read_header
 from ...input_file import FileContentError, check_unpacked
 from .contents import FileContents, loses_digits, split_target
 
@@ -88,27 +89,19 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, on_disk: int
 def _read_array(file: IO[bytes], size: int, on_disk: int, owner: str, what: str) -> np.ndarray:
     """Return an array of real numbers that fits into the ``size`` bytes that the file has, or claims to unpack to."""
     try:
-        shape, dtype, start = _header(file)
+        shape, _, dtype = read_header(file, what)
     except MemoryError:
         raise
     except Exception as error:  # NumPy raises what its parser meets
         raise FileContentError(f"{owner}: {_PLAIN}, got: {error}") from None
     if dtype.kind not in "fiub":
         raise FileContentError(f"{owner}: {what} must be an array of real numbers, got dtype {dtype}")
-    expected = start + math.prod(shape) * dtype.itemsize
+    expected = file.tell() + math.prod(shape) * dtype.itemsize
     if expected > size:
         raise FileContentError(f"{owner}: {_PLAIN}, got {what} of {expected:,} bytes in {size:,}")
     check_unpacked(8 * math.prod(shape), on_disk, owner)
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    """Return the shape, the type and where the numbers begin."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, dtype, file.tell()
 
 
 def _matrix(values: np.ndarray, owner: str, what: str) -> FloatArray:
