@@ -109,15 +109,6 @@ class SchemeOptions:
         """Return the training scheme; a law named ``module:Class`` is imported, as the user wrote it here."""
         import_law(self.masks)
         alone = self.masks == "all" and not self.shards  # whole networks on the same rows would all do the same
-        return TrainingScheme.from_settings(
-            self.masks,
-            n_subnetworks=self.n_subnetworks,
-            selection_prob=self.selection_prob,
-            defaults={"n_subnetworks": 1 if alone else 10, "selection_prob": 0.5},
-            rounds=self.rounds,
-            local_steps=self.local_steps,
-            step_size=self.step_size,
-            unselected=self.unselected,
-            shards=self.shards,
-            batch_size=self.batch_size,
-        )
+        defaults = {"n_subnetworks": 1 if alone else 10, "selection_prob": 0.5}
+        settings = {name: value for name, value in vars(self).items() if name not in ("width", "init_scale")}
+        return TrainingScheme.from_settings(**settings, defaults=defaults)

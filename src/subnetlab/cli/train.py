@@ -74,16 +74,19 @@ def run(options: Options) -> int:
 
 def _train(options: Options, session: TrainingSession, data: Dataset) -> None:
     """Go on from what the folder holds, or from the start; keep what is done now and then."""
-    folder, file = options.out, options.out / RUN_FILE
+    folder, file, rounds = options.out, options.out / RUN_FILE, options.scheme.rounds
     if file.exists() and not options.force:
         saved = load_run(file)
-        _check_rounds(saved, options.scheme.rounds, folder)
-        session = TrainingSession.from_run(saved, replace(saved.scheme, rounds=options.scheme.rounds))
-        print(_where_it_is(folder, session.rounds_done, options.scheme.rounds), file=sys.stderr)
-    every = max(1, options.scheme.rounds // _CHECKPOINTS)
+        done = saved.history.rounds
+        if done > rounds:  # they cannot be taken back
+            raise ValueError(f"train: rounds must be at least the {done} that {folder} holds, got {rounds}")
+        session = TrainingSession.from_run(saved, replace(saved.scheme, rounds=rounds))
+        where = f"all {rounds} rounds are done" if done == rounds else f"going on after round {done} of {rounds}"
+        print(f"{folder}: {where}", file=sys.stderr)
+    every = max(1, rounds // _CHECKPOINTS)
 
     def keep(session: TrainingSession) -> None:
-        if session.rounds_done % every == 0 and session.rounds_done < options.scheme.rounds:
+        if session.rounds_done % every == 0 and session.rounds_done < rounds:
             session.run().save(file)
 
     try:
@@ -93,28 +96,8 @@ def _train(options: Options, session: TrainingSession, data: Dataset) -> None:
         print(f"{folder}: kept the {early.run.history.rounds} completed rounds", file=sys.stderr)
         raise
     _save(result, folder)
-    write_summary(
-        folder,
-        data,
-        result.history,
-        step_size=result.settings.step_size,
-        as_json=options.json,
-        engine=result.settings.engine,
-    )
-
-
-def _check_rounds(saved: TrainingRun, rounds: int, folder: Path) -> None:
-    """Raise ValueError if more is done than is asked: rounds cannot be taken back."""
-    if saved.history.rounds > rounds:
-        raise ValueError(f"train: rounds must be at least the {saved.history.rounds} that {folder} holds, got {rounds}")
-
-
-def _where_it_is(folder: Path, done: int, rounds: int) -> str:
-    return (
-        f"{folder}: all {rounds} rounds are done"
-        if done == rounds
-        else f"{folder}: going on after round {done} of {rounds}"
-    )
+    history, used = result.history, result.settings
+    write_summary(folder, data, history, step_size=used.step_size, as_json=options.json, engine=used.engine)
 
 
 def _new_session(options: Options, data: Dataset, scheme: TrainingScheme) -> TrainingSession:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-    from ..core.arrays import IntArray
 
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"
@@ -72,7 +71,7 @@ def load_fashion_mnist(*, path: str | os.PathLike[str] | None = None, download: 
     return RawTable(
         name="fashion_mnist",
         features=_flat(images),
-        target=_labels(labels),
+        target=labels.astype(np.int64),
         columns=tuple(str(j) for j in range(images[0].size)),
         target_name="class",
         source={**source, "sha256": _digest()},
@@ -80,7 +79,7 @@ def load_fashion_mnist(*, path: str | os.PathLike[str] | None = None, download: 
         unit=_LARGEST_PIXEL,
         classes=CLASSES,
         test_features=_flat(test_images),
-        test_target=_labels(test_labels),
+        test_target=test_labels.astype(np.int64),
     )
 
 
@@ -134,10 +133,6 @@ def _download(cache: Path) -> tuple[list[np.ndarray], dict[str, Any]]:
 
 def _flat(images: np.ndarray) -> np.ndarray:
     return images.reshape(len(images), -1)
-
-
-def _labels(labels: np.ndarray) -> IntArray:
-    return labels.astype(np.int64)
 
 
 def _digest() -> str:

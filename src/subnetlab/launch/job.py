@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .checkpoint import Checkpoints, Manifest
 
 _KIND, _VERSION = "subnetlab-job", 1
+_PLAIN = ("width", "init_scale", "seed", "dtype", "threads", "close_share")  # fields that JSON can hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,12 +124,7 @@ class Job:
         arrays = {"X": self.X, "y": self.y, **arrays}
         return {
             "scheme": scheme,
-            "width": self.width,
-            "init_scale": self.init_scale,
-            "seed": self.seed,
-            "dtype": self.dtype,
-            "threads": self.threads,
-            "close_share": self.close_share,
+            **{name: getattr(self, name) for name in _PLAIN},
             **{name: f"sha256:{array_hash(array)}" for name, array in arrays.items()},
         }
 
@@ -139,8 +135,7 @@ class Job:
     def save(self, path: str | Path) -> None:
         """Write the job to a file."""
         scheme, masks = scheme_to_record(self.scheme)
-        names = ("width", "init_scale", "seed", "dtype", "threads", "close_share")
-        meta = {"scheme": scheme, **{name: getattr(self, name) for name in names}}
+        meta = {"scheme": scheme, **{name: getattr(self, name) for name in _PLAIN}}
         arrays = {"X": self.X, "y": self.y, **{f"masks.{name}": value for name, value in masks.items()}}
         write_archive(path, _KIND, _VERSION, meta, arrays)
 

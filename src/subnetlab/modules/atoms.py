@@ -97,8 +97,7 @@ class Atom:
 
     def split_sum(self, first: int) -> tuple[Part, Part]:
         """Split a leaf into ``first`` entries and the rest, and return both as parts; one entry has no atom."""
-        sizes = (first, self.size - first)
-        self._terms = tuple(Atom(size, self._reason) for size in sizes)
+        self._terms = self._into((first, self.size - first))
         head, tail = self._terms
         return (head,), (tail,)
 

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from ..training.run import Compare
     from .data import StudyData
 
+_OF_THE_SCHEME = (
+    *("masks", "n_subnetworks", "selection_prob", "rounds", "local_steps"),
+    *("step_size", "unselected", "shards", "batch_size"),
+)
 _RESULT_VERSION = 1  # raise when the meaning of a stored result changes: masks, initial weights, step sizes, curves
 
 ADDED: dict[str, Any] = {"loss": "squared", "learn_output_weights": False, "compare": None, "device": "cpu"}
@@ -133,18 +137,7 @@ class Cell(RunOptions):
 
     def scheme(self) -> TrainingScheme:
         """Return the training scheme."""
-        return TrainingScheme.from_settings(
-            self.masks,
-            n_subnetworks=self.n_subnetworks,
-            selection_prob=self.selection_prob,
-            owner="Cell",
-            rounds=self.rounds,
-            local_steps=self.local_steps,
-            step_size=self.step_size,
-            unselected=self.unselected,
-            shards=self.shards,
-            batch_size=self.batch_size,
-        )
+        return TrainingScheme.from_settings(**{name: getattr(self, name) for name in _OF_THE_SCHEME}, owner="Cell")
 
     def engine_problem(self, data: StudyData) -> Problem:
         """Return what an engine is asked for; all output weights of initial networks are -1 or +1."""
