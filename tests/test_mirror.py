@@ -13,20 +13,66 @@ TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "src" / "subnetlab"
 
 NOT_BY_FILE = {
-    "audit": "every statement is judged through one table",
-    "compiled": "compiled code is held to the NumPy code that it stands for",
-    "core": "every mask law is held to the same statistics",
     "datasets": "a dataset is tested from its file to its rows",
-    "engines": "engines answer one contract, and each test holds all of them to it",
-    "estimators": "estimators are held to scikit-learn's checks",
-    "kernels": "each kernel is compared with all other ways to compute it",
     "modules": "a network is tested from its layers to its training",
-    "theory": "theorems are judged through one table",
-    "training": "a run is tested from its settings to its file",
 }
 
 # tests: what they test besides the files of their own name, and why
 TESTED_ELSEWHERE = {
+    "audit/test_table.py": (
+        [
+            f"audit/{name}.py"
+            for name in (
+                *("claims", "examples", "finding", "initial_lemmas", "mask_lemmas", "round_lemmas", "spread_lemmas"),
+                "theorem_checks",
+            )
+        ],
+        "every statement is judged through the table",
+    ),
+    "compiled/test_masked_sums.py": (["compiled/vector_code.py"], "the sums are made of vector code"),
+    "core/masks/test_law.py": (
+        [f"core/masks/{name}.py" for name in ("all_neurons", "balanced", "bernoulli", "categorical", "fixed", "table")],
+        "every law keeps the same rules",
+    ),
+    "core/masks/test_groups.py": (["core/masks/shares.py"], "shares are of groups"),
+    "core/test_law_check.py": (["core/masks/naming.py"], "a law of one's own is checked when it gets a name"),
+    "core/test_scheme.py": (["core/presets.py"], "presets are schemes"),
+    "core/test_scheme_record.py": (["core/record.py"], "a scheme is what is recorded"),
+    "engines/test_base_agreement.py": (
+        [f"engines/{name}.py" for name in ("dual", "minibatch", "primal")],
+        "every engine is held to the contract of all",
+    ),
+    "engines/distributed/test_engine.py": (["engines/distributed/worker.py"], "workers are simulated by the engine"),
+    "engines/event/test_engine.py": (
+        [f"engines/event/{name}.py" for name in ("blocks", "candidates", "kernel", "local_phase", "network")],
+        "parts of one engine that have no use alone",
+    ),
+    "engines/lookup/test_engine.py": (
+        ["compiled/lookup_sums.py", "engines/lookup/steps.py"],
+        "parts of one engine that have no use alone",
+    ),
+    "engines/test_torch_batched.py": (["engines/torch_surroundings.py"], "only this engine has such surroundings"),
+    "estimators/test_regressor.py": (["estimators/weights.py"], "weights of rows are an argument of fit"),
+    "estimators/test_stopping_and_schemes.py": (["estimators/schemes.py"], 'both say what "auto" means'),
+    "kernels/test_infinite.py": (
+        [f"kernels/{name}.py" for name in ("angles", "deep", "eigenvalues", "finite", "masked")],
+        "each kernel is compared with all other ways to compute it",
+    ),
+    "theory/test_table.py": (
+        [
+            f"theory/{name}.py"
+            for name in (
+                *("constants", "convergence", "corollaries", "hypothesis1", "record", "setting"),
+                *("theorem1", "theorem2", "theorem3", "theorem4", "theorem5"),
+            )
+        ],
+        "theorems are judged through the table",
+    ),
+    "theory/test_prediction.py": (["theory/lazy.py"], "the prediction is of lazy training"),
+    "theory/test_moving_patterns.py": (["theory/neuron_noise.py"], "the noise of neurons whose patterns move"),
+    "theory/test_verdict.py": (["theory/run_verdict.py"], "the record of a verdict"),
+    "training/test_run_crafted.py": (["training/reading.py"], "files are read into runs"),
+    "modules/test_train_module.py": (["training/fit_module.py", "training/module_run.py"], "runs of modules"),
     "cli/test_folder.py": (["locks.py"], "a lock is what keeps two processes out of a folder"),
     "cli/test_launch.py": (["launch/launcher.py"], "a launch is seen from its command"),
     "datasets/test_images.py": (["cli/data.py"], "the command prints what a dataset says of itself"),
@@ -59,7 +105,7 @@ TESTED_ELSEWHERE = {
         "a plan holds datasets and is multiplied out from tables",
     ),
     "study/test_store.py": (["study/result.py", "study/schema.py"], "bytes and tables are read from the store"),
-    "training/test_history_and_diagnostics.py": (["history.py"], "a history is what a run records"),
+    "training/test_diagnostics.py": (["history.py"], "a history is what a run records"),
 }
 ELSEWHERE = [name for names, _ in TESTED_ELSEWHERE.values() for name in names]
 OF_THE_REPOSITORY = {

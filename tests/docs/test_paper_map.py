@@ -90,7 +90,7 @@ def test_everything_named_is_there():
         ),
         *(
             "core/test_no_such.py",
-            "core/test_masks.py::test_no_such",
+            "core/masks/test_law.py::test_no_such",
             "test_no_such",
             "test_no_such_...",
             "..._no_such",

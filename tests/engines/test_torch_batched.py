@@ -1,4 +1,4 @@
-"""What is the torch engine's own: groups, padding, devices. That it is Algorithm 1 shows in test_agreement."""
+"""What is the torch engine's own: groups, padding, devices. That it is Algorithm 1 shows in test_base_agreement."""
 
 from itertools import combinations
 

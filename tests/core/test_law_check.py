@@ -36,13 +36,13 @@ class Halves:
         return -(-width // 2) / width
 
 
-LAW = "test_own_laws:Halves"
+LAW = "test_law_check:Halves"
 
 
 @pytest.fixture(autouse=True)
 def loaded(monkeypatch):
-    monkeypatch.setattr(Halves, "__module__", "test_own_laws")
-    monkeypatch.setitem(sys.modules, "test_own_laws", sys.modules[__name__])
+    monkeypatch.setattr(Halves, "__module__", "test_law_check")
+    monkeypatch.setitem(sys.modules, "test_law_check", sys.modules[__name__])
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ RIGHT = Halves.sample
 
 
 def broken(n_subnetworks=2, **members):
-    kind = dataclass(frozen=True)(type("Halves", (Halves,), {"__module__": "test_own_laws", **members}))
+    kind = dataclass(frozen=True)(type("Halves", (Halves,), {"__module__": "test_law_check", **members}))
     return kind(n_subnetworks)
 
 
@@ -164,8 +164,8 @@ def test_a_run_with_a_law_of_ones_own_is_saved_and_read(tmp_path, monkeypatch):
     run = sl.train(sl.ShallowReLU.initialize(10, 3), np.eye(3), np.ones(3), sl.TrainingScheme(Halves(), rounds=2))
     run.save(tmp_path / "run.npz")
     assert sl.load_run(tmp_path / "run.npz").scheme.masks == Halves()
-    monkeypatch.delitem(sys.modules, "test_own_laws")
-    with pytest.raises(ValueError, match="import test_own_laws first; a file does not make this program import it"):
+    monkeypatch.delitem(sys.modules, "test_law_check")
+    with pytest.raises(ValueError, match="import test_law_check first; a file does not make this program import it"):
         sl.load_run(tmp_path / "run.npz")
 
 
