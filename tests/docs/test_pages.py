@@ -2,7 +2,7 @@
 
 Of a page, in a folder of its own: ```python blocks run in one namespace, ```sh blocks in bash. A ```text block right
 after one must be what it printed: numbers to 5 percent; or, with "..." for anything, letter by letter. A block after a
-line that ends in "`name`:" is written to the file of that name. Nothing reaches the network.
+line that ends in "`name`:" is written to the file of that name. Nothing reaches the network, and ports are free ones.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import doctest
 import io
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -86,9 +87,18 @@ def run_python(block, page, namespace):
     return printed.getvalue()
 
 
+def with_free_ports(text):
+    """Return shell commands with every port that they name put in place by one that nobody uses here."""
+    for port in sorted(set(re.findall(r"(?:127\.0\.0\.1:|--port )(\d+)", text))):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            text = text.replace(port, str(free.getsockname()[1]))
+    return text
+
+
 def run_shell(block, page, environment):
     done = subprocess.run(
-        ["bash", "-eu", "-c", f"trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{block.text}"],
+        ["bash", "-eu", "-c", f"trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{with_free_ports(block.text)}"],
         env=environment,
         capture_output=True,
         text=True,

@@ -53,15 +53,22 @@ class Cable:
             end.close()
 
 
-def test_a_network_cut_for_good_while_a_worker_waits_to_take_part(torch):
-    listener = listen("127.0.0.1", 0)
+@pytest.fixture
+def listener():
+    """A socket of machine 0, closed whatever becomes of the test."""
+    made = listen("127.0.0.1", 0)
+    yield made
+    made.close()
+
+
+def test_a_network_cut_for_good_while_a_worker_waits_to_take_part(torch, listener):
     cable = Cable(listener.getsockname())
     transport = Rendezvous(2, 0, 0, 60.0, 0.1, listener.getsockname(), listener).join()
     outcome = []
 
     def late():
         try:
-            Rendezvous(2, 1, 0, timeout=3.0, patience=60.0, address=cable.address).join()
+            Rendezvous(2, 1, 0, timeout=10.0, patience=60.0, address=cable.address).join()
         except PeerLostError as error:
             outcome.append(str(error))
 
@@ -72,14 +79,17 @@ def test_a_network_cut_for_good_while_a_worker_waits_to_take_part(torch):
         time.sleep(0.01)
     cable.is_cut.set()
     thread.join(300)
-    assert outcome == ["the 1 workers that were in time have begun without this one"]
     cable.close()
-    listener.close()
+    # the cut falls into the time that it waits, or into a question that it asks
+    assert len(outcome) == 1
+    assert outcome[0] in (
+        "the 1 workers that were in time have begun without this one",
+        "a worker was lost during the rendezvous: no answer for 10 s",
+    )
 
 
-def test_a_worker_that_comes_twice_is_noticed_at_once(torch):
+def test_a_worker_that_comes_twice_is_noticed_at_once(torch, listener):
     """Two machines have the same number: everybody is told before the owner of the store leaves with it."""
-    listener = listen("127.0.0.1", 0)
     address, told = listener.getsockname(), [None] * 3
 
     def come(rank):
@@ -90,7 +100,6 @@ def test_a_worker_that_comes_twice_is_noticed_at_once(torch):
             told[rank] = str(error)
 
     run_threads(come, 3)
-    listener.close()
     expected = "every worker must come once, got machine/worker ['000000/000000', '000001/000000', '000001/000000']"
     assert told == [expected] * 3
 
@@ -106,16 +115,14 @@ def test_the_successor_of_a_worker_that_was_lost_in_the_meeting_takes_its_place(
 
 
 @pytest.mark.parametrize("machine", [1, 0], ids=["number too high", "number taken"])
-def test_a_worker_too_many_is_refused_and_disturbs_nobody(torch, machine, monkeypatch):
+def test_a_worker_too_many_is_refused_and_disturbs_nobody(torch, listener, machine, monkeypatch):
     monkeypatch.setattr(rendezvous, "_NOTICED", 0.0)  # the one of this number is not about to be lost
-    listener = listen("127.0.0.1", 0)
     address = listener.getsockname()
     transport = Rendezvous(1, 0, 0, 60.0, 60.0, address, listener).join()
     message = f"^launch: all 1 workers are at work, .'000000/000000'.; got machine/worker 00000{machine}/000000, too$"
     with pytest.raises(JobError, match=message):
         Rendezvous(1, machine, 0, 60.0, 60.0, address).join()
     assert not transport.latecomers()
-    listener.close()
 
 
 def run_threads(work, count):
@@ -127,8 +134,7 @@ def run_threads(work, count):
         assert not thread.is_alive()
 
 
-def test_those_who_came_begin_without_those_who_did_not(torch):
-    listener = listen("127.0.0.1", 0)
+def test_those_who_came_begin_without_those_who_did_not(torch, listener):
     address = listener.getsockname()
     transport = Rendezvous(3, 0, 0, timeout=60, patience=0.2, address=address, listener=listener).join()
     assert (transport.rank, transport.size) == (0, 1)
@@ -151,7 +157,6 @@ def test_those_who_came_begin_without_those_who_did_not(torch):
     gc.collect()
     thread.join(300)
     assert outcome == ["refused"]
-    listener.close()
 
 
 def test_an_unreachable_machine_0(torch, monkeypatch):
