@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 
+@dataclass(eq=False)
 class Attempt:
     """One worker's view of a job, until it is done or a worker is lost.
 
@@ -39,22 +41,12 @@ class Attempt:
         Is called after each checkpoint.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        transport: Transport,
-        folder: Path,
-        *,
-        every: int,
-        number: int = 0,
-        progress: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._job = job
-        self._transport = transport
-        self._folder = folder
-        self._every = every
-        self._number = number
-        self._progress = progress
+    job: Job
+    transport: Transport
+    folder: Path
+    every: int
+    number: int = 0
+    progress: Callable[[], None] = lambda: None
 
     def run(self) -> str:
         """Train to the end, or until the file ``stop`` appears; return "finished" or "stopped".
@@ -66,26 +58,26 @@ class Attempt:
         PeerLostError
             If a worker is lost.
         """
-        job, transport = self._job, self._transport
-        transport.agree_on_settings({**job.settings(), "rounds": job.scheme.rounds, "every": self._every})
-        self._checkpoints = Checkpoints(self._folder, job.digest())
+        job, transport = self.job, self.transport
+        transport.agree_on_settings({**job.settings(), "rounds": job.scheme.rounds, "every": self.every})
+        self._checkpoints = Checkpoints(self.folder, job.digest())
         self._session = JobSession(job, transport)
         self._agree_on_folder()
         self._restore()
         pids = [int(pid[0]) for pid in transport.tell_all(np.array([os.getpid()]))]
-        self._log("begin", attempt=self._number, pids=pids)
+        self._log("begin", attempt=self.number, pids=pids)
         status = self._rounds()
         self._log("end", status=status)
         if transport.rank == 0:
-            (self._folder / STOP_FILE).unlink(missing_ok=True)  # the request, if there was one, is met
+            (self.folder / STOP_FILE).unlink(missing_ok=True)  # the request, if there was one, is met
         return status
 
     def _agree_on_folder(self) -> None:
         """Stop all workers unless they share one folder: each would look for the others' slots in its own."""
-        transport = self._transport
+        transport = self.transport
         token = f".seen-{os.getpid()}-{time.time_ns()}" if transport.rank == 0 else ""
         told = transport.tell_all(np.array(list(token.ljust(64).encode()), np.uint8))[0]
-        file = self._folder / told.tobytes().decode().strip()
+        file = self.folder / told.tobytes().decode().strip()
         with _Together(transport):
             if transport.rank == 0:
                 file.touch()
@@ -95,21 +87,21 @@ class Attempt:
                     file.stat()
                 except FileNotFoundError:
                     raise ValueError(
-                        f"launch: out must be one folder that all machines see, got another one in {self._folder}"
+                        f"launch: out must be one folder that all machines see, got another one in {self.folder}"
                     ) from None
         finally:
             if transport.rank == 0:
                 file.unlink()
 
     def _rounds(self) -> str:
-        session, rounds, rank = self._session, self._job.scheme.rounds, self._transport.rank
+        session, rounds, rank = self._session, self.job.scheme.rounds, self.transport.rank
         while session.rounds_done < rounds:
             if rank == 0:
-                session.note[:] = (self._folder / STOP_FILE).exists(), self._transport.latecomers()
+                session.note[:] = (self.folder / STOP_FILE).exists(), self.transport.latecomers()
             full_error, (stop, latecomers) = session.advance()
             self._log("round", full_error=full_error)
             done = session.rounds_done
-            if stop or latecomers or done % self._every == 0 or done == rounds:
+            if stop or latecomers or done % self.every == 0 or done == rounds:
                 self._checkpoint()
             if stop and done < rounds:
                 return "stopped"
@@ -119,7 +111,7 @@ class Attempt:
 
     def _checkpoint(self) -> None:
         """Write the blocks; when all workers have written theirs, make the checkpoint count."""
-        session, transport, k = self._session, self._transport, self._session.rounds_done
+        session, transport, k = self._session, self.transport, self._session.rounds_done
         hashes = np.zeros((session.n_blocks, 64), np.uint8)
         with _Together(transport):
             for block, weights in session.blocks().items():
@@ -130,14 +122,14 @@ class Attempt:
             if transport.rank == 0:
                 names = [row.tobytes().decode() for row in gathered]
                 self._checkpoints.complete(Manifest(k, names, session.facts(), session.history()))
-        self._progress()
+        self.progress()
 
     def _restore(self) -> None:
         """Go on from the newest checkpoint that is whole on every worker, or start."""
-        transport, mine = self._transport, []
+        transport, mine = self.transport, []
         with _Together(transport):
             if transport.rank == 0:
-                mine = [k for k in self._checkpoints.rounds() if k <= self._job.scheme.rounds]
+                mine = [k for k in self._checkpoints.rounds() if k <= self.job.scheme.rounds]
         while True:
             offered = mine.pop(0) if mine else -1
             k = int(transport.tell_all(np.array([offered]))[0][0])  # rank 0 chooses
@@ -148,7 +140,7 @@ class Attempt:
 
     def _resume_at(self, k: int) -> bool:
         """Restore a checkpoint if all workers find it whole; return whether they did."""
-        session, transport, manifest, blocks = self._session, self._transport, None, {}
+        session, transport, manifest, blocks = self._session, self.transport, None, {}
         with _Together(transport):
             manifest = self._checkpoints.manifest(k)
             try:
@@ -172,8 +164,8 @@ class Attempt:
 
     def _log(self, event: str, **facts: Any) -> None:
         """Tell it, on rank 0."""
-        if self._transport.rank == 0:
-            append_event(self._folder, event, self._session.rounds_done, **facts)
+        if self.transport.rank == 0:
+            append_event(self.folder, event, self._session.rounds_done, **facts)
 
 
 class _Together:

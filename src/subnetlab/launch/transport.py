@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,6 +38,7 @@ class JobError(RuntimeError):
     """The job cannot go on, and trying again would not help; the same text on all workers."""
 
 
+@dataclass(frozen=True, eq=False)
 class Store:
     """The few calls that workers make.
 
@@ -49,28 +51,28 @@ class Store:
         Seconds more to wait for a text that is not there yet.
     """
 
-    def __init__(self, raw: Any, limit: float, wait: float) -> None:
-        self.raw = raw
-        self._limit = limit
-        self._wait = wait
+    raw: Any
+    limit: float
+    wait: float
 
     def add(self, name: str, more: int = 0) -> int:
         """Add to a counter, and return its value."""
-        return within(self._limit, lambda: self.raw.add(name, more))
+        return within(self.limit, lambda: self.raw.add(name, more))
 
     def append(self, name: str, text: str) -> None:
         """Append to a text; others see all of it or nothing."""
-        within(self._limit, lambda: self.raw.append(name, text))
+        within(self.limit, lambda: self.raw.append(name, text))
 
     def set(self, name: str, text: str) -> None:
         """Set a text."""
-        within(self._limit, lambda: self.raw.set(name, text))
+        within(self.limit, lambda: self.raw.set(name, text))
 
     def get(self, name: str) -> str:
         """Return a text, once it is there."""
-        return within(self._limit + self._wait, lambda: self.raw.get(name)).decode()
+        return within(self.limit + self.wait, lambda: self.raw.get(name)).decode()
 
 
+@dataclass(eq=False)
 class Transport:
     """Moves messages between the workers of one group.
 
@@ -80,22 +82,18 @@ class Transport:
     rank, size : int
     store : Store
         In which the group met.
-
-    Attributes
-    ----------
     bytes_sent : int
         Payload handed to the sockets so far.
     seconds_waiting : float
         Time spent in sending and receiving so far.
     """
 
-    def __init__(self, gloo: Any, rank: int, size: int, store: Store) -> None:
-        self._gloo = gloo
-        self._store = store
-        self.rank = rank
-        self.size = size
-        self.bytes_sent = 0
-        self.seconds_waiting = 0.0
+    gloo: Any
+    rank: int
+    size: int
+    store: Store
+    bytes_sent: int = 0
+    seconds_waiting: float = 0.0
 
     def drive(self, steps: Steps[_T]) -> _T:
         """Run a worker's generator to its end.
@@ -121,7 +119,7 @@ class Transport:
             If the store, which worker 0 serves, is gone.
         """
         try:
-            return self._store.add(name, more)
+            return self.store.add(name, more)
         except StoreLostError as error:
             raise PeerLostError(f"worker {self.rank}: the store is lost: {error}") from error
 
@@ -181,13 +179,13 @@ class Transport:
             for peer in peers:
                 for tag, array in enumerate(arrived[peer]):
                     if array.size:
-                        works.append(self._gloo.recv([torch.from_numpy(array)], peer, tag))
+                        works.append(self.gloo.recv([torch.from_numpy(array)], peer, tag))
             for peer in peers:
                 for tag, array in enumerate(exchange.outgoing[peer]):
                     if array.size:
                         tensor = torch.from_numpy(np.ascontiguousarray(array))
                         kept_alive.append(tensor)
-                        works.append(self._gloo.send([tensor], peer, tag))
+                        works.append(self.gloo.send([tensor], peer, tag))
                         self.bytes_sent += array.nbytes
             for work in works:
                 work.wait()
