@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import __version__
@@ -121,7 +121,7 @@ def execute(
                 pool = _pool(jobs, todo, cluster)
                 if isinstance(pool, ThisProcess):
                     store.notice(f"all cells run in this process, one after another: {why_no_workers()}")
-                _Execution(todo, store, pool, run, advance).complete()
+                _Execution(deque(todo), store, pool, run, advance).complete()
         finished = store.finished()
         statuses = [finished[key] for key in tasks]
         counts = Counts(*(statuses.count(status) for status in ("ok", "diverged", "failed")), reused=reused)
@@ -174,27 +174,21 @@ def _to_give(todo: Sequence[Task]) -> dict[DatasetSpec, StudyData]:
     return data if small else {}
 
 
+@dataclass(eq=False)
 class _Execution:
     """The cells still to run, and the pool that runs them."""
 
-    def __init__(
-        self,
-        todo: Sequence[Task],
-        store: Store,
-        pool: Pool,
-        run: Callable[[Cell], CellResult],
-        advance: Callable[..., None],
-    ) -> None:
-        self._todo = deque(todo)
-        self._alone: deque[Task] = deque()  # to be tried again, each by itself
-        self._store = store
-        self._pool = pool
-        self._run = run
-        self._advance = advance
-        self._done = self._failed = 0
-        self._seconds_per_cell = _CHUNK_SECONDS
-        self._next_line = time.monotonic() + _LOG_EVERY
-        self._flying: dict[Future[Any], list[Task]] = {}
+    todo: deque[Task]
+    store: Store
+    pool: Pool
+    run: Callable[[Cell], CellResult]
+    advance: Callable[..., None]
+    alone: deque[Task] = field(default_factory=deque)  # to be tried again, each by itself
+    flying: dict[Future[Any], list[Task]] = field(default_factory=dict)
+    done: int = 0
+    failed: int = 0
+    seconds_per_cell: float = _CHUNK_SECONDS
+    next_line: float = field(default_factory=lambda: time.monotonic() + _LOG_EVERY)
 
     def complete(self) -> None:
         """Run everything; on the way out, whatever the reason, no worker is left."""
@@ -202,11 +196,11 @@ class _Execution:
         try:
             with deferred_interrupt() as interrupted:
                 self._hand_out()
-                while self._flying:
-                    ended, _ = wait(self._flying, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
+                while self.flying:
+                    ended, _ = wait(self.flying, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
                     outcomes = self._take_in(ended)
                     if not outcomes:
-                        self._advance(self._trouble(), 0)
+                        self.advance(self._trouble(), 0)
                     if not interrupted():
                         self._hand_out()  # before waiting for the disk
                     self._keep(outcomes)
@@ -215,28 +209,28 @@ class _Execution:
                         raise StudyInterrupted("interrupted; finished cells are stored, the same command goes on")
             at_once = False
         finally:
-            self._pool.stop(at_once=at_once)
+            self.pool.stop(at_once=at_once)
 
     def _hand_out(self) -> None:
         """Keep every worker busy."""
-        capacity = self._pool.capacity()
-        while len(self._flying) < capacity and (self._alone or self._todo):
-            chunk = [self._alone.popleft()] if self._alone else self._next_chunk(capacity)
+        capacity = self.pool.capacity()
+        while len(self.flying) < capacity and (self.alone or self.todo):
+            chunk = [self.alone.popleft()] if self.alone else self._next_chunk(capacity)
             laws = own_laws(cell.masks for _, cell in chunk)
-            self._flying[self._pool.submit(run_chunk, self._run, chunk, laws)] = chunk
+            self.flying[self.pool.submit(run_chunk, self.run, chunk, laws)] = chunk
 
     def _next_chunk(self, capacity: int) -> list[Task]:
-        size = min(int(_CHUNK_SECONDS / self._seconds_per_cell), _LARGEST_CHUNK, -(-len(self._todo) // capacity))
-        return [self._todo.popleft() for _ in range(max(1, size))]
+        size = min(int(_CHUNK_SECONDS / self.seconds_per_cell), _LARGEST_CHUNK, -(-len(self.todo) // capacity))
+        return [self.todo.popleft() for _ in range(max(1, size))]
 
     def _take_in(self, ended: Iterable[Future[Any]]) -> list[Outcome]:
         """Return the results that the futures brought; cells without one go back to be tried again."""
         outcomes: list[Outcome] = []
         for future in ended:
-            chunk = self._flying.pop(future)
-            self._pool.done(future)
+            chunk = self.flying.pop(future)
+            self.pool.done(future)
             error = future.exception()
-            if isinstance(error, self._pool.crashes):
+            if isinstance(error, self.pool.crashes):
                 outcomes += self._after_crash(chunk, error)
                 continue
             arrived = future.result()
@@ -244,41 +238,41 @@ class _Execution:
                 outcomes += self._try_again(task, outcome.message) if isinstance(outcome, Trouble) else [outcome]
         seconds = [outcome.seconds for outcome in outcomes]
         if seconds:
-            self._seconds_per_cell = max(1e-6, (self._seconds_per_cell + sum(seconds) / len(seconds)) / 2)
+            self.seconds_per_cell = max(1e-6, (self.seconds_per_cell + sum(seconds) / len(seconds)) / 2)
         return outcomes
 
     def _keep(self, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             return
-        self._store.write(outcomes)
-        self._done += len(outcomes)
+        self.store.write(outcomes)
+        self.done += len(outcomes)
         for outcome in outcomes:
             if outcome.status != "ok":
                 log.warning("cell %s %s", outcome.key[:12], outcome.status)
-            self._failed += outcome.status == "failed"
-            self._advance(self._trouble())
-        if time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _LOG_EVERY
-            log.info("%d cells done, %d to do", self._done, len(self._todo) + len(self._alone))
+            self.failed += outcome.status == "failed"
+            self.advance(self._trouble())
+        if time.monotonic() >= self.next_line:
+            self.next_line = time.monotonic() + _LOG_EVERY
+            log.info("%d cells done, %d to do", self.done, len(self.todo) + len(self.alone))
 
     def _trouble(self) -> str:
-        return f"{self._failed} failed" if self._failed else ""
+        return f"{self.failed} failed" if self.failed else ""
 
     def _after_crash(self, chunk: list[Task], error: BaseException) -> list[Outcome]:
         """Blame the cell that was alone with a worker that died; try several again one by one."""
         if len(chunk) > 1:
             log.warning("a worker died with %d cells; each is tried alone", len(chunk))
-            self._alone.extend(chunk)
+            self.alone.extend(chunk)
             return []
         cause = (str(error) or type(error).__name__).splitlines()[0]
         return self._try_again(chunk[0], f"its worker process died ({cause})")
 
     def _try_again(self, task: Task, message: str) -> list[Outcome]:
         key = task[0]
-        attempt = self._store.add_attempt(key, message)
-        log.warning("cell %s: %s (attempt %d of %d)", key[:12], message, attempt, self._pool.tries)
-        if attempt < self._pool.tries:
-            self._alone.append(task)
+        attempt = self.store.add_attempt(key, message)
+        log.warning("cell %s: %s (attempt %d of %d)", key[:12], message, attempt, self.pool.tries)
+        if attempt < self.pool.tries:
+            self.alone.append(task)
             return []
         failure = CellResult("failed", f"tried {attempt} times: {message}")
         return [Outcome(key, failure.status, 0.0, encode(failure))]

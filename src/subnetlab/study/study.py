@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,21 +49,24 @@ def open_study(path: str | Path) -> Study:
     return Study(file, [cell._replace(settings=cell.settings | _missing(cell.settings)) for cell in read_cells(file)])
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Study:
-    """The results of a study as they were when it was opened; open it again to see more."""
+    """The results of a study as they were when it was opened; open it again to see more.
 
-    def __init__(self, path: Path, cells: Sequence[StoredCell]) -> None:
-        self.path = path
-        self._cells = cells
+    Parameters
+    ----------
+    path : Path
+        The database.
+    cells : sequence of StoredCell
+        The planned cells and all with a result.
+    """
 
-    @property
-    def cells(self) -> Sequence[StoredCell]:
-        """The planned cells and all with a result."""
-        return self._cells
+    path: Path
+    cells: Sequence[StoredCell]
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {status}" for status, count in self.counts().items() if count)
-        varied = varying([{**cell.settings, "diagnostics": ""} for cell in self._cells])
+        varied = varying([{**cell.settings, "diagnostics": ""} for cell in self.cells])
         over = ", ".join(f"{name} ({len(values)})" for name, values in varied.items())
         return f"Study({str(self.path)!r}, cells: {counts or 'none'})\n  varies  {over or 'nothing'}"
 
@@ -85,7 +89,7 @@ class Study:
         For studies whose cells are no full grid, and for tools that want rows.
         """
         rows: list[dict[str, Any]] = []
-        for cell in self._cells:
+        for cell in self.cells:
             row = {"key": cell.key, **cell.settings, "status": cell.status, "message": ""}
             row["diagnostics"] = " ".join(cell.settings["diagnostics"])
             result = cell.result(curves=False)
@@ -125,12 +129,12 @@ class Study:
 
     def counts(self) -> dict[str, int]:
         """Return how many cells are "ok", "diverged", "failed" and "pending"."""
-        statuses = Counter(cell.status for cell in self._cells)
+        statuses = Counter(cell.status for cell in self.cells)
         return {status: statuses[status] for status in ("ok", "diverged", "failed", "pending")}
 
     def results(self) -> Iterator[tuple[dict[str, Any], CellResult]]:
         """Yield the settings and the result of each cell that has one."""
-        for cell in self._cells:
+        for cell in self.cells:
             result = cell.result()
             if result is not None:
                 yield cell.settings, result
@@ -149,13 +153,13 @@ class Study:
         --------
         ``sl.open_study("out").select(masks="bernoulli", seed=[0, 1]).table()``
         """
-        cells = self._cells
+        cells = self.cells
         for name, wanted in current("Study.select", where, RENAMED).items():
             if cells and name not in cells[0].settings:
                 raise ValueError(f"Study.select: {name!r} is no setting; there are: {', '.join(cells[0].settings)}")
             values = _wanted(wanted)
-            if self._cells and not any(_among(values, cell, name) for cell in self._cells):
-                there = ", ".join(dict.fromkeys(repr(cell.settings[name]) for cell in self._cells))
+            if self.cells and not any(_among(values, cell, name) for cell in self.cells):
+                there = ", ".join(dict.fromkeys(repr(cell.settings[name]) for cell in self.cells))
                 raise ValueError(f"Study.select: {name} must be among {there}, got {wanted!r}")
             cells = [found for cell in cells if (found := _among(values, cell, name))]
         return Study(self.path, cells)
@@ -180,7 +184,7 @@ class Study:
         SparseGridError
             If the cells fill too little of the grid that they span; `select` some, or use `records`.
         """
-        return build_table(self._cells, curves=curves)
+        return build_table(self.cells, curves=curves)
 
 
 def _missing(settings: Mapping[str, Any]) -> dict[str, Any]:
