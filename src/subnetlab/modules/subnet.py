@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .local_optimizer import LocalOptimizer
 
 
+@dataclass(eq=False, repr=False)
 class Subnet:
     """What `ModuleTraining.rounds` hands out: a module to call, batches of its own, and a step.
 
@@ -30,28 +32,18 @@ class Subnet:
         Of the tau steps of this round.
     """
 
-    def __init__(
-        self,
-        module: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
-        *,
-        index: int,
-        round: int,
-        scheme: TrainingScheme,
-        seed: int,
-        device: torch.device,
-        clip_norm: float | None = None,
-        autocast: torch.dtype | None = None,
-        before_step: Callable[[torch.optim.Optimizer, int], None] | None = None,
-    ) -> None:
-        self.module = module
-        self.optimizer = optimizer
-        self.index = index
-        self.round = round
-        self.steps_done = 0
-        self.losses: list[torch.Tensor] = []
-        self._scheme, self._seed, self._device = scheme, seed, device
-        self._clip_norm, self._autocast, self._before_step = clip_norm, autocast, before_step
+    module: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    index: int
+    round: int
+    scheme: TrainingScheme
+    seed: int
+    device: torch.device
+    clip_norm: float | None
+    autocast: torch.dtype | None
+    before_step: Callable[[torch.optim.Optimizer, int], None]
+    steps_done: int = 0
+    losses: list[torch.Tensor] = field(default_factory=list)
 
     def __repr__(self) -> str:
         size = sum(parameter.numel() for parameter in self.module.parameters())
@@ -59,9 +51,9 @@ class Subnet:
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Return the module's output, under autocast if training was asked for it."""
-        if self._autocast is None:
+        if self.autocast is None:
             return self.module(*inputs, **named)
-        with torch.autocast(self._device.type, dtype=self._autocast):
+        with torch.autocast(self.device.type, dtype=self.autocast):
             return self.module(*inputs, **named)
 
     def batches(self, dataset: Any) -> Iterator[Any]:
@@ -75,21 +67,21 @@ class Subnet:
         dataset : pair (X, y) of tensors or arrays, or a map-style Dataset
             Samples of a Dataset are put together as torch's DataLoader does.
         """
-        scheme = self._scheme
+        scheme = self.scheme
         rows_there = n_samples(dataset)
         scheme.check_rows(rows_there)
         with _random_state_kept():
             for t in range(scheme.local_steps):
                 rows = rows_of_step(
-                    self._seed,
+                    self.seed,
                     self.index,
                     self.round * scheme.local_steps + t,
                     n_samples=rows_there,
                     shards=scheme.shards,
                     batch_size=scheme.batch_size,
                 )
-                _seed_generators(step_seed(self._seed, self.round, self.index, t))
-                yield rows_of(dataset, rows, self._device)
+                _seed_generators(step_seed(self.seed, self.round, self.index, t))
+                yield rows_of(dataset, rows, self.device)
 
     def step(self, loss: torch.Tensor) -> None:
         """Take one step of the optimiser down the gradient of ``loss`` (line 7).
@@ -103,14 +95,13 @@ class Subnet:
         """
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
             raise TypeError(f"Subnet.step: loss must be a tensor with one entry, got {_kind(loss)}")
-        if self.steps_done >= self._scheme.local_steps:
-            raise RuntimeError(f"Subnet.step: local_steps must be at most {self._scheme.local_steps}, got one more")
+        if self.steps_done >= self.scheme.local_steps:
+            raise RuntimeError(f"Subnet.step: local_steps must be at most {self.scheme.local_steps}, got one more")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        if self._clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.module.parameters(), self._clip_norm)
-        if self._before_step is not None:
-            self._before_step(self.optimizer, self.round * self._scheme.local_steps + self.steps_done)
+        if self.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.clip_norm)
+        self.before_step(self.optimizer, self.round * self.scheme.local_steps + self.steps_done)
         self.optimizer.step()
         self.losses.append(loss.detach())
         self.steps_done += 1

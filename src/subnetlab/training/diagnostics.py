@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,40 +21,35 @@ if TYPE_CHECKING:
 _DIVERGED = 1e10  # times the scale of the start
 
 
+@dataclass(eq=False)
 class StateMeasures:
     """The measures that a run was asked for, against its initial network."""
 
-    def __init__(
-        self,
-        initial: ShallowReLU,
-        data: TrainingData,
-        selection_prob: float,
-        diagnostics: tuple[Diagnostic, ...],
-        loss: LossName = "squared",
-    ) -> None:
-        self._initial = initial
-        self._data = data
-        self._xi = selection_prob
-        self._diagnostics = diagnostics
-        self._loss = LOSSES[loss]
-        self._patterns = initial.weights @ data.X.T >= 0 if "patterns" in diagnostics else None
+    initial: ShallowReLU
+    data: TrainingData
+    selection_prob: float
+    diagnostics: tuple[Diagnostic, ...]
+    loss: LossName
+
+    def __post_init__(self) -> None:
+        self._patterns = self.initial.weights @ self.data.X.T >= 0 if "patterns" in self.diagnostics else None
 
     @property
     def needed(self) -> bool:
         """Whether there is anything to measure (weights are copied out of the engine for it)."""
-        return bool(self._diagnostics) or self._data.X_validation is not None
+        return bool(self.diagnostics) or self.data.X_validation is not None
 
     def measure(self, weights: FloatArray, signs: FloatArray) -> dict[str, float]:
         """Return each measure of the network with these weights and signs, by its name in the history."""
         measures: dict[str, float] = {}
-        data = self._data
+        data = self.data
         if data.X_validation is not None and data.y_validation is not None:
-            u = network_output(data.X_validation, weights, signs, self._xi)
-            measures["validation_error"] = float(np.sum(self._loss.error(u, data.y_validation)))
+            u = network_output(data.X_validation, weights, signs, self.selection_prob)
+            measures["validation_error"] = float(np.sum(LOSSES[self.loss].error(u, data.y_validation)))
         if self._patterns is not None:
             measures["pattern_change"] = float(np.mean((weights @ data.X.T >= 0) != self._patterns))
-        if "movement" in self._diagnostics:
-            moved = np.linalg.norm(weights - self._initial.weights, axis=1)
+        if "movement" in self.diagnostics:
+            moved = np.linalg.norm(weights - self.initial.weights, axis=1)
             measures["weight_movement"] = float(moved.max())
         return measures
 
