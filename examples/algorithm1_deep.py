@@ -1,23 +1,28 @@
 """Algorithm 1 for deep networks: masks for every hidden layer of a perceptron, and for the channels of a small CNN.
 
-Plain PyTorch, nothing of subnetlab: the tests hold the engines for modules to it. `AXES` says for each dimension of
-each parameter which group of units it carries, and how many consecutive entries belong to one unit.
+Plain PyTorch, nothing of subnetlab: the tests hold the engines for modules to it. The axes of a network say for each
+dimension of each parameter which group of units it carries, and how many consecutive entries belong to one unit.
 """
 
 import torch
 from torch.nn.functional import conv2d, cross_entropy, relu
 
-PERCEPTRON = {"W1": [("h1", 1), None], "b1": [("h1", 1)], "W2": [("h2", 1), ("h1", 1)], "b2": [("h2", 1)]}
-PERCEPTRON |= {"W3": [None, ("h2", 1)], "b3": [None]}
 CNN = {"K1": [("c1", 1), None, None, None], "b1": [("c1", 1)], "K2": [("c2", 1), ("c1", 1), None, None]}
 CNN |= {"b2": [("c2", 1)], "W3": [None, ("c2", 16)], "b3": [None]}  # a channel is 4 x 4 pixels once it is flattened
 
 
+def perceptron_axes(depth):
+    """Return the axes of W1, b1, ..., for hidden layers h1, ..., h_depth; inputs and outputs carry no group."""
+    group = [None, *((f"h{i}", 1) for i in range(1, depth + 1)), None]
+    axes = {f"W{i}": [group[i], group[i - 1]] for i in range(1, depth + 2)}
+    return axes | {f"b{i}": [group[i]] for i in range(1, depth + 2)}
+
+
 def perceptron(theta, x, unit):
     """Return the logits; ``unit[g]`` multiplies the outputs of the units of group g where they are consumed."""
-    h = relu(x @ theta["W1"].T + theta["b1"]) * unit["h1"]
-    h = relu(h @ theta["W2"].T + theta["b2"]) * unit["h2"]
-    return h @ theta["W3"].T + theta["b3"]
+    for i in range(1, len(unit) + 1):
+        x = relu(x @ theta[f"W{i}"].T + theta[f"b{i}"]) * unit[f"h{i}"]
+    return x @ theta[f"W{len(unit) + 1}"].T + theta[f"b{len(unit) + 1}"]
 
 
 def cnn(theta, x, unit):
@@ -69,7 +74,8 @@ if __name__ == "__main__":
         "perceptron": {"W1": (m, 64), "b1": (m,), "W2": (m, m), "b2": (m,), "W3": (4, m), "b3": (4,)},
         "CNN": {"K1": (m, 1, 3, 3), "b1": (m,), "K2": (m, m, 3, 3), "b2": (m,), "W3": (4, 16 * m), "b3": (4,)},
     }
-    for name, network, axes, groups in (("perceptron", perceptron, PERCEPTRON, "h1 h2"), ("CNN", cnn, CNN, "c1 c2")):
+    networks = (("perceptron", perceptron, perceptron_axes(2), "h1 h2"), ("CNN", cnn, CNN, "c1 c2"))
+    for name, network, axes, groups in networks:
         fan_in = {k: max(1, torch.Size(s[1:]).numel()) for k, s in shapes[name].items()}
         theta = {k: torch.randn(s) * (k[0] != "b") * (2 / fan_in[k]) ** 0.5 for k, s in shapes[name].items()}
         everyone = {g: torch.ones(m) for g in groups.split()}  # scale 1: the whole network needs no factor

@@ -996,3 +996,162 @@ def gru_before_a_perceptron():
 
     gru = nn.GRU(4, 5, batch_first=True, bidirectional=True)
     return Forward(forward, g=gru, h=nn.Linear(10, 7), o=nn.Linear(7, 2)), torch.randn(3, 5, 4)
+
+
+# ------------------------------------------------------------------------------------------------- further kinds
+@network({"a": 6}, {"a": [("o.weight", 1)]})
+def gated_convolutions():
+    parts = {"a": nn.Conv1d(3, 6, 3), "g": nn.Conv1d(3, 6, 3), "o": nn.Conv1d(6, 2, 1)}
+    return Forward(lambda s, x: s.o(s.a(x).tanh() * s.g(x).sigmoid()), **parts), torch.randn(3, 3, 9)
+
+
+@network({"film": 6}, {"film": [("c2.weight", 1)]})
+def feature_wise_modulation():  # FiLM: a scale and a shift of every channel, computed from something else
+    def forward(s, x, condition):
+        scale, shift = s.film(condition)[:, :, None, None].chunk(2, 1)
+        return s.c2((s.c1(x) * (1 + scale) + shift).relu())
+
+    parts = {"c1": nn.Conv2d(3, 6, 3), "film": nn.Linear(5, 12), "c2": nn.Conv2d(6, 2, 1)}
+    return Forward(forward, **parts), (torch.randn(*IMAGE), torch.randn(3, 5))
+
+
+@network({"e": 12}, {"e": [("p.weight", 1)]}, streams={"s": 4})
+def inverted_residual():
+    def forward(s, x):
+        h = s.s(x)
+        y = F.relu6(s.b2(s.d(F.relu6(s.b1(s.e(h))))))
+        return s.o((h + s.p(y)).mean((2, 3)))
+
+    depthwise = nn.Conv2d(12, 12, 3, padding=1, groups=12, bias=False)
+    parts = {"s": nn.Conv2d(3, 4, 1), "e": nn.Conv2d(4, 12, 1, bias=False), "b1": nn.BatchNorm2d(12), "d": depthwise}
+    return Forward(forward, **parts, b2=nn.BatchNorm2d(12), p=nn.Conv2d(12, 4, 1), o=nn.Linear(4, 2)), torch.randn(
+        *IMAGE
+    )
+
+
+@network({}, streams={"i": 6}, frozen={"h": "residual stream"})
+def highway():
+    def forward(s, x):
+        h = s.i(x)
+        gate = s.t(h).sigmoid()
+        return s.o(gate * s.h(h).relu() + (1 - gate) * h)
+
+    parts = {name: nn.Linear(6, 6) for name in ("t", "h")}
+    return Forward(forward, i=nn.Linear(4, 6), **parts, o=nn.Linear(6, 2)), torch.randn(3, 4)
+
+
+@network({}, frozen={"0": "rms_norm"})
+def rms_norm_over_the_width():
+    return nn.Sequential(nn.Linear(4, 8), nn.RMSNorm(8), nn.ReLU(), nn.Linear(8, 2)), torch.randn(3, 4)
+
+
+@network({"m": 5}, {"m": [("o.weight", 1)]}, frozen={"c": "left whole"})
+def cell_in_a_loop():
+    def forward(s, x):
+        h = x.new_zeros(x.shape[0], 6)
+        for t in range(x.shape[1]):
+            h = s.c(x[:, t], h)
+        return s.o(s.m(h).relu())
+
+    return Forward(forward, c=nn.RNNCell(4, 6), m=nn.Linear(6, 5), o=nn.Linear(5, 2)), torch.randn(3, 4, 4)
+
+
+@network({"ws.0": 8, "ws.1": 6}, {"ws.0": [("ws.1", 0)], "ws.1": [("last.out", 0)]})
+def lists_and_dicts_of_parameters():
+    def forward(s, x):
+        for w, b in zip(s.ws, s.bs, strict=True):
+            x = (x @ w + b).relu()
+        return x @ s.last["out"]
+
+    ws, bs = nn.ParameterList([param(4, 8), param(8, 6)]), nn.ParameterList([param(8), param(6)])
+    return Forward(forward, ws=ws, bs=bs, last=nn.ParameterDict({"out": param(6, 2)})), torch.randn(3, 4)
+
+
+class Centred(nn.Module):
+    """Less the running mean, in a buffer that every call replaces by another tensor."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.register_buffer("mean", torch.ones(width))
+
+    def forward(self, x):
+        x = x * self.mean
+        self.mean = 0.5 * self.mean + 0.5 * x.mean(0).detach()
+        return x - self.mean
+
+
+@network({"0": 8}, {"0": [("3.weight", 1)]})
+def buffers_that_forward_replaces():
+    return nn.Sequential(nn.Linear(4, 8), Centred(8), nn.ReLU(), nn.Linear(8, 2)), torch.randn(3, 4)
+
+
+@network({"h": 7}, {"h": [("o.weight", 1)]}, streams={"e": 6})
+def bag_of_embeddings():
+    parts = {"e": nn.EmbeddingBag(9, 6), "h": nn.Linear(6, 7), "o": nn.Linear(7, 2)}
+    return Forward(lambda s, x: s.o(s.h(s.e(x)).relu()), **parts), torch.randint(9, (4, 3))
+
+
+@network({"0": 6}, {"0": [("3.weight", 1)]})
+def instance_norm_with_running_statistics():
+    norm = nn.InstanceNorm2d(6, affine=True, track_running_stats=True)
+    return nn.Sequential(nn.Conv2d(3, 6, 1), norm, nn.ReLU(), nn.Conv2d(6, 2, 1)), torch.randn(*IMAGE)
+
+
+@network({"w": 6}, {"w": [("o.weight", 1)]})
+def kernels_mixed_for_every_sample():
+    def forward(s, x):
+        b = x.shape[0]
+        w = torch.einsum("bk,koi->boi", s.route(x.mean((2, 3))).softmax(1), s.w)
+        y = F.conv2d(x.reshape(1, -1, 8, 8), w.reshape(-1, 3, 1, 1), groups=b)
+        return s.o(y.reshape(b, 6, 8, 8).relu())
+
+    return Forward(forward, route=nn.Linear(3, 2), w=param(2, 6, 3), o=nn.Conv2d(6, 2, 1)), torch.randn(*IMAGE)
+
+
+@network({"h": 5, "g": 8}, {"h": [("g.weight", 1)], "g": [("o.weight", 1)]})
+def weights_made_by_another_network():
+    def forward(s, x, z):
+        w = s.g(s.h(z).relu()).view(-1, 8, 4)
+        return s.o(torch.bmm(w, x.unsqueeze(2)).squeeze(2).relu())
+
+    parts = {"h": nn.Linear(3, 5), "g": nn.Linear(5, 32), "o": nn.Linear(8, 2)}
+    return Forward(forward, **parts), (torch.randn(3, 4), torch.randn(3, 3))
+
+
+@network({f"experts.{i}.0": 6 for i in range(3)}, {f"experts.{i}.0": [(f"experts.{i}.2.weight", 1)] for i in range(3)})
+def best_two_experts():
+    def forward(s, x):
+        value, which = s.gate(x).topk(2, -1)
+        gates = x.new_zeros(x.shape[0], 3).scatter(1, which, value.softmax(-1))
+        return (gates[..., None] * torch.stack([expert(x) for expert in s.experts], 1)).sum(1)
+
+    experts = [nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)) for _ in range(3)]
+    return Forward(forward, gate=nn.Linear(4, 3), experts=nn.ModuleList(experts)), torch.randn(5, 4)
+
+
+@network({"a": 8}, {"a": [("b.weight", 1)]})
+def straight_through_estimator():
+    def forward(s, x):
+        h = s.a(x)
+        return s.b((h > 0).to(h.dtype) + h - h.detach())
+
+    return Forward(forward, a=nn.Linear(4, 8), b=nn.Linear(8, 2)), torch.randn(3, 4)
+
+
+@network({"a": 4}, {"a": [("b.weight", 1, 2)]})
+def sorted_in_pairs():
+    return Forward(
+        lambda s, x: s.b(s.a(x).view(-1, 4, 2).sort(-1).values.flatten(1)), a=nn.Linear(4, 8), b=nn.Linear(8, 2)
+    ), torch.randn(3, 4)
+
+
+@network({"e": 8, "d": 7}, {"e": [("m.weight", 1), ("v.weight", 1)], "d": [("o.weight", 1)]})
+def variational_autoencoder():
+    def forward(s, x):
+        h = s.e(x).relu()
+        mean, log_variance = s.m(h), s.v(h)
+        z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        return s.o(s.d(z).relu()), mean, log_variance
+
+    sizes = {"e": (4, 8), "m": (8, 3), "v": (8, 3), "d": (3, 7), "o": (7, 4)}
+    return Forward(forward, **{name: nn.Linear(*size) for name, size in sizes.items()}), torch.randn(3, 4)

@@ -2,6 +2,7 @@
 
 import copy
 import random
+import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -187,6 +188,19 @@ def throws_dice(self, x):
     return self.b(self.a(x) * random.random())
 
 
+def scripted():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.script(nn.Linear(4, 2))
+
+
+def quantised():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        layer = torch.ao.nn.quantized.dynamic.Linear(4, 2)
+    return nn.Sequential(nn.ReLU(), layer)
+
+
 @pytest.mark.parametrize(
     ("model", "example", "message"),
     [
@@ -199,6 +213,9 @@ def throws_dice(self, x):
         (nn.Linear(4, 2), torch.ones(3, 5), "cannot read the forward"),
         (torch.relu, torch.ones(3, 4), "must be a torch.nn.Module"),
         (nn.DataParallel(nn.Linear(4, 2)), torch.ones(3, 4), "pass its .module"),
+        (nn.Sequential(nn.LazyLinear(8), nn.ReLU()), torch.ones(3, 4), "a lazy 0.weight: call the model once"),
+        (nn.Sequential(nn.ReLU(), scripted()), torch.ones(3, 4), r"TorchScript \(.*Script.* at 1\)"),
+        (quantised(), torch.ones(3, 4), r"can be trained, got a quantised layer \(Linear at 1\)"),
         (Forward(branches, a=nn.Linear(4, 2)), torch.ones(3, 4), "cond holds graphs of its own"),
     ],
 )
@@ -313,6 +330,62 @@ def test_initial_weights_of_zero_hide_nothing(monkeypatch):
     nn.init.zeros_(model.b.weight)
     with pytest.raises(VerificationError):
         sl.cut(model, torch.zeros(3, 4)).verify()
+
+
+class Reversed(torch.autograd.Function):
+    """The identity, with the opposite gradient."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return -gradient
+
+
+def anneals(self, x):
+    self.temperature *= 0.9
+    return self.b((self.a(x) / self.temperature).relu())
+
+
+def with_hook(model):
+    model.a.weight.register_hook(lambda gradient: gradient / 2)
+    return model
+
+
+LAYERS = {"a": nn.Linear(4, 8), "b": nn.Linear(8, 2)}
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Forward(lambda s, x: s.b(Reversed.apply(s.a(x))), **LAYERS), "gradients of a.weight differ by 2.0e"),
+        (with_hook(Forward(lambda s, x: s.b(s.a(x)), a=nn.Linear(4, 8), b=nn.Linear(8, 2))), "gradients of a.weight"),
+        (Forward(anneals, **LAYERS, temperature=1.0), "it keeps numbers in attributes"),
+    ],
+    ids=["backward of its own", "hook", "attribute"],
+)
+def test_what_export_does_not_keep_is_seen(model, message):
+    x = torch.randn(3, 4)
+    cut = sl.cut(model, x)
+    with pytest.raises(VerificationError, match=message):
+        cut.verify()
+
+
+def test_hooks_that_change_nothing_and_batch_norm_in_a_checkpoint_are_right():
+    """A checkpoint calls forward again in backward; the user's statistics must not move."""
+
+    def forward(s, x):
+        return s.b(torch.utils.checkpoint.checkpoint(lambda z: s.n(s.a(z)).relu(), x, use_reentrant=False))
+
+    seen = []
+    model = Forward(forward, a=nn.Linear(4, 8), n=nn.BatchNorm1d(8), b=nn.Linear(8, 2))
+    model.a.weight.register_hook(lambda gradient: seen.append(gradient.shape))
+    assert sl.cut(model, torch.randn(5, 4)).verify()["gradients"] < 1e-10
+    assert seen
+    assert not model.n.running_mean.any()
+    assert model.n.num_batches_tracked == 0
 
 
 def test_an_operation_of_ones_own_is_left_whole_until_it_has_a_rule():

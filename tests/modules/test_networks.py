@@ -1,27 +1,13 @@
 """Every kind of network is cut right, by an oracle that knows nothing of graphs, or left whole with the reason."""
 
 import copy
-import importlib.util
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from networks import NETWORKS
 
 import subnetlab as sl
-
-
-def _networks():
-    spec = importlib.util.spec_from_file_location("networks", Path(__file__).parent / "networks.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["networks"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-networks = _networks()
-NETWORKS = networks.NETWORKS
 
 
 def tensors(value):

@@ -52,7 +52,10 @@ class Graph:
 
 
 class _Flat(nn.Module):
-    """The network with results as a flat tuple, so that any type of output can be exported."""
+    """The network with results as a flat tuple, so that any type of output can be exported.
+
+    A buffer that forward replaces is written into instead: torch.export loses what is assigned to parts of a network.
+    """
 
     def __init__(self, model: nn.Module, found: list[Rebuild]) -> None:
         super().__init__()
@@ -60,8 +63,12 @@ class _Flat(nn.Module):
         self._found = found
 
     def forward(self, args: Any, kwargs: Any) -> Any:
+        before = [(part, name, buffer) for part in self.model.modules() for name, buffer in part._buffers.items()]
         results: list[Any] = []
         self._found.append(taken_apart(self.model(*args, **kwargs), results))
+        for part, name, buffer in before:
+            if buffer is not None and (replaced := part._buffers.get(name)) is not None and replaced is not buffer:
+                part._buffers[name] = buffer.copy_(replaced.detach())
         return tuple(results)
 
 
@@ -84,12 +91,7 @@ def export(model: nn.Module, example_input: Any, second_example: Any = None) -> 
     """
     if not isinstance(model, nn.Module):
         raise CutError(f"cut: model must be a torch.nn.Module, got {type(model).__name__}")
-    if isinstance(model, torch.jit.ScriptModule):
-        raise CutError("cut: model must be a plain torch.nn.Module, got TorchScript, which torch.export cannot read")
-    if hasattr(model, "_orig_mod"):
-        raise CutError("cut: model must be the plain module, got one that torch.compile returned: pass its _orig_mod")
-    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        raise CutError(f"cut: model must be the plain module, got {type(model).__name__}: pass its .module")
+    _check_kinds(model)
     args, kwargs = batch_of_two(*as_call(example_input))
     varying = varying_dimensions((args, kwargs), None if second_example is None else as_call(second_example))
     found: list[Rebuild] = []
@@ -105,6 +107,25 @@ def export(model: nn.Module, example_input: Any, second_example: Any = None) -> 
             "would fix: draw with torch"
         )
     return _named(program, model, Inputs(inspect.signature(model.forward), args, kwargs, [], []), found[-1])
+
+
+def _check_kinds(model: nn.Module) -> None:
+    """Refuse by name what torch.export would refuse in words of its own."""
+    if hasattr(model, "_orig_mod"):
+        raise CutError("cut: model must be the plain module, got one that torch.compile returned: pass its _orig_mod")
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        raise CutError(f"cut: model must be the plain module, got {type(model).__name__}: pass its .module")
+    for name, part in model.named_modules():
+        what = f"{type(part).__name__} at {name}" if name else type(part).__name__
+        if isinstance(part, torch.jit.ScriptModule):
+            raise CutError(
+                f"cut: model must be of plain modules, got TorchScript ({what}): torch.export cannot read it"
+            )
+        if ".quantized" in type(part).__module__:
+            raise CutError(f"cut: model must have parameters that can be trained, got a quantised layer ({what})")
+    for name, tensor in stored(model):
+        if nn.parameter.is_lazy(tensor):
+            raise CutError(f"cut: model must have all its sizes, got a lazy {name}: call the model once before")
 
 
 @contextmanager
@@ -146,10 +167,10 @@ def _in_our_words(model: nn.Module, error: Exception) -> str:
     if "DataDependent" in kind or "data-dependent" in text or "Could not guard" in text:
         places = [t.strip() for t in text.splitlines() if t.strip().startswith('File "')]
         ours = [place for place in places if __file__ not in place and torch.__path__[0] not in place]
-        line = (ours or [""])[-1]
+        line = f" ({ours[-1]})" if ours else ""
         return (
-            f"cut: the forward of {name} decides by the values of a tensor, which a graph cannot hold "
-            f"{'(' + line + ') ' if line else ''}: use torch.where, or cut the part of the network that does not decide"
+            f"cut: the forward of {name} decides by the values of a tensor, which a graph cannot hold{line}: use "
+            "torch.where, or cut the part of the network that does not decide"
         )
     first = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
     return f"cut: torch.export cannot read the forward of {name} ({kind}: {first[:300]}): cut a part that it can read"
@@ -221,7 +242,24 @@ def _named(program: Any, model: nn.Module, inputs: Inputs, rebuild: Rebuild) -> 
         copies[node].meta = dict(node.meta)
     inputs.guards.extend(_guards(program))
     without_dead_code(graph)
+    _read_before_written(graph)
     return Graph(graph, tensors, aliases, inputs, rebuild)
+
+
+def _read_before_written(graph: fx.Graph) -> None:
+    """Read what is stored, and written into at last (see `_Flat`), from a copy: backward may need what was read."""
+    place = {node: i for i, node in enumerate(graph.nodes)}
+    for node in list(graph.nodes):
+        if node.target is not torch.ops.aten.copy_.default or node.args[0].op != "get_attr":
+            continue
+        buffer = node.args[0]
+        reads = [user for user in buffer.users if user is not node]
+        if reads and all(place[user] < place[node] for user in reads):
+            with graph.inserting_after(buffer):
+                read = graph.call_function(torch.ops.aten.clone.default, (buffer,))
+            read.meta = dict(buffer.meta)
+            for user in reads:
+                user.replace_input_with(buffer, read)
 
 
 def _is_position_table(node: fx.Node) -> bool:

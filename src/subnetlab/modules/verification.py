@@ -11,10 +11,11 @@ from torch import Tensor, fx
 from ..core.randomness import Purpose, blocks_for, random_words, uniforms
 from .entries import take
 from .errors import VerificationError
+from .fidelity import counts, difference_from_own, difference_of
 from .graph import as_it_was
 from .operation import module_of
 from .running import Run, in_double
-from .structure import input_leaves, like, taken_apart
+from .structure import input_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from .cutting import Cut
 
 TOLERANCE = 1e-8  # relative; rounding of float64 stays below 1e-10 in networks of hundreds of layers
-FLOAT32_TOLERANCE = 1e-3  # of the graph and the network, which call the same operations
 
 
 class _Trial:
@@ -78,19 +78,19 @@ class _Trial:
         if not all(bool(torch.isfinite(a).all()) for a in answers) and self.noise:
             return None
         results, found, _ = self.run(whole=False)
-        difference = max((_difference(a, b) for a, b in zip(answers, results, strict=True)), default=0.0)
+        difference = max((difference_of(a, b) for a, b in zip(answers, results, strict=True)), default=0.0)
         if difference > TOLERANCE:
             raise VerificationError(
                 f"verify: sliced differs from masked by {difference:.1e} {self._first_difference()}"
             )
         held = self.cut.stored.held(self.masks)
-        top = max((float(w.abs().max()) for w in wanted.values() if w.numel() and not _counts(w)), default=0.0)
+        top = max((float(w.abs().max()) for w in wanted.values() if w.numel() and not counts(w)), default=0.0)
         gradient = 0.0
         parameters = dict(self.cut.model.named_parameters())
         for name, want in wanted.items():
             kept = take(want, held[name])
-            off = _difference(kept, found[name], floor=1e-3 * top)
-            rest = 0.0 if _counts(want) or name not in parameters else float(want.abs().sum() - kept.abs().sum())
+            off = difference_of(kept, found[name], floor=1e-3 * top)
+            rest = 0.0 if counts(want) or name not in parameters else float(want.abs().sum() - kept.abs().sum())
             if off > TOLERANCE or rest > TOLERANCE * max(top, 1e-300) * want.numel():
                 raise VerificationError(f"verify: the gradients of {name} differ by {max(off, rest):.1e}")
             gradient = max(gradient, off)
@@ -102,14 +102,9 @@ class _Trial:
         for node, _ in self.cut.labels.tensor_nodes():
             if node.name in whole and node.name in small and node.op == "call_function":
                 kept = self.cut.kept(whole[node.name], node, self.masks)
-                if kept.shape != small[node.name].shape or _difference(kept, small[node.name]) > TOLERANCE:
+                if kept.shape != small[node.name].shape or difference_of(kept, small[node.name]) > TOLERANCE:
                     return f"from {_place(node)} on"
         return "in the output"
-
-
-def _counts(tensor: Tensor) -> bool:
-    """Return whether a tensor holds whole numbers or truth values, which have no gradient."""
-    return not (tensor.is_floating_point() or tensor.is_complex())
 
 
 def _place(node: fx.Node | None) -> str:
@@ -122,23 +117,6 @@ def _near(value: Tensor, generator: torch.Generator, noise: float) -> Tensor:
         return value.clone()
     random = torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value.device)
     return value * (1 + noise * random) + noise * random.roll(1)
-
-
-def _difference(a: Tensor, b: Tensor, floor: float = 0.0) -> float:
-    """Return the largest difference relative to the largest entry; infinite for other shapes."""
-    if a.shape != b.shape:
-        return float("inf")
-    if not a.numel():
-        return 0.0
-    if _counts(a):
-        return 0.0 if torch.equal(a, b) else float("inf")
-    finite = torch.isfinite(a)
-    if not torch.equal(finite, torch.isfinite(b)):
-        return float("inf")
-    a, b = a[finite], b[finite]
-    if not a.numel():
-        return 0.0
-    return float((a - b).abs().max()) / max(float(a.abs().max()), floor, 1e-300)
 
 
 def random_masks(cut: Cut, seed: int, repeat: int) -> dict[str, BoolArray]:
@@ -163,7 +141,7 @@ def verify(cut: Cut, *, seed: int = 0, repeats: int = 2) -> dict[str, float]:
     generator = torch.Generator().manual_seed(seed)
     worst = {"outputs": 0.0, "gradients": 0.0}
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), as_it_was(cut.model):
-        network = _own_module(cut, seed)
+        network = difference_from_own(cut, seed)
         for repeat in range(repeats if cut.units.groups else 1):
             masks = random_masks(cut, seed, repeat)
             try:
@@ -174,37 +152,6 @@ def verify(cut: Cut, *, seed: int = 0, repeats: int = 2) -> dict[str, float]:
                 raise VerificationError(f"{error}; {_guilty(cut, masks, generator)}") from error
             worst = {key: max(value, found.get(key, 0.0)) for key, value in worst.items()}
     return {**worst, "network": network}
-
-
-def _own_module(cut: Cut, seed: int) -> float:
-    """Return how far the graph of the whole network is from the user's own module, on the example."""
-    inputs = cut.graph.inputs
-    if not cut.model.training:
-        cut.model.train()
-    state = {name: tensor.detach().clone() for name, tensor in cut.state().items()}
-    everything = {name: np.ones(size, dtype=bool) for name, size in cut.units.groups.items()}
-    masked = cut.masked(everything)
-    results: list[Any] = []
-    found: list[Any] = []
-    try:
-        with torch.no_grad():
-            torch.manual_seed(seed)
-            call = like((inputs.args, inputs.kwargs), _copied)
-            taken_apart(torch.func.functional_call(cut.model, state, *call), results)
-            torch.manual_seed(seed)
-            taken_apart(masked(*like(inputs.args, _copied), **like(inputs.kwargs, _copied)), found)
-    except Exception as error:
-        raise VerificationError(f"verify: the example fails: {type(error).__name__}: {error}") from error
-    if len(results) != len(found):
-        raise VerificationError(f"verify: the graph has {len(found)} results, the network {len(results)}")
-    off = max((_difference(a, b) for a, b in zip(results, found, strict=True)), default=0.0)
-    if off > FLOAT32_TOLERANCE:
-        raise VerificationError(f"verify: the exported graph differs from the network by {off:.1e}")
-    return off
-
-
-def _copied(value: Any) -> Any:
-    return value.detach().clone() if isinstance(value, Tensor) else value
 
 
 def _guilty(cut: Cut, masks: Mapping[str, BoolArray], generator: torch.Generator) -> str:

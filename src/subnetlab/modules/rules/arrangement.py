@@ -192,7 +192,10 @@ def positions(op: Operation) -> Labelled:
     return op.freeze_all("tells its entries apart")
 
 
-@register_rule("aten.lstm", "aten.gru", "aten.rnn_tanh", "aten.rnn_relu", "aten.lstm_cell", "aten.gru_cell")
+@register_rule(
+    "aten.lstm", "aten.gru", "aten.rnn_tanh", "aten.rnn_relu", "aten.lstm_cell", "aten.gru_cell",
+    "aten.rnn_tanh_cell", "aten.rnn_relu_cell",
+)  # fmt: skip
 def recurrent(op: Operation) -> Labelled:
     """Freeze recurrent layers: their operation takes gates and layers as one list."""
     return op.freeze_all("is left whole: write the cell with linear layers to cut it")
