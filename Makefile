@@ -25,6 +25,7 @@ stress: $(VENV)/installed-test
 	$(BIN)/python stress/studies.py $(ARGS)
 	$(BIN)/python stress/distributed.py
 	$(BIN)/python stress/wheel.py
+	$(BIN)/python stress/modules.py
 	$(BIN)/python stress/architectures.py  # those of the model libraries that are installed
 
 bench: $(VENV)/installed-test

@@ -1086,8 +1086,8 @@ def buffers_that_forward_replaces():
 
 
 @network({"h": 7}, {"h": [("o.weight", 1)]}, streams={"e": 6})
-def bag_of_embeddings():
-    parts = {"e": nn.EmbeddingBag(9, 6), "h": nn.Linear(6, 7), "o": nn.Linear(7, 2)}
+def bag_of_embeddings_with_sparse_gradients():
+    parts = {"e": nn.EmbeddingBag(9, 6, mode="sum", sparse=True), "h": nn.Linear(6, 7), "o": nn.Linear(7, 2)}
     return Forward(lambda s, x: s.o(s.h(s.e(x)).relu()), **parts), torch.randint(9, (4, 3))
 
 

@@ -64,9 +64,14 @@ def factors_by_hand(xi: Any, groups: Any, scale: float) -> Any:
     return factors
 
 
-def by_engine(cut: sl.Cut, network: Declared, scheme: sl.TrainingScheme, engine: str, **settings: Any) -> Any:
-    """Return a finished training of the engine."""
+def by_engine(
+    cut: sl.Cut, network: Declared, scheme: sl.TrainingScheme, engine: str, *, change: Any = None, **settings: Any
+) -> Any:
+    """Return a finished training of the engine; ``change`` may change each parameter before it begins."""
     training = sl.ModuleTraining(cut, scheme, engine=engine, **settings)
+    for name, parameter in network.model.named_parameters():
+        if change is not None:
+            training.entries[name].copy_(change(parameter.detach()))
     for round in training.rounds():
         for subnet in round:
             for x, y in subnet.batches((network.x, network.y)):

@@ -89,7 +89,8 @@ def _buffers_kept(cut: Cut) -> Iterator[None]:
     finally:
         with torch.no_grad():
             for buffer, numbers in before:
-                buffer.copy_(numbers)
+                if not torch.equal(buffer, numbers):
+                    buffer.copy_(numbers)
 
 
 def _compare_gradients(
@@ -118,7 +119,14 @@ def _gradients(results: list[Tensor], leaves: list[Tensor]) -> list[Tensor]:
     generator = torch.Generator().manual_seed(0)
     weights = [torch.randn(o.shape, generator=generator).to(o.device, o.dtype) for o in outputs]
     found = torch.autograd.grad(outputs, leaves, weights, allow_unused=True)
-    return [torch.zeros_like(leaf) if g is None else g for g, leaf in zip(found, leaves, strict=True)]
+    return [gradient_of(leaf, gradient) for leaf, gradient in zip(leaves, found, strict=True)]
+
+
+def gradient_of(leaf: Tensor, gradient: Tensor | None) -> Tensor:
+    """Return a gradient with all its entries: zero where there is none, as of embeddings with sparse gradients."""
+    if gradient is None:
+        return torch.zeros_like(leaf)
+    return gradient.to_dense() if gradient.layout != torch.strided else gradient
 
 
 def _copied(value: Any) -> Any:

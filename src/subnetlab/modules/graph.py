@@ -250,11 +250,9 @@ def _read_before_written(graph: fx.Graph) -> None:
     """Read what is stored, and written into at last (see `_Flat`), from a copy: backward may need what was read."""
     place = {node: i for i, node in enumerate(graph.nodes)}
     for node in list(graph.nodes):
-        if node.target is not torch.ops.aten.copy_.default or node.args[0].op != "get_attr":
-            continue
-        buffer = node.args[0]
+        buffer: Any = node.args[0] if node.target is torch.ops.aten.copy_.default else node
         reads = [user for user in buffer.users if user is not node]
-        if reads and all(place[user] < place[node] for user in reads):
+        if buffer is not node and buffer.op == "get_attr" and all(place[user] < place[node] for user in reads):
             with graph.inserting_after(buffer):
                 read = graph.call_function(torch.ops.aten.clone.default, (buffer,))
             read.meta = dict(buffer.meta)

@@ -11,7 +11,7 @@ from torch import Tensor, fx
 from ..core.randomness import Purpose, blocks_for, random_words, uniforms
 from .entries import take
 from .errors import VerificationError
-from .fidelity import counts, difference_from_own, difference_of
+from .fidelity import counts, difference_from_own, difference_of, gradient_of
 from .graph import as_it_was
 from .operation import module_of
 from .running import Run, in_double
@@ -68,7 +68,7 @@ class _Trial:
                 torch.autograd.backward([(o * w).sum().real for o, w in zip(outputs, weights, strict=True)])
             except RuntimeError as error:
                 raise VerificationError(f"verify: the gradients of the {engine} fail: {error}") from error
-        stored = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in network.named_parameters()}
+        stored = {name: gradient_of(p.detach(), p.grad) for name, p in network.named_parameters()}
         stored |= {name: b for name, b in network.named_buffers() if b.is_floating_point()}
         return [r.detach() for r in results if isinstance(r, Tensor)], stored, run
 
