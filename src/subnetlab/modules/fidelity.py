@@ -37,6 +37,8 @@ def difference_from_own(cut: Cut, seed: int) -> float:
     masked = cut.masked({name: np.ones(size, dtype=bool) for name, size in cut.units.groups.items()})
     state = _with_hooks(cut)
     worst = 0.0
+    results: list[Tensor] = []
+    found: list[Tensor] = []
     with _buffers_kept(cut):
         for number in range(2):
             results, found = _called(cut, state, masked, seed)
