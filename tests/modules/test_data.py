@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import subnetlab as sl  # noqa: E402
+from subnetlab.modules.evaluation import outputs, recalibrate  # noqa: E402
 from subnetlab.modules.training import ModuleTraining  # noqa: E402
 
 N, D, CLASSES = 24, 6, 3
@@ -61,28 +62,35 @@ def test_the_same_rows_in_any_form_are_the_same_training(cut, data):
     assert torch.equal(weights(*data), weights(X, Y))
 
 
-PAIR = "X and y must be"
 REFUSED = {
     "rows": (X, Y[:-1], "X and y must have equally many rows, got the shapes (24, 6) and (23,)"),
     "number": (1, Y, "X and y must have equally many rows, got the shapes () and (24,)"),
     "no row": (X[:0], Y[:0], "X and y must have at least one row, got none"),
-    "no targets": (X, None, f"{PAIR} rows and targets, or a map-style Dataset, got Tensor"),
-    "nothing": (None, None, f"{PAIR} rows and targets, or a map-style Dataset, got NoneType"),
-    "text": (X, np.array(["a"] * N), f"{PAIR} tensors or arrays of numbers, got ndarray"),
-    "ragged": ([[1.0], [1.0, 2.0]], Y, f"{PAIR} tensors or arrays of numbers, got list"),
+    "no targets": (X, None, "X and y must be rows and targets, or a map-style Dataset, got Tensor"),
+    "nothing": (None, None, "X and y must be rows and targets, or a map-style Dataset, got NoneType"),
+    "text": (X, np.array(["a"] * N), "X and y must be tensors or arrays of numbers, got ndarray"),
+    "ragged": ([[1.0], [1.0, 2.0]], Y, "X and y must be tensors or arrays of numbers, got list"),
     "infinite": (X / (Y[:, None] != 1), Y, "X and y must be finite, got NaN or infinity in row 1"),
-    "features": (X[:, 1:], Y, f"{PAIR} inputs that the network takes, got float32 of shape (2, 5)"),
-    "class": (X, Y + 1, "classes in X and y must be 0 to 2, got 3"),
-    "negative class": (X, Y - 1, "classes in X and y must be 0 to 2, got -1"),
-    "float classes": (X, Y.double(), "targets in X and y must be such as loss 'cross_entropy' takes, got float32 of"),
+    "features": (X[:, 1:], Y, "X and y must be inputs that the network takes, got float32 of shape (2, 5)"),
+    "class": (X, Y + 1, "X and y: classes must be 0 to 2, got 3"),
+    "negative class": (X, Y - 1, "X and y: classes must be 0 to 2, got -1"),
+    "float classes": (X, Y.double(), "X and y: targets must be such as loss 'cross_entropy' takes, got float32 of"),
     "loader": (torch.utils.data.DataLoader(Pairs(lambda i: (X[i], Y[i]))), None, "got DataLoader: pass its .dataset"),
-    "stream": (Stream(), None, f"{PAIR} rows and targets, or a map-style Dataset, got Stream"),
-    "twice": (Pairs(lambda i: (X[i], Y[i])), Y, f"{PAIR} a Dataset alone, since it holds the targets, got both"),
-    "rows alone": (Pairs(lambda i: X[i]), None, f"{PAIR} a Dataset of pairs (input, target), got items of Tensor"),
+    "stream": (Stream(), None, "X and y must be rows and targets, or a map-style Dataset, got Stream"),
+    "twice": (
+        Pairs(lambda i: (X[i], Y[i])),
+        Y,
+        "X and y must be a Dataset alone, since it holds the targets",
+    ),
+    "rows alone": (
+        Pairs(lambda i: X[i]),
+        None,
+        "X and y must be a Dataset of pairs (input, target), got items of",
+    ),
     "triples": (
         Pairs(lambda i: (X[i], X[i], Y[i])),
         None,
-        f"{PAIR} a Dataset of pairs (input, target), got items of 3",
+        "X and y must be a Dataset of pairs (input, target), got items of 3",
     ),
 }
 
@@ -116,7 +124,7 @@ def test_targets_of_one_output_are_not_spread_over_all_rows():
 
 
 def test_a_loss_must_take_the_mean_over_rows(cut):
-    with pytest.raises(TypeError, match=re.escape("train: loss must return a tensor with one entry, got float32 of")):
+    with pytest.raises(TypeError, match=re.escape("X and y: loss must return a tensor with one entry, got float32 of")):
         sl.train(cut, X, Y, SCHEME, loss=torch.nn.CrossEntropyLoss(reduction="none"), verify=False)
 
 
@@ -126,10 +134,48 @@ def test_the_trial_leaves_network_and_random_state_as_they_were():
     )
     made = sl.cut(model, X[:2])
     before, state = {k: v.clone() for k, v in model.state_dict().items()}, torch.random.get_rng_state()
-    with pytest.raises(ValueError, match="classes in validation"):
+    with pytest.raises(ValueError, match="validation: classes"):
         sl.train(made, Pairs(lambda i: (X[i] * torch.rand(1), Y[i])), None, SCHEME, validation=(X, Y + 1), verify=False)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_run_predicts_and_is_evaluated_on_rows_in_any_form(cut):
+    run = sl.train(cut, X, Y, SCHEME, verify=False)
+    whole = run.predict(X)
+    for rows in (X.double().numpy(), X.tolist(), (X,), {"input": X}):
+        assert torch.equal(run.predict(rows), whole)
+    assert torch.equal(run.predict(X, batch_size=7), whole)
+    expected = float(torch.nn.functional.cross_entropy(whole, Y))
+    for data in ((X, Y), (X.double().numpy(), Y.numpy().astype(np.uint8)), (Pairs(lambda i: (X[i], Y[i])),)):
+        assert run.evaluate(*data)["loss"] == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(ValueError, match=r"ModuleRun\.evaluate: X and y must be inputs that the network takes"):
+        run.evaluate(X[:, 1:], Y)
+
+
+def test_outputs_of_several_parts_come_with_all_rows():
+    class Parts(torch.nn.Module):
+        def forward(self, a, b):
+            return {"sum": a + b, "pair": (a, b.mean())}
+
+    found = outputs(Parts(), {"a": X, "b": X}, batch_size=10)
+    assert torch.equal(found["sum"], 2 * X)
+    assert torch.equal(found["pair"][0], X)
+    torch.testing.assert_close(found["pair"][1], torch.stack([X[i : i + 10].mean() for i in (0, 10, 20)]))
+
+
+def test_statistics_are_estimated_anew_for_networks_of_two_arguments():
+    class Sum(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = torch.nn.BatchNorm1d(D)
+
+        def forward(self, a, b):
+            return self.norm(a + b)
+
+    model = Sum()
+    recalibrate(model, Pairs(lambda i: ({"a": X[i], "b": X[i]}, Y[i])))
+    torch.testing.assert_close(model.norm.running_mean, 2 * X.mean(dim=0))
 
 
 @pytest.mark.parametrize(

@@ -293,13 +293,21 @@ def test_what_breaks_a_rule_is_refused_before_work(settings, error, message):
         ({"outer": torch.optim.Adafactor}, "outer must keep its state by entry, got Adafactor: its 'row_var'"),
         ({"outer": torch.optim.LBFGS}, "outer must step by gradients alone, which LBFGS cannot"),
         ({"optimizer": list}, "optimizer must return a torch optimizer, got list"),
+        (
+            {"schedule": torch.optim.lr_scheduler.ReduceLROnPlateau},
+            "schedule must last for 6 steps, told nothing but their number, which ReduceLROnPlateau does not",
+        ),
+        (
+            {"schedule": lambda made: torch.optim.lr_scheduler.OneCycleLR(made, 0.1, total_steps=4)},
+            "schedule must last for 6 steps, told nothing but their number, which OneCycleLR does not",
+        ),
     ],
 )
 def test_optimizers_that_cannot_be_used_are_refused_before_work(settings, message):
     cut = sl.cut(perceptron()[0], X[:3])
     settings = {"optimizer": lambda params: torch.optim.SGD(params, lr=0.1)} | settings
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
-        ModuleTraining(cut, sl.local_sgd(2, 1, 1), **settings)
+        ModuleTraining(cut, sl.local_sgd(2, 2, 3), **settings)
 
 
 def test_groups_of_parameters_have_schedules_of_their_own():
@@ -324,6 +332,19 @@ def test_groups_of_parameters_have_schedules_of_their_own():
                 seen.append([group["lr"] for group in subnet.optimizer.param_groups])
     by_step = [[0.2, 0.1], [0.1, 0.075], [0.05, 0.05], [0.025, 0.025]]
     np.testing.assert_allclose(seen, [*by_step[:2] * 2, *by_step[2:] * 2])
+
+
+def test_a_schedule_is_not_told_all_steps_again_by_every_subnetwork():
+    told = []
+
+    class Counting(torch.optim.lr_scheduler.LRScheduler):
+        def get_lr(self):
+            told.append(self.last_epoch)
+            return self.base_lrs
+
+    scheme = sl.local_sgd(3, 6, 4, batch_size=B)
+    trained(sl.cut(perceptron()[0], X[:3]), scheme, optimizer=lambda p: torch.optim.SGD(p, lr=0.1), schedule=Counting)
+    assert len(told) == 2 * 6 * 4  # once to try, once to train
 
 
 def test_schemes_that_do_not_fit_modules_are_refused():

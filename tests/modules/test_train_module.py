@@ -363,6 +363,26 @@ def test_a_checkpoint_that_cannot_be_written_costs_no_round(tmp_path):
     assert run.rounds_done == SCHEME.rounds
 
 
+def test_an_error_in_the_data_carries_the_completed_rounds(run):
+    """The disk goes away after two rounds; training goes on from there with the same bits."""
+    calls = []
+
+    class Failing(torch.utils.data.Dataset):
+        def __len__(self):
+            return len(X)
+
+        def __getitem__(self, i):
+            calls.append(i)
+            if len(calls) == 500:  # of 200 samples a round
+                raise OSError("no such device")
+            return X[i], Y[i]
+
+    with pytest.raises(OSError, match="no such device") as caught:
+        sl.train(sl.cut(network(), X[:2]), Failing(), None, SCHEME, optimizer=adam, verify=False)
+    assert caught.value.__notes__ == ["The 2 completed rounds are kept: sl.resume(error.run) goes on from there."]
+    assert same_bits(sl.resume(caught.value.run), run)
+
+
 def test_autocast_and_clipping_train():
     scheme = sl.local_sgd(2, 2, 3, batch_size=20)
     run = sl.train(sl.cut(network(), X[:2]), X, Y, scheme, optimizer=adam, autocast="bfloat16", clip_norm=0.1)

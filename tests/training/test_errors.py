@@ -130,3 +130,18 @@ def test_numbers_too_large_for_divergence_to_be_seen_are_refused(weights, target
         pytest.raises(ValueError, match=r"^train: errors must start below 1e298, got "),
     ):
         sl.train(network, X, targets, scheme_of(rounds=2), engine="primal")
+
+
+def test_an_error_in_the_callers_own_function_carries_the_completed_rounds():
+    scheme = scheme_of(rounds=6, step_size=0.1)
+
+    def fails(session):
+        if session.rounds_done == 4:
+            raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left") as caught:
+        sl.train(NETWORK, X, Y, scheme, seed=2, on_round=fails)
+    assert caught.value.__notes__ == ["The 4 completed rounds are kept: sl.resume(error.run) goes on from there."]
+    resumed, straight = sl.resume(caught.value.run), sl.train(NETWORK, X, Y, scheme, seed=2)
+    np.testing.assert_array_equal(resumed.network.weights, straight.network.weights)
+    assert resumed.history == straight.history

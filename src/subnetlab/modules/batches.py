@@ -88,6 +88,28 @@ def n_samples(dataset: Any, name: str = "Subnet.batches: dataset") -> int:
     return len(dataset)
 
 
+def as_tensor(values: Any, precision: torch.dtype, name: str) -> torch.Tensor:
+    """Return an array, list or table as a tensor; floating numbers in the given precision.
+
+    Raises
+    ------
+    TypeError
+        If it does not hold numbers; ``name`` is what the message calls it.
+    """
+    if not isinstance(values, torch.Tensor):
+        try:
+            values = torch.from_numpy(np.require(values, requirements=("C", "W")))
+        except (TypeError, ValueError) as error:
+            kind = type(values).__name__
+            raise TypeError(f"{name} must be tensors or arrays of numbers, got {kind} ({error})") from error
+    return values.detach().to(precision) if values.is_floating_point() else values.detach()
+
+
+def precision_of(model: torch.nn.Module) -> torch.dtype:
+    """Return the type of a network's floating parameters."""
+    return next((t.dtype for t in model.parameters() if t.is_floating_point()), torch.get_default_dtype())
+
+
 def rows_of(dataset: Any, rows: IntArray, device: torch.device | str) -> tuple[Any, Any]:
     """Return the inputs and targets of these rows, on the device.
 

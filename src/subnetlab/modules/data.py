@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .batches import n_samples, rows_of
+from .batches import as_tensor, n_samples, precision_of, rows_of
 from .evaluation import LOSSES, called, loss_function
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _IGNORED = -100  # the class that torch's cross-entropy leaves out
 
 
 def checked_dataset(
-    argument: str, X: Any, y: Any, model: torch.nn.Module, loss: str | Loss, device: torch.device
+    name: str, X: Any, y: Any, model: torch.nn.Module, loss: str | Loss, device: torch.device | str
 ) -> Any:
     """Return the data as training takes them, after a forward pass of two rows through a copy of the network.
 
@@ -26,13 +26,13 @@ def checked_dataset(
 
     Parameters
     ----------
-    argument : str
-        What messages call them: "X and y", or "validation".
+    name : str
+        What messages call them: "train: X and y", or "train: validation".
     X : tensor, array, or map-style Dataset of pairs (input, target)
     y : tensor or array; None beside a Dataset
     model : torch.nn.Module
     loss : str or callable
-    device : torch.device
+    device : torch.device or str
         Where the network is trained.
 
     Returns
@@ -46,51 +46,40 @@ def checked_dataset(
     """
     dataset = X
     if y is not None:
-        precision = next((t.dtype for t in model.parameters() if t.is_floating_point()), torch.get_default_dtype())
-        dataset = _checked_pair(argument, X, y, loss, precision)
-    if n_samples(dataset, f"train: {argument}") == 0:
-        raise ValueError(f"train: {argument} must have at least one row, got none")
-    _try(argument, dataset, model, loss, device)
+        dataset = _checked_pair(name, X, y, loss, precision_of(model))
+    if n_samples(dataset, name) == 0:
+        raise ValueError(f"{name} must have at least one row, got none")
+    _try(name, dataset, model, loss, device)
     return dataset
 
 
-def _checked_pair(argument: str, X: Any, y: Any, loss: str | Loss, precision: torch.dtype) -> tuple[Any, Any]:
+def _checked_pair(name: str, X: Any, y: Any, loss: str | Loss, precision: torch.dtype) -> tuple[Any, Any]:
     if isinstance(X, torch.utils.data.Dataset | torch.utils.data.DataLoader):
-        raise TypeError(f"train: {argument} must be a Dataset alone, since it holds the targets, got both")
-    rows, targets = _tensor(argument, X), _tensor(argument, y)
-    if rows.is_floating_point():
-        rows = rows.to(precision)
+        raise TypeError(f"{name} must be a Dataset alone, since it holds the targets, got both")
+    rows, targets = as_tensor(X, precision, name), y
+    if not (isinstance(y, torch.Tensor) and callable(loss)):  # a function of the user's may want other numbers
+        targets = as_tensor(y, precision, name)
     if loss == "cross_entropy" and not (targets.is_floating_point() or targets.is_complex()):
         targets = targets.long()
     elif isinstance(loss, str) and not targets.is_complex():
         targets = targets.to(precision)
     if rows.ndim == 0 or targets.ndim == 0 or len(rows) != len(targets):
         shapes = f"{tuple(rows.shape)} and {tuple(targets.shape)}"
-        raise ValueError(f"train: {argument} must have equally many rows, got the shapes {shapes}")
+        raise ValueError(f"{name} must have equally many rows, got the shapes {shapes}")
     for tensor in (rows, targets):
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             first = int((~torch.isfinite(tensor)).flatten(1 if tensor.ndim > 1 else 0).nonzero()[0, 0])
-            raise ValueError(f"train: {argument} must be finite, got NaN or infinity in row {first}")
+            raise ValueError(f"{name} must be finite, got NaN or infinity in row {first}")
     return rows, targets
 
 
-def _tensor(argument: str, values: Any) -> torch.Tensor:
-    if isinstance(values, torch.Tensor):
-        return values.detach()
-    try:
-        return torch.from_numpy(np.require(values, requirements=("C", "W")))
-    except (TypeError, ValueError) as error:
-        kind = type(values).__name__
-        raise TypeError(f"train: {argument} must be tensors or arrays of numbers, got {kind} ({error})") from error
-
-
-def _try(argument: str, dataset: Any, model: torch.nn.Module, loss: str | Loss, device: torch.device) -> None:
+def _try(name: str, dataset: Any, model: torch.nn.Module, loss: str | Loss, device: torch.device | str) -> None:
     """Take two rows through a copy of the network and through the loss."""
     with torch.random.fork_rng(devices=[]):
         batch = rows_of(dataset, np.arange(min(2, n_samples(dataset))), device)
     if not (isinstance(batch, tuple) and len(batch) == 2):
         items = f"{len(batch)} parts" if isinstance(batch, tuple) else type(batch).__name__
-        raise ValueError(f"train: {argument} must be a Dataset of pairs (input, target), got items of {items}")
+        raise ValueError(f"{name} must be a Dataset of pairs (input, target), got items of {items}")
     x, target = batch
     whole = copy.deepcopy(model).to(device).train()  # as subnetworks compute
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
@@ -98,32 +87,32 @@ def _try(argument: str, dataset: Any, model: torch.nn.Module, loss: str | Loss, 
             output = called(whole, x)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             raise ValueError(
-                f"train: {argument} must be inputs that the network takes, got {_described(x)} ({_first_line(error)})"
+                f"{name} must be inputs that the network takes, got {_described(x)} ({_first_line(error)})"
             ) from error
         pair = f"{_described(target)} beside outputs of {_described(output)}"
         if loss in ("mse", "bce") and not _same_shape(output, target):
-            raise ValueError(f"train: targets in {argument} must have the outputs' shape for loss {loss!r}, got {pair}")
+            raise ValueError(f"{name}: targets must have the outputs' shape for loss {loss!r}, got {pair}")
         if loss == "cross_entropy" and isinstance(dataset, tuple):
-            _check_classes(argument, dataset[1], output)
+            _check_classes(name, dataset[1], output)
         try:
             value = loss_function(loss)(output, target)
         except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
             if loss not in LOSSES:
                 raise  # the user's own function says best what it misses
             raise ValueError(
-                f"train: targets in {argument} must be such as loss {loss!r} takes, got {pair} ({_first_line(error)})"
+                f"{name}: targets must be such as loss {loss!r} takes, got {pair} ({_first_line(error)})"
             ) from error
     if not isinstance(value, torch.Tensor) or value.numel() != 1:
-        raise TypeError(f"train: loss must return a tensor with one entry, got {_described(value)}")
+        raise TypeError(f"{name}: loss must return a tensor with one entry, got {_described(value)}")
 
 
-def _check_classes(argument: str, targets: torch.Tensor, output: Any) -> None:
+def _check_classes(name: str, targets: torch.Tensor, output: Any) -> None:
     if targets.is_floating_point() or not isinstance(output, torch.Tensor) or output.ndim < 2:
         return
     classes = output.shape[1]
     wrong = targets[((targets < 0) & (targets != _IGNORED)) | (targets >= classes)]
     if len(wrong):
-        raise ValueError(f"train: classes in {argument} must be 0 to {classes - 1}, got {int(wrong[0])}")
+        raise ValueError(f"{name}: classes must be 0 to {classes - 1}, got {int(wrong[0])}")
 
 
 def _same_shape(output: Any, target: Any) -> bool:

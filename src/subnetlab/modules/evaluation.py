@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from ..core import checks
-from .batches import n_samples, rows_of
-from .structure import as_call
+from .batches import as_tensor, n_samples, precision_of, rows_of
+from .structure import as_call, input_leaves, like, taken_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -110,17 +110,44 @@ def evaluate(
     return {name: total / rows for name, total in sums.items()}
 
 
-def outputs(model: torch.nn.Module, X: Any, *, batch_size: int = 1000) -> torch.Tensor:
-    """Return the outputs of a module in evaluation mode for every row of X; its mode is left as it was."""
+def outputs(model: torch.nn.Module, X: Any, *, batch_size: int = 1000) -> Any:
+    """Return the outputs of a module in evaluation mode for every row; its mode is left as it was.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    X : tensor or array, or a tuple or dict of the module's arguments
+        Floating numbers are taken in the module's precision.
+    batch_size : int, default 1000
+
+    Returns
+    -------
+    tensor, or whatever the module returns, made of tensors with all rows
+        Numbers without rows, such as a loss that the module computes, come once per batch.
+    """
     device = next(iter(model.parameters()), torch.empty(0)).device
+
+    def tensor(values: Any) -> torch.Tensor:
+        return as_tensor(values, precision_of(model), "outputs: X")
+
+    inputs = like(X, tensor) if isinstance(X, tuple | dict) else tensor(X)
+    rows = len(input_leaves(inputs)[0])
+
+    def part(start: int) -> tuple[list[torch.Tensor], Callable[[Any], Any]]:
+        batch = like(inputs, lambda leaf: leaf[start : start + batch_size].to(device))
+        leaves: list[torch.Tensor] = []
+        put_together = taken_apart(called(model, batch), leaves)
+        return leaves, put_together
+
     training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            rows = range(0, len(X), batch_size)
-            return torch.cat([model(torch.as_tensor(X[i : i + batch_size]).to(device)) for i in rows])
+            parts = [part(start) for start in range(0, max(rows, 1), batch_size)]
     finally:
         model.train(training)
+    leaves = zip(*(found for found, _ in parts), strict=True)
+    return parts[0][1]([torch.cat([p if p.ndim else p[None] for p in leaf]) for leaf in leaves])
 
 
 def recalibrate(model: torch.nn.Module, dataset: Any, *, batch_size: int = 1000) -> None:
@@ -130,6 +157,17 @@ def recalibrate(model: torch.nn.Module, dataset: Any, *, batch_size: int = 1000)
     Nothing happens to a module without batch norm.
     """
     device = next(iter(model.parameters()), torch.empty(0)).device
-    inputs = (x for x, _ in in_order(dataset, batch_size, device))
+    inputs = ([x] for x, _ in in_order(dataset, batch_size, device))
     with torch.no_grad():
-        torch.optim.swa_utils.update_bn(inputs, model)
+        torch.optim.swa_utils.update_bn(inputs, _WithArguments(model))
+
+
+class _WithArguments(torch.nn.Module):
+    """A module that takes its arguments as one tuple or dict."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, inputs: Any) -> Any:
+        return called(self.module, inputs)

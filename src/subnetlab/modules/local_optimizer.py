@@ -1,4 +1,4 @@
-"""The local optimiser: made by the user's function for every subnetwork, and tried once before any work begins."""
+"""The local optimiser and its schedule: made by the user's functions, and tried before any work begins."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 OptimizerFactory: TypeAlias = "Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]"
 
 _OWNER = "ModuleTraining"
+_TRIED = 20_000  # steps of a schedule that are tried before work
 
 
 class LocalOptimizer:
@@ -67,6 +68,96 @@ class LocalOptimizer:
         if not isinstance(made, torch.optim.Optimizer):
             raise TypeError(f"{_OWNER}: optimizer must return a torch optimizer, got {type(made).__name__}")
         return made
+
+
+class Schedule:
+    """The settings of the local optimiser at each step of training, from any torch scheduler.
+
+    A scheduler of torch belongs to one optimiser and counts its steps. Here subnetworks come and go, and all of them
+    follow one clock: step s = k tau + t. So the scheduler drives a stand-in, and what it sets there (learning rate,
+    momentum, betas) is copied into the optimiser that takes step s.
+
+    Parameters
+    ----------
+    make : callable, optional
+        Makes the scheduler from an optimiser; nothing is scheduled if None.
+    optimizer : LocalOptimizer
+    rounds, local_steps : int
+        K and tau.
+
+    Raises
+    ------
+    ValueError
+        If it needs more than to be told of each step, or ends before the K tau steps are done.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[torch.optim.Optimizer], Any] | None,
+        optimizer: LocalOptimizer,
+        rounds: int,
+        local_steps: int,
+    ) -> None:
+        self._make, self._optimizer, self._local_steps = make, optimizer, local_steps
+        if make is None:
+            return
+        self._begin()
+        steps = rounds * local_steps
+        try:
+            self._settings(min(steps, _TRIED) - 1)
+        except Exception as error:  # whatever the scheduler raises
+            kind = type(self._scheduler).__name__
+            raise ValueError(
+                f"{_OWNER}: schedule must last for {steps} steps, told nothing but their number, "
+                f"which {kind} does not ({error})"
+            ) from error
+
+    def set(self, optimizer: torch.optim.Optimizer, step: int) -> None:
+        """Give the optimiser the settings of step ``step``; those of one round may come in any order."""
+        if self._make is None:
+            return
+        groups, theirs = optimizer.param_groups, self._settings(step)
+        if len(groups) != len(theirs):
+            raise ValueError(
+                f"{_OWNER}: optimizer must make as many groups of parameters for every subnetwork where there is a "
+                f"schedule, got {len(groups)} and {len(theirs)}"
+            )
+        for group, scheduled in zip(groups, theirs, strict=True):
+            group.update(scheduled)
+
+    def describe(self) -> str | None:
+        """Return the kind of scheduler."""
+        return None if self._make is None else type(self._scheduler).__name__
+
+    def _begin(self) -> None:
+        assert self._make is not None
+        self._stand_in = self._optimizer.stand_in()  # without gradients its steps only count
+        self._scheduler = self._make(self._stand_in)
+        self._step = 0
+        self._known = {0: _settings_of(self._stand_in)}  # of the last tau steps, since every subnetwork takes these
+
+    def _settings(self, step: int) -> list[dict[str, Any]]:
+        if step < self._step and step not in self._known:
+            self._begin()
+        while step not in self._known:
+            self._stand_in.step()
+            self._scheduler.step()
+            self._step += 1
+            self._known[self._step] = _settings_of(self._stand_in)
+            self._known.pop(self._step - self._local_steps, None)
+        return self._known[step]
+
+
+def _settings_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Return a copy of the settings of each group."""
+    return [
+        {
+            key: value.clone() if isinstance(value, torch.Tensor) else value
+            for key, value in group.items()
+            if key != "params"
+        }
+        for group in optimizer.param_groups
+    ]
 
 
 def tiny_copies(parameters: Iterable[torch.Tensor], device: torch.device) -> list[torch.nn.Parameter]:

@@ -1,4 +1,4 @@
-"""One subnetwork during its local steps: an ordinary, smaller module, its optimiser, and the clock of its schedule."""
+"""One subnetwork during its local steps: an ordinary, smaller module, its optimiser, and its batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..core.scheme import TrainingScheme
-    from .local_optimizer import LocalOptimizer
 
 
 @dataclass(eq=False, repr=False)
@@ -129,51 +128,3 @@ def _random_state_kept() -> Iterator[None]:
 
 def _kind(value: object) -> str:
     return f"shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
-
-
-class Schedule:
-    """The settings of the local optimiser at each step of training, from any torch scheduler.
-
-    A scheduler of torch belongs to one optimiser and counts its steps. Here subnetworks come and go, and all of them
-    follow one clock: step s = k tau + t. So the scheduler drives a stand-in, and what it sets there (learning rate,
-    momentum, betas) is copied into the optimiser that takes step s.
-
-    Parameters
-    ----------
-    make : callable, optional
-        Makes the scheduler from an optimiser; nothing is scheduled if None.
-    optimizer : LocalOptimizer
-    """
-
-    def __init__(self, make: Callable[[torch.optim.Optimizer], Any] | None, optimizer: LocalOptimizer) -> None:
-        self._make, self._optimizer = make, optimizer
-        self._restart()
-
-    def set(self, optimizer: torch.optim.Optimizer, step: int) -> None:
-        """Give the optimiser the settings of step ``step``; steps may come in any order."""
-        if self._make is None:
-            return
-        if step < self._step:
-            self._restart()
-        while self._step < step:
-            self._stand_in.step()
-            self._scheduler.step()
-            self._step += 1
-        groups, theirs = optimizer.param_groups, self._stand_in.param_groups
-        if len(groups) != len(theirs):
-            raise ValueError(
-                f"ModuleTraining: optimizer must make as many groups of parameters for every subnetwork where there is "
-                f"a schedule, got {len(groups)} and {len(theirs)}"
-            )
-        for group, scheduled in zip(groups, theirs, strict=True):
-            group.update({key: value for key, value in scheduled.items() if key != "params"})
-
-    def describe(self) -> str | None:
-        """Return the kind of scheduler."""
-        return None if self._make is None else type(self._scheduler).__name__
-
-    def _restart(self) -> None:
-        self._step = 0
-        if self._make is not None:
-            self._stand_in = self._optimizer.stand_in()  # without gradients its steps only count
-            self._scheduler = self._make(self._stand_in)

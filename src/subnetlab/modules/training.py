@@ -16,11 +16,11 @@ from ..core.scheme import TrainingScheme
 from .checkpoint import Snapshot, in_folder, whole_model
 from .entries import Kept
 from .graph import CONSTANT
-from .local_optimizer import LocalOptimizer
+from .local_optimizer import LocalOptimizer, Schedule
 from .optimizer_state import TravellingState
 from .outer import OuterOptimizer
 from .round import Round
-from .subnet import Schedule, Subnet
+from .subnet import Subnet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -155,7 +155,7 @@ class ModuleTraining:
         self._home = {**constants, **self.entries}  # what subnetworks are filled from
         self.travelling_state = TravellingState() if state == "travels" else None
         self.outer = OuterOptimizer(outer, scheme.outer, {name: self.entries[name] for name in parameters})
-        self._schedule = Schedule(schedule, self._optimizer)
+        self._schedule = Schedule(schedule, self._optimizer, scheme.rounds, scheme.local_steps)
         # the modules last used, by sizes and factors: laws of random sizes rarely repeat one
         self._refilled: OrderedDict[Any, Subnetwork] = OrderedDict()
         self._whole_factors = whole_factors(scheme.masks, scheme.cut_groups, cut.units, self.scale)

@@ -1,4 +1,4 @@
-"""How a training run can end early: by divergence or by Ctrl-C. Nothing computed is lost: the errors carry the run."""
+"""How a training run can end early. Nothing computed is lost: the errors carry the completed rounds."""
 
 from __future__ import annotations
 
@@ -43,6 +43,23 @@ class TrainingInterrupted(KeyboardInterrupt):
     def __init__(self, run: TrainingRun | ModuleRun) -> None:
         super().__init__(f"interrupted after {run.history.rounds} of {run.scheme.rounds} rounds")
         self.run: Any = run
+
+
+@contextmanager
+def rounds_kept(run_so_far: Callable[[], TrainingRun | ModuleRun]) -> Iterator[None]:
+    """Let any other error carry the completed rounds, too: as ``error.run``, which a note of the traceback names."""
+    try:
+        yield
+    except DivergenceError:
+        raise
+    except Exception as error:
+        run = run_so_far()
+        if run.history.rounds:
+            error.__dict__["run"] = run
+            error.add_note(
+                f"The {run.history.rounds} completed rounds are kept: sl.resume(error.run) goes on from there."
+            )
+        raise
 
 
 @contextmanager

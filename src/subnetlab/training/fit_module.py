@@ -18,7 +18,7 @@ from ..modules.evaluation import called, evaluate, loss_function, metric_functio
 from ..modules.measures import DIAGNOSTICS, movement, reduction_noise
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
-from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt
+from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt, rounds_kept
 from .module_run import ModuleRecord, ModuleRequest, ModuleRun, unmeasured
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def train_module(
         Compare the sliced engine with the masked one before training, see `Cut.verify`.
     progress : bool, default False
     on_round : callable, optional
-        Called with the training after each round.
+        Called with the training after each round. An error in it, or in the data, carries the completed rounds as
+        ``error.run``.
     **training
         Everything else that `ModuleTraining` takes: ``optimizer``, ``seed``, ``state``, ``scale``, ``outer``,
         ``schedule``, ``clip_norm``, ``engine``, ``device``, ``threads``, ``autocast``, ``checkpoint``,
@@ -106,9 +107,6 @@ def train_module(
         record = "mean"
     if record == "rounds" and evaluate_every is None:
         evaluate_every = 1
-    unknown = [name for name in training if name not in _ARGUMENTS]
-    if unknown:
-        raise TypeError(f"train: {unknown[0]} is no argument for a module: those are {', '.join(_ARGUMENTS)}")
     dataset = X if y is None else (X, y)
     request = ModuleRequest(dataset, loss, record, validation, metrics, evaluate_every, tuple(diagnostics), training)
     _check(request)
@@ -163,6 +161,9 @@ def resume_module(
 
 
 def _check(request: ModuleRequest) -> None:
+    unknown = [name for name in request.training if name not in _ARGUMENTS]
+    if unknown:
+        raise TypeError(f"train: {unknown[0]} is no argument for a module: those are {', '.join(_ARGUMENTS)}")
     loss_function(request.loss)
     metric_functions(request.metrics)
     checks.one_of("train", "record", request.record, get_args(ModuleRecord))
@@ -177,7 +178,7 @@ def _with_checked_data(request: ModuleRequest, training: ModuleTraining) -> Modu
 
     def checked(argument: str, data: Any) -> Any:
         X, y = data if isinstance(data, tuple | list) and len(data) == 2 else (data, None)
-        return checked_dataset(argument, X, y, training.cut.model, request.loss, training.device)
+        return checked_dataset(f"train: {argument}", X, y, training.cut.model, request.loss, training.device)
 
     if request.metrics and request.validation is None:
         raise ValueError("train: validation must be given where metrics are: they are measured on its rows")
@@ -200,6 +201,7 @@ def _complete(
     notes = _Notes(training, request)
     loss = loss_function(request.loss)
     with (
+        rounds_kept(lambda: ModuleRun.of(training, request)),
         deferred_interrupt() as interrupted,
         closing(training.rounds()) as todo,  # an error that is kept would keep torch's threads as they are inside
         progress_bar(rounds, "round", done=training.rounds_done, quiet=not progress) as advance,

@@ -14,7 +14,7 @@ from ..core.network import ShallowReLU
 from ..core.renamed import renamed_arguments
 from ..progress import progress_bar
 from ..surroundings import undisturbed
-from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt
+from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt, rounds_kept
 from .request import RENAMED, RunRequest
 from .run import COMPARISONS, Comparison, TrainingRun
 from .session import TrainingSession
@@ -91,7 +91,8 @@ def train_shallow(
     progress : bool, default False
         Show a bar on stderr if that is a terminal.
     on_round : callable, optional
-        Called with the `TrainingSession` after each round.
+        Called with the `TrainingSession` after each round. An error in it, like any other, carries the completed
+        rounds as ``error.run``.
 
     Returns
     -------
@@ -230,6 +231,7 @@ def complete(
     """Run the remaining rounds of a session; see `train` for the errors."""
     rounds = session.scheme.rounds
     with (
+        rounds_kept(session.run),
         deferred_interrupt() as interrupted,
         progress_bar(rounds, "round", done=session.rounds_done, quiet=not progress) as advance,
     ):

@@ -11,6 +11,7 @@ from ..archive import ArchiveError
 from ..core.scheme_record import scheme_from_record
 from ..history import History, HistoryBuilder
 from ..modules.checkpoint import Snapshot, cut_again
+from ..modules.data import checked_dataset
 from ..modules.evaluation import evaluate, outputs
 from ..modules.measures import movement
 from ..modules.overview import coverage
@@ -175,18 +176,24 @@ class ModuleRun:
         return movement(self.cut, self.snapshot.below("entry"))
 
     def predict(self, X: Any, *, batch_size: int = 1000) -> Any:
-        """Return the outputs of the whole network in evaluation mode, for every row of X."""
+        """Return the outputs of the whole network in evaluation mode, for every row of X.
+
+        X is a tensor or array, or a tuple or dict of the network's arguments, see
+        `subnetlab.modules.evaluation.outputs`.
+        """
         return outputs(self.model, X, batch_size=batch_size)
 
     def evaluate(
-        self, X: Any, y: Any, metrics: Mapping[str, Metric] | tuple[str, ...] = (), *, batch_size: int = 1000
+        self, X: Any, y: Any = None, metrics: Mapping[str, Metric] | tuple[str, ...] = (), *, batch_size: int = 1000
     ) -> dict[str, float]:
-        """Return mean loss and metrics of the whole network on other rows, see `subnetlab.modules.evaluation`."""
+        """Return mean loss and metrics of the whole network on other rows: X and y, or a map-style Dataset alone."""
         if self.loss is None:
             raise ValueError(
                 "ModuleRun: loss must be a name for a run that was loaded: use subnetlab.modules.evaluation"
             )
-        return evaluate(self.model, (X, y), self.loss, metrics, batch_size=batch_size)
+        model = self.model
+        dataset = checked_dataset("ModuleRun.evaluate: X and y", X, y, model, self.loss, "cpu")
+        return evaluate(model, dataset, self.loss, metrics, batch_size=batch_size)
 
     def save(self, path: str | Path) -> None:
         """Write the run to one file (safetensors, no pickle): weights, history, settings, what is needed to go on.
