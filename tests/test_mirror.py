@@ -54,6 +54,7 @@ TESTED_ELSEWHERE = {
     "engines/test_torch_batched.py": (["engines/torch_surroundings.py"], "only this engine has such surroundings"),
     "estimators/test_regressor.py": (["estimators/weights.py"], "weights of rows are an argument of fit"),
     "estimators/test_stopping_and_schemes.py": (["estimators/schemes.py"], 'both say what "auto" means'),
+    "kernels/test_extremes.py": (["kernels/krylov.py"], "the iteration is seen from what it finds"),
     "kernels/test_infinite.py": (
         [f"kernels/{name}.py" for name in ("angles", "deep", "eigenvalues", "finite", "masked")],
         "each kernel is compared with all other ways to compute it",

@@ -52,6 +52,7 @@ _PUBLIC = {
     "load_run": ".training",
     "local_sgd": ".core.presets",
     "masked_ntk": ".kernels.masked",
+    "module_ntk": ".modules.ntk",
     "multi_sample_dropout": ".core.presets",
     "open_study": ".study",
     "plan": ".theory.planner",
@@ -126,6 +127,7 @@ if TYPE_CHECKING:
     from .modules import CutError as CutError
     from .modules import cut as cut
     from .modules import register_rule as register_rule
+    from .modules.ntk import module_ntk as module_ntk
     from .modules.training import ModuleTraining as ModuleTraining
     from .report import write_report as write_report
     from .study import open_study as open_study

@@ -11,6 +11,7 @@ from ..core.inputs import check_features
 from ..core.randomness import Purpose, standard_normals
 from ..surroundings import undisturbed
 from .eigenvalues import largest_eigenvalue
+from .krylov import EXHAUSTED, krylov_spaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,19 +150,12 @@ def _by_arpack(multiply: Callable[[FloatArray], FloatArray], size: int) -> float
 def _in_krylov_space(multiply: Callable[[FloatArray], FloatArray], start: FloatArray, products: int) -> float:
     """Return the largest eigenvalue in the span of start, H start, H H start, ..., at most the true one.
 
-    This is Lanczos iteration in which every vector is made orthogonal to all earlier ones, so that no eigenvalue
-    appears twice. It ends early once the eigenvalue has the accuracy of `_lanczos` or no further vector is left.
+    It ends early once the eigenvalue has the accuracy of `_lanczos` or no further vector is left.
     """
-    basis = np.empty((min(products, len(start)), len(start)))
-    vector, T, top = start, np.zeros((len(basis),) * 2), 0.0
-    for k in range(len(basis)):
-        basis[k] = vector / np.linalg.norm(vector)
-        vector = multiply(basis[k])
-        T[k, : k + 1] = T[: k + 1, k] = basis[: k + 1] @ vector
-        for _ in range(2):
-            vector = vector - basis[: k + 1].T @ (basis[: k + 1] @ vector)
-        values, vectors = np.linalg.eigh(T[: k + 1, : k + 1])
-        top, rest = float(values[-1]), float(np.linalg.norm(vector))
-        if rest <= 1e-12 * top or (k >= _LOOKING and rest * abs(vectors[-1, -1]) <= _ACCURACY * top):
+    top = 0.0
+    for k, space in enumerate(krylov_spaces(multiply, start, products)):
+        top = float(space.values[-1])
+        converged = space.rest * abs(space.vectors[-1, -1]) <= _ACCURACY * top
+        if space.rest <= EXHAUSTED * top or (k >= _LOOKING and converged):
             break
     return top

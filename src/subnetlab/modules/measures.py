@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,17 +11,18 @@ import torch
 from ..core.units import axis_groups, held_on_axis
 from .batches import n_samples, rows_of
 from .evaluation import called
+from .ntk import module_ntk
 from .structure import taken_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..core.arrays import BoolArray, FloatArray
     from .cutting import Cut
     from .training import ModuleTraining
 
-DIAGNOSTICS = ("movement", "reduction")
 _ROWS = 256  # on which outputs are compared
+_KERNEL_ROWS = 32  # of a kernel, whose size is that times the outputs
 
 
 def movement(cut: Cut, entries: Mapping[str, torch.Tensor]) -> dict[str, FloatArray]:
@@ -81,3 +83,74 @@ def reduction_noise(training: ModuleTraining, dataset: Any, round: int) -> float
         p = training.scheme.masks.n_subnetworks
         outputs = [output({g: M[l] for g, M in masks.items()}, training.factors(round, l)) for l in range(p)]
         return float(torch.linalg.vector_norm(sum(outputs) / p - u) / torch.linalg.vector_norm(u))
+
+
+def kernel_ends(training: ModuleTraining, dataset: Any) -> dict[str, float]:
+    """Return the smallest and the largest eigenvalue of the whole network's tangent kernel on the first rows."""
+    ends = module_ntk(
+        training.cut,
+        _first_rows(training, dataset),
+        factors=training.whole_factors(),
+        state=training.entries,
+    ).eigenvalues()
+    return {"ntk.smallest": ends.smallest, "ntk.largest": ends.largest}
+
+
+def masked_kernels_smallest(training: ModuleTraining, dataset: Any, round: int) -> float:
+    """Return the smallest eigenvalue among the tangent kernels of a round's subnetworks, on the first rows."""
+    X, drawn = _first_rows(training, dataset), training.masks(round)
+    kernels = (
+        module_ntk(
+            training.cut,
+            X,
+            masks={group: M[l] for group, M in drawn.items()},
+            factors=training.factors(round, l),
+            state=training.entries,
+        )
+        for l in range(training.scheme.masks.n_subnetworks)
+    )
+    return min(kernel.eigenvalues().smallest for kernel in kernels)
+
+
+def _first_rows(training: ModuleTraining, dataset: Any) -> Any:
+    return rows_of(dataset, np.arange(min(_KERNEL_ROWS, n_samples(dataset))), training.device)[0]
+
+
+def largest_movements(training: ModuleTraining) -> dict[str, float]:
+    """Return how far the unit of each group that moved most is from where it began."""
+    return {f"movement.{group}": float(m.max()) for group, m in movement(training.cut, training.entries).items()}
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """A measurement along training.
+
+    Parameters
+    ----------
+    names : callable
+        The names of its numbers in the history's ``metrics``, for a cut.
+    measure : callable
+        From a training, its data and a round to numbers by name.
+    of_masks : bool, default False
+        Whether it is of the masks of the round to come; there is none after the last.
+    """
+
+    names: Callable[[Cut], list[str]]
+    measure: Callable[[ModuleTraining, Any, int], dict[str, float]]
+    of_masks: bool = False
+
+
+DIAGNOSTICS: dict[str, Diagnostic] = {
+    "movement": Diagnostic(
+        lambda cut: [f"movement.{group}" for group in cut.units.groups], lambda t, data, k: largest_movements(t)
+    ),
+    "reduction": Diagnostic(
+        lambda cut: ["reduction"], lambda t, data, k: {"reduction": reduction_noise(t, data, k)}, of_masks=True
+    ),
+    "ntk": Diagnostic(lambda cut: ["ntk.smallest", "ntk.largest"], lambda t, data, k: kernel_ends(t, data)),
+    "masked_ntk": Diagnostic(
+        lambda cut: ["masked_ntk.smallest"],
+        lambda t, data, k: {"masked_ntk.smallest": masked_kernels_smallest(t, data, k)},
+        of_masks=True,
+    ),
+}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, fx
 
 from .engines import ORIGIN
+from .errors import CutError
 from .inlining import autocast_entered
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _DOUBLE = {
     torch.complex64: torch.complex128,
 }
 _DROPOUTS = {"dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout"}
+_NO_CHANCE = {"dropout_p": 0.0, "dropout": 0.0, "training": False}  # arguments without which nothing is random
+_BATCH_STATISTICS = {"training", "use_input_stats"}  # of normalisations that have running ones as well
 
 
 def in_double(tensor: Tensor) -> Tensor:
@@ -87,10 +90,8 @@ class Run(fx.Interpreter):
         name = str(n.target).split(".")[1].rstrip("_")
         if name in _DROPOUTS:
             return args[0] if name != "native_dropout" else (args[0], torch.ones_like(args[0]))
-        settings = {"dropout_p": 0.0, "dropout": 0.0, "training": False}
-        schema = [argument.name for argument in n.target._schema.arguments]  # pyright: ignore
-        if settings.keys() & set(schema):
-            args = tuple(settings.get(a, value) for a, value in zip(schema, args, strict=False))
+        if _NO_CHANCE.keys() & _arguments(n.target):
+            args = tuple(_NO_CHANCE.get(a, value) for a, value in zip(_arguments(n.target), args, strict=False))
             return n.target(*args, **kwargs)  # pyright: ignore[reportCallIssue]
         if self._whole:
             result = n.target(*args, **kwargs)  # pyright: ignore[reportCallIssue]
@@ -98,6 +99,42 @@ class Run(fx.Interpreter):
             return result
         kept = self._cut.kept(self._drawn[n.meta[ORIGIN].name], n.meta[ORIGIN], self._masks)
         return args[0].copy_(kept) if str(n.target).split(".")[1].endswith("_") else kept
+
+
+class Evaluation(Run):
+    """Runs a network's graph in float64 as in evaluation mode: no dropout, normalisation by running statistics.
+
+    Parameters
+    ----------
+    network : Network
+    cut : Cut
+
+    Raises
+    ------
+    CutError
+        If something else is random.
+    """
+
+    def __init__(self, network: Network, cut: Cut) -> None:
+        super().__init__(network, cut, {}, {}, whole=True)
+        for n in network._subnetlab.graph.nodes:
+            name = str(n.target).split(".")[1].rstrip("_") if _is_random(n) else ""
+            if name and name not in _DROPOUTS and not _NO_CHANCE.keys() & _arguments(n.target):
+                raise CutError(f"cut: the forward draws random numbers in evaluation mode, too ({n.name})")
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """Call an operation; one that has running statistics uses them."""
+        names = _arguments(target)
+        given = dict(zip(names, args, strict=False))
+        if _BATCH_STATISTICS & given.keys() and given.get("running_mean") is not None:
+            args = tuple(False if name in _BATCH_STATISTICS else value for name, value in given.items())
+        return super().call_function(target, args, kwargs)
+
+
+def _arguments(target: Any) -> dict[str, None]:
+    """Return the names of an operation's arguments, in order."""
+    schema = getattr(target, "_schema", None)
+    return {} if schema is None else dict.fromkeys(argument.name for argument in schema.arguments)
 
 
 def _is_random(n: fx.Node) -> bool:

@@ -15,7 +15,7 @@ from ..history import HistoryBuilder
 from ..modules.batches import n_samples
 from ..modules.data import checked_dataset
 from ..modules.evaluation import called, evaluate, loss_function, metric_functions
-from ..modules.measures import DIAGNOSTICS, movement, reduction_noise
+from ..modules.measures import DIAGNOSTICS
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
 from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt, rounds_kept
@@ -73,10 +73,14 @@ def train_module(
     evaluate_every : int, optional
         Measure the whole network before round 0, after every so many rounds and after the last. None means before
         round 0 and after the last, on the validation rows alone; and every round with ``record="rounds"``.
-    diagnostics : tuple of {"movement", "reduction"}, default ()
-        Measurements for the history's ``metrics``, as often as ``evaluate_every`` says, or after every round: how far
-        the unit of each group that moved most is from its start; how far the mean output of the subnetworks is from
-        that of the whole network, which costs p + 1 passes over 256 rows.
+    diagnostics : tuple of {"movement", "reduction", "ntk", "masked_ntk"}, default ()
+        Measurements for the history's ``metrics``, as often as ``evaluate_every`` says, or after every round; no
+        theorem covers them. "movement": how far the unit of each group that moved most is from its start. "reduction":
+        how far the mean output of the subnetworks is from that of the whole network, which costs p + 1 passes over 256
+        rows. "ntk": ``ntk.smallest`` and ``ntk.largest``, the extreme eigenvalues of the whole network's tangent kernel
+        on the first 32 rows, as `ModuleNTK.eigenvalues` finds them; it costs a derivative of every output of every row.
+        "masked_ntk": ``masked_ntk.smallest``, the smallest eigenvalue among the kernels of the next round's
+        subnetworks, which costs the same p times.
     verify : bool, default True
         Compare the sliced engine with the masked one before training, see `Cut.verify`.
     progress : bool, default False
@@ -170,7 +174,7 @@ def _check(request: ModuleRequest) -> None:
     if request.evaluate_every is not None:
         checks.whole_number("train", "evaluate_every", request.evaluate_every, least=1)
     for diagnostic in request.diagnostics:
-        checks.one_of("train", "diagnostics", diagnostic, DIAGNOSTICS)
+        checks.one_of("train", "diagnostics", diagnostic, tuple(DIAGNOSTICS))
 
 
 def _with_checked_data(request: ModuleRequest, training: ModuleTraining) -> ModuleRequest:
@@ -279,13 +283,10 @@ class _Notes:
         return measures | self._diagnostics(k, wanted or every is None)
 
     def _diagnostics(self, k: int, wanted: bool) -> dict[str, float]:
-        training, asked, measures = self._training, self._request.diagnostics, {}
-        if "movement" in asked:
-            moved = movement(training.cut, training.entries) if wanted else {}
-            groups = training.cut.units.groups
-            measures |= {f"metric.movement.{g}": float(moved[g].max()) if moved else np.nan for g in groups}
-        if "reduction" in asked:  # of the masks of the round to come; there is none after the last
-            known = wanted and k < training.scheme.rounds
-            noise = reduction_noise(training, self._request.dataset, k) if known else np.nan
-            measures["metric.reduction"] = noise
+        training, measures = self._training, {}
+        for name, diagnostic in DIAGNOSTICS.items():
+            if name in self._request.diagnostics:
+                known = wanted and not (diagnostic.of_masks and k >= training.scheme.rounds)
+                found = diagnostic.measure(training, self._request.dataset, k) if known else {}
+                measures |= {f"metric.{own}": found.get(own, np.nan) for own in diagnostic.names(training.cut)}
         return measures

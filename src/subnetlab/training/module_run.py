@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from ..archive import ArchiveError
+from ..core.masks.groups import whole_factors
 from ..core.scheme_record import scheme_from_record
 from ..history import History, HistoryBuilder
 from ..modules.checkpoint import Snapshot, cut_again
 from ..modules.data import checked_dataset
 from ..modules.evaluation import evaluate, outputs
 from ..modules.measures import movement
+from ..modules.ntk import module_ntk
 from ..modules.overview import coverage
 from ..modules.training import ModuleTraining
 from ..plotting import plot
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ..core.scheme import TrainingScheme
     from ..modules.cutting import Cut
     from ..modules.evaluation import Loss, Metric
+    from ..modules.ntk import ModuleNTK
 
 ModuleRecord: TypeAlias = Literal["mean", "subnetworks", "rounds", "none"]
 Status: TypeAlias = Literal["finished", "unfinished", "diverged"]
@@ -174,6 +177,12 @@ class ModuleRun:
     def movement(self) -> dict[str, FloatArray]:
         """Return how far each unit is from where it began, by group, shapes (m_g,); a measurement."""
         return movement(self.cut, self.snapshot.below("entry"))
+
+    def ntk(self, X: Any) -> ModuleNTK:
+        """Return the tangent kernel of the trained whole network on some rows; a measurement, see `module_ntk`."""
+        scheme, scale = self.scheme, float(self.snapshot.record["settings"]["scale"])
+        factors = whole_factors(scheme.masks, scheme.cut_groups, self.cut.units, scale)
+        return module_ntk(self.cut, X, factors=factors, state=self.snapshot.below("entry"))
 
     def predict(self, X: Any, *, batch_size: int = 1000) -> Any:
         """Return the outputs of the whole network in evaluation mode, for every row of X.
