@@ -1,10 +1,12 @@
 """What training a module in subnetworks costs beside plain PyTorch, in ratios within one run.
 
-    python benchmarks/modules.py [--turns 40] [--rounds 8]
+    python benchmarks/modules.py [--turns 40] [--rounds 8] [--cases step round cut at-once compile]
 
 step    a local step of a sliced subnetwork against a plain module of that size written by hand (784-256-256-10)
 round   cutting and putting back as a share of a round (784-1024-1024-10, four subnetworks, 25 local steps)
 cut     seconds of `sl.cut` for a network of 10 layers and for one of ResNet-50's shape, and of `Cut.verify`
+at-once a local step of all subnetworks of a round together (torch.func.stack_module_state and vmap) against in turn
+compile a step of a subnetwork under torch.compile, refilled for other masks in every turn, against the same without
 
 Competitors take turns on one thread, and their processor time is measured: what else runs on the machine costs them
 cache at most. Ratios are medians over the turns, with the lower and upper quartile in brackets.
@@ -13,6 +15,8 @@ cache at most. Ratios are medians over the turns, with the lower and upper quart
 from __future__ import annotations
 
 import argparse
+import copy
+import os
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -81,6 +85,18 @@ def stepper(module: nn.Module, x: torch.Tensor, y: torch.Tensor):
     return step
 
 
+def alternating(works, turns: int, repeats: int, before=lambda: None) -> dict[str, list[float]]:
+    """Return the seconds of each work, by turns; ``before`` is called at the start of each and not timed."""
+    for work in works.values():
+        seconds_of(work, repeats)
+    times = {name: [] for name in works}
+    for turn in range(turns):
+        before()
+        for name in list(works)[:: 1 if turn % 2 else -1]:
+            times[name].append(seconds_of(works[name], repeats))
+    return times
+
+
 def step(turns: int) -> None:
     """Print the cost of a local step of a subnetwork, in plain steps of a module of its size."""
     x, y = torch.rand(BATCH, 784), torch.randint(10, (BATCH,))
@@ -89,12 +105,7 @@ def step(turns: int) -> None:
         {name: np.arange(1024) % P == 0 for name in cut.groups}, dict.fromkeys(cut.groups, float(P))
     )
     steps = {"sliced": stepper(subnet, x, y), "plain": stepper(perceptron(784, 256, 256, 10), x, y)}
-    for work in steps.values():
-        seconds_of(work, 20)
-    times = {name: [] for name in steps}
-    for turn in range(turns):
-        for name in list(steps)[:: 1 if turn % 2 else -1]:
-            times[name].append(seconds_of(steps[name], TAU))
+    times = alternating(steps, turns, TAU)
     ratios = [a / b for a, b in zip(times["sliced"], times["plain"], strict=True)]
     plain = 1e3 * float(np.median(times["plain"]))
     print(f"step    sliced / plain {quartiles(ratios)}; a plain step takes {plain:.2f} ms")
@@ -146,17 +157,101 @@ def cutting() -> None:
         )
 
 
+def images(channels: int) -> nn.Sequential:
+    """Two convolutions and a layer, on images of one channel and 16 x 16 pixels."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, channels, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(channels, 2 * channels, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(32 * channels, 10)),
+    )
+
+
+def equal_parts(cut: sl.Cut, p: int) -> list[nn.Module]:
+    masks = [{name: np.arange(group.size) % p == l for name, group in cut.groups.items()} for l in range(p)]
+    return [cut.subnetwork(mask, dict.fromkeys(cut.groups, float(p))) for mask in masks]
+
+
+def at_once(turns: int) -> None:
+    """Print the cost of a step of all subnetworks of a round together, in steps of one after another."""
+    for name, model, shape, p, batch in (
+        ("784-256-256-10", perceptron(784, 1024, 1024, 10), (784,), 4, 64),
+        ("small CNN", images(64), (1, 16, 16), 4, 64),
+        ("784-64-64-10", perceptron(784, 1024, 1024, 10), (784,), 16, 16),
+    ):
+        x, y = torch.rand(p, batch, *shape), torch.randint(10, (p, batch))
+        subnets = equal_parts(sl.cut(model, x[0, :2]), p)
+        parameters, buffers = torch.func.stack_module_state([copy.deepcopy(subnet) for subnet in subnets])
+        one, optimizer = subnets[0], torch.optim.SGD(parameters.values(), lr=0.1)
+
+        def loss(of_one, its_buffers, x_l, y_l, one=one):
+            return nn.functional.cross_entropy(torch.func.functional_call(one, (of_one, its_buffers), (x_l,)), y_l)
+
+        def together(parameters=parameters, buffers=buffers, x=x, y=y, optimizer=optimizer, loss=loss) -> None:
+            optimizer.zero_grad(set_to_none=True)
+            torch.func.vmap(loss)(parameters, buffers, x, y).sum().backward()
+            optimizer.step()
+
+        steps = [stepper(subnet, x[l], y[l]) for l, subnet in enumerate(subnets)]
+
+        def in_turn(steps=steps) -> None:
+            for work in steps:
+                work()
+
+        times = alternating({"at once": together, "in turn": in_turn}, turns, 5)
+        ratios = [a / b for a, b in zip(times["at once"], times["in turn"], strict=True)]
+        print(
+            f"at-once {name}, {p} subnetworks, batch {batch}: at once / in turn {quartiles(ratios)}; "
+            f"in turn {1e3 * float(np.median(times['in turn'])):.1f} ms"
+        )
+
+
+def compilation(turns: int) -> None:
+    """Print what torch.compile costs once, with its processes, and then a step, refilled for other masks by turns."""
+    os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
+    for name, model, shape in (
+        ("784-256-256-10", perceptron(784, 1024, 1024, 10), (784,)),
+        ("small CNN", images(64), (1, 16, 16)),
+    ):
+        x, y = torch.rand(BATCH, *shape), torch.randint(10, (BATCH,))
+        cut = sl.cut(model, x[:2])
+        plain, refilled = equal_parts(cut, P)[:2]
+        began = sum(os.times()[:4])
+        compiled = torch.compile(refilled)
+        steps = {"compiled": stepper(compiled, x, y), "plain": stepper(plain, x, y)}
+        steps["compiled"]()
+        once, drawn = sum(os.times()[:4]) - began, iter(range(turns))
+
+        def refill(cut=cut, both=(plain, refilled), drawn=drawn) -> None:
+            first = next(drawn)
+            for subnet in both:
+                subnet.fill(cut.state(), {g: np.arange(m) % P == first % P for g, m in cut.units.groups.items()})
+
+        times = alternating(steps, turns, TAU, refill)
+        ratios = [a / b for a, b in zip(times["compiled"], times["plain"], strict=True)]
+        print(
+            f"compile {name}: compiled / plain {quartiles(ratios)} after {once:.1f} s of compilation; "
+            f"plain {1e3 * float(np.median(times['plain'])):.2f} ms"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=Path(__file__).name)
     parser.add_argument("--turns", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--cases", nargs="+", default=["step", "round", "cut", "at-once", "compile"])
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread, processor time")
-    step(options.turns)
-    whole_round(options.rounds)
-    cutting()
+    cases = {
+        "step": lambda: step(options.turns),
+        "round": lambda: whole_round(options.rounds),
+        "cut": cutting,
+        "at-once": lambda: at_once(options.turns),
+        "compile": lambda: compilation(options.turns),
+    }
+    for case in options.cases:
+        cases[case]()
 
 
 if __name__ == "__main__":

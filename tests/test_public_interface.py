@@ -85,6 +85,7 @@ SIGNATURES = {
     "infinite_ntk": ["X", ("selection_prob", 1.0)],
     "finite_ntk": ["network", "X", ("selection_prob", 1.0)],
     "masked_ntk": ["network", "X", "mask"],
+    "module_ntk": ["cut", "X", "*", ("masks", None), ("factors", None), ("state", None), ("batch_size", 1000)],
     "smallest_eigenvalue": ["H"],
     "certified_smallest_eigenvalue": ["H", ("entry_error", 0.0)],
 }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..core.arrays import FloatArray
 
-_LOOKING = 12  # products before the iteration may end
+_LOOKING = 12  # products from one look at the eigenvalues to the next
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,8 +80,9 @@ def extremes_by_products(
 ) -> ExtremeEigenvalues:
     """Return both ends of the spectrum of a symmetric operator from products with it, by Lanczos iteration.
 
-    It ends once both residuals are at most ``accuracy`` times their eigenvalues, no further vector is left, or the
-    products are used up. A smallest eigenvalue far below the largest takes many: about the root of their quotient.
+    It ends once both residuals are at most ``accuracy`` times their eigenvalues (every twelfth product looks), no
+    further vector is left, or the products are used up. A smallest eigenvalue far below the largest takes many: about
+    the root of their quotient.
 
     Parameters
     ----------
@@ -105,15 +106,18 @@ def extremes_by_products(
     owner = "extremes_by_products"
     most_products = checks.whole_number(owner, "most_products", most_products, least=1)
     accuracy = checks.positive_number(owner, "accuracy", accuracy)
-    checks.memory(owner, "most_products", "vectors", 8 * size * min(most_products, size))
+    most_products = min(most_products, size)
+    checks.memory(owner, "most_products", "vectors", 8 * size * most_products)
     start = standard_normals(checks.seed_number(owner, seed), Purpose.START_VECTORS, 0, 1, size)[0]
-    for products, space in enumerate(krylov_spaces(multiply, start, most_products), start=1):
-        values, weights = space.values[[0, -1]], space.vectors[:, [0, -1]]
-        off = space.rest * np.abs(weights[-1])
-        if space.rest <= EXHAUSTED * np.max(np.abs(values)):
-            break
-        if products > _LOOKING and np.all(off <= accuracy * np.abs(values)):
-            break
+    spaces, products = krylov_spaces(multiply, start, most_products), 0
+    while True:
+        space, products = next(spaces), products + 1
+        over = products == most_products or space.rest <= EXHAUSTED * np.max(np.abs(space.T))
+        if over or products % _LOOKING == 0:
+            all_values, vectors = space.eigen()
+            values, weights = all_values[[0, -1]], vectors[:, [0, -1]]
+            if over or np.all(space.rest * np.abs(weights[-1]) <= accuracy * np.abs(values)):
+                break
     ends = weights.T @ space.basis
     first, last = (float(np.linalg.norm(multiply(v) - value * v)) for v, value in zip(ends, values, strict=True))
     return ExtremeEigenvalues(float(values[0]), float(values[-1]), first, last, products + 2)

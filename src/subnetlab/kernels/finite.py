@@ -154,8 +154,9 @@ def _in_krylov_space(multiply: Callable[[FloatArray], FloatArray], start: FloatA
     """
     top = 0.0
     for k, space in enumerate(krylov_spaces(multiply, start, products)):
-        top = float(space.values[-1])
-        converged = space.rest * abs(space.vectors[-1, -1]) <= _ACCURACY * top
+        values, vectors = space.eigen()
+        top = float(values[-1])
+        converged = space.rest * abs(vectors[-1, -1]) <= _ACCURACY * top
         if space.rest <= EXHAUSTED * top or (k >= _LOOKING and converged):
             break
     return top

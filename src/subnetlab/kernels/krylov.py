@@ -19,20 +19,25 @@ class KrylovSpace(NamedTuple):
 
     Parameters
     ----------
-    values : ndarray, shape (k,)
-        Eigenvalues of the operator restricted to the space, ascending; all of them lie between its extreme ones.
-    vectors : ndarray, shape (k, k)
-        Their vectors, in columns, in terms of the basis.
+    T : ndarray, shape (k, k)
+        The operator restricted to the space, in terms of the basis.
     basis : ndarray, shape (k, n)
         Orthonormal rows.
     rest : float
-        |(H - values_i) v_i| = rest |vectors[-1, i]| for each vector v_i = basis' vectors[:, i].
+        What the operator leads out of the space: see `eigen`.
     """
 
-    values: FloatArray
-    vectors: FloatArray
+    T: FloatArray
     basis: FloatArray
     rest: float
+
+    def eigen(self) -> tuple[FloatArray, FloatArray]:
+        """Return the eigenvalues of T, ascending, and their vectors s_i in columns.
+
+        All of them lie between the operator's extreme ones, and |(H - values_i) v_i| = rest |s_i[-1]| for
+        v_i = basis' s_i.
+        """
+        return np.linalg.eigh(self.T)
 
 
 def krylov_spaces(
@@ -59,5 +64,4 @@ def krylov_spaces(
         T[k, : k + 1] = T[: k + 1, k] = basis[: k + 1] @ vector
         for _ in range(2):
             vector = vector - basis[: k + 1].T @ (basis[: k + 1] @ vector)
-        values, vectors = np.linalg.eigh(T[: k + 1, : k + 1])
-        yield KrylovSpace(values, vectors, basis[: k + 1], float(np.linalg.norm(vector)))
+        yield KrylovSpace(T[: k + 1, : k + 1], basis[: k + 1], float(np.linalg.norm(vector)))

@@ -110,7 +110,7 @@ class ParameterFunction:
         for row in range(first // outputs, (last - 1) // outputs + 1):
             wanted = slice(max(first - row * outputs, 0), min(last - row * outputs, outputs))
             with _in_our_words():
-                alone, pull = torch.func.vjp(lambda p, row=row: self(p, row, row + 1), self.parameters)
+                alone, pull = torch.func.vjp(lambda p, row=row: self(p, row, row + 1), self.parameters)[:2]
                 self._check_row(row, alone.detach())
                 ones = torch.eye(outputs, dtype=torch.float64, device=alone.device)[wanted, None]
                 (gradients,) = torch.func.vmap(pull)(ones)
@@ -136,8 +136,8 @@ class ParameterFunction:
         forwards.
         """
         with _in_our_words():
-            _, pull = torch.func.vjp(lambda p: self(p, first, last), self.parameters)
-            (gradients,), push = torch.func.vjp(pull, v[first:last])
+            pull = torch.func.vjp(lambda p: self(p, first, last), self.parameters)[1]
+            (gradients,), push = torch.func.vjp(pull, v[first:last])[:2]
 
         def onwards(t: Any) -> Tensor:
             with _in_our_words():

@@ -151,7 +151,8 @@ def module_ntk(
     the function that a subnetwork trains. So entries that the mask does not hold add nothing, and factors change f,
     not theta. In training with ``scale=a`` subnetworks have c_g = xi_g^-a and the whole network xi_g^(1 - a).
 
-    Of one hidden layer with fixed output weights this is c^2 K^l (`masked_ntk`). The paper's H(k) is the mean of the
+    Of one hidden layer with fixed output weights this is c^2 K^l (`masked_ntk`), but that torch's derivative of the
+    ReLU at 0 is 0. The paper's H(k) is the mean of the
     K^l, see `subnetlab.modules.ntk.mean_module_ntk`, and not the kernel of u = xi f, which is xi H(k).
 
     Everything is computed in float64 and as in evaluation mode: batch norm uses its running statistics, dropout drops
@@ -191,8 +192,8 @@ def module_ntk(
     >>> _ = model.load_state_dict({"0.weight": torch.eye(3, 2), "0.bias": torch.zeros(3), "2.weight": torch.ones(1, 3)})
     >>> cut = sl.cut(model, torch.zeros(2, 2))
     >>> sl.module_ntk(cut, np.eye(2)).matrix()  # neurons 0 and 1 see one row each, neuron 2 sees none
-    array([[4., 1.],
-           [1., 4.]])
+    array([[3., 0.],
+           [0., 3.]])
     >>> sl.module_ntk(cut, np.eye(2), masks={"0": np.array([True, True, False])}).eigenvalues().smallest
     3.0
     """
