@@ -13,7 +13,6 @@ TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "src" / "subnetlab"
 
 NOT_BY_FILE = {
-    "datasets": "a dataset is tested from its file to its rows",
     "modules": "a network is tested from its layers to its training",
 }
 
@@ -76,7 +75,19 @@ TESTED_ELSEWHERE = {
     "modules/test_train_module.py": (["training/fit_module.py", "training/module_run.py"], "runs of modules"),
     "cli/test_folder.py": (["locks.py"], "a lock is what keeps two processes out of a folder"),
     "cli/test_launch.py": (["launch/launcher.py"], "a launch is seen from its command"),
-    "datasets/test_images.py": (["cli/data.py"], "the command prints what a dataset says of itself"),
+    "datasets/crime/test_source.py": (["datasets/search.py"], "where this data set is looked for"),
+    "datasets/files/test_source.py": (
+        [
+            *(f"datasets/files/{name}.py" for name in ("arrays", "contents", "parquet", "text")),
+            *("datasets/delimited.py", "datasets/table.py"),
+        ],
+        "every format gives the same data",
+    ),
+    "datasets/test_fashion_mnist.py": (
+        ["cli/data.py", "datasets/embedded.py", "datasets/idx.py"],
+        "images, and what the command prints of them; the digits are embedded",
+    ),
+    "datasets/test_load.py": (["datasets/dataset.py"], "a dataset is what is loaded"),
     "figures/test_heatmap.py": (["figures/cells.py"], "the cells of a heatmap"),
     "figures/test_results.py": (["plotting.py"], "a picture is asked of a result"),
     "cli/test_reproduce.py": (
