@@ -54,7 +54,7 @@ def _batch_norm(name: str) -> list[Place]:
     return [Place(f"{name}.{part}", 0) for part in ("weight", "bias", "running_mean", "running_var")]
 
 
-def _data(*shape: int, rows: int = 24, classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+def _data(*shape: int, rows: int = 96, classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(rows, *shape, dtype=torch.float64), torch.randint(classes, (rows,))
 
 
@@ -164,7 +164,7 @@ def gpt_with_tied_embeddings() -> Declared:
         fused = _layer(f"{name}.qkv", copies=3, repeat=2, bias=False)
         units[f"{name}.qkv"] = Units(3, fused, [Place(f"{name}.proj.weight", 1, repeat=2)])
         units[f"{name}.up"] = Units(8, _layer(f"{name}.up"), [Place(f"{name}.down.weight", 1)])
-    ids = torch.randint(9, (24, 6))
+    ids = torch.randint(9, (96, 6))
     return Declared(SmallGPT(6, 3, 8, 9), units, ids[:, :-1], ids[:, 1:], lambda o, y: F.cross_entropy(o.mT, y))
 
 

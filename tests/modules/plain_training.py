@@ -27,9 +27,9 @@ STATES, SCALES = ("reset", "travels"), (0.0, 0.5, 1.0)
 OPTIMIZERS = {
     "sgd": lambda params: torch.optim.SGD(params, lr=0.1),
     "momentum": lambda params: torch.optim.SGD(params, lr=0.05, momentum=0.9, weight_decay=0.01),
-    "adam": lambda params: torch.optim.Adam(params, lr=0.01),
-    "adamw": lambda params: torch.optim.AdamW(params, lr=0.01, weight_decay=0.1),
-    "rmsprop": lambda params: torch.optim.RMSprop(params, lr=0.01, momentum=0.5),
+    "adam": lambda params: torch.optim.Adam(params, lr=0.003),
+    "adamw": lambda params: torch.optim.AdamW(params, lr=0.003, weight_decay=0.1),
+    "rmsprop": lambda params: torch.optim.RMSprop(params, lr=0.001, momentum=0.5),
 }
 MIXED = "one for each group"
 LAWS = ("bernoulli", "categorical", "balanced", "ordered", "drawn", "rolling", "all", "fixed", MIXED)

@@ -22,7 +22,7 @@ from plain_training import (
 
 import subnetlab as sl
 
-K, TAU, B = 3, 2, 7
+K, TAU, B = 2, 2, 7
 # nine laws, five optimisers, two states and three scales in turn
 TRIALS = [
     (kind, LAWS[i % 9], list(OPTIMIZERS)[i % 5], STATES[(i + i // 10) % 2], SCALES[(i + i // 9) % 3])
@@ -86,7 +86,7 @@ def small_trainings(draw):
     return widths, masks, tau, *rest
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(small_trainings())
 def test_any_masks_of_any_small_perceptron(case):
     """Masks may hold nothing of a group, or leave a unit to nobody for ever."""
