@@ -8,7 +8,9 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.study import Cell, DatasetSpec
+from subnetlab.study.cell import ADDED
 from subnetlab.training import RunRequest, RunSettings
+from subnetlab.training.loop import TRAINERS
 from subnetlab.training.request import RunOptions
 
 X, Y = np.eye(3), np.ones(3)
@@ -44,6 +46,24 @@ def test_an_option_reaches_the_run_from_everywhere():
     ]
     for settings in everywhere:
         assert {name: getattr(settings, name) for name in options} == options
+
+
+def test_an_option_that_is_new_leaves_the_keys_of_stored_cells_alone():
+    first = {"seed", "engine", "dtype", "record", "diagnostics"}
+    assert {option.name for option in fields(RunOptions)} - first == ADDED.keys() - {"compare"}
+
+
+def test_another_kind_of_network_is_a_line_in_a_table(monkeypatch):
+    class Constant:
+        """A kind that learns nothing."""
+
+    place = (__name__, "train_constant")
+    monkeypatch.setitem(TRAINERS, f"{Constant.__module__}.{Constant.__qualname__}", place)
+    assert sl.train(Constant(), X, Y, sl.gradient_descent(2), seed=3) == ("trained", 3)
+
+
+def train_constant(network, X, y, scheme, *, seed):
+    return "trained", seed
 
 
 def test_a_changed_request_is_checked_again(refused):

@@ -36,7 +36,9 @@ _OF_THE_SCHEME = (
 )
 _RESULT_VERSION = 1  # raise when the meaning of a stored result changes: masks, initial weights, step sizes, curves
 
+_FIRST = ("seed", "engine", "dtype", "record", "diagnostics")  # options of a run that version 0.1.0 had
 ADDED: dict[str, Any] = {"loss": "squared", "learn_output_weights": False, "compare": None, "device": "cpu"}
+ADDED |= {option.name: option.default for option in fields(RunOptions) if option.name not in (*_FIRST, *ADDED)}
 """Settings that version 0.1.0 did not have, with the values that cells had then.
 
 At these values they are left out of a cell's key and of what the store keeps of it: results that version stored are

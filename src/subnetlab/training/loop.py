@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from functools import wraps
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from ..core import checks
-from ..core.network import ShallowReLU
 from ..core.renamed import renamed_arguments
 from ..progress import progress_bar
 from ..surroundings import undisturbed
@@ -23,12 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..core.losses import LossName
+    from ..core.network import ShallowReLU
     from ..core.scheme import TrainingScheme
     from ..engines.base import Device, Dtype
     from ..modules import Cut
     from .module_run import ModuleRun
     from .request import Diagnostic, Record
     from .run import Compare
+
+TRAINERS = {"subnetlab.modules.cutting.Cut": (".fit_module", "train_module")}
+"""Kinds of networks besides the shallow one, by the full name of their class: module and function that train them."""
 
 
 def train_shallow(
@@ -148,17 +151,17 @@ def train(network: ShallowReLU, X: Any, y: Any, scheme: TrainingScheme, **settin
 def train(network: Cut, X: Any, y: Any, scheme: TrainingScheme, **settings: Any) -> ModuleRun: ...
 @renamed_arguments(**RENAMED)
 @wraps(train_shallow)
-def train(network: Any, X: Any, y: Any, scheme: TrainingScheme, **settings: Any) -> Any:  # noqa: D103  as train_shallow
-    if "torch" in sys.modules and not isinstance(network, ShallowReLU):
-        from ..modules import Cut
-        from .fit_module import train_module
-
-        if isinstance(network, Cut):
-            return train_module(network, X, y, scheme, **settings)
-        if hasattr(network, "named_parameters"):
-            raise TypeError(
-                f"train: network must be a cut of a module, sl.cut(model, example_input), got {type(network).__name__}"
-            )
+def train(network: Any, X: Any, y: Any = None, scheme: Any = None, **settings: Any) -> Any:  # noqa: D103  as train_shallow
+    if scheme is None:
+        raise TypeError("train: scheme must be given, after X and y; y is None where X is a Dataset")
+    for kind in type(network).__mro__:
+        if place := TRAINERS.get(f"{kind.__module__}.{kind.__qualname__}"):
+            trainer = getattr(import_module(place[0], __package__), place[1])
+            return trainer(network, X, y, scheme, **settings)
+    if hasattr(network, "named_parameters"):
+        raise TypeError(
+            f"train: network must be a cut of a module, sl.cut(model, example_input), got {type(network).__name__}"
+        )
     return train_shallow(network, X, y, scheme, **settings)
 
 
