@@ -78,7 +78,7 @@ def plot_cut(cut: Cut, *, ax: Axes | None, style: Any) -> Axes:
             draw(ax, look, -_ROW * place, layer, colours)
             words = [(word, colours.get(group or "", _WHOLE), group) for word, group in shapes[place]]
             _write(ax, look.shapes, -_ROW * place, words)
-            told = colours.get(layer.group or "", _WHOLE)
+            told = colours.get(layer.group or ("" if layer.block is None else BLOCKS), _WHOLE)
             ax.text(look.words, -_ROW * place, said[place], color=told, va="center", fontsize=7)
     return ax
 

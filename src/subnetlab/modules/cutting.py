@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,6 @@ from .labels import Labels
 from .overview import coverage, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Tensor, fx, nn
 
     from ..core.arrays import BoolArray, IntArray
@@ -198,6 +197,8 @@ class Cut:
         return table(self)
 
     def _checked(self, masks: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
+        if not isinstance(masks, Mapping):
+            raise CutError(f"subnetwork: masks must map groups to arrays of bool, got {type(masks).__name__}")
         result = {}
         for name, size in self.units.groups.items():
             if name not in masks:

@@ -36,8 +36,9 @@ def loss_function(loss: str | Loss) -> Loss:
     """Return the loss by its name, or as it is given: a function of (output, target) that takes the mean over rows."""
     if isinstance(loss, str):
         return LOSSES[checks.one_of("train", "loss", loss, tuple(LOSSES))]
-    if not callable(loss):
-        raise TypeError(f"train: loss must be a function of (output, target) or a name, got {type(loss).__name__}")
+    if not callable(loss) or isinstance(loss, type):
+        got = f"the class {loss.__name__}" if isinstance(loss, type) else type(loss).__name__
+        raise TypeError(f"train: loss must be a function of (output, target) or a name, got {got}")
     return loss
 
 

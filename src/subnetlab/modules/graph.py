@@ -152,13 +152,30 @@ def _exported(flat: _Flat, example: tuple[Any, ...], dynamic: Any) -> Any:
         with _config.patch(**oblivious):  # a batch of one row is as good as any other  # pyright: ignore
             return torch.export.export(flat, example, dynamic_shapes=dynamic, strict=False)
     except Exception as error:  # whatever torch raises, of many types
-        raise CutError(_in_our_words(flat.model, error)) from error
+        raise CutError(_fails_by_itself(flat.model, example) or _in_our_words(flat.model, error)) from error
 
 
 def _other_random_states() -> tuple[Any, ...]:
     """Return the states of the generators that torch.export knows nothing of."""
     _, words, position, *_ = tuple(np.random.get_state(legacy=True))  # noqa: NPY002
     return random.getstate(), np.asarray(words).tobytes(), position
+
+
+def _fails_by_itself(model: nn.Module, example: tuple[Any, ...]) -> str | None:
+    """Return what to say if the network cannot even compute the example, None if it can."""
+    try:
+        with torch.no_grad():
+            model(*example[0], **example[1])
+    except Exception as error:  # whatever the user's code raises
+        return (
+            f"cut: {type(model).__name__} fails on the example itself ({type(error).__name__}: {_first_line(error)}): "
+            "example_input must be what its forward takes"
+        )
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")[:300]
 
 
 def _in_our_words(model: nn.Module, error: Exception) -> str:
@@ -172,8 +189,8 @@ def _in_our_words(model: nn.Module, error: Exception) -> str:
             f"cut: the forward of {name} decides by the values of a tensor, which a graph cannot hold{line}: use "
             "torch.where, or cut the part of the network that does not decide"
         )
-    first = next((line.strip() for line in text.splitlines() if line.strip()), "no message")
-    return f"cut: torch.export cannot read the forward of {name} ({kind}: {first[:300]}): cut a part that it can read"
+    why = f"{kind}: {_first_line(error)}"
+    return f"cut: torch.export cannot read the forward of {name} ({why}): cut a part that it can read"
 
 
 @contextmanager

@@ -150,7 +150,10 @@ class Labels:
         several = isinstance(operation.node.meta.get("val"), list | tuple)
         if not operation.sizes:
             return None
-        found = [tuple(map(axis_size, axes)) for axes in (labels if isinstance(labels, list) else [labels])]
+        try:
+            found: Any = [tuple(map(axis_size, axes)) for axes in (labels if isinstance(labels, list) else [labels])]
+        except (TypeError, AttributeError):
+            found = f"got {type(labels).__name__} in the place of a tuple of axes,"
         if found != operation.sizes or several != isinstance(labels, list):
             labels = operation.freeze_all(f"has a rule that does not fit: {found} for results of {operation.sizes}")
         if not isinstance(labels, list):

@@ -57,17 +57,40 @@ class LocalOptimizer:
 
     def __call__(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimiser of these parameters."""
-        return self._make(parameters)
+        return made_of("optimizer", self._make, parameters)
 
     def __repr__(self) -> str:
         return " ".join(repr(self.stand_in()).split())
 
     def stand_in(self) -> torch.optim.Optimizer:
         """Return an optimiser with the settings of every other, but of parameters that nobody uses."""
-        made = self._make(tiny_copies(self._parameters, self._device))
-        if not isinstance(made, torch.optim.Optimizer):
-            raise TypeError(f"{_OWNER}: optimizer must return a torch optimizer, got {type(made).__name__}")
-        return made
+        return made_of("optimizer", self._make, tiny_copies(self._parameters, self._device))
+
+
+def made_of(argument: str, make: OptimizerFactory, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """Return an optimiser that the user's function makes of these parameters and no others.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such function.
+    """
+    if not callable(make):
+        raise TypeError(
+            f"{_OWNER}: {argument} must be a function of parameters, such as lambda params: torch.optim.AdamW(params), "
+            f"got {type(make).__name__}"
+        )
+    given = list(parameters)
+    made = make(given)
+    if not isinstance(made, torch.optim.Optimizer):
+        raise TypeError(f"{_OWNER}: {argument} must return a torch optimizer, got {type(made).__name__}")
+    own = {id(parameter) for parameter in given}
+    if any(id(parameter) not in own for group in made.param_groups for parameter in group["params"]):
+        raise ValueError(
+            f"{_OWNER}: {argument} must make an optimiser of the parameters that it is given, got others: those of a "
+            "subnetwork are not the network's"
+        )
+    return made
 
 
 class Schedule:
@@ -229,9 +252,4 @@ def _factory(scheme: TrainingScheme, optimizer: OptimizerFactory | None) -> Opti
         )
     if scheme.step_size == "theory":
         raise ValueError(f"{_OWNER}: step_size must not be 'theory': no theorem covers modules")
-    if not callable(optimizer):
-        raise TypeError(
-            f"{_OWNER}: optimizer must be a function of parameters, such as lambda params: torch.optim.AdamW(params), "
-            f"got {type(optimizer).__name__}"
-        )
     return optimizer

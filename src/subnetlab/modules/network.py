@@ -96,7 +96,13 @@ class Network(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the graph for a call as the user's module takes it."""
         parts = self._subnetlab
-        return parts.exported.rebuild(parts.compute(self, *self._leaves(args, kwargs)))
+        leaves = self._leaves(args, kwargs)
+        try:
+            return parts.exported.rebuild(parts.compute(self, *leaves))
+        except RuntimeError as error:
+            if types := _other_types(parts.exported.inputs, leaves):
+                raise CutError(f"{parts.owner}: inputs must be of the example's types, {types}: {error}") from error
+            raise
 
     def train(self, mode: bool = True) -> Self:
         """Stay in training mode: dropout and batch norm are fixed in the graph."""
@@ -171,12 +177,26 @@ def _check(owner: str, inputs: Inputs, shapes: tuple[Any, ...], call: dict[str, 
         fits = isinstance(shape, torch.Size) and len(shape) == len(expected)
         if not fits or any(not _is(size, want, known) for size, want in zip(shape, expected, strict=True)):
             raise CutError(
-                f"{owner}: an input must have the shape ({', '.join(map(str, expected))}), where letters may vary, "
-                f"got {tuple(shape) if isinstance(shape, torch.Size) else shape}; cut takes a second_example"
+                f"{owner}: an input must have the shape {_shown(expected)}, where letters may vary, got "
+                f"{tuple(shape) if isinstance(shape, torch.Size) else shape}; others may vary by cut's second_example"
             )
     for text, guard in inputs.guards:
         if not guard(call):
             raise CutError(f"{owner}: the network's code relies on {text}, which these inputs break")
+
+
+def _other_types(inputs: Inputs, leaves: list[Any]) -> str:
+    """Return which types of tensors differ from the example's; empty if none do."""
+    pairs = zip(input_leaves((inputs.args, inputs.kwargs)), leaves, strict=True)
+    differ = [(a.dtype, b.dtype) for a, b in pairs if isinstance(a, Tensor) and isinstance(b, Tensor)]
+    return ", ".join(f"{a}, got {b}" for a, b in differ if a != b)
+
+
+def _shown(shape: torch.Size) -> str:
+    """Return an expected shape with a letter for each size that may vary, n for the batch."""
+    varies = dict.fromkeys(str(size) for size in shape if not isinstance(size, int))
+    letters = dict(zip(varies, "nabcdefgh", strict=False))
+    return f"({', '.join(letters.get(str(size), str(size)) for size in shape)})"
 
 
 def _is(size: int, expected: Any, known: dict[str, int]) -> bool:

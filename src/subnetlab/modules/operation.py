@@ -87,8 +87,20 @@ class Operation:
         return self.arguments.get(argument)
 
     def axes(self, argument: Argument) -> Axes:
-        """Return the labels of a tensor."""
-        return self._labels.of(self[argument])
+        """Return the labels of a tensor.
+
+        Raises
+        ------
+        TypeError
+            If the argument is no tensor, or there is none of that name.
+        """
+        try:
+            return self._labels.of(self[argument])
+        except (KeyError, TypeError) as error:
+            known = ", ".join(map(str, self.tensors()))
+            raise TypeError(
+                f"{argument!r} is not a tensor among the arguments of {self.name}, which are {known}"
+            ) from error
 
     def is_tensor(self, argument: Argument) -> bool:
         """Return whether an argument is given, and a tensor."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .local_optimizer import tiny_copies, try_optimizer
+from .local_optimizer import made_of, tiny_copies, try_optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -43,8 +43,8 @@ class OuterOptimizer:
         self.optimizer: torch.optim.Optimizer | None = None
         if make is not None:
             tiny = tiny_copies(leaves, leaves[0].device) if leaves else []
-            try_optimizer("outer", make(tiny), "outer must keep its state by entry, got {}")
-            self.optimizer = make(leaves)
+            try_optimizer("outer", made_of("outer", make, tiny), "outer must keep its state by entry, got {}")
+            self.optimizer = made_of("outer", make, leaves)
         elif settings is not None:
             self.optimizer = torch.optim.SGD(
                 leaves,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import checks
+from ..core.masks import Bernoulli
 from ..core.masks.groups import check_groups, cut_in_round, group_masks
 from ..core.units import axis_groups, axis_length, held_on_axis
 from .errors import CutError
@@ -31,27 +33,34 @@ def coverage(
     Raises
     ------
     CutError
-        If a probability is not in (0, 1].
+        If a probability is not in (0, 1], or it is neither a probability nor a law.
     """
+    if isinstance(cut_groups, str):
+        checks.one_of("coverage", "cut_groups", cut_groups, ("all", "alternate"))
     if isinstance(law, int | float):
         if not 0 < law <= 1:
             raise CutError(f"coverage: a selection probability must be in (0, 1], got {law}")
-        return {name: prod(_share(axis, float(law)) for axis in units.axes[name]) for name in names}
-    check_groups(law, cut_groups, units, rounds)
+        check_groups(Bernoulli(1, law), cut_groups, units, rounds)
+    elif hasattr(law, "n_subnetworks"):
+        check_groups(law, cut_groups, units, rounds)
+    else:
+        raise CutError(f"coverage: law must be a mask law, such as sl.Balanced(4), or a probability, got {law!r}")
     total = dict.fromkeys(names, 0.0)
     for k in range(rounds):
-        masks = group_masks(law, seed, k, units.groups, cut_in_round(cut_groups, units, k))
-        for name in names:
-            total[name] += _held_by_any(units.axes[name], masks) / rounds
+        cut = cut_in_round(cut_groups, units, k)
+        if isinstance(law, int | float):
+            shares = {name: prod(_share(axis, law, cut) for axis in units.axes[name]) for name in names}
+        else:
+            masks = group_masks(law, seed, k, units.groups, cut)
+            shares = {name: _held_by_any(units.axes[name], masks) for name in names}
+        total = {name: total[name] + shares[name] / rounds for name in names}
     return total
 
 
-def _share(axis: Axis, xi: float) -> float:
+def _share(axis: Axis, xi: float, cut: set[str]) -> float:
     """Return the mean over the entries of an axis of the probability that one subnetwork selects it."""
     sizes = [prod(f.size for f in part) for part in axis]
-    return sum(n * xi ** sum(f.group is not None for f in part) for n, part in zip(sizes, axis, strict=True)) / sum(
-        sizes
-    )
+    return sum(n * xi ** sum(f.group in cut for f in part) for n, part in zip(sizes, axis, strict=True)) / sum(sizes)
 
 
 def _held_by_any(axes: tuple[Axis, ...], masks: Mapping[str, BoolArray]) -> float:
@@ -78,11 +87,12 @@ def table(cut: Cut) -> str:
     total = sum(sizes.values())
     share = touched / total if total else 0.0
     lines = [
-        f"{type(cut.model).__name__}: {len(cut.groups)} groups of units, "
-        f"{touched:,} of {total:,} numbers ({share:.0%}) belong to units",
-        "",
+        f"{type(cut.model).__name__}: {len(cut.groups)} group{'s' * (len(cut.groups) != 1)} of units, "
+        f"{touched:,} of {total:,} numbers ({share:.0%}) belong to units"
     ]
-    lines += _columns([("group", "units", "entries of each", "parameters"), *(_row(g) for g in cut.groups.values())])
+    if cut.groups:
+        rows = [_row(group) for group in cut.groups.values()]
+        lines += ["", *_columns([("group", "units", "entries of each", "parameters"), *rows])]
     if cut.streams:
         lines += ["", "left whole unless units= names them:"]
         lines += _columns([(g.name, str(g.size), g.kind, _names(g.parameters)) for g in cut.streams.values()])

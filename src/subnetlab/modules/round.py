@@ -40,6 +40,7 @@ class Round:
         for l in range(self._next, self._training.scheme.masks.n_subnetworks):
             subnet, kept, names = self._training.subnetwork(self.index, l, self._masks)
             yield subnet
+            subnet.returned = True
             returned = {name: kept.own(name, tensor) for name, tensor in tensors_of(subnet.module).items()}
             self._sum.add(kept.held, kept.given, returned)
             if self._state_sum is not None:

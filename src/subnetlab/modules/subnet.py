@@ -43,6 +43,7 @@ class Subnet:
     before_step: Callable[[torch.optim.Optimizer, int], None]
     steps_done: int = 0
     losses: list[torch.Tensor] = field(default_factory=list)
+    returned: bool = False  # its update has been taken; the module may be another subnetwork's by now
 
     def __repr__(self) -> str:
         size = sum(parameter.numel() for parameter in self.module.parameters())
@@ -90,14 +91,25 @@ class Subnet:
         TypeError
             If the loss is no tensor with one entry.
         RuntimeError
-            If the scheme's tau steps are done already.
+            If the scheme's tau steps are done already, the next subnetwork has been asked for, or the loss is not
+            computed by this subnetwork's module.
         """
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
             raise TypeError(f"Subnet.step: loss must be a tensor with one entry, got {_kind(loss)}")
+        if self.returned:
+            raise RuntimeError(
+                f"Subnet.step: subnetwork {self.index} has returned its update: train each before asking for the next"
+            )
         if self.steps_done >= self.scheme.local_steps:
             raise RuntimeError(f"Subnet.step: local_steps must be at most {self.scheme.local_steps}, got one more")
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        if loss.requires_grad:
+            loss.backward()
+        if all(parameter.grad is None for parameter in self.module.parameters()):
+            raise RuntimeError(
+                "Subnet.step: loss must be computed by this subnetwork, subnet.module(x), with gradients; it has none "
+                "for the subnetwork's parameters"
+            )
         if self.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.clip_norm)
         self.before_step(self.optimizer, self.round * self.scheme.local_steps + self.steps_done)

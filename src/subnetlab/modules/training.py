@@ -14,6 +14,7 @@ from ..core import checks
 from ..core.masks.groups import check_groups, cut_in_round, group_masks, subnetwork_factors, whole_factors
 from ..core.scheme import TrainingScheme
 from .checkpoint import Snapshot, in_folder, whole_model
+from .cutting import Cut
 from .entries import Kept
 from .graph import CONSTANT
 from .local_optimizer import LocalOptimizer, Schedule
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from ..core.arrays import BoolArray
     from ..history import History
-    from .cutting import Cut
     from .engines import Subnetwork
     from .local_optimizer import OptimizerFactory
     from .network import Network
@@ -125,6 +125,8 @@ class ModuleTraining:
         checkpoint_every: int = 10,
     ) -> None:
         owner = "ModuleTraining"
+        if not isinstance(cut, Cut):
+            raise TypeError(f"{owner}: cut must be sl.cut(model, example_input), got {type(cut).__name__}")
         checks.instance(owner, "scheme", scheme, TrainingScheme)
         check_groups(scheme.masks, scheme.cut_groups, cut.units, scheme.rounds)
         if scheme.unselected != "keep":

@@ -43,7 +43,7 @@ def register_rule(*names: str) -> Callable[[Rule], Rule]:
     ... def rule(op):
     ...     return op.axes("x")
     """
-    if not names or any(len(name.split(".")) not in (2, 3) for name in names):
+    if not names or any(not isinstance(name, str) or len(name.split(".")) not in (2, 3) for name in names):
         raise ValueError(f"register_rule: names must be like 'library.operation', got {names}")
 
     def put(rule: Rule) -> Rule:

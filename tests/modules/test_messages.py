@@ -1,0 +1,196 @@
+"""What a new user may get wrong is refused in one sentence of ours, before it can go wrong silently."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import subnetlab as sl
+
+X, Y = torch.randn(40, 6, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 3
+SCHEME = sl.independent_subnets(2, rounds=2, local_steps=2, batch_size=8)
+
+
+def make_cut():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+    return sl.cut(net, X[:2])
+
+
+CUT = make_cut()
+
+
+def sgd(params):
+    return torch.optim.SGD(params, lr=0.1)
+
+
+def scheduler(name):
+    return getattr(torch.optim.lr_scheduler, name)
+
+
+WRONG = {
+    "an optimiser": ({"optimizer": sgd(CUT.model.parameters())}, "optimizer must be a function of parameters"),
+    "an optimiser of the whole network": (
+        {"optimizer": lambda _: sgd(CUT.model.parameters())},
+        "of the parameters that it is given",
+    ),
+    "no optimiser": ({"optimizer": lambda _: None}, "optimizer must return a torch optimizer, got NoneType"),
+    "an outer optimiser": ({"outer": sgd(CUT.model.parameters())}, "outer must be a function of parameters"),
+    "an outer setting of the scheme's": ({"outer": sl.OuterSGD()}, "outer must be a function of parameters.*OuterSGD"),
+    "a scheduler": ({"schedule": scheduler("StepLR")(sgd([X.clone()]), 3)}, "schedule must be a function.*got StepLR"),
+    "a scheduler's class": ({"schedule": scheduler("StepLR")}, "schedule must be a function.*'step_size'"),
+    "no scheduler": ({"schedule": lambda _: None}, "schedule must be a function.*returns NoneType"),
+    "a scheduler of a loss": ({"schedule": scheduler("ReduceLROnPlateau")}, "clock alone, ReduceLROnPlateau needs"),
+    "a loss class": ({"loss": nn.CrossEntropyLoss}, "or a name, got the class CrossEntropyLoss"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_settings(case):
+    settings, message = WRONG[case]
+    with pytest.raises((TypeError, ValueError), match=message):
+        sl.train(CUT, X, Y, SCHEME, **{"optimizer": sgd, **settings})
+
+
+DATA = torch.utils.data.TensorDataset(X, Y)
+
+
+def test_a_forgotten_scheme():
+    with pytest.raises(TypeError, match="train: scheme must be given, after X and y"):
+        sl.train(CUT, DATA, SCHEME, optimizer=sgd)
+
+
+def loop(body):
+    for round in sl.ModuleTraining(CUT, SCHEME, optimizer=sgd).rounds():
+        body(round)
+
+
+def loss(module, batch):
+    return nn.functional.cross_entropy(module(batch[0]), batch[1])
+
+
+def test_a_loss_of_another_network_is_refused():
+    def body(round):
+        for subnet in round:
+            for batch in subnet.batches((X, Y)):
+                subnet.step(loss(CUT.model, batch))
+
+    with pytest.raises(RuntimeError, match=r"computed by this subnetwork, subnet.module\(x\)"):
+        loop(body)
+    CUT.model.zero_grad()
+
+
+def test_a_loss_without_gradients_is_refused():
+    def body(round):
+        for subnet in round:
+            for batch in subnet.batches((X, Y)):
+                with torch.no_grad():
+                    subnet.step(loss(subnet.module, batch))
+
+    with pytest.raises(RuntimeError, match="with gradients; it has none"):
+        loop(body)
+
+
+def test_subnetworks_are_trained_one_after_another():
+    def body(round):
+        for subnet in list(round):
+            for batch in subnet.batches((X, Y)):
+                subnet.step(loss(subnet.module, batch))
+
+    with pytest.raises(RuntimeError, match="subnetwork 0 has returned its update"):
+        loop(body)
+
+
+def test_an_input_of_another_type_or_shape():
+    subnet = CUT.subnetwork({"0": np.ones(8, dtype=bool), "2": np.ones(8, dtype=bool)})
+    with pytest.raises(sl.CutError, match=r"the example's types, torch.float32, got torch.float64"):
+        subnet(X.double())
+    with pytest.raises(sl.CutError, match=r"the shape \(n, 6\), where letters may vary, got \(40, 4\)"):
+        subnet(X[:, :4])
+
+
+def test_a_network_that_is_not_cut():
+    with pytest.raises(TypeError, match=r"cut must be sl.cut\(model, example_input\), got Sequential"):
+        sl.ModuleTraining(CUT.model, SCHEME, optimizer=sgd)
+
+
+@pytest.mark.parametrize("example", [torch.zeros(2, 5), (torch.zeros(2, 6), torch.zeros(2))])
+def test_an_example_that_the_network_does_not_take(example):
+    with pytest.raises(sl.CutError, match=r"Sequential fails on the example itself .* what its forward takes"):
+        sl.cut(CUT.model, example)
+
+
+def test_masks_that_are_a_law():
+    with pytest.raises(sl.CutError, match="masks must map groups to arrays of bool, got Balanced"):
+        CUT.subnetwork(sl.Balanced(2))
+
+
+def test_coverage_of_a_probability_knows_which_groups_are_cut():
+    assert CUT.coverage(0.5)["2.weight"] == 0.25
+    alternate = CUT.coverage(0.5, cut_groups="alternate")  # the first group in one round, the second in the other
+    assert [alternate[name] for name in ("0.weight", "2.weight", "4.weight", "4.bias")] == [0.75, 0.5, 0.75, 1.0]
+    assert CUT.coverage(0.5, cut_groups=("2",))["0.weight"] == 1.0
+
+
+def test_coverage_of_something_else():
+    with pytest.raises(sl.CutError, match=r"law must be a mask law, such as sl.Balanced.4., or a probability"):
+        CUT.coverage("balanced")
+    with pytest.raises(ValueError, match="cut_groups must be one of 'all', 'alternate', got 'other'"):
+        CUT.coverage(0.5, cut_groups="other")
+
+
+def test_inputs_have_the_names_that_forward_gives_them():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = nn.Parameter(torch.ones(5))
+
+        def forward(self, tokens, *, scale):
+            return tokens["first"] * scale * self.table
+
+    cut = sl.cut(Named(), {"tokens": {"first": torch.zeros(2, 5)}, "scale": torch.zeros(2, 5)})
+    assert cut.frozen["table"] == "input of the network (tokens_first)"
+    assert sl.cut(nn.Linear(5, 5), torch.zeros(2, 5)).graph.inputs.name_of("args_0") == "input"
+
+
+@torch.library.custom_op("messages::passed", mutates_args=())
+def passed(x: torch.Tensor) -> torch.Tensor:
+    return x.clone()
+
+
+passed.register_fake(torch.empty_like)
+passed.register_autograd(lambda _, gradient: gradient)
+
+
+class Passing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up, self.down = nn.Linear(6, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.down(passed(self.up(x)))
+
+
+WRONG_RULES = {
+    "another argument": (lambda op: op.axes("y"), "'y' is not a tensor among the arguments of .*, which are x"),
+    "no labels": (lambda _: None, "has a rule that does not fit: got NoneType in the place of a tuple of axes"),
+    "other labels": (lambda op: op.axes("x")[:1], "has a rule that does not fit: "),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_RULES)
+def test_a_rule_that_fails_counts_as_none(case):
+    rule, message = WRONG_RULES[case]
+    sl.register_rule("messages.passed")(rule)
+    cut = sl.cut(Passing(), X[:2])
+    assert cut.groups == {}
+    assert re.search(message, cut.frozen["up"])
+    assert str(cut).startswith("Passing: 0 groups of units, 0 of 83 numbers (0%) belong to units\n\nleft whole:\n")
+
+
+def test_a_rule_needs_the_name_of_its_operation():
+    for names in ((), ("passed",), ("messages::passed",), (lambda op: op.axes("x"),)):
+        with pytest.raises(ValueError, match=r"register_rule: names must be like 'library.operation'"):
+            sl.register_rule(*names)
