@@ -2,7 +2,8 @@
 
 Of a page, in a folder of its own: ```python blocks run in one namespace, ```sh blocks in bash. A ```text block right
 after one must be what it printed: numbers to 5 percent; or, with "..." for anything, letter by letter. A block after a
-line that ends in "`name`:" is written to the file of that name. Nothing reaches the network, and ports are free ones.
+line that ends in "`name`:" is written to the file of that name. An SVG file that a page writes is the picture of that
+name in docs/figures. Nothing reaches the network, and ports are free ones.
 """
 
 import contextlib
@@ -72,6 +73,12 @@ def same(promised, printed):
         return False
     pairs = zip(NUMBER.findall(promised), NUMBER.findall(printed), strict=True)
     return all(float(there) == pytest.approx(float(here), rel=0.05, abs=0.011) for there, here in pairs)
+
+
+def pictured(path):
+    """The words of a picture that matplotlib wrote, and how much is drawn; its bytes may depend on the machine."""
+    text = path.read_text(encoding="utf-8")
+    return re.findall(r"<!-- (.*?) -->", text), text.count("<path"), text.count("<use")
 
 
 def runs(block):
@@ -164,6 +171,8 @@ def test_a_page_does_what_it_says(page, tmp_path, monkeypatch, environment):
         if block.output is not None:
             place = f"{page.relative_to(ROOT)}:{block.line}"
             assert same(block.output, printed), f"{place} printed\n{printed}"
+    for picture in folder.glob("*.svg"):
+        assert pictured(picture) == pictured(ROOT / "docs" / "figures" / picture.name)
 
 
 def test_blocks_are_found():

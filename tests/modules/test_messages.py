@@ -42,7 +42,10 @@ WRONG = {
     "a scheduler": ({"schedule": scheduler("StepLR")(sgd([X.clone()]), 3)}, "schedule must be a function.*got StepLR"),
     "a scheduler's class": ({"schedule": scheduler("StepLR")}, "schedule must be a function.*'step_size'"),
     "no scheduler": ({"schedule": lambda _: None}, "schedule must be a function.*returns NoneType"),
-    "a scheduler of a loss": ({"schedule": scheduler("ReduceLROnPlateau")}, "clock alone, ReduceLROnPlateau needs"),
+    "a scheduler of a loss": (
+        {"schedule": scheduler("ReduceLROnPlateau")},
+        "told nothing but their number, which ReduceLROnPlateau",
+    ),
     "a loss class": ({"loss": nn.CrossEntropyLoss}, "or a name, got the class CrossEntropyLoss"),
 }
 

@@ -155,7 +155,7 @@ class Schedule:
     def _begin(self) -> None:
         assert self._make is not None
         self._stand_in = self._optimizer.stand_in()  # without gradients its steps only count
-        self._scheduler = self._make(self._stand_in)
+        self._scheduler = _scheduler(self._make, self._stand_in)
         self._step = 0
         self._known = {0: _settings_of(self._stand_in)}  # of the last tau steps, since every subnetwork takes these
 
@@ -169,6 +169,29 @@ class Schedule:
             self._known[self._step] = _settings_of(self._stand_in)
             self._known.pop(self._step - self._local_steps, None)
         return self._known[step]
+
+
+def _scheduler(make: Any, optimizer: torch.optim.Optimizer) -> Any:
+    """Return the scheduler of an optimiser.
+
+    Raises
+    ------
+    TypeError
+        If the user gave a scheduler or its class in the place of a function that makes one.
+    """
+    wanted = (
+        f"{_OWNER}: schedule must be a function of an optimiser, such as "
+        "lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, step_size=100)"
+    )
+    if not callable(make):
+        raise TypeError(f"{wanted}, got {type(make).__name__}")
+    try:
+        made = make(optimizer)
+    except TypeError as error:  # as of a class that needs more than an optimiser
+        raise TypeError(f"{wanted}: {error}") from error
+    if not hasattr(made, "step"):
+        raise TypeError(f"{wanted}, got one that returns {type(made).__name__}")
+    return made
 
 
 def _settings_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
