@@ -1,7 +1,6 @@
 """Tests mirror the package: ``ROOM/FILE.py`` is tested in ``tests/ROOM/test_FILE.py``, or in files that begin so.
 
-What is tested elsewhere is named here with the reason. In the rooms of `NOT_BY_FILE` tests follow what the room
-promises, and its files are parts of that.
+What is tested elsewhere is named here with the reason.
 """
 
 import ast
@@ -11,10 +10,6 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "src" / "subnetlab"
-
-NOT_BY_FILE = {
-    "modules": "a network is tested from its layers to its training",
-}
 
 # tests: what they test besides the files of their own name, and why
 TESTED_ELSEWHERE = {
@@ -72,7 +67,53 @@ TESTED_ELSEWHERE = {
     "theory/test_moving_patterns.py": (["theory/neuron_noise.py"], "the noise of neurons whose patterns move"),
     "theory/test_verdict.py": (["theory/run_verdict.py"], "the record of a verdict"),
     "training/test_run_crafted.py": (["training/reading.py"], "files are read into runs"),
-    "modules/test_train_module.py": (["training/fit_module.py", "training/module_run.py"], "runs of modules"),
+    "modules/test_cutting.py": (
+        [
+            f"modules/{name}.py"
+            for name in (
+                *(
+                    "atoms",
+                    "blocks",
+                    "engines",
+                    "errors",
+                    "factors",
+                    "graph",
+                    "groups",
+                    "inlining",
+                    "labels",
+                    "network",
+                ),
+                *("operation", "overview", "running", "structure"),
+            )
+        ],
+        "parts of a cut, which have no use alone",
+    ),
+    "modules/test_ntk.py": (["modules/function.py"], "the function whose kernel it is"),
+    "modules/test_training.py": (
+        [
+            f"modules/{name}.py"
+            for name in ("batches", "entries", "local_optimizer", "optimizer_state", "outer", "round", "subnet")
+        ],
+        "what a round consists of",
+    ),
+    "modules/test_verification.py": (
+        [
+            *(
+                f"modules/rules/{name}.py"
+                for name in (
+                    *("arrangement", "contraction", "convolution", "indexing", "joining", "pointwise", "reduction"),
+                    "table",
+                )
+            ),
+            "modules/fidelity.py",
+        ],
+        "every rule is held to the masked network, on networks that use it",
+    ),
+    "figures/test_network.py": (["modules/layers.py"], "layers are read for their picture"),
+    "training/test_fit_module.py": (
+        ["modules/checkpoint.py", "modules/evaluation.py", "modules/measures.py", "training/module_run.py"],
+        "a run of a module is trained, measured, saved and evaluated",
+    ),
     "cli/test_folder.py": (["locks.py"], "a lock is what keeps two processes out of a folder"),
     "cli/test_launch.py": (["launch/launcher.py"], "a launch is seen from its command"),
     "datasets/crime/test_source.py": (["datasets/search.py"], "where this data set is looked for"),
@@ -134,12 +175,8 @@ def holds_code(path):
     return any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.parse(path.read_text()).body)
 
 
-def by_file(path):
-    return path.parts[0] not in NOT_BY_FILE
-
-
 SOURCES = [path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py")) if holds_code(path)]
-SOURCES = [path for path in SOURCES if by_file(path) and path != Path("__init__.py")]
+SOURCES = [path for path in SOURCES if path != Path("__init__.py")]
 FILES = [path.relative_to(TESTS) for path in sorted(TESTS.rglob("test_*.py"))]
 
 
@@ -161,7 +198,7 @@ def test_a_file_has_tests_at_its_place_or_a_reason(path):
 
 
 def test_every_test_is_of_a_file():
-    here = [f for f in FILES if by_file(f) and f.parts[0] != "docs" and str(f) not in OF_THE_REPOSITORY]
+    here = [f for f in FILES if f.parts[0] != "docs" and str(f) not in OF_THE_REPOSITORY]
     named = {f for path in SOURCES for f in own_tests(path)}
     assert [str(f) for f in here if f not in named] == []
 
@@ -170,7 +207,6 @@ def test_the_table_names_what_is_there():
     assert [name for name in TESTED_ELSEWHERE if not (TESTS / name).is_file()] == []
     assert [name for name in ELSEWHERE if Path(name) not in SOURCES] == []
     assert len(ELSEWHERE) == len(set(ELSEWHERE))
-    assert [room for room in NOT_BY_FILE if not (PACKAGE / room).is_dir()] == []
 
 
 def asserts(function, helpers):

@@ -1,8 +1,8 @@
 """Small networks of many kinds, with what must be found in each, written down by hand.
 
 `groups` says which groups there are and how many units each has; `consumers`, by group, which weights sum over its
-units: (parameter, dimension, consecutive entries of a unit, first entry). From this alone `test_networks.py` computes
-what a subnetwork must be: the user's own module with zeros at those weights.
+units: (parameter, dimension, consecutive entries of a unit, first entry). From this alone `test_verification.py`
+computes what a subnetwork must be: the user's own module with zeros at those weights.
 """
 
 from __future__ import annotations

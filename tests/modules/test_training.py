@@ -1,4 +1,4 @@
-"""Training of modules, held to Algorithm 1 in plain PyTorch; its presets are held to loops in test_presets.py."""
+"""Training of modules, held to Algorithm 1 in plain PyTorch; presets have a file of their own."""
 
 import gc
 import re
