@@ -206,11 +206,11 @@ def quantised():
     [
         (Forward(chooses, a=nn.Linear(4, 8), b=nn.Linear(8, 2)), torch.ones(3, 4), "decides by the values of a tensor"),
         (Forward(throws_dice, a=nn.Linear(4, 8), b=nn.Linear(8, 2)), torch.ones(3, 4), "Python's or NumPy's random"),
-        (Forward(lambda s, x: undefined(x), a=nn.Linear(4, 8)), torch.ones(3, 4), "cannot read the forward"),  # noqa: F821
+        (Forward(lambda s, x: undefined(x), a=nn.Linear(4, 8)), torch.ones(3, 4), "fails on the example itself"),  # noqa: F821
         (nn.Linear(4, 2), torch.ones(0, 4), "at least one row"),
         (nn.Linear(4, 2), 3, "example_input must be"),
         (nn.Linear(4, 2), (3,), "must hold a tensor"),
-        (nn.Linear(4, 2), torch.ones(3, 5), "cannot read the forward"),
+        (nn.Linear(4, 2), torch.ones(3, 5), "fails on the example itself"),
         (torch.relu, torch.ones(3, 4), "must be a torch.nn.Module"),
         (nn.DataParallel(nn.Linear(4, 2)), torch.ones(3, 4), "pass its .module"),
         (nn.Sequential(nn.LazyLinear(8), nn.ReLU()), torch.ones(3, 4), "a lazy 0.weight: call the model once"),
