@@ -12,6 +12,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Several tests run side by side: the threads of torch would spend most of their time waiting for each other in loops.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def pytest_configure():
     """Take Ctrl-C as in a terminal: a shell's background jobs (nohup, &) and their children ignore it otherwise."""

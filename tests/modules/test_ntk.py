@@ -63,15 +63,6 @@ MASKS = {
 FACTORS = {"c1": 1.5, "c2": 0.7, "qkv": 2.0, "up": 0.3, "0": 0.9, "2": 1.7}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads of small operations wait for each other longer than they work, most of all on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def made(name):
     torch.manual_seed(5)
     make, shape, consumers = NETWORKS[name]

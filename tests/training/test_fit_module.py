@@ -137,14 +137,21 @@ def interrupting(steps):
     return loss
 
 
-def test_an_interrupt_in_the_middle_of_a_round_carries_the_completed_ones(run, tmp_path):
-    path = tmp_path / "run.safetensors"
+@pytest.fixture
+def two_threads():
     threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield 2
+    torch.set_num_threads(threads)
+
+
+def test_an_interrupt_in_the_middle_of_a_round_carries_the_completed_ones(run, tmp_path, two_threads):
+    path = tmp_path / "run.safetensors"
     with pytest.raises(sl.TrainingInterrupted, match="interrupted after 3 of 20 rounds") as caught:
         sl.train(sl.cut(network(), X[:2]), X, Y, SCHEME, optimizer=adam, loss=interrupting(3 * 10 + 7), checkpoint=path)
     part = caught.value.run
     assert (part.history.rounds, part.rounds_done, part.status) == (3, 3, "unfinished")
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == two_threads
     before = part.model.state_dict()
     finished = sl.resume(part)
     assert Snapshot.read(path).rounds_done == 20  # who resumes is protected as before
