@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import subnetlab as sl  # noqa: E402
-from subnetlab.modules.evaluation import outputs, recalibrate  # noqa: E402
+from subnetlab.modules.evaluation import evaluate, outputs, recalibrate  # noqa: E402
 from subnetlab.modules.training import ModuleTraining  # noqa: E402
 
 N, D, CLASSES = 24, 6, 3
@@ -153,6 +153,14 @@ def test_a_run_predicts_and_is_evaluated_on_rows_in_any_form(cut):
         run.evaluate(X[:, 1:], Y)
 
 
+def test_measuring_leaves_every_part_in_its_mode():
+    model = network(CLASSES).train()
+    model[1].eval()  # as a batch norm that is frozen
+    for measure in (lambda: outputs(model, X), lambda: evaluate(model, (X, Y), "cross_entropy")):
+        measure()
+        assert [part.training for part in model.modules()] == [True, True, False, True]
+
+
 def test_outputs_of_several_parts_come_with_all_rows():
     class Parts(torch.nn.Module):
         def forward(self, a, b):
@@ -173,8 +181,9 @@ def test_statistics_are_estimated_anew_for_networks_of_two_arguments():
         def forward(self, a, b):
             return self.norm(a + b)
 
-    model = Sum()
+    model = Sum().eval()
     recalibrate(model, Pairs(lambda i: ({"a": X[i], "b": X[i]}, Y[i])))
+    assert not any(part.training for part in model.modules())
     torch.testing.assert_close(model.norm.running_mean, 2 * X.mean(dim=0))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from .batches import as_tensor, n_samples, precision_of, rows_of
+from .errors import first_line
 from .evaluation import LOSSES, called, loss_function
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _try(name: str, dataset: Any, model: torch.nn.Module, loss: str | Loss, devi
             output = called(whole, x)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             raise ValueError(
-                f"{name} must be inputs that the network takes, got {_described(x)} ({_first_line(error)})"
+                f"{name} must be inputs that the network takes, got {_described(x)} ({first_line(error)})"
             ) from error
         pair = f"{_described(target)} beside outputs of {_described(output)}"
         if loss in ("mse", "bce") and not _same_shape(output, target):
@@ -100,7 +101,7 @@ def _try(name: str, dataset: Any, model: torch.nn.Module, loss: str | Loss, devi
             if loss not in LOSSES:
                 raise  # the user's own function says best what it misses
             raise ValueError(
-                f"{name}: targets must be such as loss {loss!r} takes, got {pair} ({_first_line(error)})"
+                f"{name}: targets must be such as loss {loss!r} takes, got {pair} ({first_line(error)})"
             ) from error
     if not isinstance(value, torch.Tensor) or value.numel() != 1:
         raise TypeError(f"{name}: loss must return a tensor with one entry, got {_described(value)}")
@@ -127,7 +128,3 @@ def _described(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "(" + ", ".join(map(_described, value)) + ")"
     return type(value).__name__
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -9,3 +9,8 @@ class CutError(ValueError):
 
 class VerificationError(CutError):
     """The sliced engine and the masked one disagree: the cut must not be used."""
+
+
+def first_line(error: Exception) -> str:
+    """Return what fits into one sentence of an error's text."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")[:300]

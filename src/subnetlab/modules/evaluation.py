@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -95,19 +96,14 @@ def evaluate(
     0.6666666666666666
     """
     measures = {"loss": loss_function(loss), **metric_functions(metrics)}
-    first = next(iter(model.parameters()), torch.empty(0))
-    training, sums, rows = model.training, dict.fromkeys(measures, 0.0), n_samples(dataset)
-    model.eval()
-    try:
-        with torch.no_grad():
-            done = 0
-            for x, y in in_order(dataset, batch_size, first.device):
-                output, size = called(model, x), min(batch_size, rows - done)
-                for name, measure in measures.items():
-                    sums[name] += float(measure(output, y)) * size
-                done += size
-    finally:
-        model.train(training)
+    sums, rows, done = dict.fromkeys(measures, 0.0), n_samples(dataset), 0
+    with _mode_kept(model) as device:
+        model.eval()
+        for x, y in in_order(dataset, batch_size, device):
+            output, size = called(model, x), min(batch_size, rows - done)
+            for name, measure in measures.items():
+                sums[name] += float(measure(output, y)) * size
+            done += size
     return {name: total / rows for name, total in sums.items()}
 
 
@@ -126,7 +122,6 @@ def outputs(model: torch.nn.Module, X: Any, *, batch_size: int = 1000) -> Any:
     tensor, or whatever the module returns, made of tensors with all rows
         Numbers without rows, such as a loss that the module computes, come once per batch.
     """
-    device = next(iter(model.parameters()), torch.empty(0)).device
 
     def tensor(values: Any) -> torch.Tensor:
         return as_tensor(values, precision_of(model), "outputs: X")
@@ -134,19 +129,15 @@ def outputs(model: torch.nn.Module, X: Any, *, batch_size: int = 1000) -> Any:
     inputs = like(X, tensor) if isinstance(X, tuple | dict) else tensor(X)
     rows = len(input_leaves(inputs)[0])
 
-    def part(start: int) -> tuple[list[torch.Tensor], Callable[[Any], Any]]:
+    def part(start: int, device: torch.device) -> tuple[list[torch.Tensor], Callable[[Any], Any]]:
         batch = like(inputs, lambda leaf: leaf[start : start + batch_size].to(device))
         leaves: list[torch.Tensor] = []
         put_together = taken_apart(called(model, batch), leaves)
         return leaves, put_together
 
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            parts = [part(start) for start in range(0, max(rows, 1), batch_size)]
-    finally:
-        model.train(training)
+    with _mode_kept(model) as device:
+        model.eval()
+        parts = [part(start, device) for start in range(0, max(rows, 1), batch_size)]
     leaves = zip(*(found for found, _ in parts), strict=True)
     return parts[0][1]([torch.cat([p if p.ndim else p[None] for p in leaf]) for leaf in leaves])
 
@@ -157,10 +148,21 @@ def recalibrate(model: torch.nn.Module, dataset: Any, *, batch_size: int = 1000)
     Subnetworks see the statistics of fewer channels, and their means over holders are not those of the whole network.
     Nothing happens to a module without batch norm.
     """
-    device = next(iter(model.parameters()), torch.empty(0)).device
-    inputs = ([x] for x, _ in in_order(dataset, batch_size, device))
-    with torch.no_grad():
+    with _mode_kept(model) as device:
+        inputs = ([x] for x, _ in in_order(dataset, batch_size, device))
         torch.optim.swa_utils.update_bn(inputs, _WithArguments(model))
+
+
+@contextmanager
+def _mode_kept(model: torch.nn.Module) -> Iterator[torch.device]:
+    """Yield the device of a module; without gradients inside, and every part is left in the mode that it was in."""
+    modes = [(part, part.training) for part in model.modules()]
+    try:
+        with torch.no_grad():
+            yield next(iter(model.parameters()), torch.empty(0)).device
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 class _WithArguments(torch.nn.Module):

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from .errors import CutError
+from .errors import CutError, first_line
 from .inlining import inlined, without_dead_code
 from .structure import Inputs, as_call, batch_of_two, taken_apart, varying_dimensions
 
@@ -168,14 +168,10 @@ def _fails_by_itself(model: nn.Module, example: tuple[Any, ...]) -> str | None:
             model(*example[0], **example[1])
     except Exception as error:  # whatever the user's code raises
         return (
-            f"cut: {type(model).__name__} fails on the example itself ({type(error).__name__}: {_first_line(error)}): "
+            f"cut: {type(model).__name__} fails on the example itself ({type(error).__name__}: {first_line(error)}): "
             "example_input must be what its forward takes"
         )
     return None
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")[:300]
 
 
 def _in_our_words(model: nn.Module, error: Exception) -> str:
@@ -189,7 +185,7 @@ def _in_our_words(model: nn.Module, error: Exception) -> str:
             f"cut: the forward of {name} decides by the values of a tensor, which a graph cannot hold{line}: use "
             "torch.where, or cut the part of the network that does not decide"
         )
-    why = f"{kind}: {_first_line(error)}"
+    why = f"{kind}: {first_line(error)}"
     return f"cut: torch.export cannot read the forward of {name} ({why}): cut a part that it can read"
 
 

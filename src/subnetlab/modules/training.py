@@ -16,6 +16,7 @@ from ..core.scheme import TrainingScheme
 from .checkpoint import Snapshot, in_folder, whole_model
 from .cutting import Cut
 from .entries import Kept
+from .errors import first_line
 from .graph import CONSTANT
 from .local_optimizer import LocalOptimizer, Schedule
 from .optimizer_state import TravellingState
@@ -312,7 +313,7 @@ def _usable(device: str | torch.device) -> torch.device:
     try:
         return torch.empty(0, device=device).device
     except (AssertionError, RuntimeError, TypeError) as error:
-        reason = str(error).splitlines()[0]
         raise ValueError(
-            f"ModuleTraining: device must be one that torch can use here, such as 'cpu', got {device!r} ({reason})"
+            "ModuleTraining: device must be one that torch can use here, such as 'cpu', "
+            f"got {device!r} ({first_line(error)})"
         ) from error
