@@ -9,10 +9,11 @@ where it was stopped, and prints the table again.
 
 Two comparisons: after the same number of row passes, and after the same processor time, that of IST with four
 subnetworks (p = 4), where each method counts with the last state that it had reached by then. Time is that of training
-alone, on one thread, all workers one after another; "moved" is what a worker sends and receives, two numbers for every
-one that its subnetwork holds in each round; "held" the numbers of the largest subnetwork; "peak MB" is of the whole
-process, with torch and the data. Always beside them: **one
-worker** with the whole network, and **the small network** of a subnetwork's size.
+alone, on one thread, all workers one after another: the median of a few short trainings, all methods by turns, so that
+other work on the machine does not favour one of them; "moved" is what a worker sends and receives, two numbers for
+every one that its subnetwork holds in each round; "held" the numbers of the largest subnetwork; "peak MB" is of the
+whole process, with torch and the data. Always beside them: **one worker** with the whole network, and **the small
+network** of a subnetwork's size.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import argparse
 import json
 import math
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -30,6 +32,7 @@ from pathlib import Path
 RATES = (0.05, 0.1, 0.2, 0.4)
 BATCH, TAU, KEPT_APART = 64, 25, 5000
 SEARCH_SEED = 1000
+TIMED, TIMED_ROWS = 5, 6400  # short trainings of each method that are timed, and the rows that each passes over
 
 # method -> what it is called in the table; "small" and "one worker" are trained by one worker
 METHODS = {
@@ -54,8 +57,8 @@ NETWORKS = {
     "perceptron": MAIN,
     "cnn": MAIN,
     "resnet": ("one", "local_sgd", "diloco", "resist", "small4"),
-    "perceptron_1": MAIN,
-    "perceptron_4": MAIN,
+    "perceptron_1": ("one", "local_sgd", "ist4", "ist8", "small4"),
+    "perceptron_4": ("one", "local_sgd", "ist4", "ist4_alternate", "ist8", "small4"),
 }
 DEFAULT_NETWORKS = ("perceptron", "cnn", "resnet")
 
@@ -89,9 +92,9 @@ def network(name: str, share: int, dropout: bool):
         def forward(self, x):
             return x + self.conv2(self.bn2(self.conv1(self.bn1(x).relu())).relu())
 
-    stem = [nn.Unflatten(1, (1, 28, 28)), nn.Conv2d(1, 32, 3, stride=2, padding=1)]
-    head = [nn.BatchNorm2d(32), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)]
-    return nn.Sequential(*stem, *(Block(32) for _ in range(8 // share)), *head)
+    stem = [nn.Unflatten(1, (1, 28, 28)), nn.Conv2d(1, 24, 3, stride=2, padding=1), nn.MaxPool2d(2)]
+    head = [nn.BatchNorm2d(24), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(24, 10)]
+    return nn.Sequential(*stem, *(Block(24) for _ in range(8 // share)), *head)
 
 
 def scheme_of(method: str, rows: int):
@@ -198,7 +201,7 @@ def best_rate(cell: dict, rates: tuple[float, ...], out: Path) -> float:
     """Return the rate with the best accuracy on the rows that are kept apart."""
     found = {}
     for rate in rates:
-        searched = {**cell, "phase": "search", "seed": SEARCH_SEED, "rate": rate}
+        searched = {**cell, "phase": "search", "seed": SEARCH_SEED, "rate": rate, "states": 1}
         accuracy = result_of(searched, out)["states"][-1]["accuracy"]
         found[rate] = -1.0 if math.isnan(accuracy) else accuracy
     return max(found, key=lambda rate: found[rate])
@@ -211,13 +214,25 @@ def spread(values: list[float]) -> str:
     return f"{mean:.2f} ± {deviation:.2f}" if len(values) > 1 else f"{mean:.2f}"
 
 
-def at_time(result: dict, seconds: float) -> float:
-    """Return the accuracy of the last state that was reached by then."""
-    reached = [state["accuracy"] for state in result["states"] if state["seconds"] <= seconds]
+def seconds_per_row(cells: dict[str, dict], out: Path) -> dict[str, float]:
+    """Return each method's processor time of a row: the median of short trainings, all methods by turns."""
+    found: dict[str, list[float]] = {method: [] for method in cells}
+    for turn in range(TIMED):
+        for method, cell in cells.items():
+            passes = TIMED_ROWS / cell["rows"]
+            timed = {**cell, "phase": "time", "seed": turn, "passes": passes, "states": 1}
+            last = result_of(timed, out)["states"][-1]
+            found[method].append(last["seconds"] / last["rows"])
+    return {method: statistics.median(values) for method, values in found.items()}
+
+
+def at_time(result: dict, rows: float) -> float:
+    """Return the accuracy of the last state that was reached after so many rows."""
+    reached = [state["accuracy"] for state in result["states"] if state["rows"] <= rows]
     return reached[-1] if reached else math.nan
 
 
-def table(name: str, results: dict[str, tuple[float, list[dict]]]) -> str:
+def table(name: str, results: dict[str, tuple[float, list[dict]]], costs: dict[str, float]) -> str:
     """Return the table of one network: a row for each method."""
     lines = [
         f"### {name}: {next(iter(results.values()))[1][0]['size']:,} numbers",
@@ -225,14 +240,14 @@ def table(name: str, results: dict[str, tuple[float, list[dict]]]) -> str:
         "| method | rate | accuracy, same rows | accuracy, same time | seconds | MB moved | held | peak MB |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    reference = results.get("ist4") or results.get("resist") or next(iter(results.values()))
-    seconds = sum(r["states"][-1]["seconds"] for r in reference[1]) / len(reference[1])
+    reference = next((method for method in ("ist4", "resist") if method in results), next(iter(results)))
+    seconds = costs[reference] * results[reference][1][0]["states"][-1]["rows"]
     for method, (rate, runs) in results.items():
         last = [r["states"][-1] for r in runs]
-        mean = sum(state["seconds"] for state in last) / len(last)
+        mean = costs[method] * last[0]["rows"]
         moved = 4e-6 * last[0]["moved"]
         peak = max(r["peak_bytes"] for r in runs) / 1e6
-        accuracies = spread([s["accuracy"] for s in last]), spread([at_time(r, seconds) for r in runs])
+        accuracies = spread([s["accuracy"] for s in last]), spread([at_time(r, seconds / costs[method]) for r in runs])
         lines.append(
             f"| {METHODS[method]} | {rate:g} | {accuracies[0]} | {accuracies[1]} | {mean:.1f} | {moved:.1f} | "
             f"{runs[0]['held']:,} | {peak:.0f} |"
@@ -246,6 +261,7 @@ def main() -> int:
     parser.add_argument("--passes", type=float, default=10.0, help="over the rows, in all")
     parser.add_argument("--search-passes", type=float, default=3.0)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--states", type=int, default=20, help="of a training that are measured")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=DEFAULT_NETWORKS)
     parser.add_argument("--methods", nargs="+", choices=METHODS, help="by default what makes sense for a network")
     parser.add_argument("--quick", action="store_true", help="one seed, two rates, 6,400 rows, one pass: is it whole?")
@@ -258,16 +274,16 @@ def main() -> int:
         return 0
     quick = options.quick
     passes, search = (1.0, 1.0) if quick else (options.passes, options.search_passes)
-    shared = {"rows": 6400 if quick else 60_000 - KEPT_APART, "states": 4 if quick else 40}
+    shared = {"rows": 6400 if quick else 60_000 - KEPT_APART, "states": 4 if quick else options.states}
     for name in options.networks:
-        results = {}
+        results, timed = {}, {}
         for method in options.methods or NETWORKS[name]:
             cell = {"network": name, "method": method, **shared}
             rate = best_rate({**cell, "passes": search}, RATES[1:3] if quick else RATES, options.out)
             final = {**cell, "phase": "final", "rate": rate, "passes": passes}
-            seeds = range(1 if quick else options.seeds)
+            timed[method], seeds = final, range(1 if quick else options.seeds)
             results[method] = rate, [result_of({**final, "seed": seed}, options.out) for seed in seeds]
-        print(table(name, results), end="\n\n", flush=True)
+        print(table(name, results, seconds_per_row(timed, options.out)), end="\n\n", flush=True)
     return 0
 
 
