@@ -586,3 +586,30 @@ def test_printed_it_says_what_is_cut_left_whole_and_why():
     ):
         assert words in text
     assert repr(cut) == "Cut(Sequential: 2 groups, 14 units)"
+
+
+class TwoBranches(nn.Module):
+    """A concatenation joins two groups; the size of the second stands in the graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(3, 6), nn.Linear(3, 8), nn.Linear(6 + 8, 2)
+
+    def forward(self, x):
+        return self.head(torch.cat([self.a(x).relu(), self.b(x).view(len(x), 8).relu()], 1))
+
+
+def test_subnetworks_of_other_sizes_share_code_only_where_it_is_the_same():
+    """Two factors of one axis make a number for each unit; the oracle is the user's module with masks by hand."""
+    model, x = TwoBranches(), torch.randn(5, 3)
+    cut = sl.cut(model, x)
+    factors = {"a": 2.0, "b": 3.0}
+    for of_a, of_b in ((3, 4), (5, 4), (3, 6), (4, 3), (3, 4)):
+        masks = {"a": np.arange(6) < of_a, "b": np.arange(8) >= 8 - of_b}
+        a = model.a(x).relu() * torch.tensor(masks["a"]) * 2
+        b = model.b(x).relu() * torch.tensor(masks["b"]) * 3
+        wanted = model.head(torch.cat([a, b], 1))
+        assert torch.allclose(cut.subnetwork(masks, factors)(x), wanted, atol=1e-6)
+    plain = sl.cut(nn.Sequential(nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 2)), x)
+    one, other = (plain.subnetwork({"0": np.arange(6) < size}, {"0": 2.0})._subnetlab for size in (2, 5))
+    assert one.compute is other.compute  # no size is named

@@ -14,7 +14,7 @@ A fused projection to queries, keys and values of 4 heads with 6 entries each is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -172,10 +172,12 @@ class Units:
         ----------
         masks : mapping from group to ndarray of bool, shape (m_g,)
         """
-        return {
-            name: tuple(np.flatnonzero(held_on_axis(axis, masks)) if axis_groups(axis) else None for axis in axes)
-            for name, axes in self.axes.items()
-        }
+
+        @cache  # one axis serves many parameters
+        def indices(axis: Axis) -> IntArray | None:
+            return np.flatnonzero(held_on_axis(axis, masks)) if axis_groups(axis) else None
+
+        return {name: tuple(map(indices, axes)) for name, axes in self.axes.items()}
 
     def holders(self, name: str, masks: Mapping[str, BoolArray]) -> BoolArray:
         """Return which subnetworks hold each entry, as `aggregate` wants it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .atoms import Atom, Axis
     from .groups import Class
 
-_TEMPLATES = 64  # graphs of subnetworks that are kept for further ones of the same sizes
+_TEMPLATES = 64  # graphs of subnetworks that are kept for further ones
 
 
 class Cut:
@@ -73,7 +73,7 @@ class Cut:
         self.streams: dict[str, Group] = {c.name: described(c, axes, labels) for c in joined}
         self.whole: dict[Atom, str] = {c.atom: c.why_whole for c in whole}
         self.frozen = self._reasons(whole)
-        self._templates: OrderedDict[Any, Template] = OrderedDict()  # the last used: laws of random sizes repeat few
+        self._templates: deque[Template] = deque(maxlen=_TEMPLATES)  # laws of random sizes repeat few
 
     def length(self, axis: Axis, masks: Mapping[str, BoolArray]) -> int:
         """Return the number of entries along an axis of the graph that masks leave."""
@@ -107,13 +107,21 @@ class Cut:
             If a group has no mask, or one of another length.
         """
         held, numbers = self.held(masks, factors)
-        key = self.key(masks, factors)
-        if key not in self._templates:
-            self._templates[key] = Template(self, held, numbers)
-            if len(self._templates) > _TEMPLATES:
-                self._templates.popitem(last=False)
-        self._templates.move_to_end(key)
-        return Subnetwork(self, self._templates[key], held)
+        places = self.stored.held(held)
+        whole = {**self.graph.tensors, **self.state()}
+        return self.made_of(
+            held, numbers, {name: take(tensor.detach(), places[name]) for name, tensor in whole.items()}
+        )
+
+    def made_of(
+        self, held: Mapping[str, BoolArray], numbers: Mapping[str, float], tensors: Mapping[str, Tensor]
+    ) -> Subnetwork:
+        """Return a subnetwork with copies of these tensors, which were taken for what `held` returned."""
+        template = next((t for t in self._templates if t.serves(self, held, numbers)), None)
+        if template is None:
+            template = Template(self, held, numbers)
+            self._templates.append(template)
+        return Subnetwork(self, template, held, tensors)
 
     def key(self, masks: Mapping[str, BoolArray], factors: Mapping[str, float] | None = None) -> tuple[Any, ...]:
         """Return what is equal for subnetworks of one shape, so that `Subnetwork.fill` makes one of another.

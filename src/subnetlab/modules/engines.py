@@ -107,15 +107,16 @@ def _times(graph: fx.Graph, node: fx.Node, ratio: Fraction) -> fx.Node:
 
 
 class Template:
-    """What all subnetworks of the same sizes share: the code that computes them."""
+    """What all subnetworks share whose sizes appear alike in the graph: the code that computes them."""
 
     def __init__(self, cut: Cut, masks: Mapping[str, BoolArray], factors: Mapping[str, float]) -> None:
-        lengths: dict[Axis, int] = {}
+        self._fixed = _fixed(masks, factors)
+        self._lengths: dict[Axis, int] = {}  # what else the code was made from
 
         def length(axis: Axis) -> int:
-            if axis not in lengths:
-                lengths[axis] = cut.length(axis, masks)
-            return lengths[axis]
+            if axis not in self._lengths:
+                self._lengths[axis] = cut.length(axis, masks)
+            return self._lengths[axis]
 
         values = {name: np.full(np.count_nonzero(mask), factors[name]) for name, mask in masks.items()}
         absent = [b for unit, held in zip(cut.blocks, masks.get(BLOCKS, ()), strict=True) if not held for b in unit]
@@ -123,6 +124,20 @@ class Template:
         self.constants = multiply_consumed(cut, self.graph, copies, values, weights=True)
         multiply_branches(cut, self.graph, copies, np.where(masks[BLOCKS], factors[BLOCKS], 0.0) if cut.blocks else ())
         self.compute = compiled(self.graph)
+        if self.constants:  # with a number for each unit
+            for atom in cut.names:
+                length(((atom,),))
+
+    def serves(self, cut: Cut, masks: Mapping[str, BoolArray], factors: Mapping[str, float]) -> bool:
+        """Return whether the code for these masks and factors is the same."""
+        return self._fixed == _fixed(masks, factors) and all(
+            cut.length(axis, masks) == length for axis, length in self._lengths.items()
+        )
+
+
+def _fixed(masks: Mapping[str, BoolArray], factors: Mapping[str, float]) -> tuple[dict[str, float], bytes]:
+    """Return the factors of the groups, and which residual blocks there are."""
+    return dict(factors), masks.get(BLOCKS, np.zeros(0)).tobytes()
 
 
 class Subnetwork(Network):
@@ -130,10 +145,10 @@ class Subnetwork(Network):
 
     _SHARED = ("_subnetlab", "_subnetlab_cut")
 
-    def __init__(self, cut: Cut, template: Template, masks: Mapping[str, BoolArray]) -> None:
-        held = cut.stored.held(masks)
-        whole = {**cut.graph.tensors, **cut.state()}
-        own = {name: take(tensor.detach(), held[name]).clone() for name, tensor in whole.items()}
+    def __init__(
+        self, cut: Cut, template: Template, masks: Mapping[str, BoolArray], tensors: Mapping[str, Tensor]
+    ) -> None:
+        own = {name: tensor.clone() for name, tensor in tensors.items()}
         constants = template.constants | {name: own.pop(name) for name in list(own) if name.startswith(CONSTANT)}
         parts = Parts("subnetwork", cut.graph, template.graph, template.compute, constants)
         super().__init__(parts, cut.model, own)
@@ -146,7 +161,8 @@ class Subnetwork(Network):
         return self._subnetlab_masks
 
     def _refill(self, tensors: Mapping[str, Tensor], masks: Mapping[str, BoolArray]) -> None:
-        super()._refill(tensors, masks)
+        """Copy entries that were taken for these masks: as many units of every group as the module stores."""
+        self._copy(tensors)
         self._subnetlab_masks = dict(masks)
 
     def fill(self, state: Mapping[str, Tensor], masks: Mapping[str, BoolArray] | None = None) -> None:

@@ -171,7 +171,8 @@ class RoundSum:
     def apply(self) -> None:
         """Make theta_{k+1} of theta_k in place: each entry moves by its mean update (lines 11 to 13)."""
         for name, total in self._total.items():
-            self._divide(total, self._holders(name))
+            if self._is_shared(name):
+                self._divide(total, self._holders(name))
             self.whole[name].add_(total)
         self.apply_counters()
 
@@ -181,11 +182,13 @@ class RoundSum:
             self.whole[name].copy_(largest)
 
     def _divide(self, total: torch.Tensor, holders: torch.Tensor | None) -> None:
-        """Make means of sums in place; where no entry has two holders there is nothing to divide."""
-        if holders is None:
-            total /= self._added
-        elif holders.max() > 1:
-            total /= holders.clamp_(min=1).to(total.dtype)
+        """Make means of sums in place."""
+        total /= self._added if holders is None else holders.clamp_(min=1).to(total.dtype)
+
+    def _is_shared(self, name: str) -> bool:
+        """Return whether an entry may have two holders: not if some dimension's indices have one each, or none."""
+        axes = filter(axis_groups, self._units.axes[name])
+        return all(held_on_axis(axis, self._masks).sum(axis=0).max() > 1 for axis in axes)
 
     def _holders(self, name: str) -> torch.Tensor | None:
         """Return N for each entry of a parameter, or None if every subnetwork holds all of it."""
@@ -194,13 +197,9 @@ class RoundSum:
         if not cut:
             return None
         along = [torch.from_numpy(held_on_axis(axes[d], self._masks)).to(torch.float32) for d in cut]  # (p, length)
-        if len(cut) == 1:
-            counts = along[0].sum(dim=0)
-        elif len(cut) == 2:
-            counts = along[0].T @ along[1]  # whole numbers below 2**24: exact
-        else:
-            letters = "abcdefgh"[: len(cut)]
-            counts = torch.einsum(",".join("p" + letter for letter in letters) + "->" + letters, *along)
+        letters = "abcdefgh"[: len(cut)]
+        terms = ",".join("p" + letter for letter in letters)
+        counts = torch.einsum(f"{terms}->{letters}", *along)  # whole numbers below 2**24: exact
         shape = [self.whole[name].shape[d] if d in cut else 1 for d in range(len(axes))]
         return counts.reshape(shape).to(self.whole[name].device)
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Self
 
-    from ..core.arrays import BoolArray
     from .graph import Graph, Inputs
 
 
@@ -121,10 +120,6 @@ class Network(nn.Module):
         return new
 
     _SHARED = ("_subnetlab",)
-
-    def _refill(self, tensors: Mapping[str, Tensor], masks: Mapping[str, BoolArray]) -> None:
-        """Copy entries that were taken for these masks: as many units of every group as the module stores."""
-        self._copy(tensors)
 
     def _copy(self, state: Mapping[str, Tensor]) -> None:
         """Copy numbers into parameters, buffers and constants of the same names."""

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ..history import History
     from .engines import Subnetwork
     from .local_optimizer import OptimizerFactory
-    from .network import Network
 
 State: TypeAlias = Literal["reset", "travels"]
 EngineName: TypeAlias = Literal["sliced", "masked"]
@@ -262,12 +261,16 @@ class ModuleTraining:
     def subnetwork(self, round: int, index: int, masks: dict[str, BoolArray]) -> tuple[Subnet, Kept, dict[int, str]]:
         """Return a subnetwork as it starts the round (line 5), the indices that it holds, and its parameters' names."""
         own = {group: M[index] for group, M in masks.items()}
-        stored = {group: np.ones_like(mask) for group, mask in own.items()}
+        factors = self.factors(round, index)
         if self.engine == "sliced":
-            stored, _ = self.cut.held(own)
-        module = self._module(own, self.factors(round, index))
-        kept = Kept(self.cut.stored, own, stored, self._home)
-        module._refill(kept.taken, stored)
+            stored, factors = self.cut.held(own, factors)
+            kept = Kept(self.cut.stored, own, stored, self._home)
+            module = self._sliced(stored, factors, kept.taken)
+        else:
+            everything = {group: np.ones_like(mask) for group, mask in own.items()}
+            kept = Kept(self.cut.stored, own, everything, self._home)
+            module = self.cut.masked(own, factors).to(self.device)
+            module.fill(kept.taken)
         names = {id(parameter): name for name, parameter in module.named_parameters()}
         optimizer = self._optimizer(module.parameters())
         if self.travelling_state is not None:
@@ -286,13 +289,15 @@ class ModuleTraining:
         )
         return subnet, kept, names
 
-    def _module(self, masks: dict[str, BoolArray], factors: dict[str, float]) -> Network:
-        """Return a module of the size of these masks; those of one size are made once."""
-        if self.engine == "masked":
-            return self.cut.masked(masks, factors).to(self.device)
-        key = self.cut.key(masks, factors)
-        if key not in self._refilled:
-            self._refilled[key] = self.cut.subnetwork(masks, factors).to(self.device)
+    def _sliced(
+        self, stored: dict[str, BoolArray], factors: dict[str, float], taken: dict[str, torch.Tensor]
+    ) -> Subnetwork:
+        """Return a module that stores what was taken; those of one size are made once, and refilled."""
+        key = self.cut.key(stored, factors)
+        if key in self._refilled:
+            self._refilled[key]._refill(taken, stored)
+        else:
+            self._refilled[key] = self.cut.made_of(stored, factors, taken).to(self.device)
             if len(self._refilled) > 2 * self.scheme.masks.n_subnetworks:
                 self._refilled.popitem(last=False)
         self._refilled.move_to_end(key)
