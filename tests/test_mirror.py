@@ -48,6 +48,8 @@ TESTED_ELSEWHERE = {
     "engines/test_torch_batched.py": (["engines/torch_surroundings.py"], "only this engine has such surroundings"),
     "estimators/test_regressor.py": (["estimators/weights.py"], "weights of rows are an argument of fit"),
     "estimators/test_stopping_and_schemes.py": (["estimators/schemes.py"], 'both say what "auto" means'),
+    "launch/test_script.py": (["cli/launch_script.py"], "the command is seen from what scripts do under it"),
+    "modules/test_workers.py": (["modules/messages.py", "modules/traffic.py"], "workers are what they exchange"),
     "kernels/test_extremes.py": (["kernels/krylov.py"], "the iteration is seen from what it finds"),
     "kernels/test_infinite.py": (
         [f"kernels/{name}.py" for name in ("angles", "deep", "eigenvalues", "finite", "masked")],

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
+from subnetlab.engines.distributed.group import JobError, PeerLostError
 from subnetlab.engines.distributed.placement import Placement, rows_sent
 from subnetlab.launch.attempt import STOP_FILE, Attempt
 from subnetlab.launch.checkpoint import Checkpoints, Manifest
 from subnetlab.launch.job import export_network
-from subnetlab.launch.transport import JobError, PeerLostError
 from subnetlab.training.diagnostics import starting_scale
 from subnetlab.training.request import TrainingData
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from subnetlab.engines.distributed.group import JobError
 from subnetlab.launch import checkpoint
 from subnetlab.launch.checkpoint import Checkpoints, Manifest
 from subnetlab.launch.job import Job, export_network
-from subnetlab.launch.transport import JobError
 
 RELEASED = Path(__file__).parents[1] / "fixtures" / "launch"  # written by version 0.1.0 after 3 of its rounds
 UNREADABLE = "/proc/self/mem"  # a regular file; reading its beginning gives EIO

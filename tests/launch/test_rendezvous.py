@@ -11,9 +11,9 @@ import time
 
 import pytest
 
+from subnetlab.engines.distributed.group import JobError, PeerLostError
 from subnetlab.launch import rendezvous
 from subnetlab.launch.rendezvous import AddressError, Rendezvous, UnreachableError, listen
-from subnetlab.launch.transport import JobError, PeerLostError
 
 
 class Cable:

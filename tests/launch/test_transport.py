@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from subnetlab.launch.transport import PeerLostError, Store, StoreLostError, Transport, within
+from subnetlab.engines.distributed.group import PeerLostError
+from subnetlab.launch.transport import Store, StoreLostError, Transport, within
 
 
 def test_a_call_that_does_not_end():
@@ -29,6 +30,6 @@ def test_a_lost_store_is_a_lost_worker():
         def add(self, name, more):
             raise RuntimeError("Broken pipe\nand a page of frames")
 
-    transport = Transport(None, 1, 2, Store(Lost(), 60.0, 60.0))
+    transport = Transport(None, 1, 2, store=Store(Lost(), 60.0, 60.0))
     with pytest.raises(PeerLostError, match=r"^worker 1: the store is lost: Broken pipe$"):
         transport.count("done/3", 1)

@@ -372,7 +372,7 @@ def test_a_round_that_was_not_finished_changes_nothing():
 def test_an_entry_that_nobody_holds_keeps_its_bits_whatever_they_are():
     """Also a negative zero, which a plain sum would turn into a positive one."""
     from subnetlab.core.units import Units, group_axis
-    from subnetlab.modules.entries import Kept, RoundSum
+    from subnetlab.modules.entries import Kept, RoundSum, changes, take
 
     units = Units({"g": 4}, {"w": (group_axis("g", 4), group_axis("g", 4))})
     whole = {"w": torch.tensor([[-0.0, 1.0, float("inf"), -0.0]] * 4)}
@@ -381,8 +381,9 @@ def test_an_entry_that_nobody_holds_keeps_its_bits_whatever_they_are():
     sums = RoundSum(units, whole, masks)
     for l in range(2):
         own = {"g": masks["g"][l]}
-        kept = Kept(units, own, own, whole)
-        sums.add(kept.held, kept.given, {"w": torch.full((l + 1, l + 1), 2.0)})
+        place = Kept(units, own, own).held("w")
+        given = {"w": take(whole["w"], place)}
+        sums.add({"w": place}, changes(given, {"w": torch.full((l + 1, l + 1), 2.0)}))
     sums.apply()
     assert whole["w"][:2, :2].tolist() == [[2.0, 2.0], [2.0, 2.0]]
     rest = torch.ones(4, 4, dtype=torch.bool)

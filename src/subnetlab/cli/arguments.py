@@ -42,6 +42,21 @@ _SAYINGS = (
 )
 
 
+def script_words(arguments: list[str]) -> list[str]:
+    """Return the script among the arguments and all that follows it, which is its own; nothing if there is none.
+
+    A script is the first word that ends with ``.py`` and is no option.
+
+    Examples
+    --------
+    >>> script_words(["--workers", "4", "train.py", "--lr", "0.1"])
+    ['train.py', '--lr', '0.1']
+    """
+    scripts = (i for i, word in enumerate(arguments) if word.endswith(".py") and not word.startswith("-"))
+    first = next(scripts, len(arguments))
+    return arguments[first:]
+
+
 def split_config(arguments: list[str]) -> tuple[Path | None, list[str]]:
     """Return the file named by ``--config`` and the other arguments.
 

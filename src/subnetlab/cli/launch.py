@@ -46,12 +46,11 @@ _WHOLE_NETWORK = 1 << 30  # bytes that this process will hold of a network to fi
 
 
 @dataclass(frozen=True)
-class Options:
-    """Options of `subnetlab launch`."""
+class WorkerPlaces:
+    """Where the workers of a job are, and how long they are waited for."""
 
     out: Path = Path("launch")
     """Folder for the run; the same command again goes on. Between machines: one folder that all of them see."""
-    data: DataOptions = field(default_factory=DataOptions)
     workers: int = 2
     """q, the worker processes on all machines together, at most one per subnetwork; may change on resuming."""
     local_workers: int | None = None
@@ -60,29 +59,69 @@ class Options:
     """Number of this machine, from 0; machine 0 writes the results."""
     address: str | None = None
     """HOST:PORT on machine 0, for workers on several machines; nothing else is bound. On one machine: loopback."""
-    checkpoint_every: int = 10
-    """R, the rounds between checkpoints."""
     timeout: float = 60.0
     """Seconds after which a worker that does not answer counts as lost; longer than any round and checkpoint takes."""
     patience: float = 60.0
     """Seconds to wait for missing workers at the start and after a failure, before going on without them."""
     max_restarts: int = 100
     """Failures of a worker, without a checkpoint in between, after which it gives up; the loss of others is none."""
+    threads: int = 1
+    """BLAS threads of each worker; another count can give other bits."""
+    quiet: bool = False
+    """No progress bar."""
+    force: bool = False
+    """Take over a folder that holds another run."""
+
+    def launch(self, owner: str = "launch", **told: Any) -> Launch:
+        """Return the workers of this machine, checked before anything else; ``told`` is what they hear besides."""
+        workers = checks.whole_number(owner, "workers", self.workers, least=1)
+        local = workers if self.local_workers is None else self.local_workers
+        checks.whole_number(owner, "local_workers", local, least=1)
+        if local > workers:
+            raise ValueError(f"launch: local_workers must be at most workers {workers}, got {local}")
+        checks.whole_number(owner, "machine", self.machine, least=0)
+        if self.machine > workers - local:
+            raise ValueError(
+                f"launch: machine must be a number from 0 to {workers - local}, for machines before this one have "
+                f"workers, too, got {self.machine}"
+            )
+        if self.address is None and (local < workers or self.machine):
+            raise ValueError("launch: address must be HOST:PORT of machine 0 for workers on several machines, got none")
+        if self.address is not None:
+            host, port = parse_address(self.address)
+            if not port:
+                raise ValueError(f"launch: address must have a port, got {self.address!r}")
+            if self.machine == 0:
+                listen(host, port).close()  # in use, or not one of ours? better now than when all are on their way
+        options = WorkerOptions(
+            folder=self.out,
+            workers=workers,
+            timeout=checks.positive_number(owner, "timeout", self.timeout),
+            patience=checks.positive_number(owner, "patience", self.patience),
+            max_restarts=checks.whole_number(owner, "max_restarts", self.max_restarts, least=0),
+            machine=self.machine,
+            address=self.address or "127.0.0.1:0",
+            **told,
+        )
+        return Launch(options, local, threads=checks.whole_number(owner, "threads", self.threads, least=1))
+
+
+@dataclass(frozen=True)
+class Options(WorkerPlaces):
+    """Options of `subnetlab launch`."""
+
+    data: DataOptions = field(default_factory=DataOptions)
+    checkpoint_every: int = 10
+    """R, the rounds between checkpoints."""
     scheme: SchemeOptions = field(default_factory=lambda: SchemeOptions(masks="categorical", n_subnetworks=4))
     seed: int = 0
     """Seed of initial network and masks."""
     dtype: Literal["float64", "float32"] = "float64"
     """Precision."""
-    threads: int = 1
-    """BLAS threads of each worker; another count can give other bits."""
     close_share: float = 1.0
     """Close a round when this share of the workers is done; late ones count as unselected. The clock decides bits."""
     json: bool = False
     """Print the result as JSON."""
-    quiet: bool = False
-    """No progress bar."""
-    force: bool = False
-    """Take over a folder that holds another run."""
 
 
 def run(options: Options) -> int:
@@ -129,44 +168,14 @@ def _run(options: Options) -> int:
 
 def _launch(options: Options) -> Launch:
     """Check how the workers are spread before anything else."""
-    owner = "launch"
-    workers = checks.whole_number(owner, "workers", options.workers, least=1)
     p = options.scheme.scheme().masks.n_subnetworks
     own_law = options.scheme.masks if own_laws([options.scheme.masks]) else None
     if own_law is not None and ":" not in own_law:  # a name that this process alone knows
         raise ValueError(f"launch: masks must be a law that the workers can import, module:Class, got {own_law!r}")
-    if workers > p:
-        raise ValueError(f"launch: workers must be at most the number of subnetworks {p}, got {workers}")
-    local = workers if options.local_workers is None else options.local_workers
-    checks.whole_number(owner, "local_workers", local, least=1)
-    if local > workers:
-        raise ValueError(f"launch: local_workers must be at most workers {workers}, got {local}")
-    checks.whole_number(owner, "machine", options.machine, least=0)
-    if options.machine > workers - local:
-        raise ValueError(
-            f"launch: machine must be a number from 0 to {workers - local}, for machines before this one have workers, "
-            f"too, got {options.machine}"
-        )
-    if options.address is None and (local < workers or options.machine):
-        raise ValueError("launch: address must be HOST:PORT of machine 0 for workers on several machines, got none")
-    if options.address is not None:
-        host, port = parse_address(options.address)
-        if not port:
-            raise ValueError(f"launch: address must have a port, got {options.address!r}")
-        if options.machine == 0:
-            listen(host, port).close()  # in use, or not one of ours? better now than when all are on their way
-    told = WorkerOptions(
-        folder=options.out,
-        workers=workers,
-        every=checks.whole_number(owner, "checkpoint_every", options.checkpoint_every, least=1),
-        timeout=checks.positive_number(owner, "timeout", options.timeout),
-        patience=checks.positive_number(owner, "patience", options.patience),
-        max_restarts=checks.whole_number(owner, "max_restarts", options.max_restarts, least=0),
-        machine=options.machine,
-        address=options.address or "127.0.0.1:0",
-        own_law=own_law,
-    )
-    return Launch(told, local, threads=checks.whole_number(owner, "threads", options.threads, least=1))
+    if checks.whole_number("launch", "workers", options.workers, least=1) > p:
+        raise ValueError(f"launch: workers must be at most the number of subnetworks {p}, got {options.workers}")
+    every = checks.whole_number("launch", "checkpoint_every", options.checkpoint_every, least=1)
+    return options.launch(every=every, own_law=own_law)
 
 
 def _job(options: Options, data: Dataset) -> Job:

@@ -13,14 +13,14 @@ import shutil
 import sys
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from ..input_file import FileContentError
 from ..progress import open_standard_streams
-from .arguments import earlier_arguments, in_one_line, option_names, split_config, unknown_variables
+from .arguments import earlier_arguments, in_one_line, option_names, script_words, split_config, unknown_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +34,7 @@ class Command:
     summary: str
     options_name: str = "Options"
     run_name: str = "run"
+    script_module: str = ""  # the same for a script of the user's, whose name follows the options
 
     def options(self) -> type[Any]:
         """Return the dataclass of its options."""
@@ -47,7 +48,9 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "reproduce": Command(".reproduce", "draw the paper's three figures from real data and judge its claims"),
     "train": Command(".train", "train one network by Algorithm 1"),
-    "launch": Command(".launch", "train on several workers or machines, going on after any failure"),
+    "launch": Command(
+        ".launch", "train on several workers or machines, going on after any failure", script_module=".launch_script"
+    ),
     "study": Command(".study", "run a grid of settings in parallel, resumable"),
     "study status": Command(
         ".study_folder", "say how far a study is, while it runs or after", "StatusOptions", "status"
@@ -130,9 +133,13 @@ def _run(name: str, rest: list[str]) -> int:
     if (meant := _mistyped([name, *rest])) is not None:
         print(f"subnetlab {name}: no file {rest[0]!r}; did you mean 'subnetlab {meant}'?", file=sys.stderr)
         return 2
-    command = COMMANDS[name]
+    command, script = COMMANDS[name], list[str]()
+    if command.script_module and (script := script_words(rest)):
+        command = replace(command, module=command.script_module)
+        rest = rest[: -len(script)]
     _warn_of_variables(command.options())
-    return command.run(_options(command.options(), name, rest))
+    options = _options(command.options(), name, rest)
+    return command.run(replace(options, script=tuple(script)) if script else options)
 
 
 def _warn_of_variables(options: type[Any]) -> None:

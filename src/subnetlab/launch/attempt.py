@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..archive import ArchiveError
+from ..engines.distributed.group import PeerLostError
 from .checkpoint import Checkpoints, Manifest
 from .outcome import STOP_FILE, append_event
 from .session import JobSession
-from .transport import PeerLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

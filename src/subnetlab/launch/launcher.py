@@ -72,7 +72,12 @@ class Launch:
         ]
 
 
-def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], None]) -> tuple[str, str]:
+def run_workers(
+    launch: Launch,
+    lock: int,
+    on_event: Callable[[dict[str, Any]], None],
+    on_text: Callable[[str], None] = lambda text: None,
+) -> tuple[str, str]:
     """Run the workers until the job is finished, stopped or failed.
 
     Ctrl-C and SIGTERM stop them after the round at work, with a checkpoint; a second Ctrl-C at once.
@@ -84,6 +89,8 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
         Descriptor of the lock file; torchrun holds the lock, too, while it lives.
     on_event : callable
         Gets each event of the log.
+    on_text : callable, optional
+        Gets what the first worker of this machine prints, where the work is a script.
 
     Returns
     -------
@@ -101,6 +108,7 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
         if launch.options.machine == 0:
             stop.unlink(missing_ok=True)
         position = log_end(folder)
+        printed = TextFile(folder / f"worker-{launch.options.machine}-0.log")
         with termination_held_back():
             process = subprocess.Popen(
                 launch.command(private.path),
@@ -115,6 +123,7 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
                 try:
                     time.sleep(_POLL)
                     position = _follow(folder, position, on_event)
+                    on_text(printed.more())
                 except KeyboardInterrupt:
                     if asked_to_stop:
                         raise
@@ -128,11 +137,37 @@ def run_workers(launch: Launch, lock: int, on_event: Callable[[dict[str, Any]], 
             if launch.options.machine == 0:
                 stop.unlink(missing_ok=True)  # an agent may have passed SIGTERM on after the job had ended
         _follow(folder, position, on_event)
+        on_text(printed.more())
         return private.outcome() or (
             "failed",
             f"launch: the workers were lost for good (torchrun ended with code {process.returncode}, see "
             f"{folder / TORCHRUN_LOG}); the same command goes on from the last checkpoint",
         )
+
+
+class TextFile:
+    """What is appended to a file from now on.
+
+    Parameters
+    ----------
+    path : Path
+        It need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = path.stat().st_size if path.exists() else 0
+
+    def more(self) -> str:
+        """Return what is new."""
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(self._position)
+                text = file.read()
+        except FileNotFoundError:
+            return ""
+        self._position += len(text)
+        return text.decode(errors="replace")
 
 
 def _environment(launch: Launch, private: Path) -> dict[str, str]:

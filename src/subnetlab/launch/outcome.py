@@ -31,6 +31,8 @@ _FACTS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "round": {"full_error": (int, float)},
     "damaged": {"round": int},
     "end": {"status": str},
+    "script_round": {"training": int, "of": int, "loss": (int, float), "workers": int, "bytes_sent": int},
+    "checkpoint": {"training": int},
 }
 _PREFIX, _LOCK, _PIPE = "subnetlab-", "launcher.lock", "outcome.json"
 _ROOM = 1 << 18  # bytes that torchrun and the workers may write there
@@ -127,7 +129,7 @@ def append_event(folder: Path, event: str, rounds: int, **facts: Any) -> None:
     ----------
     folder : Path
         Of the job.
-    event : {"begin", "round", "damaged", "end"}
+    event : {"begin", "round", "damaged", "end", "script_round", "checkpoint"}
     rounds : int
         Completed rounds.
     **facts

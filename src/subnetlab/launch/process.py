@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
+import math
 import os
 import socket
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -22,12 +25,13 @@ from threadpoolctl import threadpool_limits
 from ..archive import ArchiveError
 from ..atomic import atomic_file
 from ..core.masks.naming import import_law
+from ..engines.distributed.group import JobError, PeerLostError
 from .agent import FAILED, LOST, PARENT, die_with_parent, keep
 from .attempt import Attempt
 from .job import Job
 from .outcome import STOP_FILE, events_after, log_end, tell
 from .rendezvous import AddressError, Rendezvous, UnreachableError, listen, parse_address
-from .transport import JobError, PeerLostError
+from .script import ScriptFailures, run_script, said, speak_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,6 +59,8 @@ class WorkerOptions:
         See `Rendezvous`.
     max_restarts : int
         See `keep`.
+    script : tuple of str, default ()
+        A script of the user's and its arguments, instead of the job's file.
     own_law : str, optional
         ``module:Class`` of the user's own mask law, which the workers import: they import nothing that the job's file
         names.
@@ -70,12 +76,14 @@ class WorkerOptions:
     timeout: float = 60.0
     patience: float = 60.0
     max_restarts: int = 100
+    script: tuple[str, ...] = ()
     own_law: str | None = None
     private: Path | None = None
 
     def arguments(self) -> list[str]:
         """Return the words that `parse` reads."""
         told = {f"--{name.replace('_', '-')}": value for name, value in vars(self).items() if name != "folder"}
+        told["--script"] = json.dumps(self.script)
         return [str(self.folder.absolute()), *(f"{n}={value}" for n, value in told.items() if value is not None)]
 
     @classmethod
@@ -85,6 +93,7 @@ class WorkerOptions:
         parser.add_argument("folder", type=Path)
         parser.add_argument("--workers", type=int, required=True)
         parser.add_argument("--address", required=True)
+        parser.add_argument("--script", type=lambda text: tuple(json.loads(text)), default=())
         parser.add_argument("--own-law", help="module:Class of the user's own mask law")
         parser.add_argument("--private", type=Path, help="the launcher's own folder, if there is a launcher")
         for name in ("machine", "every", "timeout", "patience", "max_restarts"):
@@ -142,14 +151,27 @@ def _work(
     rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: int, progress: Callable[[], None]
 ) -> int:
     """Take part in one attempt."""
-    folder = options.folder
+    folder, rounds = options.folder, math.inf
+    failures = ScriptFailures(options.private, _local_rank())
     try:
-        job = Job.load(job_file(folder, options.machine))
+        job = None if options.script else Job.load(job_file(folder, options.machine))
     except _FINAL as error:
         return _conclude(options.private, "failed", str(error))
-    if attempt and (ended := ended_without(folder, heard, job.scheme.rounds)):
+    if job is not None:
+        rounds = job.scheme.rounds
+    if attempt and (ended := ended_without(folder, heard, rounds)):
         return _conclude(options.private, ended)
     try:
+        if job is None:
+            speak_into(folder / f"worker-{options.machine}-{_local_rank()}.log")
+
+            def completed() -> None:
+                failures.forget()
+                progress()
+
+            transport = rendezvous.join()
+            status = run_script(options.script, transport, folder, attempt=attempt, progress=completed)
+            return _conclude(options.private, status)
         with threadpool_limits(limits=job.threads):
             made = Attempt(job, rendezvous.join(), folder, every=options.every, number=attempt, progress=progress)
             return _conclude(options.private, made.run())
@@ -157,13 +179,22 @@ def _work(
         print(error, file=sys.stderr)
         return LOST
     except UnreachableError as error:
-        ended = ended_without(folder, heard, job.scheme.rounds)
+        ended = ended_without(folder, heard, rounds)
         return _conclude(options.private, ended or "failed", "" if ended else str(error))
     except _FINAL as error:
         return _conclude(options.private, "failed", str(error))
+    except Exception as error:
+        if not options.script:
+            raise
+        traceback.print_exc()
+        if failures.again(error):
+            return _conclude(
+                options.private, "failed", f"launch: {options.script[0]} failed twice alike: {said(error)}"
+            )
+        return 1
 
 
-def ended_without(folder: Path, heard: int, rounds: int) -> str:
+def ended_without(folder: Path, heard: int, rounds: float) -> str:
     """Return how the others ended the job while this worker was away, or an empty string.
 
     Parameters
@@ -172,8 +203,8 @@ def ended_without(folder: Path, heard: int, rounds: int) -> str:
         Of the job.
     heard : int
         The end of its log when this worker was started.
-    rounds : int
-        Of the job; a job that has completed them all is finished, whoever joins it.
+    rounds : float
+        Of the job, infinite for a script; a job that has completed them all is finished, whoever joins it.
     """
     since, _ = events_after(folder, heard)
     last = (since or events_after(folder, 0)[0] or [{"event": ""}])[-1]
@@ -192,7 +223,8 @@ def _conclude(private: Path | None, status: str, message: str = "") -> int:
     if private is not None:
         tell(private, status, message)
     with contextlib.suppress(OSError):  # the log may be on a full disk
-        print(message or status, file=sys.stderr)
+        if message:
+            print(message, file=sys.stderr)
     return FAILED if status == "failed" else 0
 
 

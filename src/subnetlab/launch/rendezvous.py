@@ -23,7 +23,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .transport import JobError, PeerLostError, Store, StoreLostError, Transport, within
+from ..engines.distributed.group import JobError, PeerLostError
+from .transport import Store, StoreLostError, Transport, within
 
 _LAST_PORT = 65535
 _POLL = 0.02  # seconds
@@ -91,7 +92,7 @@ class Rendezvous:
             group = within(self.patience + self.timeout, lambda: self._connect(dist, store, rank, size))
         except StoreLostError as error:
             raise PeerLostError(f"a worker was lost during the rendezvous: {error}") from error
-        transport = Transport(group, rank, size, store)
+        transport = Transport(group, rank, size, store=store)
         transport.tell_all(np.zeros(1))  # the store's owner must not leave while others still connect
         return transport
 

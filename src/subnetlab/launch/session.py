@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..archive import ArchiveError
+from ..engines.distributed.group import JobError
 from ..engines.distributed.placement import Placement
 from ..engines.distributed.worker import Worker
 from ..history import History, HistoryBuilder
 from ..training.diagnostics import departure, divergence_limit, has_diverged
 from ..training.session import run_round
-from .transport import JobError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

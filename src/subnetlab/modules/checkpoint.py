@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import copy
 import json
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from ..atomic import atomic_file
 from ..core import checks
 from ..core.masks.groups import whole_factors
 from ..core.scheme_record import scheme_to_record
+from ..engines.distributed.group import JobError, PeerLostError
 from ..history import History
 from ..input_file import check_input
 from .cutting import Cut, cut
@@ -32,7 +35,6 @@ from .structure import from_plain, to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from ..core.scheme import TrainingScheme
     from .training import ModuleTraining
@@ -62,13 +64,14 @@ class Snapshot:
         scheme, mask_arrays = scheme_to_record(training.scheme)
         groups: dict[str, Mapping[str, Any]] = {
             "entry": training.entries,
-            "outer": training.outer.tensors(),
+            "outer": training.outer.tensors(training.whole),
             "masks": mask_arrays,
             "history": {} if training.history is None else training.history.arrays(),
         }
         numbers: dict[str, Any] = {}
         if training.travelling_state is not None:
-            groups["state"], numbers = training.travelling_state.to_plain()
+            groups["state"] = training.whole(training.travelling_state.tensors)
+            numbers = training.travelling_state.plain_numbers()
         example: dict[str, Any] = {}
         declared = to_plain(training.cut.declared, example)
         record = {
@@ -146,13 +149,19 @@ class Snapshot:
                 f"ModuleTraining: checkpoint {source} must be of the same settings ({'; '.join(different)})"
             )
         entries = self.below("entry")
-        if _shapes(entries) != _shapes(training.entries):
+        if _shapes(entries) != _shapes(training.cut.state()):
             raise ArchiveError(f"{source}: its parameters are not those of this network")
+
+        def there(group: str) -> dict[str, torch.Tensor]:
+            return {name: tensor.to(training.device, copy=True) for name, tensor in self.below(group).items()}
+
+        part = training.workers.part
         for name, tensor in entries.items():
-            training.entries[name].copy_(tensor)
+            training.home[name].copy_(part(tensor))
         if training.travelling_state is not None:
-            training.travelling_state.from_plain(_copies(self.below("state"), training.device), numbers)
-        training.outer.restore(_copies(self.below("outer"), training.device))
+            training.travelling_state.tensors = {name: part(tensor) for name, tensor in there("state").items()}
+            training.travelling_state.take_up(numbers)
+        training.outer.restore(there("outer"), part)
         training.history = self.history
         training.rounds_done = rounds_done
 
@@ -206,6 +215,55 @@ class Snapshot:
         return cls(record, tensors)
 
 
+class CheckpointFile:
+    """A file that holds a training as it was after one of its last rounds.
+
+    Parameters
+    ----------
+    path : path
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+        self._holds = -1  # completed rounds
+
+    def restore(self, training: ModuleTraining) -> None:
+        """Take a training to where the file was written, if it is there; see `Snapshot` for the errors."""
+        if Path(self._path).exists():
+            Snapshot.read(self._path).restore(training, self._path)
+            self._holds = training.rounds_done
+
+    def write(self, training: ModuleTraining) -> None:
+        """Write a training as it stands; of several workers the first one writes.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an older file stays as it was.
+        """
+        snapshot, error = training.snapshot(), None
+        if training.workers.rank == 0:
+            try:
+                snapshot.write(self._path)
+            except OSError as failed:
+                error = failed
+        training.workers.agree(error)
+
+    def keep(self, training: ModuleTraining) -> None:
+        """Write a training that has gone on since the last time; warn if that cannot be done."""
+        if self._holds == training.rounds_done:
+            return
+        try:
+            self.write(training)
+        except PeerLostError:  # an OSError, too
+            raise
+        except (OSError, JobError) as error:  # what was computed is still here
+            warnings.warn(f"ModuleTraining: no checkpoint was written ({error}); training goes on", stacklevel=3)
+        else:
+            self._holds = training.rounds_done
+            training.workers.checkpointed(training.rounds_done)
+
+
 def in_folder(path: Path) -> Path:
     """Return the path of a checkpoint to come, if its folder is there."""
     if not path.parent.is_dir():
@@ -248,10 +306,6 @@ def cut_again(model: torch.nn.Module | Cut, snapshot: Snapshot) -> Cut:
     if _shapes(snapshot.below("entry")) != _shapes(made.state()):
         raise ValueError("load_run: model must have the parameters of the run, got others, or other shapes")
     return made
-
-
-def _copies(tensors: Mapping[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
-    return {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
 
 
 def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:

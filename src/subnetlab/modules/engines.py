@@ -7,6 +7,7 @@ them, the sliced one has its sizes rewritten.
 from __future__ import annotations
 
 import operator
+from collections import OrderedDict
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -202,3 +203,45 @@ class MaskedNetwork(Network):
     def fill(self, state: Mapping[str, Tensor]) -> None:
         """Copy a whole network's state into the parameters and buffers."""
         self._copy(state)
+
+
+class Refilled:
+    """Modules of subnetworks, made once for each size: the last used, since laws of random sizes rarely repeat one.
+
+    Parameters
+    ----------
+    cut : Cut
+    engine : {"sliced", "masked"}
+    device : torch.device
+    most : int
+        How many are kept.
+    """
+
+    def __init__(self, cut: Cut, engine: str, device: torch.device, most: int) -> None:
+        self._cut, self._engine, self._device, self._most = cut, engine, device, most
+        self._made: OrderedDict[Any, Subnetwork] = OrderedDict()
+
+    def __call__(
+        self, masks: Mapping[str, BoolArray], factors: Mapping[str, float], taken: Mapping[str, Tensor]
+    ) -> Network:
+        """Return a module for these masks that holds what was taken for the units that it stores."""
+        if self._engine == "masked":
+            whole = self._cut.masked(masks, factors).to(self._device)
+            whole.fill(taken)
+            return whole
+        stored, numbers = self._cut.held(masks, factors)
+        key = self._cut.key(stored, numbers)
+        if key in self._made:
+            self._made[key]._refill(taken, stored)
+        else:
+            self._made[key] = self._cut.made_of(stored, numbers, taken).to(self._device)
+            if len(self._made) > self._most:
+                self._made.popitem(last=False)
+        self._made.move_to_end(key)
+        return self._made[key]
+
+    def stored(self, masks: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
+        """Return the units that such a module stores."""
+        if self._engine == "sliced":
+            return self._cut.held(masks)[0]
+        return {group: np.ones_like(mask) for group, mask in masks.items()}

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import numpy as np
 import torch
 
-from ..core.units import axis_groups, held_on_axis
+from ..core.units import axis_groups, axis_length, held_on_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from ..core.arrays import BoolArray, IntArray
     from ..core.units import Units
@@ -36,17 +36,7 @@ class Kept:
         The units that the subnetwork holds.
     stored : mapping from group to ndarray of bool, shape (m_g,)
         The units that its module stores.
-    home : mapping from name to tensor
-        The whole network.
-
-    Attributes
-    ----------
-    held, stored : dict from name to tuple of index tensors
-        Places in the whole network's tensors.
-    taken : dict from name to tensor
-        What the module begins with: the entries that it stores.
-    given : dict from name to tensor
-        Those of them that the subnetwork holds.
+    device : torch.device, optional
     """
 
     def __init__(
@@ -54,29 +44,48 @@ class Kept:
         units: Units,
         masks: Mapping[str, BoolArray],
         stored: Mapping[str, BoolArray],
-        home: Mapping[str, torch.Tensor],
+        device: torch.device | None = None,
     ) -> None:
-        device = next((tensor.device for tensor in home.values()), None)
-
         def places(held: Mapping[str, tuple[IntArray | None, ...]]) -> dict[str, Place]:
             return {
                 name: tuple(None if i is None else torch.from_numpy(i).to(device) for i in dimensions)
                 for name, dimensions in held.items()
             }
 
-        self.held = self.stored = places(units.held(masks))
+        self._units = units
+        self._held = self._stored = places(units.held(masks))
         self._own: dict[str, Place] | None = None
         if any(not np.array_equal(masks[group], stored[group]) for group in masks):
-            self.stored = places(units.held(stored))
+            self._stored = places(units.held(stored))
             inside = {group: masks[group][stored[group]] for group in masks}  # the held among the stored
             sizes = {group: len(mask) for group, mask in inside.items()}
             self._own = places(units.resized(sizes).held(inside))
-        self.taken = {name: take(tensor, self.stored[name]) for name, tensor in home.items()}
-        self.given = {name: self.own(name, tensor) for name, tensor in self.taken.items()}
+
+    def held(self, name: str) -> Place:
+        """Return the place in a whole tensor of what the subnetwork holds; state is where its parameter is."""
+        return self._held[entry_of(name, self._held)]
+
+    def stored(self, name: str) -> Place:
+        """Return the place in a whole tensor of what the subnetwork's module stores."""
+        return self._stored[entry_of(name, self._stored)]
 
     def own(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         """Return the part of a module's tensor that the subnetwork holds."""
-        return tensor if self._own is None else take(tensor, self._own[name])
+        return tensor if self._own is None else take(tensor, self._own[entry_of(name, self._own)])
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a whole tensor."""
+        return self._units.shape(entry_of(name, self._held))
+
+
+def state_name(parameter: str, key: str) -> str:
+    """Return the name of what an optimiser keeps of a parameter under a key, among the tensors at home."""
+    return f"{parameter}/{key}"
+
+
+def entry_of(name: str, entries: Container[str]) -> str:
+    """Return the parameter that optimiser state belongs to; the name of an entry itself is its own."""
+    return name if name in entries else name.rsplit("/", 1)[0]
 
 
 def tensors_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -113,6 +122,18 @@ def add_to(total: torch.Tensor, place: Place, update: torch.Tensor) -> None:
     total.view(-1).index_add_(0, flat.reshape(-1), update.reshape(-1))
 
 
+def changes(given: Mapping[str, torch.Tensor], returned: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return Delta^l: what a subnetwork returns minus what it was given (line 9), of counters what it returns.
+
+    What comes back as it was is left out: a buffer may hold infinite numbers, as masks of attention do.
+    """
+    return {
+        name: value - given[name] if value.is_floating_point() else value
+        for name, value in returned.items()
+        if not torch.equal(value, given[name])
+    }
+
+
 class RoundSum:
     """The sum of the updates of one round, and the number of holders of each entry.
 
@@ -120,41 +141,50 @@ class RoundSum:
     ----------
     units : Units
     whole : mapping from name to tensor
-        theta_k, at home; `apply` changes it.
+        theta_k and the travelling state of optimisers, at home; `apply` changes them.
     masks : mapping from group to ndarray of bool, shape (p, m_g)
+    rows : callable, optional
+        From the length of a tensor's first dimension to the first of its rows that are in ``whole``, and the first that
+        is not; all of them by default.
     """
 
-    def __init__(self, units: Units, whole: Mapping[str, torch.Tensor], masks: Mapping[str, BoolArray]) -> None:
-        self._units = units
-        self.whole = whole
-        self._masks = masks
-        self._added = 0
-        # -0.0 added to a number leaves its bits as they are, also those of -0.0: nothing else marks what nobody holds
-        self._total = {
-            name: torch.full_like(t, -0.0, memory_format=torch.contiguous_format)
-            for name, t in whole.items()
-            if t.is_floating_point()
-        }
-        self._largest = {name: t.clone() for name, t in whole.items() if not t.is_floating_point()}
-
-    def add(
-        self, held: Mapping[str, Place], given: Mapping[str, torch.Tensor], returned: Mapping[str, torch.Tensor]
+    def __init__(
+        self,
+        units: Units,
+        whole: Mapping[str, torch.Tensor],
+        masks: Mapping[str, BoolArray],
+        rows: Callable[[int], tuple[int, int]] = lambda length: (0, length),
     ) -> None:
-        """Add Delta^l = what the next subnetwork returns minus what it was given (line 9).
+        self._units, self._masks, self._rows = units, masks, rows
+        self._added = 0
+        self.whole: dict[str, torch.Tensor] = {}
+        self._total: dict[str, torch.Tensor] = {}
+        self._largest: dict[str, torch.Tensor] = {}
+        for name, tensor in whole.items():
+            self.expect(name, tensor)
 
-        What comes back as it was adds nothing: a buffer may hold infinite numbers, as masks of attention do.
-        """
-        for name, total in self._total.items():
-            if not torch.equal(returned[name], given[name]):
-                add_to(total, held[name], returned[name] - given[name])
-        for name, largest in self._largest.items():  # counters, such as the number of batches seen
-            if returned[name].shape == largest.shape:
-                torch.maximum(largest, returned[name], out=largest)
+    def expect(self, name: str, tensor: torch.Tensor) -> None:
+        """Make room for updates of one more tensor at home."""
+        self.whole[name] = tensor
+        if tensor.is_floating_point():
+            # -0.0 added to a number leaves its bits as they are, also those of -0.0: so they mark what nobody holds
+            self._total[name] = torch.full_like(tensor, -0.0, memory_format=torch.contiguous_format)
+        else:
+            self._largest[name] = tensor.clone()
+
+    def add(self, places: Mapping[str, Place], updates: Mapping[str, torch.Tensor]) -> None:
+        """Add the updates of the next subnetwork, see `changes`, at their places in the tensors at home."""
+        for name, update in updates.items():
+            if name in self._total:
+                add_to(self._total[name], places[name], update)
+            elif update.shape == self._largest[name].shape:  # counters, such as the number of batches seen
+                torch.maximum(self._largest[name], update, out=self._largest[name])
         self._added += 1
 
     def is_finite(self) -> bool:
-        """Return whether all sums are."""
-        return all(bool(torch.isfinite(total).all()) for total in self._total.values())
+        """Return whether all sums of entries are; not those of optimiser states."""
+        entries = self._units.axes
+        return all(bool(torch.isfinite(total).all()) for name, total in self._total.items() if name in entries)
 
     def mean_updates(self) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor | None]]:
         """Return the mean update of every entry, and where anybody holds it (None: everywhere).
@@ -187,16 +217,18 @@ class RoundSum:
 
     def _is_shared(self, name: str) -> bool:
         """Return whether an entry may have two holders: not if some dimension's indices have one each, or none."""
-        axes = filter(axis_groups, self._units.axes[name])
+        axes = filter(axis_groups, self._units.axes[entry_of(name, self._units.axes)])
         return all(held_on_axis(axis, self._masks).sum(axis=0).max() > 1 for axis in axes)
 
     def _holders(self, name: str) -> torch.Tensor | None:
         """Return N for each entry of a parameter, or None if every subnetwork holds all of it."""
-        axes = self._units.axes[name]
+        axes = self._units.axes[entry_of(name, self._units.axes)]
         cut = [d for d, axis in enumerate(axes) if axis_groups(axis) and not self._all_held(axis_groups(axis))]
         if not cut:
             return None
+        first, end = self._rows(axis_length(axes[0]))
         along = [torch.from_numpy(held_on_axis(axes[d], self._masks)).to(torch.float32) for d in cut]  # (p, length)
+        along = [held[:, first:end] if d == 0 else held for d, held in zip(cut, along, strict=True)]
         letters = "abcdefgh"[: len(cut)]
         terms = ",".join("p" + letter for letter in letters)
         counts = torch.einsum(f"{terms}->{letters}", *along)  # whole numbers below 2**24: exact

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .entries import entry_of, state_name
 from .local_optimizer import made_of, tiny_copies, try_optimizer
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from ..core.scheme import OuterSGD
     from .entries import RoundSum
+
+_SINGLE = 4  # bytes of a number in single precision
 
 
 class OuterOptimizer:
@@ -28,7 +31,14 @@ class OuterOptimizer:
     settings : OuterSGD, optional
         Of torch's SGD. If both are None, the mean update is added as it is.
     parameters : mapping from name to tensor
-        The whole network's parameters, at home; they are changed in place.
+        The network's parameters, at home; they are changed in place.
+    apart : bool, default False
+        Whether the rows of a parameter have several homes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such optimiser, or its state is not kept by entry, or its bits would depend on where rows are.
     """
 
     def __init__(
@@ -36,7 +46,15 @@ class OuterOptimizer:
         make: Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer] | None,
         settings: OuterSGD | None,
         parameters: Mapping[str, torch.Tensor],
+        *,
+        apart: bool = False,
     ) -> None:
+        short = any(tensor.element_size() < _SINGLE for tensor in parameters.values())
+        if apart and short and (make is not None or settings is not None):
+            raise ValueError(
+                "ModuleTraining: outer must be None for parameters of half precision on several workers: its bits "
+                "would depend on which rows a worker is home to"
+            )
         self._whole = dict(parameters)
         self._leaves = {name: torch.nn.Parameter(tensor) for name, tensor in parameters.items()}  # shared storage
         leaves = list(self._leaves.values())
@@ -82,24 +100,26 @@ class OuterOptimizer:
         """Return the optimiser with its settings, as far as it prints them."""
         return None if self.optimizer is None else " ".join(repr(self.optimizer).split())
 
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """Return the optimiser's state for a checkpoint, by parameter and key."""
+    def tensors(self, whole: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        """Return the optimiser's state for a checkpoint; ``whole`` makes whole tensors of parts."""
         if self.optimizer is None:
             return {}
-        return {
-            f"{name}/{key}": torch.as_tensor(value)
-            for name, leaf in self._leaves.items()
-            for key, value in self.optimizer.state.get(leaf, {}).items()
-            if value is not None
-        }
+        parts, numbers = {}, {}
+        for name, leaf in self._leaves.items():
+            for key, value in self.optimizer.state.get(leaf, {}).items():
+                if value is not None:
+                    kind = parts if key in self._state_of(leaf) else numbers
+                    kind[state_name(name, key)] = torch.as_tensor(value)
+        return whole(parts) | numbers
 
-    def restore(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        """Take up the state that `tensors` returned."""
+    def restore(self, tensors: Mapping[str, torch.Tensor], part: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        """Take up the state that `tensors` returned; ``part`` makes parts of whole tensors."""
         if self.optimizer is not None:
             self.optimizer.state.clear()
             for joined, value in tensors.items():
-                name, key = joined.rsplit("/", 1)
-                self.optimizer.state[self._leaves[name]][key] = value
+                leaf, key = self._leaves[entry_of(joined, self._leaves)], joined.rsplit("/", 1)[1]
+                here = part(value)
+                self.optimizer.state[leaf][key] = here if here.shape == leaf.shape and key != "step" else value.clone()
 
     def _state_of(self, leaf: torch.nn.Parameter) -> dict[str, torch.Tensor]:
         assert self.optimizer is not None

@@ -2,51 +2,78 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
-from .entries import RoundSum, tensors_of
-from .optimizer_state import StateSum
+from .entries import RoundSum, changes, entry_of, tensors_of
+from .optimizer_state import returned_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ..core.arrays import FloatArray
+    from .entries import Place
+    from .optimizer_state import PlainNumber
     from .subnet import Subnet
     from .training import ModuleTraining
 
 
 class Round:
-    """One round: iterate over its subnetworks, each of which starts from the entries of theta_k that it holds."""
+    """One round: iterate over its subnetworks, each of which starts from the entries of theta_k that it holds.
+
+    On several workers each iterates over its own subnetworks; whatever else is asked of a round is asked by all of them
+    together.
+    """
 
     def __init__(self, training: ModuleTraining, index: int) -> None:
         self.index = index
         self.losses: list[list[torch.Tensor]] = []
+        self.reports: list[dict[str, Any]] = []  # of the workers, once the updates are at home
+        self._everybodys: list[list[float]] = []  # losses
         self._training = training
         self._masks = training.masks(index)
-        self._next = 0
-        self._finished = False
-        home = training.entries
-        self._sum = RoundSum(training.cut.units, home, self._masks)
+        self._finished = self._collected = False
         state = training.travelling_state
-        self._state_sum = None if state is None else StateSum(state, training.cut.units, home, self._masks)
+        home = {**training.home, **({} if state is None else state.tensors)}
+        self._sum = RoundSum(training.cut.units, home, self._masks, training.workers.rows)
+        p = training.scheme.masks.n_subnetworks
+        self._kept = lru_cache(maxsize=1)(lambda l: training.kept(self._masks, l))
+        self._traffic = training.workers.traffic(p, home, self._kept, self._receive)
+        self._next = self._traffic.subnetworks.start
+        self._numbers: dict[str, PlainNumber] = {}
 
     def __repr__(self) -> str:
         return f"Round(index={self.index}, subnetworks={self._training.scheme.masks.n_subnetworks})"
 
     def __iter__(self) -> Iterator[Subnet]:
-        """Yield the subnetworks l = 0, ..., p - 1; each one's update is added up when the next is asked for."""
-        for l in range(self._next, self._training.scheme.masks.n_subnetworks):
-            subnet, kept, names = self._training.subnetwork(self.index, l, self._masks)
+        """Yield the subnetworks that are trained here; each one's update is taken when the next is asked for."""
+        for l in self._traffic.subnetworks[self._next - self._traffic.subnetworks.start :]:
+            slices = self._traffic.slices(l)
+            subnet, names = self._training.subnetwork(self.index, l, self._masks, self._kept(l), slices)
             yield subnet
             subnet.returned = True
-            returned = {name: kept.own(name, tensor) for name, tensor in tensors_of(subnet.module).items()}
-            self._sum.add(kept.held, kept.given, returned)
-            if self._state_sum is not None:
-                self._state_sum.add(subnet.optimizer, names, kept)
+            self._traffic.give(l, self._updates(l, subnet, names, slices))
             self.losses.append(subnet.losses)
             self._next = l + 1
+
+    def _updates(
+        self, l: int, subnet: Subnet, names: dict[int, str], slices: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Return Delta^l of entries and travelling state; state that is new is all change."""
+        returned = tensors_of(subnet.module)
+        if self._training.travelling_state is not None:
+            state, numbers = returned_state(subnet.optimizer, names)
+            returned |= state
+            self._note(numbers)
+        kept = self._kept(l)
+        own = {name: kept.own(name, tensor) for name, tensor in returned.items()}
+        given = {name: kept.own(name, tensor) for name, tensor in slices.items()}
+        return changes(given, {n: t for n, t in own.items() if n in given}) | {
+            n: t for n, t in own.items() if n not in given
+        }
 
     def finish(self) -> None:
         """Aggregate (lines 11 to 13).
@@ -56,23 +83,63 @@ class Round:
         RuntimeError
             If some subnetwork has not been trained; the network is as it was before the round.
         """
-        p = self._training.scheme.masks.n_subnetworks
         if self._finished:
             return
-        if self._next != p:
-            raise RuntimeError(
-                f"ModuleTraining: all {p} subnetworks of round {self.index} must be iterated over, got {self._next}"
-            )
+        self._collect()
         self._training.outer.apply(self._sum)
-        if self._state_sum is not None:
-            self._state_sum.apply()
+        state = self._training.travelling_state
+        if state is not None:
+            entries = self._training.home
+            state.tensors = {name: tensor for name, tensor in self._sum.whole.items() if name not in entries}
+            state.take_up(self._numbers)
         self._finished = True
         self._training.rounds_done += 1
 
     def is_finite(self) -> bool:
         """Return whether all entries will be finite after this round that were finite before it."""
-        return self._sum.is_finite()
+        self._collect()
+        return self._training.workers.all_true(self._sum.is_finite())
+
+    def last_loss(self) -> float:
+        """Return the mean loss of the last local steps."""
+        self._collect()
+        last = [own[-1] for own in self._everybodys if own]
+        return float(np.mean(last)) if last else np.nan
 
     def loss_array(self) -> FloatArray:
         """Return the losses of the local steps, shape (tau, p); needs the same number of steps of all subnetworks."""
-        return torch.stack([torch.stack(losses) for losses in self.losses], dim=1).double().cpu().numpy()
+        self._collect()
+        return np.array(self._everybodys, dtype=np.float64).T
+
+    def _collect(self) -> None:
+        """Bring the updates home, once all subnetworks have been trained, and let every worker know all losses."""
+        if self._collected:
+            return
+        there = self._traffic.subnetworks
+        if self._next != there.stop:
+            raise RuntimeError(
+                f"ModuleTraining: all {len(there)} subnetworks of round {self.index} must be iterated over, "
+                f"got {self._next - there.start}"
+            )
+        losses = [[float(loss) for loss in own] for own in self.losses]
+        mine = {"losses": losses, "numbers": self._numbers, "worker": self._training.workers.report()}
+        reports = self._traffic.finish(mine)
+        for report in reports:
+            self._everybodys += report["losses"]
+            self._note(report["numbers"])
+        self.reports = [report["worker"] for report in reports]
+        self._collected = True
+
+    def _note(self, numbers: Mapping[str, Sequence[Any]]) -> None:
+        """Keep the largest of each number that an optimiser returns."""
+        for name, number in numbers.items():
+            value, was_tensor = number
+            self._numbers[name] = max((value, was_tensor), self._numbers.get(name, (value, was_tensor)))
+
+    def _receive(self, places: dict[str, Place], updates: dict[str, torch.Tensor]) -> None:
+        """Add up the update of the next subnetwork, as far as it concerns the rows that live here."""
+        home = self._training.home
+        for name, update in updates.items():
+            if name not in self._sum.whole:  # state begins with zeros, where no subnetwork has been
+                self._sum.expect(name, torch.zeros_like(home[entry_of(name, home)], dtype=update.dtype))
+        self._sum.add(places, updates)

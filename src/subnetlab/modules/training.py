@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-import numpy as np
 import torch
 
 from ..core import checks
 from ..core.masks.groups import check_groups, cut_in_round, group_masks, subnetwork_factors, whole_factors
 from ..core.scheme import TrainingScheme
-from .checkpoint import Snapshot, in_folder, whole_model
+from ..engines.distributed.group import PeerLostError, StopRequested, joined_group
+from .checkpoint import CheckpointFile, Snapshot, in_folder, whole_model
 from .cutting import Cut
-from .entries import Kept
+from .engines import Refilled
+from .entries import Kept, entry_of, take
 from .errors import first_line
 from .graph import CONSTANT
 from .local_optimizer import LocalOptimizer, Schedule
@@ -23,15 +22,16 @@ from .optimizer_state import TravellingState
 from .outer import OuterOptimizer
 from .round import Round
 from .subnet import Subnet
+from .workers import Alone, Together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
     from typing import Self
 
     from ..core.arrays import BoolArray
     from ..history import History
-    from .engines import Subnetwork
     from .local_optimizer import OptimizerFactory
+    from .workers import Workers
 
 State: TypeAlias = Literal["reset", "travels"]
 EngineName: TypeAlias = Literal["sliced", "masked"]
@@ -77,8 +77,11 @@ class ModuleTraining:
     Attributes
     ----------
     rounds_done : int
-    entries : dict from name to Tensor
-        The whole network as it stands: parameters and buffers, not multiplied by any factor.
+    home : dict from name to Tensor
+        What lives here of the network's parameters and buffers, not multiplied by any factor: all of it, or the rows of
+        this worker.
+    workers : Workers
+        The processes that train together.
     device : torch.device
     history : History or None
         Stored in checkpoints; `subnetlab.train` fills it.
@@ -144,7 +147,10 @@ class ModuleTraining:
         if autocast is not None:
             checks.one_of(owner, "autocast", autocast, ("bfloat16",))
         self._autocast = None if autocast is None else torch.bfloat16
-        self._checkpoint = None if checkpoint is None else in_folder(Path(checkpoint))
+        group = joined_group(owner)
+        if checkpoint is None and group is not None:
+            checkpoint = group.checkpoint_file()
+        self._checkpoint = None if checkpoint is None else CheckpointFile(in_folder(Path(checkpoint)))
         self._checkpoint_every = checks.whole_number(owner, "checkpoint_every", checkpoint_every, least=1)
         self._clip_norm = None if clip_norm is None else checks.positive_number(owner, "clip_norm", clip_norm)
         self.device = _usable(device)
@@ -152,19 +158,19 @@ class ModuleTraining:
         self._optimizer = LocalOptimizer(
             optimizer, scheme, list(parameters.values()), self.device, travels=state == "travels"
         )
-        self.entries = {name: tensor.detach().to(self.device, copy=True) for name, tensor in cut.state().items()}
-        constants = {name: t.to(self.device) for name, t in cut.graph.tensors.items() if name.startswith(CONSTANT)}
-        self._home = {**constants, **self.entries}  # what subnetworks are filled from
+        self.workers: Workers = Alone() if group is None else Together(group, scheme.masks.n_subnetworks)
+        self._shapes = {name: tensor.shape for name, tensor in cut.state().items()}
+        self.home = {n: self.workers.part(t.detach().to(self.device, copy=True)) for n, t in cut.state().items()}
+        self._constants = {n: t.to(self.device) for n, t in cut.graph.tensors.items() if n.startswith(CONSTANT)}
         self.travelling_state = TravellingState() if state == "travels" else None
-        self.outer = OuterOptimizer(outer, scheme.outer, {name: self.entries[name] for name in parameters})
+        here = {name: self.home[name] for name in parameters}
+        self.outer = OuterOptimizer(outer, scheme.outer, here, apart=self.workers.size > 1)
         self._schedule = Schedule(schedule, self._optimizer, scheme.rounds, scheme.local_steps)
-        # the modules last used, by sizes and factors: laws of random sizes rarely repeat one
-        self._refilled: OrderedDict[Any, Subnetwork] = OrderedDict()
+        self._modules = Refilled(cut, engine, self.device, most=2 * scheme.masks.n_subnetworks)
         self._whole_factors = whole_factors(scheme.masks, scheme.cut_groups, cut.units, self.scale)
-        self._saved = -1  # rounds that the checkpoint holds
-        if self._checkpoint is not None and self._checkpoint.exists():
-            Snapshot.read(self._checkpoint).restore(self, self._checkpoint)
-            self._saved = self.rounds_done
+        if self._checkpoint is not None:
+            self._checkpoint.restore(self)
+        self.workers.check_alike({**self.settings(), "rounds_done": self.rounds_done}, scheme, cut.state())
 
     @classmethod
     def continuing(
@@ -185,13 +191,22 @@ class ModuleTraining:
         """
         training = cls(cut, scheme, **settings)
         snapshot.restore(training)
-        training._checkpoint = None if checkpoint is None else Path(checkpoint)
+        training._checkpoint = None if checkpoint is None else CheckpointFile(checkpoint)
         return training
 
     @property
     def model(self) -> torch.nn.Module:
         """A copy of the user's own module with the weights as they stand; it needs no factor and no masks."""
         return whole_model(self.cut, self._whole_factors, self.entries)
+
+    @property
+    def entries(self) -> dict[str, torch.Tensor]:
+        """Parameters and buffers of the whole network as it stands; several workers must ask for it together."""
+        return self.whole(self.home)
+
+    def whole(self, parts: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return whole tensors of parts at home: entries, or the state of optimisers, which has the entries' shapes."""
+        return self.workers.whole(parts, {name: self._shapes[entry_of(name, self._shapes)] for name in parts})
 
     def masks(self, round: int) -> dict[str, BoolArray]:
         """Return M_g of a round for every group, shape (p, m_g): a pure function of (seed, group, round)."""
@@ -208,9 +223,12 @@ class ModuleTraining:
                 round = Round(self, self.rounds_done)
                 yield round
                 round.finish()
-                last = self.rounds_done == self.scheme.rounds
-                if last or self.rounds_done % self._checkpoint_every == 0:
+                done, rounds = self.rounds_done, self.scheme.rounds
+                wish = self.workers.completed(round.reports, rounds=done, of=rounds, loss=round.last_loss())
+                if wish or done == rounds or done % self._checkpoint_every == 0:
                     self.save_checkpoint()
+                if wish and done < rounds:
+                    raise StopRequested if wish == "stop" else PeerLostError("a missing worker is there again")
         finally:
             torch.set_num_threads(threads)
 
@@ -222,21 +240,15 @@ class ModuleTraining:
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        self.snapshot().write(path)
+        CheckpointFile(path).write(self)
 
     def save_checkpoint(self) -> None:
         """Write the checkpoint, if there is to be one and it does not hold the last completed round already.
 
         A file that cannot be written is a warning: training goes on, and tries again after the next rounds.
         """
-        if self._checkpoint is None or self._saved == self.rounds_done:
-            return
-        try:
-            self.save(self._checkpoint)
-        except OSError as error:  # what was computed is still here
-            warnings.warn(f"ModuleTraining: no checkpoint was written ({error}); training goes on", stacklevel=2)
-        else:
-            self._saved = self.rounds_done
+        if self._checkpoint is not None:
+            self._checkpoint.keep(self)
 
     def snapshot(self) -> Snapshot:
         """Return a copy of everything from which training goes on with the same bits."""
@@ -258,23 +270,26 @@ class ModuleTraining:
             "groups": dict(self.cut.units.groups),
         }
 
-    def subnetwork(self, round: int, index: int, masks: dict[str, BoolArray]) -> tuple[Subnet, Kept, dict[int, str]]:
-        """Return a subnetwork as it starts the round (line 5), the indices that it holds, and its parameters' names."""
+    def kept(self, masks: dict[str, BoolArray], index: int) -> Kept:
+        """Return where the entries of a round's subnetwork are."""
         own = {group: M[index] for group, M in masks.items()}
-        factors = self.factors(round, index)
-        if self.engine == "sliced":
-            stored, factors = self.cut.held(own, factors)
-            kept = Kept(self.cut.stored, own, stored, self._home)
-            module = self._sliced(stored, factors, kept.taken)
-        else:
-            everything = {group: np.ones_like(mask) for group, mask in own.items()}
-            kept = Kept(self.cut.stored, own, everything, self._home)
-            module = self.cut.masked(own, factors).to(self.device)
-            module.fill(kept.taken)
+        return Kept(self.cut.stored, own, self._modules.stored(own), self.device)
+
+    def subnetwork(
+        self, round: int, index: int, masks: dict[str, BoolArray], kept: Kept, slices: dict[str, torch.Tensor]
+    ) -> tuple[Subnet, dict[int, str]]:
+        """Return a subnetwork as it starts the round (line 5), and the names of its parameters by their ids.
+
+        ``slices`` is what its module stores of the tensors at home.
+        """
+        own = {group: M[index] for group, M in masks.items()}
+        constants = {name: take(tensor, kept.stored(name)) for name, tensor in self._constants.items()}
+        taken = {**constants, **{name: slices[name] for name in self.home}}
+        module = self._modules(own, self.factors(round, index), taken)
         names = {id(parameter): name for name, parameter in module.named_parameters()}
         optimizer = self._optimizer(module.parameters())
         if self.travelling_state is not None:
-            self.travelling_state.load(optimizer, names, kept)
+            self.travelling_state.load(optimizer, names, slices)
         subnet = Subnet(
             module,
             optimizer,
@@ -287,21 +302,7 @@ class ModuleTraining:
             autocast=self._autocast,
             before_step=self._schedule.set,
         )
-        return subnet, kept, names
-
-    def _sliced(
-        self, stored: dict[str, BoolArray], factors: dict[str, float], taken: dict[str, torch.Tensor]
-    ) -> Subnetwork:
-        """Return a module that stores what was taken; those of one size are made once, and refilled."""
-        key = self.cut.key(stored, factors)
-        if key in self._refilled:
-            self._refilled[key]._refill(taken, stored)
-        else:
-            self._refilled[key] = self.cut.made_of(stored, factors, taken).to(self.device)
-            if len(self._refilled) > 2 * self.scheme.masks.n_subnetworks:
-                self._refilled.popitem(last=False)
-        self._refilled.move_to_end(key)
-        return self._refilled[key]
+        return subnet, names
 
     def whole_factors(self) -> dict[str, float]:
         """Return what the whole network multiplies each group's outputs by: xi^(1 - a), or 1 where none is cut."""

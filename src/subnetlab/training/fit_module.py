@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -204,11 +204,13 @@ def _complete(
     training.asked = request.plain()
     notes = _Notes(training, request)
     loss = loss_function(request.loss)
+    among_others = training.workers.size > 1  # what all must do together cannot be done after an error of one
+    quiet = not progress or training.workers.rank > 0
     with (
-        rounds_kept(lambda: ModuleRun.of(training, request)),
+        nullcontext() if among_others else rounds_kept(lambda: ModuleRun.of(training, request)),
         deferred_interrupt() as interrupted,
         closing(training.rounds()) as todo,  # an error that is kept would keep torch's threads as they are inside
-        progress_bar(rounds, "round", done=training.rounds_done, quiet=not progress) as advance,
+        progress_bar(rounds, "round", done=training.rounds_done, quiet=quiet) as advance,
     ):
         try:
             for round in todo:
@@ -227,6 +229,8 @@ def _complete(
                 if interrupted():
                     raise KeyboardInterrupt
         except KeyboardInterrupt as error:
+            if among_others:
+                raise
             training.save_checkpoint()
             raise TrainingInterrupted(ModuleRun.of(training, request)) from error
     return ModuleRun.of(training, request)

@@ -1,0 +1,187 @@
+"""A script of the user's as the work of a job: every worker runs it, and what trains in it trains with the others.
+
+The script is the one that trains in one process. `subnetlab.ModuleTraining` finds the workers by itself, keeps a
+checkpoint in the job's folder, and goes on from it when the script begins again after a failure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import runpy
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engines.distributed.group import PeerLostError, StopRequested, among
+from .outcome import STOP_FILE, append_event
+from .transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..engines.distributed.group import Wish
+
+_POLL = 0.05  # seconds
+
+
+@dataclass(eq=False, kw_only=True)
+class ScriptGroup(Transport):
+    """The workers of a job, as the trainings of a script see them.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the job.
+    progress : callable
+        Is called after each checkpoint.
+    trainings : int
+        That were begun in the script so far.
+    """
+
+    folder: Path
+    progress: Callable[[], None]
+    trainings: int = 0
+
+    def checkpoint_file(self) -> Path:
+        """Return a file for each training of the script, in the order in which they begin."""
+        self.trainings += 1
+        return self.folder / f"training-{self.trainings}.safetensors"
+
+    def wish(self) -> Wish:
+        """Return whether the user wants an orderly end, or a worker waits that came after the group had begun."""
+        if (self.folder / STOP_FILE).exists():
+            return "stop"
+        return "meet again" if self.latecomers() else ""
+
+    def heard(self, event: str, rounds: int, **facts: Any) -> None:
+        """Write a line to the job's log, and count what is completed."""
+        if self.rank == 0:
+            append_event(self.folder, event, rounds, training=self.trainings, **facts)
+        if event == "checkpoint":
+            self.progress()
+
+
+def _wait_for_all(group: ScriptGroup) -> None:
+    """Wait until every worker has come to the end of its script, however long one takes for its last lines.
+
+    Raises
+    ------
+    PeerLostError
+        If one is lost on the way: it is back, and waits for the others.
+    """
+    group.count("done", 1)
+    while group.count("done") < group.size:
+        if group.latecomers():
+            raise PeerLostError("a worker was lost at the end of the script")
+        time.sleep(_POLL)
+    group.tell_all(np.zeros(1))  # the store's owner must not leave while others still ask
+
+
+def run_script(
+    words: Sequence[str], transport: Transport, folder: Path, *, attempt: int, progress: Callable[[], None]
+) -> str:
+    """Run a script as one of the workers; return "finished" or "stopped".
+
+    Parameters
+    ----------
+    words : sequence of str
+        The script and its arguments.
+    transport : Transport
+    folder : Path
+        Of the job.
+    attempt : int
+        Told in the log.
+    progress : callable
+        Is called after each checkpoint.
+
+    Raises
+    ------
+    JobError
+        On all workers, if their scripts differ.
+    PeerLostError
+        If a worker is lost.
+    Exception
+        Whatever the script raises.
+    """
+    script = Path(words[0])
+    group = ScriptGroup(
+        transport.process_group, transport.rank, transport.size, store=transport.store, folder=folder, progress=progress
+    )
+    group.agree_on_settings({"script": list(words), "sha256": hashlib.sha256(script.read_bytes()).hexdigest()})
+    pids = [int(pid[0]) for pid in group.tell_all(np.array([os.getpid()]))]
+    if group.rank == 0:
+        append_event(folder, "begin", 0, attempt=attempt, pids=pids)
+    sys.argv = list(words)
+    sys.path.insert(0, str(script.parent.absolute()))
+    status = "finished"
+    with among(group):
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        except StopRequested:  # on all workers, after a checkpoint
+            status = "stopped"
+        except SystemExit as end:
+            if end.code not in (None, 0):
+                raise RuntimeError(f"the script ended with {end.code!r}") from end
+    _wait_for_all(group)
+    if group.rank == 0:
+        append_event(folder, "end", 0, status=status)
+        (folder / STOP_FILE).unlink(missing_ok=True)
+    return status
+
+
+@dataclass(frozen=True)
+class ScriptFailures:
+    """Tells an error of the script itself, which comes again, from one that another attempt gets over.
+
+    Parameters
+    ----------
+    private : Path, optional
+        The launcher's own folder; without one nothing is remembered.
+    local_rank : int
+    """
+
+    private: Path | None
+    local_rank: int
+
+    def again(self, error: Exception) -> bool:
+        """Return whether the last failure was the same, with nothing completed in between; remember this one."""
+        if self.private is None:
+            return False
+        same = self._file.exists() and self._file.read_text(errors="replace") == said(error)
+        self._file.write_text(said(error))
+        return same
+
+    def forget(self) -> None:
+        """Forget the last failure: something was completed after it."""
+        if self.private is not None:
+            self._file.unlink(missing_ok=True)
+
+    @property
+    def _file(self) -> Path:
+        assert self.private is not None
+        return self.private / f"error-{self.local_rank}"
+
+
+def said(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def speak_into(file: Path) -> None:
+    """Append what this process writes to stdout and stderr to a file, line by line."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)

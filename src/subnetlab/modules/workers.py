@@ -1,0 +1,223 @@
+"""Who trains which subnetworks, and where the whole network lives: in one process, or on many workers.
+
+Each worker trains p/q of the subnetworks, and is home to a share of every tensor: some of its rows, the entries along
+the first dimension.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+
+from ..core.scheme_record import scheme_to_record
+from .messages import exchanged
+from .traffic import GroupTraffic, LocalTraffic, as_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..core.scheme import TrainingScheme
+    from ..engines.distributed.group import Group, Wish
+    from ..engines.distributed.worker import Steps
+    from .traffic import Lookup, Receive, Slices, Traffic
+
+
+_WEIGHTS = "the network's first weights (seed torch before it is made)"
+
+
+class Workers(Protocol):
+    """What a training asks of the processes that it runs on."""
+
+    rank: int
+    size: int
+
+    def rows(self, length: int) -> tuple[int, int]:
+        """Return the first and the last row but one that live here, of a tensor with so many."""
+        ...
+
+    def part(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the rows of a whole tensor that live here."""
+        ...
+
+    def whole(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Slices:
+        """Return whole tensors of the parts that live here; all workers call it together."""
+        ...
+
+    def traffic(self, p: int, home: Mapping[str, torch.Tensor], kept: Lookup, receive: Receive) -> Traffic:
+        """Return what moves the entries of a round with p subnetworks."""
+        ...
+
+    def all_true(self, here: bool) -> bool:
+        """Return whether something is so on every worker."""
+        ...
+
+    def agree(self, error: Exception | None) -> None:
+        """Raise the error of the first worker that has one, on all of them."""
+        ...
+
+    def check_alike(self, settings: Mapping[str, Any], scheme: TrainingScheme, first: Slices) -> None:
+        """Refuse to begin unless settings, scheme and first weights are the same on all workers."""
+        ...
+
+    def report(self) -> dict[str, Any]:
+        """Return what a round tells the others of this worker."""
+        ...
+
+    def completed(self, reports: Sequence[Mapping[str, Any]], *, rounds: int, of: int, loss: float) -> Wish:
+        """Take note of a round; return whether training should end after it, the same on every worker."""
+        ...
+
+    def checkpointed(self, rounds: int) -> None:
+        """Take note of a checkpoint that is on disk."""
+        ...
+
+
+class Alone:
+    """One process, which trains every subnetwork."""
+
+    rank, size = 0, 1
+
+    def rows(self, length: int) -> tuple[int, int]:
+        """Return all rows."""
+        return 0, length
+
+    def part(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the whole tensor."""
+        return tensor
+
+    def whole(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Slices:
+        """Return the tensors as they are."""
+        return dict(parts)
+
+    def traffic(self, p: int, home: Mapping[str, torch.Tensor], kept: Lookup, receive: Receive) -> LocalTraffic:
+        """Return what moves entries in one round."""
+        return LocalTraffic(p, home, kept, receive)
+
+    def all_true(self, here: bool) -> bool:
+        """Return whether it is so here."""
+        return here
+
+    def agree(self, error: Exception | None) -> None:
+        """Raise the error, if there is one."""
+        if error is not None:
+            raise error
+
+    def check_alike(self, settings: Mapping[str, Any], scheme: TrainingScheme, first: Slices) -> None:
+        """Do nothing: there are no others."""
+
+    def report(self) -> dict[str, Any]:
+        """Return nothing: there are no others."""
+        return {}
+
+    def completed(self, reports: Sequence[Mapping[str, Any]], *, rounds: int, of: int, loss: float) -> Wish:
+        """Return that training goes on."""
+        return ""
+
+    def checkpointed(self, rounds: int) -> None:
+        """Do nothing: nobody waits for it."""
+
+
+class Together:
+    """One of several workers.
+
+    Parameters
+    ----------
+    group : Group
+    p : int
+        The number of subnetworks of a round, at least that of the workers.
+
+    Raises
+    ------
+    ValueError
+        If there are more workers.
+    """
+
+    def __init__(self, group: Group, p: int) -> None:
+        if group.size > p:
+            raise ValueError(f"ModuleTraining: workers must be at most the number of subnetworks {p}, got {group.size}")
+        self.group, self.rank, self.size = group, group.rank, group.size
+        self._p = p
+        self._before = np.array([group.bytes_sent, time.perf_counter(), group.seconds_waiting])
+
+    def rows(self, length: int, worker: int | None = None) -> tuple[int, int]:
+        """Return the first row that lives at a worker, by default here, and the first that lives at the next."""
+        worker = self.rank if worker is None else worker
+        return length * worker // self.size, length * (worker + 1) // self.size
+
+    def subnetworks(self, worker: int) -> range:
+        """Return the subnetworks that a worker trains."""
+        return range(*self.rows(self._p, worker))
+
+    def part(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the rows of a whole tensor that live here, in memory of their own."""
+        rows = as_rows(tensor)
+        return rows[slice(*self.rows(len(rows)))].clone()
+
+    def whole(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Slices:
+        """Return whole tensors of the parts that live here; all workers call it together."""
+        return self.group.drive(self._gather(parts, shapes))
+
+    def _gather(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Steps[Slices]:
+        forms = [
+            [((self._count(shapes[name], a), *shapes[name][1:]), part.dtype) for name, part in parts.items()]
+            for a in range(self.size)
+        ]
+        device = next((part.device for part in parts.values()), torch.device("cpu"))
+        arrived = yield from exchanged([list(parts.values())] * self.size, forms, device)
+        pieces = zip(*arrived, strict=True)
+        return {name: torch.cat(rows).reshape(tuple(shapes[name])) for name, rows in zip(parts, pieces, strict=True)}
+
+    def _count(self, shape: Sequence[int], worker: int) -> int:
+        first, end = self.rows(shape[0] if shape else 1, worker)
+        return end - first
+
+    def traffic(self, p: int, home: Mapping[str, torch.Tensor], kept: Lookup, receive: Receive) -> GroupTraffic:
+        """Return what moves entries in one round."""
+        return GroupTraffic(self, home, [kept(l) for l in range(p)], receive)
+
+    def all_true(self, here: bool) -> bool:
+        """Return whether something is so on every worker."""
+        return all(bool(answer[0]) for answer in self.group.tell_all(np.array([here])))
+
+    def agree(self, error: Exception | None) -> None:
+        """Raise the error of the first worker that has one, on all of them."""
+        self.group.agree(error)
+
+    def check_alike(self, settings: Mapping[str, Any], scheme: TrainingScheme, first: Slices) -> None:
+        """Refuse to begin unless settings, scheme and first weights are the same on all workers.
+
+        Raises
+        ------
+        JobError
+            With the first thing that differs.
+        """
+        record, arrays = scheme_to_record(scheme)
+        weights = hashlib.sha256()
+        for tensor in first.values():
+            weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        hashes = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
+        told = {**settings, **record, **hashes, _WEIGHTS: weights.hexdigest()[:12]}
+        self.group.agree_on_settings(told)
+
+    def report(self) -> dict[str, Any]:
+        """Return what the round cost here, and what worker 0 wishes."""
+        now = np.array([self.group.bytes_sent, time.perf_counter(), self.group.seconds_waiting])
+        sent, seconds, waiting = now - self._before
+        self._before = now
+        return {"costs": [sent, seconds - waiting, waiting], "wish": self.group.wish() if self.rank == 0 else ""}
+
+    def completed(self, reports: Sequence[Mapping[str, Any]], *, rounds: int, of: int, loss: float) -> Wish:
+        """Tell the launcher, if there is one; return what worker 0 wishes."""
+        costs = np.array([report["costs"] for report in reports])
+        facts = {"bytes_sent": int(costs[:, 0].sum())}
+        facts |= {name: float(costs[:, i].max()) for i, name in enumerate(("seconds_computing", "seconds_waiting"), 1)}
+        self.group.heard("script_round", rounds, of=of, loss=loss, workers=self.size, **facts)
+        return reports[0]["wish"]
+
+    def checkpointed(self, rounds: int) -> None:
+        """Tell the launcher, if there is one."""
+        self.group.heard("checkpoint", rounds)

@@ -1,0 +1,143 @@
+"""A training script under `subnetlab launch` and under plain torchrun: real processes, the bits of one process."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from subnetlab.launch.script import ScriptFailures, said  # noqa: E402
+
+SCRIPT = """
+import os, sys
+from pathlib import Path
+
+import torch
+
+import subnetlab as sl
+
+mark, rounds = Path(sys.argv[1]), int(sys.argv[2])
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(6, 13), torch.nn.ReLU(), torch.nn.Linear(13, 3))
+x, y = torch.randn(40, 6), torch.randint(3, (40,))
+scheme = sl.independent_subnets(4, rounds=rounds, local_steps=2, batch_size=8)
+training = sl.ModuleTraining(
+    sl.cut(model, x[:2]), scheme, optimizer=lambda params: torch.optim.AdamW(params, lr=0.01), state="travels",
+    checkpoint_every=3,
+)
+print("begins after round", training.rounds_done)
+for round in training.rounds():
+    for subnet in round:
+        for xb, yb in subnet.batches((x, y)):
+            subnet.step(torch.nn.functional.cross_entropy(subnet.module(xb), yb))
+    for fault in mark.glob(f"{training.workers.rank}-{round.index}-*"):
+        what = fault.name.split("-")[2]
+        fault.unlink()
+        if what == "kill":
+            os.kill(os.getpid(), 9)
+        if what == "raise":
+            raise ValueError("a fault of its own")
+        if what == "stop":
+            (Path(os.environ["OUT"]) / "stop").touch()
+print("weights", sl.__name__, *(float(t.double().sum()) for t in training.model.state_dict().values()))
+"""
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def script(tmp_path):
+    file = tmp_path / "train.py"
+    file.write_text(SCRIPT)
+    (tmp_path / "faults").mkdir()
+    return file
+
+
+def run(command, code=0, **environment):
+    done = subprocess.run(
+        [*map(str, command)], env=ENVIRONMENT | environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def weights(output):
+    (line,) = {line for line in output.splitlines() if line.startswith("weights")}
+    return line
+
+
+def launch(script, out, *words, workers=3, code=0, rounds=8):
+    command = [sys.executable, "-m", "subnetlab", "launch", "--workers", workers, "--out", out, "--quiet", *words]
+    return run([*command, script, script.parent / "faults", rounds], code, OUT=str(out))
+
+
+def test_faults_leave_no_trace_in_the_bits(tmp_path, script):
+    """One worker is killed in the fourth round, another fails in the seventh; then the job gets more rounds."""
+    alone = {n: weights(run([sys.executable, script, tmp_path / "faults", n]).stdout) for n in (8, 9)}
+    for fault in ("1-3-kill", "0-6-raise"):
+        (tmp_path / "faults" / fault).touch()
+    done = launch(script, tmp_path / "out")
+    assert weights(done.stdout) == alone[8]
+    assert [line for line in done.stdout.splitlines() if line.startswith("begins")] == [
+        f"begins after round {k}" for k in (0, 3, 6)
+    ]
+    assert done.stderr.count("the script begins again") == 2
+    with open(tmp_path / "out" / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["rounds"]) for row in rows] == list(range(1, 9))
+    assert all(int(row["workers"]) == 3 and int(row["bytes_sent"]) > 0 for row in rows)
+    assert weights(launch(script, tmp_path / "out", workers=2, rounds=9).stdout) == alone[9]
+
+
+def test_an_orderly_end_and_going_on(tmp_path, script):
+    (tmp_path / "faults" / "1-3-stop").touch()
+    done = launch(script, tmp_path / "out", code=130)
+    assert "stopped after a checkpoint" in done.stderr
+    assert "weights" not in done.stdout
+    again = launch(script, tmp_path / "out", workers=2)
+    assert again.stdout.startswith(("begins after round 4", "begins after round 5"))
+    assert weights(again.stdout) == weights(run([sys.executable, script, tmp_path / "faults", 8]).stdout)
+
+
+def test_an_error_of_the_script_itself(tmp_path):
+    file = tmp_path / "wrong.py"
+    file.write_text("import subnetlab as sl\nsl.cut(None, None)\n")
+    done = launch(file, tmp_path / "out", workers=2, code=1)
+    assert "wrong.py failed twice alike: " in done.stderr
+    assert "Traceback" in (tmp_path / "out" / "worker-0-1.log").read_text()
+    events = [json.loads(line)["event"] for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert events == ["begin", "begin"]
+
+
+def test_plain_torchrun(tmp_path, script):
+    """The group is the one that torchrun's variables name."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    output = run([*command, script, tmp_path / "faults", 4]).stdout
+    assert weights(output) == weights(run([sys.executable, script, tmp_path / "faults", 4]).stdout)
+    assert output.count("weights") == 2
+
+
+def test_a_script_that_is_not_there(tmp_path):
+    done = run([sys.executable, "-m", "subnetlab", "launch", "--workers", "2", tmp_path / "none.py"], 1)
+    assert done.stderr.startswith("subnetlab launch: script must be a file, got ")
+    done = run([sys.executable, "-m", "subnetlab", "launch", "--p", "2", Path(__file__)], 2)
+    assert done.stderr.startswith("subnetlab launch: no such option or argument: --p")
+
+
+def test_which_failures_are_the_same(tmp_path):
+    failures = ScriptFailures(tmp_path, 1)
+    assert not failures.again(ValueError("a\nb"))
+    assert not failures.again(ValueError("c"))
+    assert failures.again(ValueError("c"))
+    failures.forget()
+    assert not failures.again(ValueError("c"))
+    assert not ScriptFailures(tmp_path, 0).again(ValueError("c"))
+    assert not ScriptFailures(None, 0).again(ValueError("c"))
+    assert said(ValueError("a\nb")) == "ValueError: a b"
+    assert said(KeyError()) == "KeyError"
+    assert signal.SIGKILL == 9  # as the script says

@@ -1,0 +1,259 @@
+"""Many workers compute what one process computes, bit for bit, and move no more than the formula says."""
+
+import shutil
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from in_turn import in_turn  # noqa: E402
+
+import subnetlab as sl  # noqa: E402
+from subnetlab.engines.distributed.group import JobError  # noqa: E402
+
+P, K = 6, 4
+WORKERS = (2, 3, 4, 6)
+
+
+def transformer():
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = torch.nn.Linear(4, 12)
+            self.layer = torch.nn.TransformerEncoderLayer(12, 6, 18, dropout=0.1, batch_first=True)
+            self.temperature = torch.nn.Parameter(torch.tensor(1.5))
+            self.head = torch.nn.Linear(12, 3)
+
+        def forward(self, x):
+            return self.head(self.layer(self.embed(x)).mean(1) * self.temperature)
+
+    return Network(), torch.randn(40, 5, 4), torch.randint(3, (40,))
+
+
+def convolutions():
+    layers = [torch.nn.Conv2d(2, 7, 3, bias=False), torch.nn.BatchNorm2d(7), torch.nn.ReLU()]
+    layers += [torch.nn.Conv2d(7, 6, 3), torch.nn.BatchNorm2d(6), torch.nn.ReLU(), torch.nn.Flatten()]
+    return torch.nn.Sequential(*layers, torch.nn.Linear(24, 3)), torch.randn(40, 2, 6, 6), torch.randint(3, (40,))
+
+
+def perceptron():
+    layers = [torch.nn.Linear(4, 12), torch.nn.ReLU(), torch.nn.Linear(12, 7), torch.nn.ReLU(), torch.nn.Linear(7, 3)]
+    return torch.nn.Sequential(*layers), torch.randn(40, 4), torch.randint(3, (40,))
+
+
+NETWORKS = {"perceptron": perceptron, "cnn": convolutions, "transformer": transformer}
+OPTIMIZERS = {
+    "sgd": lambda params: torch.optim.SGD(params, lr=0.1),
+    "momentum": lambda params: torch.optim.SGD(params, lr=0.05, momentum=0.9),
+    "adamw": lambda params: torch.optim.AdamW(params, lr=0.01),
+}
+LAWS = {
+    "balanced": sl.Balanced(P),
+    "bernoulli": sl.Bernoulli(P, 0.4),
+    "categorical": sl.Categorical(P),
+    "all": sl.AllNeurons(P),
+}
+
+
+@cache
+def made(network):
+    torch.manual_seed(3)
+    model, x, y = NETWORKS[network]()
+    return sl.cut(model, x[:2]), x, y
+
+
+def trained(network, law="balanced", optimizer="sgd", rounds=K, **settings):
+    cut, x, y = made(network)
+    scheme = sl.TrainingScheme(LAWS[law], rounds, 3, batch_size=5)
+    training = sl.ModuleTraining(cut, scheme, optimizer=OPTIMIZERS[optimizer], seed=7, **settings)
+    finite = []
+    for round in training.rounds():
+        for subnet in round:
+            for xb, yb in subnet.batches((x, y)):
+                subnet.step(torch.nn.functional.cross_entropy(subnet(xb), yb))
+        finite.append((round.is_finite(), round.loss_array().tolist()))
+    return training, finite
+
+
+def everything(training):
+    """The whole network with all states, as its checkpoint holds it."""
+    snapshot = training.snapshot()
+    return {name: tensor.numpy().tobytes() for name, tensor in snapshot.tensors.items()}, snapshot.record
+
+
+CASES = [
+    (network, law, optimizer, state, outer)
+    for i, network in enumerate(NETWORKS)
+    for j, law in enumerate(LAWS)
+    for optimizer, state, outer in [
+        (list(OPTIMIZERS)[(i + j) % 3], "reset", None),
+        (list(OPTIMIZERS)[(i + j + 1) % 2 + 1], "travels", "momentum" if j % 2 else None),
+    ]
+]
+
+
+@pytest.mark.parametrize(("network", "law", "optimizer", "state", "outer"), CASES)
+def test_the_bits_are_those_of_one_process(network, law, optimizer, state, outer):
+    settings = {"state": state, "outer": None if outer is None else OPTIMIZERS[outer]}
+    alone, measured = trained(network, law, optimizer, **settings)
+    tensors, record = everything(alone)
+    size = WORKERS[CASES.index((network, law, optimizer, state, outer)) % len(WORKERS)]
+
+    def work(group):
+        training, own = trained(network, law, optimizer, **settings)
+        return everything(training), own
+
+    for (found, there), own in in_turn(size, work):
+        assert own == measured
+        assert found == tensors
+        assert there == record
+
+
+@pytest.mark.parametrize("engine", ["masked", "sliced"])
+@pytest.mark.parametrize("size", WORKERS)
+def test_every_number_of_workers(size, engine):
+    tensors, _ = everything(trained("cnn", "bernoulli", "adamw", state="travels", engine=engine)[0])
+    found = in_turn(
+        size, lambda group: everything(trained("cnn", "bernoulli", "adamw", state="travels", engine=engine)[0])
+    )
+    assert all(own == tensors for own, _ in found)
+
+
+@pytest.mark.parametrize("done", range(1, K))
+def test_a_checkpoint_goes_on_with_any_number_of_workers(tmp_path, done):
+    settings = {"state": "travels", "outer": OPTIMIZERS["adamw"]}
+
+    def work(group=None, rounds=K, **more):
+        return everything(trained("transformer", "bernoulli", "adamw", rounds, **settings, **more)[0])[0]
+
+    whole, kept = work(), {"checkpoint": tmp_path / "run.safetensors", "checkpoint_every": 1}
+    in_turn(WORKERS[done], lambda group: work(rounds=done, **kept))
+    shutil.copy(kept["checkpoint"], tmp_path / "copy.safetensors")
+    assert all(own == whole for own in in_turn(WORKERS[done - 1], lambda group: work(**kept)))
+    assert work(**kept | {"checkpoint": tmp_path / "copy.safetensors"}) == whole
+
+
+def moved_by(law, q):
+    """Shares of 784-1024-1024-10: what a worker sends in a round, all of the formula, and what a worker is home to."""
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(784, 1024), torch.nn.ReLU(), torch.nn.Linear(1024, 1024), torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers, torch.nn.Linear(1024, 10))
+    x, y = torch.randn(8, 784), torch.randint(10, (8,))
+    cut, size = sl.cut(model, x[:2]), sum(parameter.numel() for parameter in model.parameters())
+
+    def work(group):
+        training = sl.ModuleTraining(cut, sl.TrainingScheme(law, 1, 1, step_size=0.1, batch_size=4), seed=1)
+        before, held = group.bytes_sent, 0
+        for round in training.rounds():
+            for subnet in round:
+                held += sum(parameter.numel() for parameter in subnet.module.parameters())
+                for xb, yb in subnet.batches((x, y)):
+                    subnet.step(torch.nn.functional.cross_entropy(subnet.module(xb), yb))
+        return (group.bytes_sent - before) / 4, held, sum(tensor.numel() for tensor in training.home.values())
+
+    sent, held, homes = zip(*in_turn(q, work), strict=True)
+    assert sum(homes) == size
+    return max(sent) / size, sum(sent) / (2 * (1 - 1 / q) * sum(held)), max(homes) / size
+
+
+def test_memory_and_traffic_are_shares():
+    """Rows lie at their homes alone; a round moves 2 (1 - 1/q) times the slices, all workers together."""
+    sent, of_formula, home = moved_by(sl.Balanced(4), 4)
+    assert sent < 0.25
+    assert 0.95 < of_formula < 1.05  # the rest tells losses, and which tensors changed
+    assert home < 0.2504
+    sent_by_local_sgd, of_formula, _ = moved_by(sl.AllNeurons(4), 4)
+    assert sent_by_local_sgd > 6 * sent
+    assert 0.95 < of_formula < 1.05
+
+
+def test_workers_that_do_not_begin_alike_are_told_so():
+    def seeded_by_rank(group):
+        torch.manual_seed(group.rank)
+        model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        sl.ModuleTraining(sl.cut(model, torch.zeros(2, 4)), sl.independent_subnets(2, 1, 1, step_size=0.1))
+
+    with pytest.raises(
+        JobError, match=r"^ModuleTraining: the network's first weights \(seed torch before it is made\)"
+    ):
+        in_turn(2, seeded_by_rank)
+
+    def other_seed(group):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        scheme = sl.independent_subnets(2, 1, 1, step_size=0.1)
+        sl.ModuleTraining(sl.cut(model, torch.zeros(2, 4)), scheme, seed=group.rank)
+
+    with pytest.raises(JobError, match=r"^ModuleTraining: seed must be the same on all workers, got 0 on worker 0"):
+        in_turn(2, other_seed)
+
+
+def test_more_workers_than_subnetworks():
+    def work(group):
+        trained("perceptron")
+
+    with pytest.raises(ValueError, match=r"workers must be at most the number of subnetworks 6, got 7$"):
+        in_turn(7, work)
+
+
+def test_a_worker_that_leaves_a_subnetwork_out():
+    def work(group):
+        rounds = sl.ModuleTraining(
+            made("perceptron")[0], sl.TrainingScheme(sl.Balanced(P), K, 3, step_size=0.1)
+        ).rounds()
+        next(rounds)
+        next(rounds)
+
+    with pytest.raises(RuntimeError, match=r"all 3 subnetworks of round 0 must be iterated over, got 0$"):
+        in_turn(2, work)
+
+
+def test_optimisers_do_not_look_where_an_entry_is():
+    """Rows at different homes are steps of the same arithmetic: what the outer optimiser rests on."""
+    torch.manual_seed(0)
+    start, gradients = torch.randn(1003), torch.randn(5, 1003)
+    kinds = [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop, torch.optim.Adagrad]
+    for make in [*(lambda p, kind=kind: kind(p, lr=0.1) for kind in kinds), OPTIMIZERS["momentum"]]:
+        results = []
+        for cuts in ([0, 1003], [0, 1, 5, 1003], [0, 333, 667, 1003], [*range(0, 1003, 17), 1003]):
+            parts = [torch.nn.Parameter(start[a:b].clone()) for a, b in pairwise(cuts)]
+            optimizer = make(parts)
+            for gradient in gradients:
+                for part, (a, b) in zip(parts, pairwise(cuts), strict=True):
+                    part.grad = gradient[a:b].clone()
+                optimizer.step()
+            results.append(torch.cat([part.detach() for part in parts]).numpy().tobytes())
+        assert len(set(results)) == 1
+
+
+def test_the_history_of_train_is_that_of_one_process():
+    cut, x, y = made("cnn")
+    scheme = sl.independent_subnets(4, 3, 2, batch_size=8)
+    asked = {"optimizer": OPTIMIZERS["momentum"], "validation": (x[:9], y[:9]), "metrics": ("accuracy",)}
+    asked |= {"diagnostics": ("movement", "reduction"), "evaluate_every": 1, "record": "subnetworks"}
+
+    def work(group=None):
+        return sl.train(cut, x, y, scheme, **asked)
+
+    alone = work()
+    for run in in_turn(3, work):
+        for name, values in alone.history.arrays().items():
+            np.testing.assert_array_equal(run.history.arrays()[name], values)
+        state = alone.model.state_dict()
+        assert all(torch.equal(tensor, state[name]) for name, tensor in run.model.state_dict().items())
+
+
+def test_an_outer_optimiser_of_half_precision():
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)).bfloat16()
+    cut = sl.cut(model, torch.zeros(2, 4, dtype=torch.bfloat16))
+    scheme = sl.independent_subnets(2, 1, 1, step_size=0.1)
+
+    def work(group=None):
+        return sl.ModuleTraining(cut, scheme, outer=OPTIMIZERS["momentum"]).rounds_done
+
+    assert work() == 0
+    with pytest.raises(ValueError, match=r"^ModuleTraining: outer must be None for parameters of half precision"):
+        in_turn(2, work)
