@@ -40,6 +40,7 @@ LEAVES = {
     "locks",
     "plotting",
     "progress",
+    "versions",
 }  # anybody may import these; they import leaves only
 BESIDE = {"datasets": {"core"}}  # what stands beside the line, and all that it may import
 WALLS = {"engines": {"history", "theory"}, "figures": {"training", "engines"}}  # forbidden besides

@@ -113,7 +113,10 @@ TESTED_ELSEWHERE = {
     ),
     "figures/test_network.py": (["modules/layers.py"], "layers are read for their picture"),
     "training/test_fit_module.py": (
-        ["modules/checkpoint.py", "modules/evaluation.py", "modules/measures.py", "training/module_run.py"],
+        [
+            *("modules/checkpoint.py", "modules/evaluation.py", "modules/measures.py"),
+            *("training/module_request.py", "training/module_run.py"),
+        ],
         "a run of a module is trained, measured, saved and evaluated",
     ),
     "cli/test_folder.py": (["locks.py"], "a lock is what keeps two processes out of a folder"),
@@ -143,12 +146,13 @@ TESTED_ELSEWHERE = {
         [
             f"report/{name}.py"
             for name in (
-                *("cell_theory", "grid_figure", "markup", "reproduction_page", "rounds_figure", "run_page"),
-                *("study_page", "style", "tables", "theory_figures"),
+                *("cell_theory", "grid_figure", "lines", "markup", "reproduction_page", "rounds_figure"),
+                *("run_page", "run_parts", "study_page", "style", "tables", "theory_figures"),
             )
         ],
         "pieces of a page are read from the page",
     ),
+    "report/test_module_page.py": (["report/module_network.py"], "pieces of a page are read from the page"),
     "report/test_write.py": (
         ["cli/report.py", "report/library.py", "report/source.py"],
         "what a folder holds decides the page, or the refusal",

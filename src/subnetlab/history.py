@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .core.record import RoundRecord
 
 _PER_ROUND = ("sampled_error", "local_error", "subnetwork_errors")  # the others have a value before round 0, too
-_METRIC = "metric."  # before the names of metrics, where arrays have names
+METRIC = "metric."  # before the names of metrics, where arrays have names
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ class History:
         """Return what was recorded, by name; what was not asked for is left out."""
         found = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
         metrics = found.pop("metrics", {})
-        return {**found, **{_METRIC + name: values for name, values in metrics.items()}}
+        return {**found, **{METRIC + name: values for name, values in metrics.items()}}
 
     def __repr__(self) -> str:
         steps, error = self.local_error.shape[1], self.full_error
@@ -163,7 +163,7 @@ class History:
             errors = arrays["subnetwork_errors"]
             means = _means(errors, errors.shape[1])
             arrays = {"sampled_error": means[:, 0], "local_error": means[:, 1:], **arrays}
-        metrics = {name.removeprefix(_METRIC): v for name, v in arrays.items() if name.startswith(_METRIC)}
+        metrics = {name.removeprefix(METRIC): v for name, v in arrays.items() if name.startswith(METRIC)}
         known = {f.name: arrays[f.name] for f in fields(cls) if f.name in arrays}
         return cls(**known, metrics=metrics or None)
 
@@ -226,8 +226,8 @@ class HistoryBuilder:
             sampled_error=means[:, 0],
             local_error=means[:, 1:],
             subnetwork_errors=np.array(self._errors).reshape(-1, *self._shape) if self._keep_subnetworks else None,
-            **{name: np.array(v) for name, v in self._per_state.items() if not name.startswith(_METRIC)},
-            metrics={n.removeprefix(_METRIC): np.array(v) for n, v in self._per_state.items() if n.startswith(_METRIC)}
+            **{name: np.array(v) for name, v in self._per_state.items() if not name.startswith(METRIC)},
+            metrics={n.removeprefix(METRIC): np.array(v) for n, v in self._per_state.items() if n.startswith(METRIC)}
             or None,
         )
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ..atomic import atomic_file, remove_leftovers
 from ..locks import locked
 from ..study.store import DATABASE
-from ..training.run import RUN_FILE, versions
+from ..training.run import RUN_FILE
+from ..versions import versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,7 +14,7 @@ import tyro
 
 from ..atomic import refuse_foreign
 from ..training import load_run
-from ..training.reading import run_file
+from ..training.reading import is_module_run, run_file
 from .folder import output_folder
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ class Options:
 def run(options: Options) -> int:
     """Judge, print and draw."""
     file = run_file(options.run)
+    if is_module_run(file, owner="theory", argument="run"):
+        raise ValueError(
+            f"theory: run must be of a network with one hidden layer, got {str(file)!r}, the run of a module: no "
+            f"theorem of the paper covers it; `subnetlab report {file}` shows what was measured of it, and "
+            f"diagnostics=('ntk', 'movement') in sl.train measures what the theorems are about"
+        )
     run = load_run(file)
     with _figure_folder(options, file) as folder:
         verdict = run.theory(failure_prob=options.failure_prob, init_scale=options.init_scale)

@@ -32,6 +32,7 @@ _WHOLE, _FAINT = "#8A8A8A", "#ECECEC"  # of what no mask touches: lines and word
 # inches: the unit of the axes
 _ROW, _BOX, _LANE, _GAP = 0.36, 0.22, 0.14, 0.12
 _CHARACTER = 0.055  # of the text beside the boxes
+_PLAIN: dict[str, Any] = {"parse_math": False}  # names are what they are, also with dollar signs
 _LONGEST = 60  # characters of a reason that are shown; `Cut.frozen` has all
 
 
@@ -79,7 +80,7 @@ def plot_cut(cut: Cut, *, ax: Axes | None, style: Any) -> Axes:
             words = [(word, colours.get(group or "", _WHOLE), group) for word, group in shapes[place]]
             _write(ax, look.shapes, -_ROW * place, words)
             told = colours.get(layer.group or ("" if layer.block is None else BLOCKS), _WHOLE)
-            ax.text(look.words, -_ROW * place, said[place], color=told, va="center", fontsize=7)
+            ax.text(look.words, -_ROW * place, said[place], color=told, va="center", fontsize=7, **_PLAIN)
     return ax
 
 
@@ -176,7 +177,9 @@ def _draw_join(ax: Axes, look: _Look, y: float, layer: Layer, colours: dict[str,
     ax.add_patch(Circle((look.middle, y), _half(layer), facecolor="white", edgecolor=colour, linewidth=0.9))
     sign = len(layer.name) == 1
     place = look.middle if sign else look.middle + 1.5 * _half(layer)
-    ax.text(place, y, layer.name, ha="center" if sign else "left", va="center_baseline", fontsize=7, color=BLACK)
+    ax.text(
+        place, y, layer.name, ha="center" if sign else "left", va="center_baseline", fontsize=7, color=BLACK, **_PLAIN
+    )
 
 
 def _draw_box(ax: Axes, look: _Look, y: float, layer: Layer, colours: dict[str, str]) -> None:
@@ -198,7 +201,7 @@ def _draw_box(ax: Axes, look: _Look, y: float, layer: Layer, colours: dict[str, 
             half.set_clip_path(fill)
     is_unit = layer.block is not None
     box(facecolor="none", edgecolor=colours[BLOCKS] if is_unit else _WHOLE, linewidth=1.2 if is_unit else 0.7)
-    ax.text(look.middle, y, layer.name, ha="center", va="center_baseline", fontsize=7.5, color=BLACK)
+    ax.text(look.middle, y, layer.name, ha="center", va="center_baseline", fontsize=7.5, color=BLACK, **_PLAIN)
 
 
 def _tint(colour: str, strength: float = 0.35) -> tuple[float, float, float]:

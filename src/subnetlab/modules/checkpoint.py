@@ -30,6 +30,7 @@ from ..core.scheme_record import scheme_to_record
 from ..engines.distributed.group import JobError, PeerLostError
 from ..history import History
 from ..input_file import check_input
+from ..versions import versions
 from .cutting import Cut, cut
 from .structure import from_plain, to_plain
 
@@ -81,7 +82,8 @@ class Snapshot:
             "state_numbers": numbers,
             "cut": declared,
             "asked": training.asked,
-            "versions": {"torch": torch.__version__},
+            "network": _described(training.cut.model),
+            "versions": versions(),
         }
         tensors = {
             f"{group}/{name}": torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value.clone()
@@ -294,7 +296,7 @@ def cut_again(model: torch.nn.Module | Cut, snapshot: Snapshot) -> Cut:
     else:
         try:
             example, units, second = from_plain(snapshot.record.get("cut"), snapshot.below("example"))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(
                 "load_run: model must be a cut, sl.cut(model, example_input), where the file holds no example of the "
                 "inputs"
@@ -306,6 +308,11 @@ def cut_again(model: torch.nn.Module | Cut, snapshot: Snapshot) -> Cut:
     if _shapes(snapshot.below("entry")) != _shapes(made.state()):
         raise ValueError("load_run: model must have the parameters of the run, got others, or other shapes")
     return made
+
+
+def _described(model: torch.nn.Module) -> dict[str, Any]:
+    """Return what a reader of the file wants to know of the network; it decides nothing."""
+    return {"class": type(model).__name__, "parameters": sum(p.numel() for p in model.parameters())}
 
 
 def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:

@@ -15,7 +15,7 @@ from .ntk import module_ntk
 from .structure import taken_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ..core.arrays import BoolArray, FloatArray
     from .cutting import Cut
@@ -128,28 +128,28 @@ class Diagnostic:
     Parameters
     ----------
     names : callable
-        The names of its numbers in the history's ``metrics``, for a cut.
+        The names of its numbers in the history's ``metrics``, for the names of groups.
     measure : callable
         From a training, its data and a round to numbers by name.
     of_masks : bool, default False
         Whether it is of the masks of the round to come; there is none after the last.
     """
 
-    names: Callable[[Cut], list[str]]
+    names: Callable[[Iterable[str]], list[str]]
     measure: Callable[[ModuleTraining, Any, int], dict[str, float]]
     of_masks: bool = False
 
 
 DIAGNOSTICS: dict[str, Diagnostic] = {
     "movement": Diagnostic(
-        lambda cut: [f"movement.{group}" for group in cut.units.groups], lambda t, data, k: largest_movements(t)
+        lambda groups: [f"movement.{group}" for group in groups], lambda t, data, k: largest_movements(t)
     ),
     "reduction": Diagnostic(
-        lambda cut: ["reduction"], lambda t, data, k: {"reduction": reduction_noise(t, data, k)}, of_masks=True
+        lambda groups: ["reduction"], lambda t, data, k: {"reduction": reduction_noise(t, data, k)}, of_masks=True
     ),
-    "ntk": Diagnostic(lambda cut: ["ntk.smallest", "ntk.largest"], lambda t, data, k: kernel_ends(t, data)),
+    "ntk": Diagnostic(lambda groups: ["ntk.smallest", "ntk.largest"], lambda t, data, k: kernel_ends(t, data)),
     "masked_ntk": Diagnostic(
-        lambda cut: ["masked_ntk.smallest"],
+        lambda groups: ["masked_ntk.smallest"],
         lambda t, data, k: {"masked_ntk.smallest": masked_kernels_smallest(t, data, k)},
         of_masks=True,
     ),

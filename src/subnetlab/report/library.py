@@ -12,6 +12,12 @@ def check_installed(owner: str) -> None:
         raise ImportError(f"{owner}: needs altair and vl-convert: pip install 'subnetlab[report]'")
 
 
+def check_torch(owner: str) -> None:
+    """Raise ImportError unless torch and safetensors, which runs of modules are kept in, are installed."""
+    if any(find_spec(name) is None for name in ("torch", "safetensors")):
+        raise ImportError(f"{owner}: the run of a module needs torch: pip install 'subnetlab[torch]'")
+
+
 @cache
 def vega() -> str:
     """Return the script that defines ``vegaEmbed``; making it takes about a second."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..core.masks import MaskLaw
+    from ..core.scheme import TrainingScheme
     from ..training import TrainingRun
 
 ROUNDED = "Numbers in charts have five significant digits."
@@ -34,17 +35,24 @@ def plain(value: object) -> str:
 
 def run_settings(run: TrainingRun) -> dict[str, str]:
     """Return everything that decides the bits of a run besides data and initial network."""
-    scheme = run.scheme
-    items: dict[str, object] = {
-        "masks": law_text(scheme.masks),
-        "rounds asked for": scheme.rounds,
-        "local steps": scheme.local_steps,
-        "unselected neurons": scheme.unselected,
-        "shards": scheme.shards,
-        "batch size": scheme.batch_size,
-        **{name.replace("_", " "): value for name, value in asdict(run.settings).items()},
-    }
-    return {name: plain(value) for name, value in items.items()}
+    return scheme_settings(run.scheme) | in_words({"unselected neurons": run.scheme.unselected, **asdict(run.settings)})
+
+
+def scheme_settings(scheme: TrainingScheme) -> dict[str, str]:
+    """Return what a scheme says of the rounds of any network."""
+    items = {name: getattr(scheme, name) for name in ("local_steps", "shards", "batch_size")}
+    return in_words({"masks": law_text(scheme.masks), "rounds asked for": scheme.rounds, **items})
+
+
+def in_words(items: Mapping[str, object]) -> dict[str, str]:
+    """Return settings by their names, as text.
+
+    Examples
+    --------
+    >>> in_words({"batch_size": None, "seed": 3})
+    {'batch size': 'none', 'seed': '3'}
+    """
+    return {name.replace("_", " "): plain(value) for name, value in items.items()}
 
 
 def data_origin(record: Mapping[str, Any]) -> dict[str, str]:

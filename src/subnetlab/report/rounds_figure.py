@@ -43,15 +43,15 @@ _STRETCH = 8  # rounds that stay together where some are left out
 _SHOWN = 6  # rounds at first
 
 
-def detail_chart() -> alt.TopLevelMixin:
-    """Return the chart of a window of rounds.
+def detail_chart(measure: str = "error") -> alt.TopLevelMixin:
+    """Return the chart of a window of rounds; ``measure`` is the word for what is drawn.
 
     Data: "phases" (start, end, phase), "band" (position, low, high, stretch), "line" and "predicted" (position,
     error, stretch), "points" (position, error, event, round, step). Signals: first, last, size, grid.
     """
     window = alt.Scale(domain=[alt.ExprRef("first"), alt.ExprRef("last")], nice=False)
     x = alt.X("position:Q", title="round", scale=window, axis=round_axis())
-    y = alt.Y("error:Q", title="training error", scale=log_scale(), axis=error_axis())
+    y = alt.Y("error:Q", title=f"training {measure}", scale=log_scale(), axis=error_axis())
     phases = chart_of("phases").mark_rect(opacity=0.13, clip=True)
     band = chart_of("band").mark_area(color="var(--band)", opacity=0.28, clip=True)
     line = chart_of("line").mark_line(color=QUIET, strokeWidth=0.8, opacity=0.75, clip=True)
@@ -72,7 +72,7 @@ def detail_chart() -> alt.TopLevelMixin:
                 alt.Tooltip("round:Q", title="round"),
                 alt.Tooltip("event:N", title="after"),
                 alt.Tooltip("step:Q", title="local steps made"),
-                alt.Tooltip("error:Q", title="error", format=".4g"),
+                alt.Tooltip("error:Q", title=measure, format=".4g"),
             ],
         ),
     )
@@ -108,6 +108,10 @@ class InsideRounds:
         The least and the largest over what ``errors`` is the mean of.
     over : str
         What that is, "10 seeds" for example.
+    measure : str, default "error"
+        The word for what was measured.
+    overview : int, default -1
+        The column of ``errors`` that is drawn over the whole run.
     """
 
     initial: float
@@ -115,6 +119,8 @@ class InsideRounds:
     low: FloatArray | None = None
     high: FloatArray | None = None
     over: str = ""
+    measure: str = "error"
+    overview: int = -1
 
 
 def rounds_figure(name: str, curve: InsideRounds, prediction: Prediction | None, said: Markup) -> PageFigure:
@@ -134,6 +140,7 @@ def rounds_figure(name: str, curve: InsideRounds, prediction: Prediction | None,
     data: dict[str, Any] = {
         "inside": INSIDE,
         "total": K,
+        "overview": curve.overview % columns,
         "rounds": kept.tolist(),
         "initial": compact(curve.initial),
         "errors": compact(curve.errors[kept]),
@@ -151,7 +158,7 @@ def rounds_figure(name: str, curve: InsideRounds, prediction: Prediction | None,
     return PageFigure(
         name,
         "rounds",
-        {"detail": detail_chart(), "overview": overview_chart()},
+        {"detail": detail_chart(curve.measure), "overview": overview_chart()},
         data,
         joined([said, _changes(curve), _left_out(K, len(kept))], " "),
         joined(controls),
@@ -169,8 +176,9 @@ def _keys(curve: InsideRounds, prediction: Prediction | None) -> list[Key]:
     keys = [
         Key("triangle", SAMPLING, text("after sampling")),
         Key("circle", LOCAL, text("after a local step")),
-        Key("square", AGGREGATED, text("after aggregation")),
     ]
+    if np.isfinite(curve.errors[:, -1]).any():
+        keys.append(Key("square", AGGREGATED, text("after aggregation")))
     if curve.low is not None:
         keys.append(Key("band", "var(--band)", text(f"least to largest over {curve.over}")))
     if prediction is not None:
@@ -180,7 +188,9 @@ def _keys(curve: InsideRounds, prediction: Prediction | None) -> list[Key]:
 
 
 def _changes(curve: InsideRounds) -> Markup:
-    """Say how often each kind of change happened, as Figure 2a counts them."""
+    """Say how often each kind of change happened, as Figure 2a counts them; nothing where some errors are unknown."""
+    if not np.isfinite(curve.errors).all():
+        return Markup("")
     K = len(curve.errors)
     full = np.append(curve.initial, curve.errors[:, -1])
     changes = find_changes(curve.errors[:, 0], curve.errors[:, 1:-1], full)

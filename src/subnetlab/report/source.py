@@ -12,13 +12,16 @@ from ..study.data import DatasetSpec
 from ..study.store import DATABASE
 from ..study.study import Study, open_study
 from ..training import load_run
+from ..training.reading import is_module_run, run_file
 from ..training.run import RUN_FILE
+from .library import check_torch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from ..training import TrainingRun
+    from ..training.module_reading import StoredModuleRun
 
 _NUMBER = (int, float, type(None))  # None stands for what is not finite
 _OF_A_VERDICT: dict[str, tuple[type, ...]] = {
@@ -34,14 +37,15 @@ class RunSource:
 
     Parameters
     ----------
-    run : TrainingRun
+    run : TrainingRun or StoredModuleRun
+        A run of a module is a `ModuleRun` if the module was given.
     data_name : str
         The dataset's, empty if nothing says it.
     provenance, summary : mapping
         What the folder notes of the data and of the outcome; empty for a run that was saved from Python.
     """
 
-    run: TrainingRun
+    run: TrainingRun | StoredModuleRun
     data_name: str
     provenance: Mapping[str, Any]
     summary: Mapping[str, Any]
@@ -78,8 +82,14 @@ class ReproductionSource:
 Source: TypeAlias = RunSource | StudySource | ReproductionSource
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, model: Any = None) -> Source:
     """Return what is in a folder, or in the file of a run.
+
+    Parameters
+    ----------
+    path : Path
+    model : torch.nn.Module or Cut, optional
+        The network, for the run of a module.
 
     Raises
     ------
@@ -90,21 +100,41 @@ def open_source(path: Path) -> Source:
     """
     if not path.is_dir():
         check_input(path, owner="report", argument="folder", wanted="a folder of results or the file of a run")
-        return RunSource(load_run(path), "", {}, {})
+        return RunSource(_load(path, model), "", {}, {})
     if (path / DATABASE).exists():
+        _refuse_model(path, model)
         return _open_cells(path)
-    if (path / RUN_FILE).exists():
+    if (file := run_file(path)).exists():
         settings = _read_json(path / "settings.json", {})
         name = _at(settings, "data", "name") or _at(settings, "provenance", "name") or ""
         provenance = _read_json(path / "provenance.json", {}) or _at(settings, "provenance") or {}
-        return RunSource(load_run(path), str(name), provenance, _read_json(path / "summary.json", {}))
+        return RunSource(_load(file, model), str(name), provenance, _read_json(path / "summary.json", {}))
     if (path / "history.csv").is_file():
         raise ValueError(
             f"{path}: must hold {RUN_FILE}, got history.csv alone: launch writes no {RUN_FILE} of a network above 1 GiB"
         )
+    modules = sorted(file.name for file in path.glob("*.safetensors"))
     raise ValueError(
         f"{path}: must be a folder that train, launch, study or reproduce made, got neither {RUN_FILE} nor {DATABASE}"
+        + (f"; of its runs of modules name one: {', '.join(modules)}" if modules else "")
     )
+
+
+def _load(file: Path, model: Any) -> TrainingRun | StoredModuleRun:
+    if not is_module_run(file, owner="report", argument="folder"):
+        _refuse_model(file, model)
+        return load_run(file)
+    check_torch("report")
+    if model is not None:
+        return load_run(file, model=model)
+    from ..training.module_reading import read_module_run
+
+    return read_module_run(file, owner="report", argument="folder")
+
+
+def _refuse_model(path: Path, model: Any) -> None:
+    if model is not None:
+        raise ValueError(f"report: model must be given for the run of a module alone, got one with {path}")
 
 
 def _open_cells(path: Path) -> StudySource | ReproductionSource:

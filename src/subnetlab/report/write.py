@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..atomic import atomic_file, refuse_foreign
 from .library import check_installed
@@ -13,18 +13,22 @@ if TYPE_CHECKING:
     from .source import Source
 
 
-def write_report(path: str | Path, out: str | Path | None = None, *, force: bool = False) -> Path:
+def write_report(path: str | Path, out: str | Path | None = None, *, force: bool = False, model: Any = None) -> Path:
     """Write the page of a run, a study or a reproduction: one HTML file that opens offline.
 
     Parameters
     ----------
     path : str or Path
-        A folder that ``subnetlab train``, ``launch``, ``study`` or ``reproduce`` made, or the file of a saved run.
+        A folder that ``subnetlab train``, ``launch``, ``study`` or ``reproduce`` made, or the file of a saved run,
+        of a shallow network or of a module.
     out : str or Path, optional
         The file; ``report.html`` in the folder, or beside the run's file, if not given. A page is written over an
         earlier page; the same results give the same bytes.
     force : bool, default False
         Write over a file that is no such page.
+    model : torch.nn.Module or Cut, optional
+        For the run of a module: a network of the same architecture. The page then shows what is cut, too; without it,
+        what the file holds.
 
     Returns
     -------
@@ -38,9 +42,10 @@ def write_report(path: str | Path, out: str | Path | None = None, *, force: bool
     FileExistsError
         If ``out`` is something else than an earlier page.
     ValueError
-        If the folder holds nothing of subnetlab's or nothing to show, or a file in it is damaged.
+        If the folder holds nothing of subnetlab's or nothing to show, or a file in it is damaged; if ``model`` is not
+        the network of the run.
     ImportError
-        If altair or vl-convert is not installed.
+        If altair or vl-convert is not installed, or torch for the run of a module.
 
     Examples
     --------
@@ -56,7 +61,7 @@ def write_report(path: str | Path, out: str | Path | None = None, *, force: bool
 
     path = Path(path)
     target = Path(out) if out is not None else path.with_suffix(".html") if path.is_file() else path / "report.html"
-    source = open_source(path)
+    source = open_source(path, model)
     refuse_foreign(target, lambda head: MARK.encode() in head[:200], force=force)
     content = document(_page(source))
     with atomic_file(target) as file:
@@ -65,14 +70,19 @@ def write_report(path: str | Path, out: str | Path | None = None, *, force: bool
 
 
 def _page(source: Source) -> Page:
+    from ..training import TrainingRun
     from .reproduction_page import reproduction_page
     from .run_page import run_page
     from .source import RunSource, StudySource
     from .study_page import study_page
 
     match source:
-        case RunSource():
-            return run_page(source)
+        case RunSource(run=TrainingRun() as run):
+            return run_page(source, run)
+        case RunSource(run=run):
+            from .module_page import module_page
+
+            return module_page(source, run)
         case StudySource():
             return study_page(source)
         case _:

@@ -14,7 +14,7 @@ from ..core import checks
 from ..core.masks.naming import own_laws
 from ..progress import progress_bar
 from ..training.errors import deferred_interrupt
-from ..training.run import versions
+from ..versions import versions
 from .reading import ASKED
 from .result import CellResult, encode
 from .running import Trouble, run_cell, run_chunk

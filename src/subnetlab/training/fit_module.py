@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from ..core import checks
-from ..history import HistoryBuilder
+from ..history import METRIC, HistoryBuilder
 from ..modules.batches import n_samples
 from ..modules.data import checked_dataset
 from ..modules.evaluation import called, evaluate, loss_function, metric_functions
@@ -19,7 +19,9 @@ from ..modules.measures import DIAGNOSTICS
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
 from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt, rounds_kept
-from .module_run import ModuleRecord, ModuleRequest, ModuleRun, unmeasured
+from .module_reading import unmeasured
+from .module_request import ModuleRecord, ModuleRequest
+from .module_run import ModuleRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -283,14 +285,15 @@ class _Notes:
         if request.validation is not None:
             found = {} if model is None else evaluate(model, request.validation, request.loss, functions)
             measures["validation_error"] = found.get("loss", np.nan)
-            measures.update({f"metric.{name}": found.get(name, np.nan) for name in functions})
+            measures.update({METRIC + name: found.get(name, np.nan) for name in functions})
         return measures | self._diagnostics(k, wanted or every is None)
 
     def _diagnostics(self, k: int, wanted: bool) -> dict[str, float]:
         training, measures = self._training, {}
+        groups = training.cut.units.groups
         for name, diagnostic in DIAGNOSTICS.items():
             if name in self._request.diagnostics:
                 known = wanted and not (diagnostic.of_masks and k >= training.scheme.rounds)
                 found = diagnostic.measure(training, self._request.dataset, k) if known else {}
-                measures |= {f"metric.{own}": found.get(own, np.nan) for own in diagnostic.names(training.cut)}
+                measures |= {METRIC + own: found.get(own, np.nan) for own in diagnostic.names(groups)}
         return measures

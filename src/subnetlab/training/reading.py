@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from .module_run import ModuleRun
 
 # name -> shape; a letter stands for one size everywhere, "o" for outputs that may be missing, "?" for an optional array
+HISTORY: dict[str, str] = {
+    "sampled_error": "K",
+    "local_error": "K tau",
+    "full_error": "K+1",
+    "subnetwork_errors": "? K tau+1 p",
+    "validation_error": "? K+1",
+    "pattern_change": "? K+1",
+    "weight_movement": "? K+1",
+}
 _SHAPES: dict[str, str] = {
     "network.weights": "m d",
     "network.signs": "m o",
@@ -36,13 +45,7 @@ _SHAPES: dict[str, str] = {
     "data.sample_weight": "? n",
     "data.X_validation": "? v d",
     "data.y_validation": "? v o",
-    "history.sampled_error": "K",
-    "history.local_error": "K tau",
-    "history.full_error": "K+1",
-    "history.subnetwork_errors": "? K tau+1 p",
-    "history.validation_error": "? K+1",
-    "history.pattern_change": "? K+1",
-    "history.weight_movement": "? K+1",
+    **{f"history.{name}": letters for name, letters in HISTORY.items()},
     "comparison.weight_distance": "? ",
     "comparison.error_distance": "? k+1",
     "comparison.history.sampled_error": "? k",
@@ -55,9 +58,24 @@ _FREE = ("state.", "masks.")  # the engine's own; checked by the law
 
 
 def run_file(path: str | Path) -> Path:
-    """Return the file of a run: ``run.npz`` where the path is a folder of ``subnetlab train`` or ``launch``."""
+    """Return the file of a run: in a folder ``run.npz``, or the one file of a module (``.safetensors``) without it."""
     path = Path(path)
-    return path / RUN_FILE if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    modules = [] if (path / RUN_FILE).exists() else list(path.glob("*.safetensors"))
+    return modules[0] if len(modules) == 1 else path / RUN_FILE
+
+
+def is_module_run(path: str | Path, *, owner: str, argument: str = "path") -> bool:
+    """Return whether a file is of safetensors, as runs of modules are; what else it holds is not looked at.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it cannot be read.
+    """
+    with open_input(path, owner=owner, argument=argument) as file:
+        return file.read(9)[8:] == b"{"  # the length of a JSON header, and the header
 
 
 @overload
@@ -98,13 +116,9 @@ def load_run(path: str | Path, *, model: Any = None, factory: Callable[[], Any] 
         from .module_run import load_module_run
 
         return load_module_run(path, model, factory)
-    try:
-        meta, arrays = read_archive(path, KIND, VERSION, owner="load_run")
-    except ArchiveError as error:
-        with open_input(path, owner="load_run") as file:
-            if file.read(9)[8:] == b"{":  # safetensors: the length of a JSON header, and the header
-                raise ArchiveError(f"{path}: is the run of a module: load_run takes it with model=") from error
-        raise
+    if is_module_run(path, owner="load_run"):
+        raise ArchiveError(f"{path}: is the run of a module: load_run takes it with model=")
+    meta, arrays = read_archive(path, KIND, VERSION, owner="load_run")
     try:
         run = _from_archive(meta, arrays)
         check_run(run)
@@ -159,11 +173,29 @@ def check_arrays(arrays: Mapping[str, np.ndarray], sizes: dict[str, int]) -> Non
     sizes : dict from letter to int
         What is known beforehand: tau and p. The others are taken from the first array that has them.
     """
-    outputs = "network.signs" in arrays and arrays["network.signs"].ndim == 2
+    one_output = "network.signs" not in arrays or arrays["network.signs"].ndim != 2
+    shapes = {name: letters.removesuffix(" o") if one_output else letters for name, letters in _SHAPES.items()}
+    check_shapes(shapes, {name: array for name, array in arrays.items() if not name.startswith(_FREE)}, sizes)
+    for name, array in arrays.items():
+        if name.startswith(_FREE) and array.dtype.kind not in "fiub":
+            raise ValueError(f"{name} must hold numbers, got {array.dtype}")
+
+
+def check_shapes(shapes: Mapping[str, str], arrays: Mapping[str, np.ndarray], sizes: dict[str, int]) -> None:
+    """Raise ValueError unless the arrays are those that ``shapes`` names, of numbers, with sizes that fit each other.
+
+    Parameters
+    ----------
+    shapes : mapping from name to str
+        Letters for the sizes, as in `HISTORY`.
+    arrays : mapping from name to ndarray
+    sizes : dict from letter to int
+        As for `check_arrays`.
+    """
     for name in arrays:
-        if name not in _SHAPES and not name.startswith(_FREE):
+        if name not in shapes:
             raise ValueError(f"{name} is no array of a run")
-    for name, letters in _SHAPES.items():
+    for name, letters in shapes.items():
         expected = letters.removeprefix("?").split()
         if name not in arrays:
             if not letters.startswith("?"):
@@ -172,15 +204,10 @@ def check_arrays(arrays: Mapping[str, np.ndarray], sizes: dict[str, int]) -> Non
         array = arrays[name]
         if array.dtype not in _FLOATS:
             raise ValueError(f"{name} must hold floating-point numbers, got {array.dtype}")
-        if "o" in expected and not outputs:
-            expected.remove("o")
         if array.ndim != len(expected) or any(
             size != _size(letter, size, sizes) for letter, size in zip(expected, array.shape, strict=True)
         ):
             raise ValueError(f"{name} must have shape ({', '.join(expected)}), got {array.shape} with {sizes}")
-    for name, array in arrays.items():
-        if name.startswith(_FREE) and array.dtype.kind not in "fiub":
-            raise ValueError(f"{name} must hold numbers, got {array.dtype}")
 
 
 def _size(letter: str, found: int, sizes: dict[str, int]) -> int:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import platform
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +12,7 @@ from ..core.inputs import check_features
 from ..core.scheme_record import scheme_to_record
 from ..history import History
 from ..plotting import plot
+from ..versions import versions
 from .request import STORED_AS
 
 if TYPE_CHECKING:
@@ -34,29 +31,6 @@ KIND, VERSION = "subnetlab-run", 1  # of the file; `subnetlab.training.reading` 
 Compare: TypeAlias = Literal["linearized"]
 COMPARISONS: tuple[str, ...] = ("linearized",)
 Status: TypeAlias = Literal["finished", "unfinished", "diverged"]
-
-
-def versions() -> dict[str, str]:
-    """Return the versions and the processor that the bits depend on; of packages that are not installed, nothing."""
-    from subnetlab import __version__
-
-    return {
-        "subnetlab": __version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        **_installed("scipy", "numba", "torch"),
-    }
-
-
-@cache
-def _installed(*packages: str) -> dict[str, str]:
-    """Return the versions of those packages that are installed, importing none."""
-    found: dict[str, str] = {}
-    for package in packages:
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,12 +6,12 @@ loaded already; only a name that a user writes on a command line or in a plan is
 
 from __future__ import annotations
 
-import importlib
 import sys
 from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import checks
+from ..named import import_module_of, loaded_object
 from .law import NEEDED
 from .table import LAWS, plain_laws
 
@@ -39,7 +39,7 @@ def law_name(law: type[Any]) -> str:
         if known is law:
             return name
     name = f"{law.__module__}:{law.__qualname__}"
-    if _loaded(name) is not law:
+    if loaded_object(name) is not law:
         raise ValueError(
             f"TrainingScheme: masks must be of a class that can be found again, got {name}: define it at the top of a "
             f"module, or register it, subnetlab.core.masks.LAWS['name'] = {law.__name__}"
@@ -67,7 +67,7 @@ def law_class(name: str, *, owner: str = "TrainingScheme") -> type[MaskLaw]:
             f"{owner}: masks must be a law that is loaded, got {name!r}: import {module} first; a file does not make "
             f"this program import it"
         )
-    law = _loaded(name)
+    law = loaded_object(name)
     if law is None:
         raise ValueError(f"{owner}: masks must be a class in {module}, got {name!r}")
     if not (isinstance(law, type) and is_dataclass(law) and all(_has(law, member) for member in NEEDED)):
@@ -85,14 +85,8 @@ def import_law(name: str, *, owner: str = "TrainingScheme") -> type[MaskLaw]:
     TypeError
         As `law_class`.
     """
-    module, colon, _ = str(name).partition(":")
-    if colon and name not in LAWS:
-        try:
-            importlib.import_module(module)
-        except (ImportError, ValueError) as error:
-            raise ValueError(
-                f"{owner}: masks must be in a module that can be imported, got {name!r} ({error})"
-            ) from error
+    if ":" in str(name) and name not in LAWS:
+        import_module_of(str(name), owner=owner, argument="masks")
     return law_class(name, owner=owner)
 
 
@@ -147,14 +141,6 @@ def own_laws(names: Iterable[str]) -> dict[str, type[MaskLaw]]:
 def know(laws: Mapping[str, type[MaskLaw]]) -> None:
     """Make the laws of another process known here."""
     LAWS.update(laws)
-
-
-def _loaded(name: str) -> Any:
-    module, _, path = name.partition(":")
-    found: Any = sys.modules.get(module)
-    for part in path.split("."):
-        found = getattr(found, part, None)
-    return found
 
 
 def _has(law: type[Any], member: str) -> bool:

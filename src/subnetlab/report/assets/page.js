@@ -43,9 +43,10 @@
     const first = control(figure, "first"), shown = control(figure, "shown"), prediction = control(figure, "predicted");
     const detail = await plot(figure, "detail", data.specs.detail);
     const overview = await plot(figure, "overview", data.specs.overview);
-    const start = [{ round: 0, error: positive(data.initial) }];
+    const after = data.overview === steps + 1; // the network after the round, and not something inside it
+    const start = after ? [{ round: 0, error: positive(data.initial) }] : [];
     await fill(overview, {
-      overview: start.concat(rounds.map((k, i) => ({ round: k + 1, error: positive(errors[i][steps + 1]) }))),
+      overview: start.concat(rounds.map((k, i) => ({ round: k + Number(after), error: positive(errors[i][data.overview]) }))),
     });
 
     const within = (i, low, high) => rounds[i] >= low && rounds[i] < high;
@@ -90,7 +91,7 @@
       detail.signal("size", Math.max(6, Math.min(60, 900 / count)));
       await fill(detail, {
         phases, band, predicted,
-        line: rows(errors, data.initial, low, high, onLine),
+        line: rows(errors, data.initial, low, high, onLine).filter((row) => row.error !== null),
         points: rows(errors, data.initial, low, high, point),
       });
       const scale = overview.scale("x");
