@@ -152,7 +152,10 @@ TESTED_ELSEWHERE = {
         ],
         "pieces of a page are read from the page",
     ),
-    "report/test_module_page.py": (["report/module_network.py"], "pieces of a page are read from the page"),
+    "report/test_module_page.py": (
+        ["report/module_course.py", "report/module_network.py"],
+        "pieces of a page are read from the page",
+    ),
     "report/test_write.py": (
         ["cli/report.py", "report/library.py", "report/source.py"],
         "what a folder holds decides the page, or the refusal",

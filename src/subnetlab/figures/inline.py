@@ -38,11 +38,12 @@ def svg_element(draw: Callable[[Axes], Any]) -> str:
     """
     buffer = io.StringIO()
     with publication_style():
-        axes = Figure().add_axes((0, 0, 1, 1))
+        figure = Figure()
+        axes = figure.add_axes((0, 0, 1, 1))
         draw(axes)
         (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-        axes.figure.set_size_inches(right - left, top - bottom)
-        axes.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.set_size_inches(right - left, top - bottom)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     named = set(re.findall(r"#([\w-]+)", text))  # other names would be those of the page's elements
     root = ElementTree.fromstring(text)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _MOST_NUMBERS = 20_000  # of a figure; about 800 kB
 _MOST_POINTS = 1000  # of a line
+_MOST_LINES = 60
 _DOTTED = 30  # points that are few enough to be marked
 _COLOURS = (LOCAL, SAMPLING, REPAIRED, BOUND, PREDICTED, AGGREGATED)  # of lines that the legend names
 
@@ -62,6 +63,10 @@ def lines_figure(
     x : str, default "round"
         What is counted.
     """
+    drawn = [list(lines)[i] for i in spread(len(lines), _MOST_LINES)]
+    if len(drawn) < len(lines):
+        caption += f" Of {len(lines)} lines {len(drawn)} are drawn, evenly spread."
+    lines = {line: lines[line] for line in drawn}
     log = log and all((finite(values) > 0).all() for values in lines.values())
     most = min(_MOST_POINTS, max(2, _MOST_NUMBERS // max(1, len(lines))))
     rows = [row for line, values in lines.items() for row in _points(line, values, most)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..core.masks.groups import group_masks, law_of_group
 from ..figures.inline import svg_element
 from ..modules.overview import table as cut_table
@@ -14,10 +12,12 @@ from .markup import Markup, folded, joined, paragraph, table, text
 from .rounding import shown
 
 if TYPE_CHECKING:
+    from ..core.masks import MaskLaw
     from ..training.module_reading import StoredModuleRun
 
 _MOST_ROWS = 400
 _MOST_ROUNDS = 64  # whose masks are drawn
+_MOST_DRAWN = 10**8  # units in all masks that are drawn
 
 
 def network_part(run: StoredModuleRun) -> Markup:
@@ -43,34 +43,47 @@ def network_part(run: StoredModuleRun) -> Markup:
 
 
 def _rounds_drawn(run: StoredModuleRun) -> int:
-    return min(max(1, run.rounds_done), run.scheme.rounds, _MOST_ROUNDS)
+    """Return how many rounds' masks are drawn again; none if even one is too large for a page to wait for."""
+    size = run.scheme.masks.n_subnetworks * sum(run.settings["groups"].values())
+    return min(max(1, run.rounds_done), run.scheme.rounds, _MOST_ROUNDS, _MOST_DRAWN // max(1, size))
 
 
-def unit_coverage(run: StoredModuleRun, group: str, rounds: int) -> float:
-    """Return the share of a group's units that some subnetwork holds where the group is cut, in the mean over rounds.
+def _law(run: StoredModuleRun, group: str) -> MaskLaw | None:
+    """Return the law of a group that some round cuts."""
+    ever = isinstance(run.scheme.cut_groups, str) or group in run.scheme.cut_groups
+    return law_of_group(run.scheme.masks, group) if ever else None
+
+
+def unit_coverage(run: StoredModuleRun, rounds: int) -> dict[str, float]:
+    """Return the share of each group's units that some subnetwork holds where the group is cut, the mean over rounds.
 
     It follows from the file alone: masks are a function of seed, group and round.
     """
-    masks, seed, groups = run.scheme.masks, run.settings["seed"], run.settings["groups"]
-    drawn = (group_masks(masks, seed, k, groups, {group})[group] for k in range(rounds))
-    return float(np.mean([M.any(axis=0).mean() for M in drawn]))
+    masks, groups = run.scheme.masks, run.settings["groups"]
+    cut = {group for group in groups if _law(run, group) is not None}
+    total = dict.fromkeys(groups, 0.0)
+    for k in range(rounds):
+        for group, M in group_masks(masks, run.settings["seed"], k, groups, cut).items():
+            total[group] += float(M.any(axis=0).mean()) / rounds
+    return total
 
 
 def _groups(run: StoredModuleRun) -> Markup:
-    masks, cut_groups, rounds = run.scheme.masks, run.scheme.cut_groups, _rounds_drawn(run)
-    rows: list[list[Markup]] = []
-    for group, size in run.settings["groups"].items():
-        law = law_of_group(masks, group)
-        ever = law is not None and (isinstance(cut_groups, str) or group in cut_groups)
-        when = "never" if not ever else "in turns" if cut_groups == "alternate" else "in every round"
-        xi = 1.0 if law is None or not ever else float(law.selection_prob)
-        share = unit_coverage(run, group, rounds) if ever else 1.0
-        rows.append([text(group), text(f"{size:,}"), text(shown(xi)), text(when), text(shown(share))])
-    if not rows:
+    groups, rounds = run.settings["groups"], _rounds_drawn(run)
+    if not groups:
         return paragraph(text("This network has no units that are cut: every subnetwork is the whole."), "note")
+    shares = unit_coverage(run, rounds)
+    rows: list[list[Markup]] = []
+    for group in list(groups)[:_MOST_ROWS]:
+        law = _law(run, group)
+        when = "never" if law is None else "in turns" if run.scheme.cut_groups == "alternate" else "in every round"
+        xi = 1.0 if law is None else float(law.selection_prob)
+        share = shown(shares[group]) if rounds else "not drawn"
+        rows.append([text(group), text(f"{groups[group]:,}"), text(shown(xi)), text(when), text(share)])
+    more = f" {len(groups) - len(rows)} more are not listed." if len(rows) < len(groups) else ""
     caption = text(
-        f"The groups of units. The last column is the share of units that some subnetwork holds in a round that cuts "
-        f"the group, drawn from the masks of {rounds} round{'s' * (rounds != 1)}: measured; no theorem covers it."
+        f"The groups of units.{more} The last column is the share of units that some subnetwork holds in a round that "
+        f"cuts the group, from the masks of {rounds} round{'s' * (rounds != 1)}: measured; no theorem covers it."
     )
     header = ["group", "units", "selection probability ξ", "cut", "held by some subnetwork"]
     return table(caption, list(map(text, header)), rows)
@@ -78,7 +91,7 @@ def _groups(run: StoredModuleRun) -> Markup:
 
 def _entries(run: StoredModuleRun) -> Markup:
     """Return the parameters and buffers with their shapes; with coverage where the module is known."""
-    entries, rounds = run.snapshot.below("entry"), _rounds_drawn(run)
+    entries, rounds = run.snapshot.below("entry"), max(1, _rounds_drawn(run))
     coverage = run.coverage(rounds=rounds) if isinstance(run, ModuleRun) else None
     names = list(run.cut.state()) if isinstance(run, ModuleRun) else sorted(entries)
     kept = [(name, entries[name]) for name in names[:_MOST_ROWS]]

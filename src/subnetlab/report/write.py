@@ -77,9 +77,9 @@ def _page(source: Source) -> Page:
     from .study_page import study_page
 
     match source:
-        case RunSource(run=TrainingRun() as run):
-            return run_page(source, run)
         case RunSource(run=run):
+            if isinstance(run, TrainingRun):
+                return run_page(source, run)
             from .module_page import module_page
 
             return module_page(source, run)

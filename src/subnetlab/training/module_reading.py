@@ -54,6 +54,9 @@ class StoredModuleRun:
     request: ModuleRequest
     snapshot: Snapshot
 
+    def __repr__(self) -> str:
+        return f"StoredModuleRun({self.rounds_done} of {self.scheme.rounds} rounds, {self.status})"
+
     @property
     def rounds_done(self) -> int:
         """The number of completed rounds."""
@@ -92,8 +95,8 @@ def read_module_run(path: str | Path, *, owner: str = "load_run", argument: str 
 
 def unmeasured(scheme: TrainingScheme, rounds: int) -> History:
     """Return the history of rounds of which nothing was measured: those of one's own loop."""
-    nothing = (np.full(shape, np.nan) for shape in (rounds, (rounds, scheme.local_steps), rounds + 1))
-    return History(*nothing)
+    inside = np.full((rounds, 1 + scheme.local_steps), np.nan)
+    return History(inside[:, 0], inside[:, 1:], np.full(rounds + 1, np.nan))
 
 
 def _from_snapshot(snapshot: Snapshot) -> StoredModuleRun:
@@ -141,6 +144,8 @@ def _check_settings(run: StoredModuleRun) -> None:
         checks.instance("settings", name, settings[name], str | None)
     for name in ("versions", "network"):  # files of earlier versions say less of them, or nothing
         checks.instance("run", name, record.get(name, {}), dict)
+    for name, version in record.get("versions", {}).items():
+        checks.instance("versions", name, version, str)
     network = record.get("network", {})
     checks.instance("network", "class", network.get("class", ""), str)
     checks.whole_number("network", "parameters", network.get("parameters", 0), least=0)
