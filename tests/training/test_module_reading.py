@@ -129,6 +129,7 @@ def test_a_missing_array_is_refused_and_so_is_one_too_many(parts, tmp_path):
         (("scheme", "masks", "n_subnetworks"), 10**12),
         (("scheme", "masks", "law"), "subprocess:Popen"),
         (("settings", "groups"), {"0": 10**12}),
+        (("settings", "groups"), {"0": 1000}),
         (("settings", "groups"), {"0": "6"}),
         (("settings", "groups"), ["0"]),
         (("settings", "seed"), "0"),

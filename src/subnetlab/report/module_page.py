@@ -74,7 +74,9 @@ def _settings(source: RunSource, run: StoredModuleRun) -> Markup:
     }
     asked = {
         "loss": _loss(run),
-        **{name: getattr(request, name) for name in ("record", "evaluate_every", "diagnostics")},
+        "record": request.record,
+        "evaluate_every": request.evaluate_every,
+        "diagnostics": request.diagnostics,
     }
     scheme = scheme_settings(run.scheme) | in_words({"cut groups": run.scheme.cut_groups})
     others = in_words({name: settings[name] for name in _SETTINGS} | (asked if record.get("asked") else {}))
