@@ -46,7 +46,7 @@ RULE = "must be the path of a file"
         (["--verison"], 2, "subnetlab: no command '--verison'; did you mean '--version'?"),
         (["xyz"], 2, f"subnetlab: no command 'xyz'; there are: {', '.join(COMMANDS)}"),
         (["train", "--config", "no.toml"], 1, f"subnetlab train: --config {RULE}, got 'no.toml': nothing there"),
-        (["theory", "no"], 1, f"subnetlab theory: load_run: path {RULE}, got 'no': nothing there"),
+        (["theory", "no"], 1, f"subnetlab theory: run {RULE}, got 'no': nothing there"),
         (["theory", "a_file"], 1, "subnetlab theory: a_file: not a readable subnetlab-run file (it is no ZIP archive)"),
         (["study", "stats", "dir"], 2, "subnetlab study: no file 'stats'; did you mean 'subnetlab study status'?"),
         (["study", "no.toml"], 1, f"subnetlab study: StudyPlan.from_toml: path {RULE}, got 'no.toml': nothing there"),
