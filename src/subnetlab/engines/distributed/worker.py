@@ -1,7 +1,7 @@
 """One process' part of a round, without any input or output.
 
 `Worker.round` is a generator: it yields what it sends to every process, is sent what arrived from each, and returns
-the record. Whoever drives it moves the messages: `engine.run_in_step` in one process, `launch.transport` between many.
+the record. Whoever drives it moves the messages: `engine.run_in_step` in one process, `group.Group` between many.
 """
 
 from __future__ import annotations
