@@ -51,6 +51,7 @@ COMMANDS: dict[str, Command] = {
     "launch": Command(
         ".launch", "train on several workers or machines, going on after any failure", script_module=".launch_script"
     ),
+    "launch status": Command(".launch_status", "say how far a launch is, while it runs or after"),
     "study": Command(".study", "run a grid of settings in parallel, resumable"),
     "study status": Command(
         ".study_folder", "say how far a study is, while it runs or after", "StatusOptions", "status"
