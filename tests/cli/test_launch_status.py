@@ -13,7 +13,10 @@ BEGIN = {"event": "begin", "time": 100.0, "rounds": 0, "attempt": 0, "pids": [7,
 
 
 def script_round(k, time, training=1):
-    return {"event": "script_round", "time": time, "rounds": k, "training": training, "of": 40, "loss": 2.0 / k}
+    costs = {"workers": 3, "bytes_sent": 10}
+    return {
+        "event": "script_round", "time": time, "rounds": k, "training": training, "of": 40, "loss": 2.0 / k, **costs,
+    }  # fmt: skip
 
 
 def test_a_job_that_runs():

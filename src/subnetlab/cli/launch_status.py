@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -60,8 +61,8 @@ def state_of(events: Sequence[dict[str, Any]], now: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``status`` ("finished", "stopped", or "begun"), ``rounds``, ``of`` (None where the log does not say), ``training`` (1
-        for the first of a script), ``loss``, ``workers``, ``restarts`` and, of the last rounds, ``seconds_per_round``;
+        ``status`` ("finished", "stopped", or "begun"), ``rounds``, ``of`` (None where the log does not say), ``training``
+        (1 for the first of a script), ``loss``, ``workers``, ``restarts`` and, of the last rounds, ``seconds_per_round``;
         ``seconds_since`` the last event.
     """
     begins = [i for i, event in enumerate(events) if event["event"] == "begin"]
@@ -78,7 +79,7 @@ def state_of(events: Sequence[dict[str, Any]], now: float) -> dict[str, Any]:
         "loss": last.get(_ROUNDS[last["event"]]) if last else None,
         "workers": len(events[begins[-1]]["pids"]) if begins else 0,
         "restarts": sum(events[i]["attempt"] > 0 for i in begins),
-        "seconds_per_round": median(b - a for a, b in zip(times, times[1:], strict=False)) if times[1:] else None,
+        "seconds_per_round": median(b - a for a, b in pairwise(times)) if times[1:] else None,
         "seconds_since": now - events[-1]["time"] if events else None,
     }
 
