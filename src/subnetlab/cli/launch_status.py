@@ -61,9 +61,9 @@ def state_of(events: Sequence[dict[str, Any]], now: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``status`` ("finished", "stopped", or "begun"), ``rounds``, ``of`` (None where the log does not say), ``training``
-        (1 for the first of a script), ``loss``, ``workers``, ``restarts`` and, of the last rounds, ``seconds_per_round``;
-        ``seconds_since`` the last event.
+        ``status`` ("finished", "stopped", or "begun"), ``rounds``, ``of`` (None where the log does not say),
+        ``training`` (1 for the first of a script), ``loss``, ``workers``, ``restarts`` and, of the last rounds,
+        ``seconds_per_round``; ``seconds_since`` the last event.
     """
     begins = [i for i, event in enumerate(events) if event["event"] == "begin"]
     rounds = [event for event in events if event["event"] in _ROUNDS]
