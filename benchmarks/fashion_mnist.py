@@ -2,10 +2,11 @@
 
     python benchmarks/fashion_mnist.py --out RESULTS [--passes 10] [--seeds 5] [--networks ...] [--methods ...]
 
-All methods see the rows in the same order, with the same batches and plain SGD; each one's learning rate is the best of
-the same four on 5,000 rows that are kept apart. Then every seed is trained anew, and measured on the 10,000 test rows.
-A cell (network, method, rate, seed) is a process of its own and leaves a file in RESULTS: the same command goes on
-where it was stopped, and prints the table again.
+All methods see the rows in the same order, with the same batches and plain SGD. Each one's learning rate is the best of
+the same four on 5,000 rows that are kept apart; where that is the largest or the smallest one, the search goes on
+beyond it. Then every seed is trained anew, and measured on the 10,000 test rows. A cell (network, method, rate, seed)
+is a process of its own and leaves a file in RESULTS: the same command goes on where it was stopped, and prints the
+table again.
 
 Two comparisons: after the same number of row passes, and after the same processor time, that of IST with four
 subnetworks (p = 4), where each method counts with the last state that it had reached by then. Time is that of training
@@ -30,6 +31,7 @@ from itertools import pairwise
 from pathlib import Path
 
 RATES = (0.05, 0.1, 0.2, 0.4)
+MOST_RATES = 8
 BATCH, TAU, KEPT_APART = 64, 25, 5000
 SEARCH_SEED = 1000
 TIMED, TIMED_ROWS = 5, 6400  # short trainings of each method that are timed, and the rows that each passes over
@@ -197,14 +199,23 @@ def write(result: dict, path: Path) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------- the table
-def best_rate(cell: dict, rates: tuple[float, ...], out: Path) -> float:
-    """Return the rate with the best accuracy on the rows that are kept apart."""
-    found = {}
-    for rate in rates:
+def best_rate(cell: dict, rates: tuple[float, ...], out: Path, most: int) -> float:
+    """Return the rate with the best accuracy on the rows that are kept apart, of at most so many that are tried."""
+    found: dict[float, float] = {}
+
+    def tried(rate: float) -> None:
         searched = {**cell, "phase": "search", "seed": SEARCH_SEED, "rate": rate, "states": 1}
         accuracy = result_of(searched, out)["states"][-1]["accuracy"]
         found[rate] = -1.0 if math.isnan(accuracy) else accuracy
-    return max(found, key=lambda rate: found[rate])
+
+    for rate in rates:
+        tried(rate)
+    while True:
+        best = max(found, key=lambda rate: found[rate])
+        beyond = {min(found): best / 2, max(found): best * 2}
+        if best not in beyond or len(found) >= most:
+            return best
+        tried(beyond[best])
 
 
 def spread(values: list[float]) -> str:
@@ -279,7 +290,8 @@ def main() -> int:
         results, timed = {}, {}
         for method in options.methods or NETWORKS[name]:
             cell = {"network": name, "method": method, **shared}
-            rate = best_rate({**cell, "passes": search}, RATES[1:3] if quick else RATES, options.out)
+            rates = RATES[1:3] if quick else RATES
+            rate = best_rate({**cell, "passes": search}, rates, options.out, len(rates) if quick else MOST_RATES)
             final = {**cell, "phase": "final", "rate": rate, "passes": passes}
             timed[method], seeds = final, range(1 if quick else options.seeds)
             results[method] = rate, [result_of({**final, "seed": seed}, options.out) for seed in seeds]
