@@ -257,3 +257,41 @@ def test_an_outer_optimiser_of_half_precision():
     assert work() == 0
     with pytest.raises(ValueError, match=r"^ModuleTraining: outer must be None for parameters of half precision"):
         in_turn(2, work)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_exported_network_is_a_plain_state_dict(tmp_path, size):
+    """Also with tied weights and another scale, whose factors are in the weights."""
+    from safetensors.torch import load_file
+
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.hidden, self.last = (torch.nn.Linear(6, 6, bias=False) for _ in range(3))
+            self.last.weight = self.first.weight
+
+        def forward(self, x):
+            return self.last(self.hidden(self.first(x)).relu())
+
+    torch.manual_seed(0)
+    model, x = Tied(), torch.randn(12, 6)
+    cut = sl.cut(model, x[:2])
+
+    def work(group=None):
+        scheme = sl.TrainingScheme(sl.Bernoulli(3, 0.5), 2, 2, step_size=0.1)
+        training = sl.ModuleTraining(cut, scheme, scale=0.5)
+        for round in training.rounds():
+            for subnet in round:
+                for xb, yb in subnet.batches((x, x)):
+                    subnet.step(torch.nn.functional.mse_loss(subnet.module(xb), yb))
+        training.export(tmp_path / "model.safetensors")
+        return training.model.state_dict()
+
+    expected = work() if size == 1 else in_turn(size, work)[1]
+    other = Tied()
+    other.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in other.state_dict().items())
+    assert list(other.state_dict()) == ["first.weight", "hidden.weight", "last.weight"]
+    training = sl.ModuleTraining(cut, sl.TrainingScheme(sl.Bernoulli(3, 0.5), 1, 1, step_size=0.1))
+    with pytest.raises(OSError, match="No such file"):
+        training.export(tmp_path / "none" / "model.safetensors")

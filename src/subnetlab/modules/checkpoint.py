@@ -35,7 +35,7 @@ from .cutting import Cut, cut
 from .structure import from_plain, to_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..core.scheme import TrainingScheme
     from .training import ModuleTraining
@@ -236,20 +236,9 @@ class CheckpointFile:
             self._holds = training.rounds_done
 
     def write(self, training: ModuleTraining) -> None:
-        """Write a training as it stands; of several workers the first one writes.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written; an older file stays as it was.
-        """
-        snapshot, error = training.snapshot(), None
-        if training.workers.rank == 0:
-            try:
-                snapshot.write(self._path)
-            except OSError as failed:
-                error = failed
-        training.workers.agree(error)
+        """Write a training as it stands; see `by_the_first` for the errors."""
+        snapshot = training.snapshot()
+        by_the_first(training, lambda: snapshot.write(self._path))
 
     def keep(self, training: ModuleTraining) -> None:
         """Write a training that has gone on since the last time; warn if that cannot be done."""
@@ -264,6 +253,37 @@ class CheckpointFile:
         else:
             self._holds = training.rounds_done
             training.workers.checkpointed(training.rounds_done)
+
+
+def by_the_first(training: ModuleTraining, write: Callable[[], None]) -> None:
+    """Let the first of several workers write a file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older file stays as it was. Of several workers, all raise a JobError.
+    """
+    error = None
+    if training.workers.rank == 0:
+        try:
+            write()
+        except OSError as failed:
+            error = failed
+    training.workers.agree(error)
+
+
+def write_weights(training: ModuleTraining, path: str | Path) -> None:
+    """Write the state_dict of the whole network, each name with numbers of its own, also where names are tied."""
+    from safetensors.torch import save
+
+    state = training.model.state_dict()
+
+    def write() -> None:
+        data = save({name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()})
+        with atomic_file(path) as file:
+            file.write(data)
+
+    by_the_first(training, write)
 
 
 def in_folder(path: Path) -> Path:

@@ -11,7 +11,7 @@ from ..core import checks
 from ..core.masks.groups import check_groups, cut_in_round, group_masks, subnetwork_factors, whole_factors
 from ..core.scheme import TrainingScheme
 from ..engines.distributed.group import PeerLostError, StopRequested, joined_group
-from .checkpoint import CheckpointFile, Snapshot, in_folder, whole_model
+from .checkpoint import CheckpointFile, Snapshot, in_folder, whole_model, write_weights
 from .cutting import Cut
 from .engines import Refilled
 from .entries import Kept, entry_of, take
@@ -241,6 +241,18 @@ class ModuleTraining:
             If the file cannot be written; an older file stays as it was.
         """
         CheckpointFile(path).write(self)
+
+    def export(self, path: str | Path) -> None:
+        """Write the whole network's state_dict to a safetensors file that needs nothing of this package to be read.
+
+        ``model.load_state_dict(safetensors.torch.load_file(path))`` reads it. All workers call it together.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; an older file stays as it was.
+        """
+        write_weights(self, path)
 
     def save_checkpoint(self) -> None:
         """Write the checkpoint, if there is to be one and it does not hold the last completed round already.
