@@ -12,7 +12,9 @@ torch = pytest.importorskip("torch")
 from in_turn import in_turn  # noqa: E402
 
 import subnetlab as sl  # noqa: E402
+from subnetlab.archive import ArchiveError  # noqa: E402
 from subnetlab.engines.distributed.group import JobError  # noqa: E402
+from subnetlab.modules.checkpoint import CheckpointFile  # noqa: E402
 
 P, K = 6, 4
 WORKERS = (2, 3, 4, 6)
@@ -69,13 +71,18 @@ def trained(network, law="balanced", optimizer="sgd", rounds=K, **settings):
     cut, x, y = made(network)
     scheme = sl.TrainingScheme(LAWS[law], rounds, 3, batch_size=5)
     training = sl.ModuleTraining(cut, scheme, optimizer=OPTIMIZERS[optimizer], seed=7, **settings)
+    return training, continued(training, (x, y))
+
+
+def continued(training, rows=None):
+    x, y = made("perceptron")[1:] if rows is None else rows
     finite = []
     for round in training.rounds():
         for subnet in round:
             for xb, yb in subnet.batches((x, y)):
                 subnet.step(torch.nn.functional.cross_entropy(subnet(xb), yb))
         finite.append((round.is_finite(), round.loss_array().tolist()))
-    return training, finite
+    return finite
 
 
 def everything(training):
@@ -295,3 +302,27 @@ def test_the_exported_network_is_a_plain_state_dict(tmp_path, size):
     training = sl.ModuleTraining(cut, sl.TrainingScheme(sl.Bernoulli(3, 0.5), 1, 1, step_size=0.1))
     with pytest.raises(OSError, match="No such file"):
         training.export(tmp_path / "none" / "model.safetensors")
+
+
+def test_of_two_checkpoints_the_damaged_one_does_not_count(tmp_path):
+    """As under a launch, which keeps two for each training; a damaged file that is alone ends the training."""
+    file = tmp_path / "run.safetensors"
+    kept = CheckpointFile(file, two=True)
+    whole = everything(trained("perceptron")[0])[0]
+    for done in (1, 2):
+        kept.write(trained("perceptron", rounds=done)[0])
+    with open(file, "r+b") as damaged:
+        damaged.truncate(100)
+    training = sl.ModuleTraining(
+        made("perceptron")[0],
+        sl.TrainingScheme(LAWS["balanced"], K, 3, batch_size=5),
+        optimizer=OPTIMIZERS["sgd"],
+        seed=7,
+    )
+    with pytest.warns(UserWarning, match=r"run.safetensors: not a readable .* going on from the checkpoint before it"):
+        kept.restore(training)
+    assert training.rounds_done == 1
+    continued(training)
+    assert everything(training)[0] == whole
+    with pytest.raises(ArchiveError):
+        CheckpointFile(file).restore(training)

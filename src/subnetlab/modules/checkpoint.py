@@ -223,22 +223,42 @@ class CheckpointFile:
     Parameters
     ----------
     path : path
+    two : bool, default False
+        Keep the file before the last one, too, and go on from it where the last one is damaged.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._path = path
+    def __init__(self, path: str | Path, *, two: bool = False) -> None:
+        self._path = Path(path)
+        self._before = self._path.with_name(f"{self._path.name}.before") if two else None
         self._holds = -1  # completed rounds
 
     def restore(self, training: ModuleTraining) -> None:
         """Take a training to where the file was written, if it is there; see `Snapshot` for the errors."""
-        if Path(self._path).exists():
-            Snapshot.read(self._path).restore(training, self._path)
+        if self._path.exists():
+            snapshot, source = self._newest_whole()
+            snapshot.restore(training, source)
             self._holds = training.rounds_done
+
+    def _newest_whole(self) -> tuple[Snapshot, Path]:
+        try:
+            return Snapshot.read(self._path), self._path
+        except ArchiveError as error:
+            if self._before is None or not self._before.exists():
+                raise
+            warnings.warn(f"ModuleTraining: {error}; going on from the checkpoint before it", stacklevel=4)
+            return Snapshot.read(self._before), self._before
 
     def write(self, training: ModuleTraining) -> None:
         """Write a training as it stands; see `by_the_first` for the errors."""
         snapshot = training.snapshot()
-        by_the_first(training, lambda: snapshot.write(self._path))
+
+        def write() -> None:
+            if self._before is not None and self._path.exists():
+                self._before.unlink(missing_ok=True)
+                self._before.hardlink_to(self._path)
+            snapshot.write(self._path)
+
+        by_the_first(training, write)
 
     def keep(self, training: ModuleTraining) -> None:
         """Write a training that has gone on since the last time; warn if that cannot be done."""

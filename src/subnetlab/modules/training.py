@@ -148,9 +148,10 @@ class ModuleTraining:
             checks.one_of(owner, "autocast", autocast, ("bfloat16",))
         self._autocast = None if autocast is None else torch.bfloat16
         group = joined_group(owner)
-        if checkpoint is None and group is not None:
+        asked = checkpoint is not None
+        if not asked and group is not None:
             checkpoint = group.checkpoint_file()
-        self._checkpoint = None if checkpoint is None else CheckpointFile(in_folder(Path(checkpoint)))
+        self._checkpoint = None if checkpoint is None else CheckpointFile(in_folder(Path(checkpoint)), two=not asked)
         self._checkpoint_every = checks.whole_number(owner, "checkpoint_every", checkpoint_every, least=1)
         self._clip_norm = None if clip_norm is None else checks.positive_number(owner, "clip_norm", clip_norm)
         self.device = _usable(device)
