@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 import json
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -254,8 +255,9 @@ class CheckpointFile:
 
         def write() -> None:
             if self._before is not None and self._path.exists():
-                self._before.unlink(missing_ok=True)
-                self._before.hardlink_to(self._path)
+                with suppress(OSError):  # a file system without links keeps one file
+                    self._before.unlink(missing_ok=True)
+                    self._before.hardlink_to(self._path)
             snapshot.write(self._path)
 
         by_the_first(training, write)
