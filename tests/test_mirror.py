@@ -49,7 +49,10 @@ TESTED_ELSEWHERE = {
     "estimators/test_regressor.py": (["estimators/weights.py"], "weights of rows are an argument of fit"),
     "estimators/test_stopping_and_schemes.py": (["estimators/schemes.py"], 'both say what "auto" means'),
     "launch/test_script.py": (["cli/launch_script.py"], "the command is seen from what scripts do under it"),
-    "modules/test_workers.py": (["modules/messages.py", "modules/traffic.py"], "workers are what they exchange"),
+    "modules/test_workers.py": (
+        [f"modules/{name}.py" for name in ("checkpoint_file", "messages", "traffic")],
+        "workers are what they exchange, and one of them writes",
+    ),
     "kernels/test_extremes.py": (["kernels/krylov.py"], "the iteration is seen from what it finds"),
     "kernels/test_infinite.py": (
         [f"kernels/{name}.py" for name in ("angles", "deep", "eigenvalues", "finite", "masked")],

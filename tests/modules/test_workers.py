@@ -14,7 +14,7 @@ from in_turn import in_turn  # noqa: E402
 import subnetlab as sl  # noqa: E402
 from subnetlab.archive import ArchiveError  # noqa: E402
 from subnetlab.engines.distributed.group import JobError  # noqa: E402
-from subnetlab.modules.checkpoint import CheckpointFile  # noqa: E402
+from subnetlab.modules.checkpoint_file import CheckpointFile  # noqa: E402
 
 P, K = 6, 4
 WORKERS = (2, 3, 4, 6)

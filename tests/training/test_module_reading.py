@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
 
+from other_json import json_values, with_one_place_changed  # noqa: E402
+
 import subnetlab as sl  # noqa: E402
 from subnetlab.archive import ArchiveError  # noqa: E402
 from subnetlab.cli.main import main  # noqa: E402
@@ -185,34 +187,12 @@ def test_bytes_that_are_cut_off_or_changed_are_refused_or_read(saved, tmp_path):
         assert read.history.local_loss.shape == (read.history.rounds, read.scheme.local_steps)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-def places(record, path=()):
-    yield path
-    if isinstance(record, dict):
-        for key, value in record.items():
-            yield from places(value, (*path, key))
-
-
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.data())
 def test_any_other_setting_gives_a_page_or_one_sentence(parts, tmp_path_factory, data):
     """Whatever JSON stands in a place of the record: `subnetlab report` ends well, or as for a damaged file."""
     pytest.importorskip("altair", reason="needs the extra 'report'")
-    record = copy.deepcopy(parts[0])
-    place = data.draw(st.sampled_from([p for p in places(record) if p and p[0] != "cut"]))
-    inside = record
-    for key in place[:-1]:
-        inside = inside[key]
-    if data.draw(st.booleans()):
-        inside[place[-1]] = data.draw(json_values)
-    else:
-        del inside[place[-1]]
+    record = with_one_place_changed(parts[0], data, json_values(), lambda place: place[0] != "cut")
     path = crafted(tmp_path_factory.mktemp("crafted"), record, parts[1])
     assert main(["report", str(path)]) in (0, 1)
 

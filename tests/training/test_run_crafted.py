@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from other_json import json_values, with_one_place_changed
 
 import subnetlab as sl
 from subnetlab.archive import ArchiveError, read_archive, write_archive
@@ -158,34 +159,12 @@ def test_theory_of_a_run_that_asks_for_more_rounds_than_a_curve_shows_is_refused
         run.theory()
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-def places(record, path=()):
-    yield path
-    if isinstance(record, dict):
-        for key, value in record.items():
-            yield from places(value, (*path, key))
-
-
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.data())
 def test_any_other_setting_is_taken_or_refused_by_one_error(parts, tmp_path_factory, data):
     """Whatever JSON stands in a place of the settings: a run that is consistent, or ArchiveError."""
     meta, arrays = parts
-    place = data.draw(st.sampled_from([p for p in places(meta) if p]))
-    changed = copy.deepcopy(meta)
-    inside = changed
-    for key in place[:-1]:
-        inside = inside[key]
-    if data.draw(st.booleans()):
-        inside[place[-1]] = data.draw(json_values)
-    else:
-        del inside[place[-1]]
+    changed = with_one_place_changed(meta, data, json_values(allow_nan=False), lambda place: True)
     try:
         run = load(tmp_path_factory.mktemp("crafted"), changed, arrays)
     except ArchiveError:

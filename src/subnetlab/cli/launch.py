@@ -35,7 +35,7 @@ from .folder import deciding, output_folder, write_summary
 from .options import DataOptions, SchemeOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..datasets import Dataset
     from ..launch.checkpoint import Manifest
@@ -72,8 +72,9 @@ class WorkerPlaces:
     force: bool = False
     """Take over a folder that holds another run."""
 
-    def launch(self, owner: str = "launch", **told: Any) -> Launch:
+    def launch(self, **told: Any) -> Launch:
         """Return the workers of this machine, checked before anything else; ``told`` is what they hear besides."""
+        owner = "launch"
         workers = checks.whole_number(owner, "workers", self.workers, least=1)
         local = workers if self.local_workers is None else self.local_workers
         checks.whole_number(owner, "local_workers", local, least=1)
@@ -104,6 +105,11 @@ class WorkerPlaces:
             **told,
         )
         return Launch(options, local, threads=checks.whole_number(owner, "threads", self.threads, least=1))
+
+    def say_who_came(self, begin: Mapping[str, Any]) -> None:
+        """Tell the user if an attempt begins with fewer workers than were asked for."""
+        if (came := len(begin["pids"])) < self.workers:
+            print(f"{came} of {self.workers} workers came; going on without the others", file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -221,8 +227,7 @@ def _train(launch: Launch, options: Options, lock: int) -> tuple[str, str]:
                         print(f"a worker was lost; going on after round {done}", file=sys.stderr)
                     elif done:
                         print(f"{options.out}: going on after round {done} of {rounds}", file=sys.stderr)
-                    if (came := len(event["pids"])) < options.workers:
-                        print(f"{came} of {options.workers} workers came; going on without the others", file=sys.stderr)
+                    options.say_who_came(event)
                     if advance is None:
                         advance = bar.enter_context(progress_bar(rounds, "round", done=done, quiet=options.quiet))
                         best = done

@@ -81,8 +81,7 @@ def _train(launch: Launch, options: Options, lock: int) -> tuple[str, str]:
                 case "begin":
                     if event["attempt"]:
                         print("a worker was lost; the script begins again at its last checkpoint", file=sys.stderr)
-                    if (came := len(event["pids"])) < options.workers:
-                        print(f"{came} of {options.workers} workers came; going on without the others", file=sys.stderr)
+                    options.say_who_came(event)
                 case "script_round":
                     done = event["rounds"]
                     if event["training"] != training:

@@ -167,8 +167,7 @@ class GroupTraffic:
 
     def _rows(self, name: str, worker: int) -> tuple[int, int]:
         """Return the rows of a tensor that live at a worker."""
-        shape = self._kept[0].shape(name)
-        return self._workers.rows(shape[0] if shape else 1, worker)
+        return self._workers.rows_of(self._kept[0].shape(name), worker)
 
     def _span(self, place: Place, name: str, worker: int) -> tuple[int, int]:
         """Return which of a slice's rows live at a worker: they follow each other."""

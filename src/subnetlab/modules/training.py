@@ -11,7 +11,8 @@ from ..core import checks
 from ..core.masks.groups import check_groups, cut_in_round, group_masks, subnetwork_factors, whole_factors
 from ..core.scheme import TrainingScheme
 from ..engines.distributed.group import PeerLostError, StopRequested, joined_group
-from .checkpoint import CheckpointFile, Snapshot, in_folder, whole_model, write_weights
+from .checkpoint import Snapshot, whole_model
+from .checkpoint_file import CheckpointFile, in_folder, write_weights
 from .cutting import Cut
 from .engines import Refilled
 from .entries import Kept, entry_of, take

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..core.scheme import TrainingScheme
     from ..engines.distributed.group import Group, Wish
     from ..engines.distributed.worker import Steps
+    from .messages import Form
     from .traffic import Lookup, Receive, Slices, Traffic
 
 
@@ -36,7 +37,7 @@ class Workers(Protocol):
     size: int
 
     def rows(self, length: int) -> tuple[int, int]:
-        """Return the first and the last row but one that live here, of a tensor with so many."""
+        """Return the first row that lives here, of a tensor with so many, and the first that does not."""
         ...
 
     def part(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -148,6 +149,10 @@ class Together:
         worker = self.rank if worker is None else worker
         return length * worker // self.size, length * (worker + 1) // self.size
 
+    def rows_of(self, shape: Sequence[int], worker: int) -> tuple[int, int]:
+        """Return the same for a whole tensor of this shape; a number is one row."""
+        return self.rows(shape[0] if shape else 1, worker)
+
     def subnetworks(self, worker: int) -> range:
         """Return the subnetworks that a worker trains."""
         return range(*self.rows(self._p, worker))
@@ -162,18 +167,15 @@ class Together:
         return self.group.drive(self._gather(parts, shapes))
 
     def _gather(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Steps[Slices]:
-        forms = [
-            [((self._count(shapes[name], a), *shapes[name][1:]), part.dtype) for name, part in parts.items()]
-            for a in range(self.size)
-        ]
+        def form(name: str, worker: int) -> Form:
+            first, end = self.rows_of(shapes[name], worker)
+            return (end - first, *shapes[name][1:]), parts[name].dtype
+
+        forms = [[form(name, a) for name in parts] for a in range(self.size)]
         device = next((part.device for part in parts.values()), torch.device("cpu"))
         arrived = yield from exchanged([list(parts.values())] * self.size, forms, device)
         pieces = zip(*arrived, strict=True)
         return {name: torch.cat(rows).reshape(tuple(shapes[name])) for name, rows in zip(parts, pieces, strict=True)}
-
-    def _count(self, shape: Sequence[int], worker: int) -> int:
-        first, end = self.rows(shape[0] if shape else 1, worker)
-        return end - first
 
     def traffic(self, p: int, home: Mapping[str, torch.Tensor], kept: Lookup, receive: Receive) -> GroupTraffic:
         """Return what moves entries in one round."""
