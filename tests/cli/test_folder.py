@@ -66,6 +66,20 @@ def test_force_takes_the_folder_over_and_leaves_no_result_of_the_old_settings(tm
     assert (tmp_path / "notes.txt").exists()
 
 
+def test_force_leaves_nothing_from_which_another_script_would_go_on(tmp_path):
+    def launched(script, **options):
+        with output_folder(tmp_path, "launch", {"script": script}, **options):
+            pass
+
+    launched("train.py")
+    names = ("training-1.safetensors", "training-1.safetensors.before", "worker-0-1.log", "log.jsonl")
+    for name in (*names, "training.txt"):
+        (tmp_path / name).write_text("")
+    launched("other.py", force=True)
+    assert not [name for name in names if (tmp_path / name).exists()]
+    assert (tmp_path / "training.txt").exists()
+
+
 def test_results_whose_settings_are_gone_are_not_gone_on_with(tmp_path):
     fill(tmp_path, {"rounds": 3})
     (tmp_path / "settings.json").unlink()

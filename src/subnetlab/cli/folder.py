@@ -36,7 +36,7 @@ _RUN = (RUN_FILE, "network.npz", "history.csv", "summary.json")
 # other machines of a launch write while they wait for machine 0 is no result.
 _RESULTS: dict[str, tuple[str, ...]] = {
     "train": (*_RUN, *_DERIVED),
-    "launch": ("checkpoints", "log.jsonl", *_RUN, *_DERIVED),
+    "launch": ("checkpoints", "training-*.safetensors*", "worker-*.log", "log.jsonl", *_RUN, *_DERIVED),
     "reproduce": ("verdicts.csv", "verdicts.json", "view.json", "figure_2[abc]*.*", *_DERIVED),
     "theory": _DERIVED,
     "study": (),
