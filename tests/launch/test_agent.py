@@ -71,6 +71,19 @@ def test_a_request_to_terminate(by_parent):
     wait_until_dead(worker)
 
 
+def test_what_is_prepared_for_the_next_attempt():
+    """The agent prepares while an attempt goes on that has completed something, and every fork after that has it."""
+    work = (
+        "(print('ready' in os.environ, flush=True), attempt % 2 == 0 and (progress(), progress())) and int(attempt < 3)"
+    )
+    meanwhile = "meanwhile=lambda: os.environ.update(ready=print('meanwhile', flush=True) or '1')"
+    command = [sys.executable, "-c", script(work).replace("stop=", f"{meanwhile}, stop=")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0
+    said = [line for line in done.stdout.splitlines() if not line[0].isdigit()]
+    assert said == ["False", "meanwhile", "True", "True", "meanwhile", "True"]
+
+
 def test_a_log_on_a_full_disk_changes_nothing():
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-c", script("1 / attempt and 0")]

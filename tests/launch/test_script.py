@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +11,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from subnetlab.launch.script import ScriptFailures, said  # noqa: E402
-
 SCRIPT = """
 import os, sys
 from pathlib import Path
 
+in_memory = "subnetlab.modules.cutting" in sys.modules
 import torch
 
 import subnetlab as sl
@@ -32,6 +30,7 @@ training = sl.ModuleTraining(
     checkpoint_every=3,
 )
 print("begins after round", training.rounds_done)
+print("in memory", in_memory)
 for round in training.rounds():
     for subnet in round:
         for xb, yb in subnet.batches((x, y)):
@@ -86,6 +85,8 @@ def test_faults_leave_no_trace_in_the_bits(tmp_path, script):
     assert [line for line in done.stdout.splitlines() if line.startswith("begins")] == [
         f"begins after round {k}" for k in (0, 3, 6)
     ]
+    assert done.stdout.count("in memory False") == 1
+    assert done.stdout.count("in memory True") == 2
     assert done.stderr.count("the script begins again") == 2
     with open(tmp_path / "out" / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -127,17 +128,3 @@ def test_a_script_that_is_not_there(tmp_path):
     assert done.stderr.startswith("subnetlab launch: script must be a file, got ")
     done = run([sys.executable, "-m", "subnetlab", "launch", "--p", "2", Path(__file__)], 2)
     assert done.stderr.startswith("subnetlab launch: no such option or argument: --p")
-
-
-def test_which_failures_are_the_same(tmp_path):
-    failures = ScriptFailures(tmp_path, 1)
-    assert not failures.again(ValueError("a\nb"))
-    assert not failures.again(ValueError("c"))
-    assert failures.again(ValueError("c"))
-    failures.forget()
-    assert not failures.again(ValueError("c"))
-    assert not ScriptFailures(tmp_path, 0).again(ValueError("c"))
-    assert not ScriptFailures(None, 0).again(ValueError("c"))
-    assert said(ValueError("a\nb")) == "ValueError: a b"
-    assert said(KeyError()) == "KeyError"
-    assert signal.SIGKILL == 9  # as the script says

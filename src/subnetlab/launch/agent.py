@@ -46,6 +46,7 @@ def keep(
     max_restarts: int,
     silence: float,
     stop: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> int:
     """Fork ``work(attempt, progress)`` until it returns 0 or `FAILED`.
 
@@ -60,6 +61,8 @@ def keep(
         A worker that gives no sign of life for so many seconds (SIGSTOP, a machine out of memory) is killed.
     stop : callable
         Is called when a process other than the parent sends SIGTERM; SIGTERM from the parent ends this process.
+    meanwhile : callable
+        Is called here while an attempt goes on, after its first ``progress()``: to prepare for the next one.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def keep(
     most = {1: max_restarts, LOST: max(max_restarts, _MOST_LOSSES)}
     with termination_held_back():
         while True:
-            code, progressed = _one_life(work, attempt, silence, stop)
+            code, progressed = _one_life(work, attempt, silence, stop, meanwhile)
             if code in (0, FAILED):
                 return code
             if progressed:
@@ -92,7 +95,11 @@ def die_with_parent(parent: int) -> None:
 
 
 def _one_life(
-    work: Callable[[int, Callable[[], None]], int], attempt: int, silence: float, stop: Callable[[], None]
+    work: Callable[[int, Callable[[], None]], int],
+    attempt: int,
+    silence: float,
+    stop: Callable[[], None],
+    meanwhile: Callable[[], None],
 ) -> tuple[int, bool]:
     """Return the exit code of one attempt, and whether it completed anything."""
     reader, writer = os.pipe()
@@ -107,7 +114,9 @@ def _one_life(
         if not select.select([reader], [], [], silence)[0]:
             os.kill(pid, signal.SIGKILL)
         elif said := os.read(reader, 1 << 12):
-            progressed |= _PROGRESS in said
+            if _PROGRESS in said and not progressed:
+                progressed = True
+                meanwhile()
         else:  # the other end is closed: it is dead
             break
         if (sender := sender_of_termination()) == os.getppid():

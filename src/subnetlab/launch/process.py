@@ -30,8 +30,9 @@ from .agent import FAILED, LOST, PARENT, die_with_parent, keep
 from .attempt import Attempt
 from .job import Job
 from .outcome import STOP_FILE, events_after, log_end, tell
+from .remembered import ScriptFailures, ScriptLibraries, said
 from .rendezvous import AddressError, Rendezvous, UnreachableError, listen, parse_address
-from .script import ScriptFailures, run_script, said, speak_into
+from .script import run_script, speak_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,8 +130,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return _work(rendezvous, options, attempt, heard, progress)
 
-    stop = (options.folder / STOP_FILE).touch
-    code = keep(work, max_restarts=options.max_restarts, silence=options.timeout, stop=stop)
+    code = keep(
+        work,
+        max_restarts=options.max_restarts,
+        silence=options.timeout,
+        stop=(options.folder / STOP_FILE).touch,
+        meanwhile=_libraries(options).load,
+    )
     if code in (0, FAILED):
         return code
     if code == LOST:
@@ -167,6 +173,7 @@ def _work(
 
             def completed() -> None:
                 failures.forget()
+                _libraries(options).note()
                 progress()
 
             transport = rendezvous.join()
@@ -192,6 +199,10 @@ def _work(
                 options.private, "failed", f"launch: {options.script[0]} failed twice alike: {said(error)}"
             )
         return 1
+
+
+def _libraries(options: WorkerOptions) -> ScriptLibraries:
+    return ScriptLibraries(options.private if options.script else None, _local_rank())
 
 
 def ended_without(folder: Path, heard: int, rounds: float) -> str:

@@ -135,45 +135,6 @@ def run_script(
     return status
 
 
-@dataclass(frozen=True)
-class ScriptFailures:
-    """Tells an error of the script itself, which comes again, from one that another attempt gets over.
-
-    Parameters
-    ----------
-    private : Path, optional
-        The launcher's own folder; without one nothing is remembered.
-    local_rank : int
-    """
-
-    private: Path | None
-    local_rank: int
-
-    def again(self, error: Exception) -> bool:
-        """Return whether the last failure was the same, with nothing completed in between; remember this one."""
-        if self.private is None:
-            return False
-        same = self._file.exists() and self._file.read_text(errors="replace") == said(error)
-        self._file.write_text(said(error))
-        return same
-
-    def forget(self) -> None:
-        """Forget the last failure: something was completed after it."""
-        if self.private is not None:
-            self._file.unlink(missing_ok=True)
-
-    @property
-    def _file(self) -> Path:
-        assert self.private is not None
-        return self.private / f"error-{self.local_rank}"
-
-
-def said(error: Exception) -> str:
-    """Return what an error says, in one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 def speak_into(file: Path) -> None:
     """Append what this process writes to stdout and stderr to a file, line by line."""
     sys.stdout.flush()

@@ -1,0 +1,100 @@
+"""What one life of a script leaves to the next, in the launcher's private folder: its last error, its libraries."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+_OWN = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class ScriptFailures:
+    """Tells an error of the script itself, which comes again, from one that another attempt gets over.
+
+    Parameters
+    ----------
+    private : Path, optional
+        The launcher's own folder; without one nothing is remembered.
+    local_rank : int
+    """
+
+    private: Path | None
+    local_rank: int
+
+    def again(self, error: Exception) -> bool:
+        """Return whether the last failure was the same, with nothing completed in between; remember this one."""
+        if self.private is None:
+            return False
+        same = self._file.exists() and self._file.read_text(errors="replace") == said(error)
+        self._file.write_text(said(error))
+        return same
+
+    def forget(self) -> None:
+        """Forget the last failure: something was completed after it."""
+        if self.private is not None:
+            self._file.unlink(missing_ok=True)
+
+    @property
+    def _file(self) -> Path:
+        assert self.private is not None
+        return self.private / f"error-{self.local_rank}"
+
+
+@dataclass(frozen=True)
+class ScriptLibraries:
+    """Spares a script that begins again the imports, which take longer than all the rest of its way back.
+
+    A worker that has completed something notes the libraries that it imported; its agent imports them while the worker
+    trains, so that the next fork has them in memory. These are installed libraries alone, never files of the user's,
+    which may have changed when the script begins again, and whose code belongs into the worker.
+
+    Parameters
+    ----------
+    private : Path, optional
+        The launcher's own folder; without one nothing is remembered.
+    local_rank : int
+    """
+
+    private: Path | None
+    local_rank: int
+
+    def note(self) -> None:
+        """Write down the libraries that this process has imported, in their order; once."""
+        if self.private is None or (file := self._file).exists():
+            return
+        places = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), str(_OWN)})
+        names = [
+            name
+            for name, module in list(sys.modules.items())
+            if str(getattr(module, "__file__", None) or "").startswith(places)
+        ]
+        part = file.with_suffix(".part")
+        part.write_text("\n".join(names))
+        part.replace(file)
+
+    def load(self) -> None:
+        """Import in this process what a worker has noted; what cannot be imported here is left to the worker."""
+        if self.private is None or not self._file.exists():
+            return
+        # a library that asks for GPUs while it is imported must not begin to use them: no fork could go on with that
+        os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+        for name in self._file.read_text().splitlines():
+            with contextlib.suppress(Exception):
+                import_module(name)
+
+    @property
+    def _file(self) -> Path:
+        assert self.private is not None
+        return self.private / f"libraries-{self.local_rank}"
+
+
+def said(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
