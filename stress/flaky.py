@@ -71,6 +71,15 @@ CONDITIONS = {
     "umask": Condition("umask 077", umask=0o077),
     "no-home": Condition("without HOME", environment={"HOME": None}),
     "zone": Condition("another time zone, LC_ALL=C", environment={"TZ": "Pacific/Kiritimati", "LC_ALL": "C"}),
+    "processor": Condition(
+        "with the instructions of an older processor",
+        environment={
+            "ATEN_CPU_CAPABILITY": "default",
+            "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+            "ONEDNN_MAX_CPU_ISA": "SSE41",
+            "OPENBLAS_CORETYPE": "Haswell",
+        },
+    ),
     "small-tmp": Condition(
         "temporary files in 256 MB", ("unshare", "--mount", "sh", "-c", _IN_SMALL_FOLDER, "{scratch}")
     ),

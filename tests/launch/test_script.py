@@ -105,6 +105,20 @@ def test_an_orderly_end_and_going_on(tmp_path, script):
     assert weights(again.stdout) == weights(run([sys.executable, script, tmp_path / "faults", 8]).stdout)
 
 
+def test_rates_decide_the_bits_and_workers_do_not(tmp_path, script):
+    """The oracle is told the rates by the script itself."""
+    alone = script.with_name("alone.py")
+    alone.write_text(SCRIPT.replace("checkpoint_every=3", "rates=(1, 1, 0.5)"))
+    expected = weights(run([sys.executable, alone, tmp_path / "faults", 8]).stdout)
+    done = launch(script, tmp_path / "out", "--rates", "1", "1", "0.5", workers=2)
+    assert weights(done.stdout) == expected
+    done = launch(script, tmp_path / "out", "--rates", "1", "1", workers=2, code=1, rounds=9)
+    assert "rates: [1.0, 1.0, 0.5] there, [1.0, 1.0] here" in done.stderr
+    done = launch(script, tmp_path / "new", "--rates", "1", "2", workers=2, code=2)
+    assert done.stderr.startswith("subnetlab launch: rates must be in (0, 1]")
+    assert not (tmp_path / "new").exists()
+
+
 def test_an_error_of_the_script_itself(tmp_path):
     file = tmp_path / "wrong.py"
     file.write_text("import subnetlab as sl\nsl.cut(None, None)\n")

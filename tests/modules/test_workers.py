@@ -1,5 +1,6 @@
 """Many workers compute what one process computes, bit for bit, and move no more than the formula says."""
 
+import re
 import shutil
 from functools import cache
 from itertools import pairwise
@@ -204,6 +205,78 @@ def test_more_workers_than_subnetworks():
 
     with pytest.raises(ValueError, match=r"workers must be at most the number of subnetworks 6, got 7$"):
         in_turn(7, work)
+
+
+RATES = (1, 0.6, 0.2)
+STEPS = (3, 3, 2, 2, 1, 1)  # of 3, for six subnetworks
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_slower_workers_take_fewer_steps(size):
+    """The oracle's loop leaves out the last batches; the number of workers decides nothing."""
+    cut, x, y = made("perceptron")
+    scheme = sl.TrainingScheme(LAWS["balanced"], K, 3, batch_size=5)
+    alone = sl.ModuleTraining(cut, scheme, optimizer=OPTIMIZERS["adamw"], seed=7, state="travels")
+    for round in alone.rounds():
+        for subnet, steps in zip(round, STEPS, strict=True):
+            for t, (xb, yb) in enumerate(subnet.batches((x, y))):
+                if t < steps:
+                    subnet.step(torch.nn.functional.cross_entropy(subnet(xb), yb))
+
+    def work(group=None):
+        training, _ = trained("perceptron", optimizer="adamw", state="travels", rates=RATES)
+        return training.local_steps, everything(training)[0]
+
+    for local_steps, tensors in [work()] if size == 1 else in_turn(size, work):
+        assert local_steps == STEPS
+        assert tensors == everything(alone)[0]
+
+
+def test_the_launcher_says_how_fast_the_workers_are():
+    def work(group):
+        group.rates = RATES
+        return [trained("perceptron", rounds=1, **own)[0].local_steps for own in ({}, {"rates": (1.0, 0.5)})]
+
+    assert in_turn(2, work) == [[STEPS, (3, 3, 3, 2, 2, 2)]] * 2
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ((1, 0), "in (0, 1]"),
+        ((1, 1.5), "in (0, 1]"),
+        ((1, float("nan")), "finite"),
+        ((1,) * 7, "1 to 6 workers, got 7"),
+        ((), "1 to 6 workers, got 0"),
+        (0.5, "rates must be"),
+        ("ab", "rates must be"),
+    ],
+)
+def test_rates_are_checked_first(rates, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        trained("perceptron", rates=rates)
+
+
+def test_a_run_goes_on_at_its_rates(tmp_path):
+    """Rates that differ from those of the file are refused; a file of before they came is one without them."""
+    cut, x, y = made("perceptron")
+
+    def run(rounds, **more):
+        scheme = sl.TrainingScheme(LAWS["balanced"], rounds, 3, 0.1, batch_size=5)
+        return sl.train(cut, x, y, scheme, record="subnetworks", **more)
+
+    whole = run(K, rates=RATES)
+    losses = whole.history.subnetwork_errors[:, 1:]
+    assert (losses[:, :, 4] == losses[:, :1, 4]).all()  # a single step: its loss stays
+    assert (losses[:, 1, 0] != losses[:, 0, 0]).all()
+    run(2, rates=RATES).save(tmp_path / "run.safetensors")
+    stored = sl.load_run(tmp_path / "run.safetensors", model=cut)
+    again = sl.resume(stored, rounds=K, X=x, y=y)
+    assert again.history == whole.history
+    assert all(torch.equal(a, b) for a, b in zip(again.model.parameters(), whole.model.parameters(), strict=True))
+    run(2, checkpoint=tmp_path / "none.safetensors")
+    with pytest.raises(ValueError, match=r"rates: None there, \[1.0, 0.6, 0.2\] here"):
+        run(3, checkpoint=tmp_path / "none.safetensors", rates=RATES)
 
 
 def test_a_worker_that_leaves_a_subnetwork_out():

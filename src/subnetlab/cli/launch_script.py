@@ -33,6 +33,8 @@ _COLUMNS = ("training", "rounds", "loss", "workers", "bytes_sent", "seconds_comp
 class Options(WorkerPlaces):
     """Options of `subnetlab launch SCRIPT`; the words after the script are its own."""
 
+    rates: tuple[float, ...] | None = None
+    """How fast each worker is, the fastest 1: a slower one takes fewer steps. Other rates give other bits."""
     script: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
 
 
@@ -49,7 +51,9 @@ def _run(options: Options) -> int:
     if find_spec("torch") is None:
         raise ImportError("launch: needs torch: pip install 'subnetlab[torch]'")
     words = (str(script.absolute()), *options.script[1:])
-    launch, folder = options.launch(script=words), options.out
+    if any(not 0 < rate <= 1 for rate in options.rates or ()):
+        raise ValueError(f"launch: rates must be in (0, 1], the fastest worker's 1, got {options.rates}")
+    launch, folder = options.launch(script=words, rates=options.rates), options.out
     with output_folder(
         folder,
         "launch",

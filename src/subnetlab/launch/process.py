@@ -62,6 +62,8 @@ class WorkerOptions:
         See `keep`.
     script : tuple of str, default ()
         A script of the user's and its arguments, instead of the job's file.
+    rates : tuple of float, optional
+        How fast the workers are that a script's trainings are planned for.
     own_law : str, optional
         ``module:Class`` of the user's own mask law, which the workers import: they import nothing that the job's file
         names.
@@ -78,6 +80,7 @@ class WorkerOptions:
     patience: float = 60.0
     max_restarts: int = 100
     script: tuple[str, ...] = ()
+    rates: tuple[float, ...] | None = None
     own_law: str | None = None
     private: Path | None = None
 
@@ -85,6 +88,7 @@ class WorkerOptions:
         """Return the words that `parse` reads."""
         told = {f"--{name.replace('_', '-')}": value for name, value in vars(self).items() if name != "folder"}
         told["--script"] = json.dumps(self.script)
+        told["--rates"] = None if self.rates is None else json.dumps(self.rates)
         return [str(self.folder.absolute()), *(f"{n}={value}" for n, value in told.items() if value is not None)]
 
     @classmethod
@@ -95,6 +99,7 @@ class WorkerOptions:
         parser.add_argument("--workers", type=int, required=True)
         parser.add_argument("--address", required=True)
         parser.add_argument("--script", type=lambda text: tuple(json.loads(text)), default=())
+        parser.add_argument("--rates", type=lambda text: tuple(json.loads(text)))
         parser.add_argument("--own-law", help="module:Class of the user's own mask law")
         parser.add_argument("--private", type=Path, help="the launcher's own folder, if there is a launcher")
         for name in ("machine", "every", "timeout", "patience", "max_restarts"):
@@ -177,7 +182,9 @@ def _work(
                 progress()
 
             transport = rendezvous.join()
-            status = run_script(options.script, transport, folder, attempt=attempt, progress=completed)
+            status = run_script(
+                options.script, transport, folder, attempt=attempt, progress=completed, rates=options.rates
+            )
             return _conclude(options.private, status)
         with threadpool_limits(limits=job.threads):
             made = Attempt(job, rendezvous.join(), folder, every=options.every, number=attempt, progress=progress)

@@ -84,7 +84,13 @@ def _wait_for_all(group: ScriptGroup) -> None:
 
 
 def run_script(
-    words: Sequence[str], transport: Transport, folder: Path, *, attempt: int, progress: Callable[[], None]
+    words: Sequence[str],
+    transport: Transport,
+    folder: Path,
+    *,
+    attempt: int,
+    progress: Callable[[], None],
+    rates: tuple[float, ...] | None = None,
 ) -> str:
     """Run a script as one of the workers; return "finished" or "stopped".
 
@@ -99,6 +105,8 @@ def run_script(
         Told in the log.
     progress : callable
         Is called after each checkpoint.
+    rates : tuple of float, optional
+        How fast the workers are that the job is planned for.
 
     Raises
     ------
@@ -111,7 +119,13 @@ def run_script(
     """
     script = Path(words[0])
     group = ScriptGroup(
-        transport.process_group, transport.rank, transport.size, store=transport.store, folder=folder, progress=progress
+        transport.process_group,
+        transport.rank,
+        transport.size,
+        store=transport.store,
+        folder=folder,
+        progress=progress,
+        rates=rates,
     )
     group.agree_on_settings({"script": list(words), "sha256": hashlib.sha256(script.read_bytes()).hexdigest()})
     pids = [int(pid[0]) for pid in group.tell_all(np.array([os.getpid()]))]

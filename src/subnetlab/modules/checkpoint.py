@@ -115,7 +115,8 @@ class Snapshot:
         settings = self.record["settings"]
         autocast = settings["autocast"]
         names = ("seed", "state", "scale", "engine", "clip_norm", "threads")
-        return {n: settings[n] for n in names} | {"autocast": autocast and autocast.removeprefix("torch.")}
+        late = {"rates": settings.get("rates"), "autocast": autocast and autocast.removeprefix("torch.")}
+        return {n: settings[n] for n in names} | late
 
     def model(self, cut: Cut, scheme: TrainingScheme) -> torch.nn.Module:
         """Return a copy of the user's own module with these weights; it needs no factor and no masks."""
@@ -134,7 +135,7 @@ class Snapshot:
         """
         mine, _ = scheme_to_record(training.scheme)
         try:
-            stored = {**self.record["settings"], **self.record["scheme"]}
+            stored = {"rates": None, **self.record["settings"], **self.record["scheme"]}
             rounds_done, numbers = self.rounds_done, dict(self.record["state_numbers"])
         except (KeyError, TypeError, ValueError) as error:
             raise ArchiveError(f"{source}: its record is not that of a training ({error})") from error

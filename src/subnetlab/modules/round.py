@@ -107,9 +107,20 @@ class Round:
         return float(np.mean(last)) if last else np.nan
 
     def loss_array(self) -> FloatArray:
-        """Return the losses of the local steps, shape (tau, p); needs the same number of steps of all subnetworks."""
+        """Return the losses of the local steps, shape (tau, p); one that takes fewer steps stays at its last loss.
+
+        Raises
+        ------
+        ValueError
+            If some subnetworks have taken fewer steps than they should, and others have not.
+        """
         self._collect()
-        return np.array(self._everybodys, dtype=np.float64).T
+        taken = tuple(map(len, self._everybodys))
+        if len(set(taken)) > 1 and taken != self._training.local_steps:
+            expected = self._training.local_steps
+            raise ValueError(f"Round.loss_array: steps of the subnetworks must be {expected}, got {taken}")
+        tau = max(taken)
+        return np.array([own + own[-1:] * (tau - len(own)) for own in self._everybodys], dtype=np.float64).T
 
     def _collect(self) -> None:
         """Bring the updates home, once all subnetworks have been trained, and let every worker know all losses."""

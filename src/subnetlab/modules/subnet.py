@@ -27,14 +27,16 @@ class Subnet:
     optimizer : torch.optim.Optimizer
     index, round : int
         l and k.
+    local_steps : int
+        That are to be taken in this round: tau, or fewer for a slower worker.
     steps_done : int
-        Of the tau steps of this round.
     """
 
     module: torch.nn.Module
     optimizer: torch.optim.Optimizer
     index: int
     round: int
+    local_steps: int
     scheme: TrainingScheme
     seed: int
     device: torch.device
@@ -57,7 +59,7 @@ class Subnet:
             return self.module(*inputs, **named)
 
     def batches(self, dataset: Any) -> Iterator[Any]:
-        """Yield tau batches: a pure function of (seed, round, subnetwork, step).
+        """Yield a batch for each local step: a pure function of (seed, round, subnetwork, step).
 
         What is random while a batch is made and used (augmentation, dropout) draws from torch's generator, seeded
         anew for each step; afterwards torch's random state is as it was.
@@ -71,7 +73,7 @@ class Subnet:
         rows_there = n_samples(dataset)
         scheme.check_rows(rows_there)
         with _random_state_kept():
-            for t in range(scheme.local_steps):
+            for t in range(self.local_steps):
                 rows = rows_of_step(
                     self.seed,
                     self.index,
@@ -91,7 +93,7 @@ class Subnet:
         TypeError
             If the loss is no tensor with one entry.
         RuntimeError
-            If the scheme's tau steps are done already, the next subnetwork has been asked for, or the loss is not
+            If the round's local steps are done already, the next subnetwork has been asked for, or the loss is not
             computed by this subnetwork's module.
         """
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
@@ -100,8 +102,8 @@ class Subnet:
             raise RuntimeError(
                 f"Subnet.step: subnetwork {self.index} has returned its update: train each before asking for the next"
             )
-        if self.steps_done >= self.scheme.local_steps:
-            raise RuntimeError(f"Subnet.step: local_steps must be at most {self.scheme.local_steps}, got one more")
+        if self.steps_done >= self.local_steps:
+            raise RuntimeError(f"Subnet.step: local_steps must be at most {self.local_steps}, got one more")
         self.optimizer.zero_grad(set_to_none=True)
         if loss.requires_grad:
             loss.backward()

@@ -23,10 +23,10 @@ from .optimizer_state import TravellingState
 from .outer import OuterOptimizer
 from .round import Round
 from .subnet import Subnet
-from .workers import Alone, Together
+from .workers import Alone, Together, steps_at_rates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import Self
 
     from ..core.arrays import BoolArray
@@ -74,6 +74,10 @@ class ModuleTraining:
         A file that is written every ``checkpoint_every`` rounds and after the last; if it is there already, training
         goes on from it with the same bits.
     checkpoint_every : int, default 10
+    rates : sequence of float, optional
+        How fast the workers are that training is planned for, the fastest 1: the subnetworks of a worker with rate 0.25
+        take a quarter of the tau steps, at least one. It is part of what decides the bits, as the number of workers
+        is not. What ``subnetlab launch --rates`` says if None.
 
     Attributes
     ----------
@@ -83,6 +87,8 @@ class ModuleTraining:
         this worker.
     workers : Workers
         The processes that train together.
+    local_steps : tuple of int
+        Of each subnetwork in a round, at most tau.
     device : torch.device
     history : History or None
         Stored in checkpoints; `subnetlab.train` fills it.
@@ -127,6 +133,7 @@ class ModuleTraining:
         autocast: str | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_every: int = 10,
+        rates: Sequence[float] | None = None,
     ) -> None:
         owner = "ModuleTraining"
         if not isinstance(cut, Cut):
@@ -149,6 +156,8 @@ class ModuleTraining:
             checks.one_of(owner, "autocast", autocast, ("bfloat16",))
         self._autocast = None if autocast is None else torch.bfloat16
         group = joined_group(owner)
+        self.rates = group.rates if rates is None and group is not None else rates
+        self.local_steps = steps_at_rates(self.rates, scheme.masks.n_subnetworks, scheme.local_steps)
         asked = checkpoint is not None
         if not asked and group is not None:
             checkpoint = group.checkpoint_file()
@@ -281,6 +290,7 @@ class ModuleTraining:
             "clip_norm": self._clip_norm,
             "autocast": None if self._autocast is None else str(self._autocast),
             "threads": self._threads,
+            "rates": None if self.rates is None else [float(rate) for rate in self.rates],
             "groups": dict(self.cut.units.groups),
         }
 
@@ -309,6 +319,7 @@ class ModuleTraining:
             optimizer,
             index=index,
             round=round,
+            local_steps=self.local_steps[index],
             scheme=self.scheme,
             seed=self.seed,
             device=self.device,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .source import RunSource
 
 _TOO_LARGE = "lower the learning rate, or take scale=0.5"
-_SETTINGS = ("seed", "scale", "engine", "autocast", "threads")
+_SETTINGS = ("seed", "scale", "engine", "autocast", "threads", "rates")
 
 
 def module_page(source: RunSource, run: StoredModuleRun) -> Page:
@@ -79,7 +79,7 @@ def _settings(source: RunSource, run: StoredModuleRun) -> Markup:
         "diagnostics": request.diagnostics,
     }
     scheme = scheme_settings(run.scheme) | in_words({"cut groups": run.scheme.cut_groups})
-    others = in_words({name: settings[name] for name in _SETTINGS} | (asked if record.get("asked") else {}))
+    others = in_words({name: settings.get(name) for name in _SETTINGS} | (asked if record.get("asked") else {}))
     return settings_part(source, {"": scheme | others, "Optimisers": in_words(optimisers)}, record.get("versions", {}))
 
 

@@ -92,7 +92,7 @@ def train_module(
     **training
         Everything else that `ModuleTraining` takes: ``optimizer``, ``seed``, ``state``, ``scale``, ``outer``,
         ``schedule``, ``clip_norm``, ``engine``, ``device``, ``threads``, ``autocast``, ``checkpoint``,
-        ``checkpoint_every``.
+        ``checkpoint_every``, ``rates``.
 
     Returns
     -------

@@ -17,6 +17,7 @@ from ..core.scheme_record import scheme_from_record
 from ..core.units import Units
 from ..history import METRIC, History
 from ..modules.checkpoint import Snapshot
+from ..modules.workers import steps_at_rates
 from .module_request import ModuleRecord, ModuleRequest
 from .reading import HISTORY, check_shapes
 from .request import MOST_THREADS
@@ -140,6 +141,7 @@ def _check_settings(run: StoredModuleRun) -> None:
         raise ValueError(f"settings: scale must be in [0, 1], got {settings['scale']}")
     if settings["clip_norm"] is not None:
         checks.positive_number("settings", "clip_norm", settings["clip_norm"])
+    steps_at_rates(settings.get("rates"), run.scheme.masks.n_subnetworks, run.scheme.local_steps)
     for name in _WORDS:
         checks.instance("settings", name, settings[name], str | None)
     for name in ("versions", "network"):  # files of earlier versions say less of them, or nothing

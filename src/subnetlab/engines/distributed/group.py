@@ -52,6 +52,8 @@ class Group:
         Payload handed to the sockets so far.
     seconds_waiting : float
         Time spent in sending and receiving so far.
+    rates : tuple of float, optional
+        How fast the workers are that a training is planned for, if it does not say so itself.
     """
 
     process_group: Any
@@ -60,6 +62,7 @@ class Group:
     owner: str = "launch"
     bytes_sent: int = 0
     seconds_waiting: float = 0.0
+    rates: tuple[float, ...] | None = None
 
     def drive(self, steps: Steps[_T]) -> _T:
         """Run a worker's generator to its end.
