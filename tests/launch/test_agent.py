@@ -41,6 +41,8 @@ def script(work):
         ("3", 101, 3),  # but for ever it is
         ("progress() or (1 if attempt < 9 else 0)", 10, 0),  # failures with something completed in between
         ("(progress() or 1) if attempt < 2 else 1", 5, 1),
+        ("progress.at_work(True) or time.sleep(61.5 if attempt < 2 else 0) or 0", 3, 0),  # no step for too long
+        ("progress.at_work(True) or progress.at_work(False) or time.sleep(1.5) or 0", 1, 0),  # nobody waits for a step
     ],
 )
 def test_lives(work, lives, code):
@@ -49,6 +51,8 @@ def test_lives(work, lives, code):
     assert done.returncode == code
     assert [line.split()[0] for line in done.stdout.splitlines()] == [str(i) for i in range(lives)]
     assert ("ZeroDivisionError" in done.stderr) == ("/" in work)
+    assert done.stderr.count("no local step for 0.6 s, here:") == 2 * ("61.5" in work)
+    assert ("in work" in done.stderr) == ("/" in work or "61.5" in work)  # a trace of where it hung
 
 
 @pytest.mark.parametrize("by_parent", [True, False], ids=["of the parent", "of a batch system"])

@@ -232,6 +232,19 @@ def test_slower_workers_take_fewer_steps(size):
         assert tensors == everything(alone)[0]
 
 
+def test_every_step_is_a_sign_of_life():
+    """A silence between the start of a subnetwork and its last step is a failure; between rounds it is none."""
+
+    def work(group):
+        heard = []
+        group.at_work = heard.append
+        trained("perceptron", rounds=1, rates=(1, 1, 1, 0.1))
+        return heard
+
+    three, one = [True, True, True, False, False], [True, False, False]
+    assert in_turn(2, work) == [three * 3, three + one * 2]
+
+
 def test_the_launcher_says_how_fast_the_workers_are():
     def work(group):
         group.rates = RATES

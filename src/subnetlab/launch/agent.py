@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
+import math
 import os
 import select
 import signal
@@ -41,7 +43,7 @@ _PAUSE = 0.3  # before the next attempt: the others notice, so that no worker jo
 
 
 def keep(
-    work: Callable[[int, Callable[[], None]], int],
+    work: Callable[[int, Progress], int],
     *,
     max_restarts: int,
     silence: float,
@@ -54,11 +56,12 @@ def keep(
     ----------
     work : callable
         Its result is the exit code of the process; an exception counts as 1. It calls ``progress()`` when something
-        was completed that the next attempt will not do again: failures are counted from there.
+        was completed that the next attempt will not do again: failures are counted from there. See `Progress`.
     max_restarts : int
         How often work may fail in a row. The loss of others, `LOST`, does not count: they have counts of their own.
     silence : float
-        A worker that gives no sign of life for so many seconds (SIGSTOP, a machine out of memory) is killed.
+        A worker that gives no sign of life for so many seconds (SIGSTOP, a machine out of memory) is killed, and one
+        that is at work and takes no step for so long ends itself.
     stop : callable
         Is called when a process other than the parent sends SIGTERM; SIGTERM from the parent ends this process.
     meanwhile : callable
@@ -95,7 +98,7 @@ def die_with_parent(parent: int) -> None:
 
 
 def _one_life(
-    work: Callable[[int, Callable[[], None]], int],
+    work: Callable[[int, Progress], int],
     attempt: int,
     silence: float,
     stop: Callable[[], None],
@@ -107,7 +110,7 @@ def _one_life(
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        _live(work, attempt, writer, agent)
+        _live(work, attempt, Progress(writer, silence), agent)
     os.close(writer)
     progressed = False
     while True:
@@ -128,13 +131,47 @@ def _one_life(
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), progressed
 
 
-def _live(work: Callable[[int, Callable[[], None]], int], attempt: int, writer: int, agent: int) -> None:
+class Progress:
+    """How a worker tells its agent that it lives, and that it has completed something.
+
+    Parameters
+    ----------
+    writer : int
+        The agent reads at the other end.
+    silence : float
+        Seconds.
+    """
+
+    def __init__(self, writer: int, silence: float) -> None:
+        self._writer, self._silence = writer, silence
+        self._since = math.inf
+
+    def __call__(self) -> None:
+        """Tell that something was completed."""
+        os.write(self._writer, _PROGRESS)
+
+    def at_work(self, works: bool) -> None:
+        """Note that a step was taken, and whether another one will follow: only then is a silence a failure."""
+        self._since = time.monotonic() if works else math.inf
+
+    def watch(self) -> None:
+        """Give signs of life until the worker ends, or takes no step for too long: then end it."""
+        while time.monotonic() - self._since < self._silence:
+            os.write(self._writer, b".")
+            time.sleep(_BEAT)
+        with contextlib.suppress(OSError, ValueError):  # the log may be on a full disk
+            print(f"no local step for {self._silence:g} s, here:", file=sys.stderr, flush=True)
+            faulthandler.dump_traceback()
+        os._exit(1)
+
+
+def _live(work: Callable[[int, Progress], int], attempt: int, progress: Progress, agent: int) -> None:
     """Be the worker; never returns."""
     code = 1
     try:
         die_with_parent(agent)
-        threading.Thread(target=_beat, args=(writer,), daemon=True).start()
-        code = work(attempt, lambda: _progress(writer))
+        threading.Thread(target=progress.watch, daemon=True).start()
+        code = work(attempt, progress)
     except BaseException:  # a defect, or a signal: worth another attempt
         with contextlib.suppress(OSError):  # the log may be on a full disk
             traceback.print_exc()
@@ -143,16 +180,6 @@ def _live(work: Callable[[int, Callable[[], None]], int], attempt: int, writer: 
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)  # gloo's threads would hold up an orderly exit after a failure
-
-
-def _beat(writer: int) -> None:
-    while True:
-        os.write(writer, b".")
-        time.sleep(_BEAT)
-
-
-def _progress(writer: int) -> None:
-    os.write(writer, _PROGRESS)
 
 
 @contextmanager

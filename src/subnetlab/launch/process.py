@@ -35,7 +35,9 @@ from .rendezvous import AddressError, Rendezvous, UnreachableError, listen, pars
 from .script import run_script, speak_into
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from .agent import Progress
 
 _FINAL = (JobError, AddressError, UnreachableError, ArchiveError, FileNotFoundError)  # another attempt would not help
 
@@ -122,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     heard = log_end(options.folder)
 
-    def work(attempt: int, progress: Callable[[], None]) -> int:
+    def work(attempt: int, progress: Progress) -> int:
         rendezvous = Rendezvous(
             options.workers,
             options.machine,
@@ -158,9 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _conclude(options.private, "failed", message)
 
 
-def _work(
-    rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: int, progress: Callable[[], None]
-) -> int:
+def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: int, progress: Progress) -> int:
     """Take part in one attempt."""
     folder, rounds = options.folder, math.inf
     failures = ScriptFailures(options.private, _local_rank())
@@ -183,7 +183,13 @@ def _work(
 
             transport = rendezvous.join()
             status = run_script(
-                options.script, transport, folder, attempt=attempt, progress=completed, rates=options.rates
+                options.script,
+                transport,
+                folder,
+                attempt=attempt,
+                completed=completed,
+                watched=progress.at_work,
+                rates=options.rates,
             )
             return _conclude(options.private, status)
         with threadpool_limits(limits=job.threads):

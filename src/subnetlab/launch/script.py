@@ -38,14 +38,17 @@ class ScriptGroup(Transport):
     ----------
     folder : Path
         Of the job.
-    progress : callable
+    completed : callable
         Is called after each checkpoint.
+    watched : callable
+        See `Progress.at_work`.
     trainings : int
         That were begun in the script so far.
     """
 
     folder: Path
-    progress: Callable[[], None]
+    completed: Callable[[], None]
+    watched: Callable[[bool], None]
     trainings: int = 0
 
     def checkpoint_file(self) -> Path:
@@ -59,12 +62,16 @@ class ScriptGroup(Transport):
             return "stop"
         return "meet again" if self.latecomers() else ""
 
+    def at_work(self, works: bool) -> None:
+        """Tell the agent, for which a worker lives as long as it takes steps."""
+        self.watched(works)
+
     def heard(self, event: str, rounds: int, **facts: Any) -> None:
         """Write a line to the job's log, and count what is completed."""
         if self.rank == 0:
             append_event(self.folder, event, rounds, training=self.trainings, **facts)
         if event == "checkpoint":
-            self.progress()
+            self.completed()
 
 
 def _wait_for_all(group: ScriptGroup) -> None:
@@ -89,7 +96,8 @@ def run_script(
     folder: Path,
     *,
     attempt: int,
-    progress: Callable[[], None],
+    completed: Callable[[], None],
+    watched: Callable[[bool], None],
     rates: tuple[float, ...] | None = None,
 ) -> str:
     """Run a script as one of the workers; return "finished" or "stopped".
@@ -103,8 +111,10 @@ def run_script(
         Of the job.
     attempt : int
         Told in the log.
-    progress : callable
+    completed : callable
         Is called after each checkpoint.
+    watched : callable
+        Is told of every local step, and when one will follow.
     rates : tuple of float, optional
         How fast the workers are that the job is planned for.
 
@@ -124,7 +134,8 @@ def run_script(
         transport.size,
         store=transport.store,
         folder=folder,
-        progress=progress,
+        completed=completed,
+        watched=watched,
         rates=rates,
     )
     group.agree_on_settings({"script": list(words), "sha256": hashlib.sha256(script.read_bytes()).hexdigest()})

@@ -53,7 +53,9 @@ class Round:
         for l in self._traffic.subnetworks[self._next - self._traffic.subnetworks.start :]:
             slices = self._traffic.slices(l)
             subnet, names = self._training.subnetwork(self.index, l, self._masks, self._kept(l), slices)
+            subnet.at_work(True)
             yield subnet
+            subnet.at_work(False)
             subnet.returned = True
             self._traffic.give(l, self._updates(l, subnet, names, slices))
             self.losses.append(subnet.losses)

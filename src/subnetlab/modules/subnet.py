@@ -43,6 +43,7 @@ class Subnet:
     clip_norm: float | None
     autocast: torch.dtype | None
     before_step: Callable[[torch.optim.Optimizer, int], None]
+    at_work: Callable[[bool], None]
     steps_done: int = 0
     losses: list[torch.Tensor] = field(default_factory=list)
     returned: bool = False  # its update has been taken; the module may be another subnetwork's by now
@@ -118,6 +119,7 @@ class Subnet:
         self.optimizer.step()
         self.losses.append(loss.detach())
         self.steps_done += 1
+        self.at_work(self.steps_done < self.local_steps)
 
 
 def _seed_generators(seed: int) -> None:

@@ -326,6 +326,7 @@ class ModuleTraining:
             clip_norm=self._clip_norm,
             autocast=self._autocast,
             before_step=self._schedule.set,
+            at_work=self.workers.at_work,
         )
         return subnet, names
 

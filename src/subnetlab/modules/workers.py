@@ -103,6 +103,10 @@ class Workers(Protocol):
         """Refuse to begin unless settings, scheme and first weights are the same on all workers."""
         ...
 
+    def at_work(self, works: bool) -> None:
+        """Take note of a local step, and of whether another one will follow here."""
+        ...
+
     def report(self) -> dict[str, Any]:
         """Return what a round tells the others of this worker."""
         ...
@@ -148,6 +152,9 @@ class Alone:
 
     def check_alike(self, settings: Mapping[str, Any], scheme: TrainingScheme, first: Slices) -> None:
         """Do nothing: there are no others."""
+
+    def at_work(self, works: bool) -> None:
+        """Do nothing: nobody waits for it."""
 
     def report(self) -> dict[str, Any]:
         """Return nothing: there are no others."""
@@ -243,6 +250,10 @@ class Together:
         hashes = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
         told = {**settings, **record, **hashes, _WEIGHTS: weights.hexdigest()[:12]}
         self.group.agree_on_settings(told)
+
+    def at_work(self, works: bool) -> None:
+        """Tell the launcher, if there is one."""
+        self.group.at_work(works)
 
     def report(self) -> dict[str, Any]:
         """Return what the round cost here, and what worker 0 wishes."""

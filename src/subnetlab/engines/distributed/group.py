@@ -90,6 +90,9 @@ class Group:
     def heard(self, event: str, rounds: int, **facts: Any) -> None:
         """Hear of a round, or of a checkpoint that is on disk."""
 
+    def at_work(self, works: bool) -> None:
+        """Hear of a local step, and whether another one will follow here."""
+
     def tell_all(self, array: np.ndarray) -> list[np.ndarray]:
         """Give every worker this one's array, of the same shape and dtype everywhere; return theirs."""
         shapes = [[array.shape]] * self.size
