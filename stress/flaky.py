@@ -130,6 +130,7 @@ def _run(condition: Condition, run: int, selection: list[str]) -> list[str]:
     environment = {**os.environ, **condition.environment}
     environment = {name: value for name, value in environment.items() if value is not None}
     with tempfile.TemporaryDirectory() as scratch, _busy(condition.busy):
+        Path(scratch).chmod(0o755)  # as /tmp: a test looks at files there as another user
         report = Path(scratch, "report.xml")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
         more = _words(condition.arguments, scratch, run)
