@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -66,6 +67,7 @@ class ModuleTraining:
     engine : {"sliced", "masked"}, default "sliced"
         Smaller modules, or the whole network with masks, which is slow and defines the answer.
     device : str or torch.device, default "cpu"
+        On several workers "cuda" is a device of each worker's own, by its LOCAL_RANK, as far as there are enough.
     threads : int, default 1
         Of torch, inside `rounds`; another count can give other bits.
     autocast : {"bfloat16"}, optional
@@ -343,7 +345,10 @@ class ModuleTraining:
 
 def _usable(device: str | torch.device) -> torch.device:
     try:
-        return torch.empty(0, device=device).device
+        asked, local_rank = torch.device(device), os.environ.get("LOCAL_RANK")
+        if asked.type == "cuda" and asked.index is None and local_rank and (there := torch.cuda.device_count()):
+            asked = torch.device("cuda", int(local_rank) % there)
+        return torch.empty(0, device=asked).device
     except (AssertionError, RuntimeError, TypeError) as error:
         raise ValueError(
             "ModuleTraining: device must be one that torch can use here, such as 'cpu', "
