@@ -53,6 +53,16 @@ def test_other_settings_are_refused_with_the_difference(tmp_path):
     assert json.loads((tmp_path / "settings.json").read_text())["data"]["seed"] == 0
 
 
+def test_the_log_of_a_machine_that_waits_is_no_result(tmp_path):
+    (tmp_path / "worker-1-0.log").write_text("")
+    with output_folder(tmp_path, "launch", {}):
+        assert (tmp_path / "settings.json").exists()
+    (tmp_path / "settings.json").unlink()
+    (tmp_path / "training-1.safetensors").write_text("")
+    with pytest.raises(FolderConflictError, match=r"training-1\.safetensors"), output_folder(tmp_path, "launch", {}):
+        pass
+
+
 def test_force_takes_the_folder_over_and_leaves_no_result_of_the_old_settings(tmp_path):
     fill(tmp_path, {"rounds": 3})
     for name in ("run.npz", "report.html", "notes.txt"):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _SETTINGS, _PROVENANCE = "settings.json", "provenance.json"
 _LOCK = "folder.lock"
 _DERIVED = ("report.html", *(f"theory.{ending}" for ending in ("csv", "pdf", "svg", "png")))
+_LOGS = "worker-*.log"  # of machines that wait for machine 0, too: no result
 _JOBS = "job-*.npz"  # one per machine
 _RUN = (RUN_FILE, "network.npz", "history.csv", "summary.json")
 
@@ -36,7 +37,7 @@ _RUN = (RUN_FILE, "network.npz", "history.csv", "summary.json")
 # other machines of a launch write while they wait for machine 0 is no result.
 _RESULTS: dict[str, tuple[str, ...]] = {
     "train": (*_RUN, *_DERIVED),
-    "launch": ("checkpoints", "training-*.safetensors*", "worker-*.log", "log.jsonl", *_RUN, *_DERIVED),
+    "launch": ("checkpoints", "training-*.safetensors*", _LOGS, "log.jsonl", *_RUN, *_DERIVED),
     "reproduce": ("verdicts.csv", "verdicts.json", "view.json", "figure_2[abc]*.*", *_DERIVED),
     "theory": _DERIVED,
     "study": (),
@@ -206,7 +207,7 @@ def _conflict(path: Path, command: str, wanted: Mapping[str, Any]) -> str:
     """Return why a folder's content does not belong to the settings, or nothing."""
     file = path / _SETTINGS
     if not file.exists():
-        names = (found.name for pattern in _RESULTS[command] for found in path.glob(pattern))
+        names = (found.name for pattern in _RESULTS[command] if pattern != _LOGS for found in path.glob(pattern))
         result = next(names, None)
         return f"{path} holds {result}, but no {_SETTINGS} that tells what made it" if result else ""
     found = _read(file)
@@ -230,7 +231,7 @@ def _remove(path: Path, patterns: tuple[str, ...]) -> None:
             if found.is_dir() and not found.is_symlink():
                 shutil.rmtree(found)
             else:
-                found.unlink()
+                found.unlink(missing_ok=True)  # another machine may take the same folder over
 
 
 def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:

@@ -61,7 +61,6 @@ def _run(options: Options) -> int:
         provenance={"script": list(words)},
         force=options.force,
         lock=f"lock-{options.machine}",
-        owner=options.machine == 0,
     ) as lock:
         status, message = _train(launch, options, lock)
         if options.machine == 0:
