@@ -59,6 +59,8 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
             os.replace(temporary, target)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, ConnectionError):  # of whoever sends what is written here
+            raise
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             raise named(error, path) from error
         raise

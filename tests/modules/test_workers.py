@@ -1,5 +1,8 @@
 """Many workers compute what one process computes, bit for bit, and move no more than the formula says."""
 
+import errno
+import io
+import os
 import re
 import shutil
 from functools import cache
@@ -11,11 +14,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from in_turn import in_turn  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch.utils._pytree import tree_leaves  # noqa: E402
 
 import subnetlab as sl  # noqa: E402
 from subnetlab.archive import ArchiveError  # noqa: E402
-from subnetlab.engines.distributed.group import JobError  # noqa: E402
+from subnetlab.engines.distributed.group import JobError, PeerLostError  # noqa: E402
 from subnetlab.modules.checkpoint_file import CheckpointFile  # noqa: E402
+from subnetlab.modules.workers import Together  # noqa: E402
 
 P, K = 6, 4
 WORKERS = (2, 3, 4, 6)
@@ -142,6 +148,118 @@ def test_a_checkpoint_goes_on_with_any_number_of_workers(tmp_path, done):
     shutil.copy(kept["checkpoint"], tmp_path / "copy.safetensors")
     assert all(own == whole for own in in_turn(WORKERS[done - 1], lambda group: work(**kept)))
     assert work(**kept | {"checkpoint": tmp_path / "copy.safetensors"}) == whole
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Pieces of so few bytes that every tensor of a layer takes several."""
+    for module in ("collecting", "tensor_file"):
+        monkeypatch.setattr(f"subnetlab.modules.{module}.PIECE", 100)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_bytes_of_a_checkpoint_are_those_of_one_process(tmp_path, small_pieces, network):
+    """Also read by safetensors itself; restored on any number of workers, the next one has the same bytes again."""
+    from safetensors.torch import load_file
+
+    settings = {"law": "bernoulli", "optimizer": "adamw", "state": "travels", "outer": OPTIMIZERS["momentum"]}
+
+    def saved(name, **more):
+        training, _ = trained(network, **settings, **more)
+        training.save(tmp_path / name)
+        return (tmp_path / name).read_bytes(), training.snapshot().tensors if name == "alone" else None
+
+    expected, tensors = saved("alone")
+    read = load_file(tmp_path / "alone")
+    assert {name: (t.shape, t.dtype, t.numpy().tobytes()) for name, t in read.items()} == {
+        name: (t.shape, t.dtype, t.numpy().tobytes()) for name, t in tensors.items()
+    }
+    for size in (2, 3, 4):
+        assert in_turn(size, lambda group, size=size: saved(f"of {size}"))[0][0] == expected
+        kept = {"checkpoint": tmp_path / f"of {size}"}
+        assert in_turn(size - 1, lambda group, kept=kept, size=size: saved(f"again {size}", **kept))[0][0] == expected
+        assert saved(f"one again {size}", **kept)[0] == expected
+
+
+class Largest(TorchDispatchMode):
+    """Takes note of the largest memory that an operation makes, in bytes."""
+
+    def __init__(self):
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **kwargs or {})
+        given, made = ([t for t in tree_leaves(v) if isinstance(t, torch.Tensor)] for v in ((args, kwargs), result))
+        known = {t.untyped_storage().data_ptr() for t in given}
+        new = [t.untyped_storage() for t in made if t.untyped_storage().data_ptr() not in known]
+        self.bytes = max([self.bytes, *(storage.nbytes() for storage in new)])
+        return result
+
+
+def test_the_whole_network_is_nowhere_in_rounds_and_checkpoints(tmp_path, small_pieces, monkeypatch):
+    """No operation makes more than a worker's rows; of a file, one piece is at the first worker at a time."""
+    monkeypatch.setattr(Together, "whole", lambda *given: pytest.fail("the whole network was asked for"))
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(40, 400), torch.nn.ReLU(), torch.nn.Linear(400, 40)]
+    cut, x, rows = sl.cut(torch.nn.Sequential(*layers), torch.zeros(2, 40)), torch.randn(8, 40), 4 * 400 * 40 / 4
+    settings = {"optimizer": OPTIMIZERS["momentum"], "state": "travels"}
+
+    def work(group):
+        exchange, pieces, largest = group.exchange, [], Largest()
+        with largest:
+            training = sl.ModuleTraining(cut, sl.TrainingScheme(sl.Balanced(4), 2, 1, batch_size=4), **settings)
+            for round in training.rounds():
+                for subnet in round:
+                    for xb, yb in subnet.batches((x, x)):
+                        subnet.step(torch.nn.functional.mse_loss(subnet.module(xb), yb))
+            group.exchange = lambda sent: pieces.append(received := exchange(sent)) or received
+            training.save(tmp_path / "run")
+            training.export(tmp_path / "weights")
+            group.exchange = exchange
+            again = sl.ModuleTraining(cut, training.scheme, checkpoint=tmp_path / "run", **settings)
+        assert again.rounds_done == 2
+        return largest.bytes, max(array.nbytes for received in pieces for message in received for array in message)
+
+    for largest, piece in in_turn(4, work):
+        assert rows <= largest < 1.5 * rows
+        assert piece <= 1000  # the text of an error that there may be
+
+
+def test_a_disk_that_is_full_and_a_worker_that_is_lost_while_a_file_is_written(tmp_path, small_pieces, monkeypatch):
+    """The first worker's error is everybody's, once all have sent their rows; the older file stays."""
+    path = tmp_path / "run"
+    path.write_text("older")
+    asked = []
+
+    def saved(group, fails=None):
+        training, exchange = trained("perceptron", rounds=1)[0], group.exchange
+
+        def lost(sent):
+            if group.rank == 0:
+                asked.append(sent)
+                raise PeerLostError("worker 0: an exchange failed")
+            return exchange(sent)
+
+        group.exchange = lost if fails else exchange
+        training.save(path)
+
+    with pytest.raises(PeerLostError, match=r"^worker 0: an exchange failed$"):
+        in_turn(2, lambda group: saved(group, fails=True))
+    assert len(asked) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+
+    class Full(io.BytesIO):
+        def write(self, data):
+            if self.tell():  # the header was first
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(data)
+
+    monkeypatch.setattr("os.fdopen", lambda descriptor, mode: Full())
+    with pytest.raises(JobError, match=r"No space left on device: '.*run'$"):
+        in_turn(3, saved)
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+    assert path.read_text() == "older"
 
 
 def moved_by(law, q):
@@ -362,9 +480,10 @@ def test_the_exported_network_is_a_plain_state_dict(tmp_path, size):
             super().__init__()
             self.first, self.hidden, self.last = (torch.nn.Linear(6, 6, bias=False) for _ in range(3))
             self.last.weight = self.first.weight
+            self.columns = torch.nn.Parameter(torch.randn(6, 6))  # summed over by rows
 
         def forward(self, x):
-            return self.last(self.hidden(self.first(x)).relu())
+            return self.last(self.hidden(self.first(x)).relu() @ self.columns)
 
     torch.manual_seed(0)
     model, x = Tied(), torch.randn(12, 6)
@@ -384,7 +503,7 @@ def test_the_exported_network_is_a_plain_state_dict(tmp_path, size):
     other = Tied()
     other.load_state_dict(load_file(tmp_path / "model.safetensors"))
     assert all(torch.equal(tensor, expected[name]) for name, tensor in other.state_dict().items())
-    assert list(other.state_dict()) == ["first.weight", "hidden.weight", "last.weight"]
+    assert list(other.state_dict()) == ["columns", "first.weight", "hidden.weight", "last.weight"]
     training = sl.ModuleTraining(cut, sl.TrainingScheme(sl.Bernoulli(3, 0.5), 1, 1, step_size=0.1))
     with pytest.raises(OSError, match="No such file"):
         training.export(tmp_path / "none" / "model.safetensors")

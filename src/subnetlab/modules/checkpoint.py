@@ -21,7 +21,6 @@ import numpy as np
 import torch
 
 from ..archive import ArchiveError
-from ..atomic import atomic_file
 from ..core import checks
 from ..core.masks.groups import whole_factors
 from ..core.scheme_record import scheme_to_record
@@ -30,9 +29,11 @@ from ..input_file import check_input
 from ..versions import versions
 from .cutting import Cut, cut
 from .structure import from_plain, to_plain
+from .tensor_file import write_tensors
+from .workers import Alone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ..core.scheme import TrainingScheme
@@ -40,6 +41,51 @@ if TYPE_CHECKING:
 
 _KIND = "subnetlab-module-run"
 _VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What a checkpoint holds of a training as it stands, as far as it is at this worker.
+
+    Parameters
+    ----------
+    record : mapping
+        What JSON can hold: settings, the scheme, counts, how the network was cut.
+    tensors : mapping from name to tensor
+        Not copies; a name begins with what the tensor is.
+    shapes : mapping from name to sequence of int
+        Of whole tensors, for those that live by rows; the others are on every worker.
+    """
+
+    record: Mapping[str, Any]
+    tensors: Mapping[str, torch.Tensor]
+    shapes: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def of(cls, training: ModuleTraining) -> Contents:
+        """Return a training as it stands."""
+        scheme, mask_arrays = scheme_to_record(training.scheme)
+        state, (outer, outer_numbers) = training.travelling_state, training.outer.tensors()
+        example: dict[str, Any] = {}
+        record = {
+            "settings": training.settings(),
+            "scheme": scheme,
+            "rounds_done": training.rounds_done,
+            "state_numbers": {} if state is None else state.plain_numbers(),
+            "cut": to_plain(training.cut.declared, example),
+            "asked": training.asked,
+            "network": _described(training.cut.model),
+            "versions": versions(),
+        }
+        by_rows = _named(entry=training.home, outer=outer, state={} if state is None else state.tensors)
+        history = {} if training.history is None else training.history.arrays()
+        everywhere = _named(outer=outer_numbers, masks=mask_arrays, history=history, example=example)
+        tensors = {
+            name: torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value
+            for name, value in {**by_rows, **everywhere}.items()
+        }
+        shapes = {name: training.shape(name.partition("/")[2]) for name in by_rows}
+        return cls(json.loads(json.dumps(record)), tensors, shapes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,36 +105,11 @@ class Snapshot:
 
     @classmethod
     def of(cls, training: ModuleTraining) -> Snapshot:
-        """Return a training as it stands."""
-        scheme, mask_arrays = scheme_to_record(training.scheme)
-        groups: dict[str, Mapping[str, Any]] = {
-            "entry": training.entries,
-            "outer": training.outer.tensors(training.whole),
-            "masks": mask_arrays,
-            "history": {} if training.history is None else training.history.arrays(),
-        }
-        numbers: dict[str, Any] = {}
-        if training.travelling_state is not None:
-            groups["state"] = training.whole(training.travelling_state.tensors)
-            numbers = training.travelling_state.plain_numbers()
-        example: dict[str, Any] = {}
-        declared = to_plain(training.cut.declared, example)
-        record = {
-            "settings": training.settings(),
-            "scheme": scheme,
-            "rounds_done": training.rounds_done,
-            "state_numbers": numbers,
-            "cut": declared,
-            "asked": training.asked,
-            "network": _described(training.cut.model),
-            "versions": versions(),
-        }
-        tensors = {
-            f"{group}/{name}": torch.from_numpy(np.array(value)) if isinstance(value, np.ndarray) else value.clone()
-            for group, members in {**groups, "example": example}.items()
-            for name, value in members.items()
-        }
-        return cls(json.loads(json.dumps(record)), tensors)
+        """Return a training as it stands: the whole network, on every worker."""
+        found = Contents.of(training)
+        whole = training.workers.whole({name: found.tensors[name] for name in found.shapes}, found.shapes)
+        tensors = {name: whole.get(name, tensor) for name, tensor in found.tensors.items()}
+        return cls(found.record, {n: t.clone() if t is found.tensors[n] else t for n, t in tensors.items()})
 
     @property
     def rounds_done(self) -> int:
@@ -152,17 +173,14 @@ class Snapshot:
         entries = self.below("entry")
         if _shapes(entries) != _shapes(training.cut.state()):
             raise ArchiveError(f"{source}: its parameters are not those of this network")
-
-        def there(group: str) -> dict[str, torch.Tensor]:
-            return {name: tensor.to(training.device, copy=True) for name, tensor in self.below(group).items()}
-
         part = training.workers.part
         for name, tensor in entries.items():
             training.home[name].copy_(part(tensor))
         if training.travelling_state is not None:
-            training.travelling_state.tensors = {name: part(tensor) for name, tensor in there("state").items()}
+            state = self.below("state").items()
+            training.travelling_state.tensors = {n: part(t).to(training.device, copy=True) for n, t in state}
             training.travelling_state.take_up(numbers)
-        training.outer.restore(there("outer"), part)
+        training.outer.restore(self.below("outer"), part)
         training.history = self.history
         training.rounds_done = rounds_done
 
@@ -174,12 +192,7 @@ class Snapshot:
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        from safetensors.torch import save
-
-        metadata = {"kind": _KIND, "version": str(_VERSION), "record": json.dumps(self.record, sort_keys=True)}
-        data = save({name: tensor.cpu().contiguous() for name, tensor in self.tensors.items()}, metadata)
-        with atomic_file(path) as file:
-            file.write(data)
+        write_tensors(Alone(), path, self.tensors, {}, metadata_of(self.record))
 
     @classmethod
     def read(cls, path: str | Path, *, owner: str = "ModuleTraining", argument: str = "checkpoint") -> Snapshot:
@@ -214,6 +227,16 @@ class Snapshot:
         if not isinstance(record, dict):
             raise ArchiveError(f"{path}: its record must be a JSON object, got {type(record).__name__}")
         return cls(record, tensors)
+
+
+def _named(**groups: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is in some groups, by names that begin with the group's."""
+    return {f"{group}/{name}": value for group, members in groups.items() for name, value in members.items()}
+
+
+def metadata_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the header of a checkpoint holds."""
+    return {"kind": _KIND, "version": str(_VERSION), "record": json.dumps(record, sort_keys=True)}
 
 
 def whole_model(cut: Cut, factors: Mapping[str, float], entries: Mapping[str, torch.Tensor]) -> torch.nn.Module:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..archive import ArchiveError
-from ..atomic import atomic_file
 from ..engines.distributed.group import JobError, PeerLostError
-from .checkpoint import Snapshot
+from .checkpoint import Contents, Snapshot, metadata_of
+from .factors import folded
+from .tensor_file import write_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .training import ModuleTraining
 
 
@@ -50,17 +49,16 @@ class CheckpointFile:
             return Snapshot.read(self._before), self._before
 
     def write(self, training: ModuleTraining) -> None:
-        """Write a training as it stands; see `by_the_first` for the errors."""
-        snapshot = training.snapshot()
+        """Write a training as it stands; see `write_tensors` for the errors."""
+        found = Contents.of(training)
+        metadata = metadata_of(found.record)
+        write_tensors(training.workers, self._path, found.tensors, found.shapes, metadata, before=self._keep_the_last)
 
-        def write() -> None:
-            if self._before is not None and self._path.exists():
-                with suppress(OSError):  # a file system without links keeps one file
-                    self._before.unlink(missing_ok=True)
-                    self._before.hardlink_to(self._path)
-            snapshot.write(self._path)
-
-        by_the_first(training, write)
+    def _keep_the_last(self) -> None:
+        if self._before is not None and self._path.exists():
+            with suppress(OSError):  # a file system without links keeps one file
+                self._before.unlink(missing_ok=True)
+                self._before.hardlink_to(self._path)
 
     def keep(self, training: ModuleTraining) -> None:
         """Write a training that has gone on since the last time; warn if that cannot be done."""
@@ -77,35 +75,21 @@ class CheckpointFile:
             training.workers.checkpointed(training.rounds_done)
 
 
-def by_the_first(training: ModuleTraining, write: Callable[[], None]) -> None:
-    """Let the first of several workers write a file.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written; an older file stays as it was. Of several workers, all raise a JobError.
-    """
-    error = None
-    if training.workers.rank == 0:
-        try:
-            write()
-        except OSError as failed:
-            error = failed
-    training.workers.agree(error)
-
-
 def write_weights(training: ModuleTraining, path: str | Path) -> None:
-    """Write the state_dict of the whole network, each name with numbers of its own, also where names are tied."""
-    from safetensors.torch import save
+    """Write the state_dict of the whole network, each name with numbers of its own, also where names are tied.
 
-    state = training.model.state_dict()
-
-    def write() -> None:
-        data = save({name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()})
-        with atomic_file(path) as file:
-            file.write(data)
-
-    by_the_first(training, write)
+    See `write_tensors` for the errors.
+    """
+    cut, aliases = training.cut, training.cut.graph.aliases
+    parts = folded(cut, training.home, training.whole_factors(), training.workers.rows)
+    names = {name: aliases.get(name, name) for name in cut.model.state_dict()}
+    if unknown := [name for name, first in names.items() if first not in parts]:
+        raise ValueError(
+            f"ModuleTraining: export writes parameters and buffers, got {unknown[0]!r} in the state_dict, too: save "
+            "training.model.state_dict() instead"
+        )
+    shapes = {name: training.shape(first) for name, first in names.items()}
+    write_tensors(training.workers, path, {name: parts[first] for name, first in names.items()}, shapes, {})
 
 
 def in_folder(path: Path) -> Path:

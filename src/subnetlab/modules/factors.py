@@ -13,7 +13,7 @@ from .groups import units_axis
 from .operation import argument_of, with_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch import Tensor, fx
 
@@ -114,7 +114,12 @@ _SAME_ENTRIES = {
 }
 
 
-def folded(cut: Cut, state: Mapping[str, Tensor], factors: Mapping[str, float]) -> dict[str, Tensor]:
+def folded(
+    cut: Cut,
+    state: Mapping[str, Tensor],
+    factors: Mapping[str, float],
+    rows: Callable[[int], tuple[int, int]] = lambda length: (0, length),
+) -> dict[str, Tensor]:
     """Return a state with which the user's module computes what the whole network computes with factors at its units.
 
     Parameters
@@ -123,6 +128,9 @@ def folded(cut: Cut, state: Mapping[str, Tensor], factors: Mapping[str, float]) 
     state : mapping from name to Tensor
         Parameters and buffers of the whole network under first names.
     factors : mapping from group to float
+    rows : callable, optional
+        From the length of a tensor's first dimension to the first of its rows that are in ``state``, and the first that
+        is not; all of them by default.
 
     Raises
     ------
@@ -141,6 +149,8 @@ def folded(cut: Cut, state: Mapping[str, Tensor], factors: Mapping[str, float]) 
     for (name, dimension), of_axis in numbers.items():
         _check_uses(cut, name, dimension)
         tensor = result[name]
+        if dimension == 0:
+            of_axis = of_axis[slice(*rows(len(of_axis)))]
         shape = [-1 if d == dimension else 1 for d in range(tensor.ndim)]
         result[name] = tensor * torch.from_numpy(of_axis).to(tensor.dtype).to(tensor.device).reshape(shape)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -27,9 +28,14 @@ def exchanged(
     return [_unpacked(message[0], forms, device) for message, forms in zip(arrived, awaited, strict=True)]
 
 
-def _room(form: Form) -> int:
+def size_of(form: Form) -> int:
+    """Return the bytes of a tensor's numbers."""
     shape, dtype = form
-    return -(-int(np.prod(shape, dtype=np.int64)) * dtype.itemsize // _ALIGNED) * _ALIGNED
+    return prod(shape) * dtype.itemsize
+
+
+def _room(form: Form) -> int:
+    return -(-size_of(form) // _ALIGNED) * _ALIGNED
 
 
 def _packed(tensors: Sequence[torch.Tensor]) -> np.ndarray:
@@ -46,7 +52,7 @@ def _packed(tensors: Sequence[torch.Tensor]) -> np.ndarray:
 def _unpacked(message: np.ndarray, forms: Sequence[Form], device: torch.device) -> list[torch.Tensor]:
     tensors, start = [], 0
     for shape, dtype in forms:
-        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        size = size_of((shape, dtype))
         data = torch.from_numpy(message[start : start + size]).view(dtype) if size else torch.empty(0, dtype=dtype)
         tensors.append(data.reshape(shape).to(device))
         start += _room((shape, dtype))

@@ -100,17 +100,18 @@ class OuterOptimizer:
         """Return the optimiser with its settings, as far as it prints them."""
         return None if self.optimizer is None else " ".join(repr(self.optimizer).split())
 
-    def tensors(self, whole: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-        """Return the optimiser's state for a checkpoint; ``whole`` makes whole tensors of parts."""
-        if self.optimizer is None:
-            return {}
-        parts, numbers = {}, {}
-        for name, leaf in self._leaves.items():
-            for key, value in self.optimizer.state.get(leaf, {}).items():
-                if value is not None:
-                    kind = parts if key in self._state_of(leaf) else numbers
-                    kind[state_name(name, key)] = torch.as_tensor(value)
-        return whole(parts) | numbers
+    def tensors(self) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """Return the optimiser's state for a checkpoint: what lives here of the entries' state, and numbers."""
+        parts: dict[str, torch.Tensor] = {}
+        numbers: dict[str, torch.Tensor] = {}
+        if self.optimizer is not None:
+            for name, leaf in self._leaves.items():
+                for key, value in self.optimizer.state.get(leaf, {}).items():
+                    if value is not None:
+                        by_entry = isinstance(value, torch.Tensor) and value.shape == leaf.shape and key != "step"
+                        kind = parts if by_entry else numbers
+                        kind[state_name(name, key)] = torch.as_tensor(value)
+        return parts, numbers
 
     def restore(self, tensors: Mapping[str, torch.Tensor], part: Callable[[torch.Tensor], torch.Tensor]) -> None:
         """Take up the state that `tensors` returned; ``part`` makes parts of whole tensors."""
@@ -119,7 +120,8 @@ class OuterOptimizer:
             for joined, value in tensors.items():
                 leaf, key = self._leaves[entry_of(joined, self._leaves)], joined.rsplit("/", 1)[1]
                 here = part(value)
-                self.optimizer.state[leaf][key] = here if here.shape == leaf.shape and key != "step" else value.clone()
+                kept = here if here.shape == leaf.shape and key != "step" else value
+                self.optimizer.state[leaf][key] = kept.to(leaf.device, copy=True)
 
     def _state_of(self, leaf: torch.nn.Parameter) -> dict[str, torch.Tensor]:
         assert self.optimizer is not None

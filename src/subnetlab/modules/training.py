@@ -27,7 +27,7 @@ from .subnet import Subnet
 from .workers import Alone, Together, steps_at_rates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from typing import Self
 
     from ..core.arrays import BoolArray
@@ -173,7 +173,7 @@ class ModuleTraining:
         )
         self.workers: Workers = Alone() if group is None else Together(group, scheme.masks.n_subnetworks)
         self._shapes = {name: tensor.shape for name, tensor in cut.state().items()}
-        self.home = {n: self.workers.part(t.detach().to(self.device, copy=True)) for n, t in cut.state().items()}
+        self.home = {n: self.workers.part(t.detach()).to(self.device, copy=True) for n, t in cut.state().items()}
         self._constants = {n: t.to(self.device) for n, t in cut.graph.tensors.items() if n.startswith(CONSTANT)}
         self.travelling_state = TravellingState() if state == "travels" else None
         here = {name: self.home[name] for name in parameters}
@@ -215,11 +215,11 @@ class ModuleTraining:
     @property
     def entries(self) -> dict[str, torch.Tensor]:
         """Parameters and buffers of the whole network as it stands; several workers must ask for it together."""
-        return self.whole(self.home)
+        return self.workers.whole(self.home, self._shapes)
 
-    def whole(self, parts: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return whole tensors of parts at home: entries, or the state of optimisers, which has the entries' shapes."""
-        return self.workers.whole(parts, {name: self._shapes[entry_of(name, self._shapes)] for name in parts})
+    def shape(self, name: str) -> torch.Size:
+        """Return the shape of an entry's whole tensor; the state of optimisers has that of its entry."""
+        return self._shapes[entry_of(name, self._shapes)]
 
     def masks(self, round: int) -> dict[str, BoolArray]:
         """Return M_g of a round for every group, shape (p, m_g): a pure function of (seed, group, round)."""

@@ -16,11 +16,14 @@ import torch
 
 from ..core import checks
 from ..core.scheme_record import scheme_to_record
+from ..engines.distributed.group import JobError
+from .collecting import collected
 from .messages import exchanged
+from .tensor_file import bytes_of, pieces_of
 from .traffic import GroupTraffic, LocalTraffic, as_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ..core.scheme import TrainingScheme
     from ..engines.distributed.group import Group, Wish
@@ -80,11 +83,21 @@ class Workers(Protocol):
         ...
 
     def part(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the rows of a whole tensor that live here."""
+        """Return the rows of a whole tensor that live here, in its memory."""
         ...
 
     def whole(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Slices:
         """Return whole tensors of the parts that live here; all workers call it together."""
+        ...
+
+    def pieces(
+        self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]
+    ) -> Iterator[torch.Tensor]:
+        """Yield the numbers of whole tensors on worker 0, one after another, and nothing on the others.
+
+        All workers run through it together. ``shapes`` are those of the tensors that live by rows; the others are on
+        every worker.
+        """
         ...
 
     def traffic(self, p: int, home: Mapping[str, torch.Tensor], kept: Lookup, receive: Receive) -> Traffic:
@@ -136,6 +149,13 @@ class Alone:
     def whole(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Slices:
         """Return the tensors as they are."""
         return dict(parts)
+
+    def pieces(
+        self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]
+    ) -> Iterator[torch.Tensor]:
+        """Yield the numbers of tensors, one after another."""
+        for tensor in tensors.values():
+            yield from pieces_of(tensor)
 
     def traffic(self, p: int, home: Mapping[str, torch.Tensor], kept: Lookup, receive: Receive) -> LocalTraffic:
         """Return what moves entries in one round."""
@@ -204,9 +224,12 @@ class Together:
         return range(*self.rows(self._p, worker))
 
     def part(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Return the rows of a whole tensor that live here, in memory of their own."""
+        """Return the rows of a whole tensor that live here, in its memory."""
+        return self._part_of(tensor, self.rank)
+
+    def _part_of(self, tensor: torch.Tensor, worker: int) -> torch.Tensor:
         rows = as_rows(tensor)
-        return rows[slice(*self.rows(len(rows)))].clone()
+        return rows[slice(*self.rows(len(rows), worker))]
 
     def whole(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Slices:
         """Return whole tensors of the parts that live here; all workers call it together."""
@@ -223,6 +246,12 @@ class Together:
         pieces = zip(*arrived, strict=True)
         return {name: torch.cat(rows).reshape(tuple(shapes[name])) for name, rows in zip(parts, pieces, strict=True)}
 
+    def pieces(
+        self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]
+    ) -> Iterator[torch.Tensor]:
+        """Yield the numbers of whole tensors on worker 0; all workers run through it together."""
+        return collected(self, tensors, shapes)
+
     def traffic(self, p: int, home: Mapping[str, torch.Tensor], kept: Lookup, receive: Receive) -> GroupTraffic:
         """Return what moves entries in one round."""
         return GroupTraffic(self, home, [kept(l) for l in range(p)], receive)
@@ -238,18 +267,32 @@ class Together:
     def check_alike(self, settings: Mapping[str, Any], scheme: TrainingScheme, first: Slices) -> None:
         """Refuse to begin unless settings, scheme and first weights are the same on all workers.
 
+        Of the weights each compares the rows that live here, and those of the next worker: no others are used.
+
         Raises
         ------
         JobError
             With the first thing that differs.
         """
         record, arrays = scheme_to_record(scheme)
-        weights = hashlib.sha256()
-        for tensor in first.values():
-            weights.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         hashes = {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
-        told = {**settings, **record, **hashes, _WEIGHTS: weights.hexdigest()[:12]}
-        self.group.agree_on_settings(told)
+        self.group.agree_on_settings({**settings, **record, **hashes})
+        following = [(worker + 1) % self.size for worker in range(self.size)]
+        rows = self.group.tell_all_json([self._hash_of(first, a) for a in (self.rank, following[self.rank])])
+        for worker, after in enumerate(following):
+            if rows[worker][1] != rows[after][0]:
+                raise JobError(
+                    f"{self.group.owner}: {_WEIGHTS} must be the same on all workers, got others on worker {worker} "
+                    f"and worker {after}"
+                )
+
+    def _hash_of(self, tensors: Slices, worker: int) -> str:
+        """Return a hash of the rows that live at a worker."""
+        content = hashlib.sha256()
+        for tensor in tensors.values():
+            for piece in pieces_of(self._part_of(tensor, worker)):
+                content.update(bytes_of(piece))
+        return content.hexdigest()
 
     def at_work(self, works: bool) -> None:
         """Tell the launcher, if there is one."""

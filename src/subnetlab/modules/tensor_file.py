@@ -1,0 +1,117 @@
+"""Files of tensors (safetensors) that are written piece by piece: whoever writes holds one piece, not the network."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..atomic import atomic_file
+from ..engines.distributed.group import PeerLostError
+from .messages import size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from .messages import Form
+    from .workers import Workers
+
+PIECE = 1 << 24  # bytes: the most of one piece
+
+_DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e5m2: "F8_E5M2",
+    torch.complex64: "C64",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint64: "U64",
+    torch.uint32: "U32",
+    torch.uint16: "U16",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+def pieces_of(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Yield a tensor's numbers, row by row, in pieces."""
+    yield from tensor.detach().reshape(-1).split(max(1, PIECE // tensor.element_size()))
+
+
+def bytes_of(piece: torch.Tensor) -> memoryview:
+    """Return the bytes of numbers, shape (...,)."""
+    return piece.cpu().contiguous().view(torch.uint8).numpy().data
+
+
+def write_tensors(
+    workers: Workers,
+    path: str | Path,
+    tensors: Mapping[str, torch.Tensor],
+    shapes: Mapping[str, Sequence[int]],
+    metadata: Mapping[str, str],
+    *,
+    before: Callable[[], None] = lambda: None,
+) -> None:
+    """Write tensors to a file that safetensors reads, whole or not there: all workers together, by the hand of one.
+
+    Parameters
+    ----------
+    workers : Workers
+    path : path
+    tensors : mapping from name to tensor
+        What is here of them.
+    shapes : mapping from name to sequence of int
+        Of whole tensors, for those that live by rows; the others are on every worker.
+    metadata : mapping from str to str
+    before : callable, optional
+        What the worker that writes does first.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older file stays as it was. Of several workers, all raise a JobError.
+    TypeError
+        If safetensors cannot hold numbers of some tensor's type.
+    PeerLostError
+        If a worker is lost.
+    """
+    longest_first = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))  # so that all are aligned
+    forms = {name: (tuple(shapes.get(name, tensors[name].shape)), tensors[name].dtype) for name in longest_first}
+    header = _header(forms, metadata)
+    pieces = workers.pieces({name: tensors[name] for name in forms}, shapes)
+    error = None
+    if workers.rank == 0:
+        try:
+            before()
+            with atomic_file(path) as file:
+                file.write(header)
+                for piece in pieces:
+                    file.write(bytes_of(piece))
+        except PeerLostError:  # an OSError, too
+            raise
+        except OSError as failed:
+            error = failed
+    for _ in pieces:  # of the other workers, or what is left of a file that cannot be written
+        pass
+    workers.agree(error)
+
+
+def _header(forms: Mapping[str, Form], metadata: Mapping[str, str]) -> bytes:
+    """Return the length of a JSON text, and the text, which says where the numbers are that follow it."""
+    entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
+    for name, (shape, dtype) in forms.items():
+        if dtype not in _DTYPES:
+            raise TypeError(f"ModuleTraining: {name} must be of a type that safetensors can hold, got {dtype}")
+        start, end = end, end + size_of(forms[name])
+        entries[name] = {"dtype": _DTYPES[dtype], "shape": list(shape), "data_offsets": [start, end]}
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
