@@ -1,12 +1,14 @@
 """Many workers compute what one process computes, bit for bit, and move no more than the formula says."""
 
 import errno
+import gc
 import io
 import os
 import re
 import shutil
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -468,6 +470,60 @@ def test_an_outer_optimiser_of_half_precision():
     assert work() == 0
     with pytest.raises(ValueError, match=r"^ModuleTraining: outer must be None for parameters of half precision"):
         in_turn(2, work)
+
+
+def test_a_model_made_on_the_meta_device_and_let_go_of(tmp_path):
+    """Its numbers are mapped from a file, until the training has taken its rows; what is asked for later is whole."""
+    from safetensors.torch import load_file, save_file
+
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.hidden, self.last = (torch.nn.Linear(6, 6) for _ in range(3))
+            self.last.weight = self.first.weight
+            self.norm = torch.nn.BatchNorm1d(6)
+
+        def forward(self, x):
+            return self.last(self.norm(self.hidden(self.first(x)).relu()))
+
+    torch.manual_seed(0)
+    model, x, file = Tied(), torch.randn(12, 6), tmp_path / "first.safetensors"
+    save_file({name: tensor.clone() for name, tensor in model.state_dict().items()}, file)
+    scheme = sl.TrainingScheme(sl.Bernoulli(4, 0.5), 2, 2, step_size=0.1)
+
+    def trained(own, let_go):
+        training = sl.ModuleTraining(sl.cut(own, x[:2]), scheme, scale=0.5)
+        if let_go:
+            own.to("meta")
+        for round in training.rounds():
+            for subnet in round:
+                for xb, yb in subnet.batches((x, x)):
+                    subnet.step(torch.nn.functional.mse_loss(subnet.module(xb), yb))
+            if let_go and training.workers.size == 1:
+                gc.collect()
+                assert file.name not in Path("/proc/self/maps").read_text()
+        return training.model
+
+    def mapped(group):
+        with torch.device("meta"):
+            own = Tied()
+        own.load_state_dict(load_file(file), assign=True)
+        assert file.name in Path("/proc/self/maps").read_text()
+        own.last.weight = own.first.weight
+        return trained(own, let_go=True)
+
+    expected = trained(model, let_go=False)
+    for whole in (*in_turn(1, mapped), *in_turn(3, mapped)):
+        assert isinstance(whole, Tied)
+        assert whole.last.weight is whole.first.weight
+        assert {n for n, _ in whole.named_parameters()} == {n for n, _ in expected.named_parameters()}
+        assert all(torch.equal(t, expected.state_dict()[name]) for name, t in whole.state_dict().items())
+    with torch.device("meta"):
+        empty = sl.cut(Tied(), torch.zeros(2, 6))
+    with pytest.raises(
+        ValueError, match=r"^ModuleTraining: cut must be of a model with numbers, got 'first.weight' on"
+    ):
+        sl.ModuleTraining(empty, scheme)
 
 
 @pytest.mark.parametrize("size", [1, 3])

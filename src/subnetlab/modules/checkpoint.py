@@ -28,6 +28,7 @@ from ..history import History
 from ..input_file import check_input
 from ..versions import versions
 from .cutting import Cut, cut
+from .graph import stored
 from .structure import from_plain, to_plain
 from .tensor_file import write_tensors
 from .workers import Alone
@@ -243,9 +244,20 @@ def whole_model(cut: Cut, factors: Mapping[str, float], entries: Mapping[str, to
     """Return a copy of the user's own module with the entries, factors folded into the weights that consume groups."""
     whole = copy.deepcopy(cut.model)
     tensors = cut.folded(factors, entries)
+    replaced: dict[str, torch.Tensor] = {}
     with torch.no_grad():
-        for name, tensor in (*whole.named_parameters(), *whole.named_buffers()):
-            tensor.copy_(tensors[name])
+        for name, tensor in list(stored(whole)):
+            first = cut.graph.aliases.get(name, name)
+            if not tensor.is_meta:
+                tensor.copy_(tensors[first])
+                continue
+            if first not in replaced:
+                value = tensors[first].clone()
+                is_parameter = isinstance(tensor, torch.nn.Parameter)
+                replaced[first] = torch.nn.Parameter(value, tensor.requires_grad) if is_parameter else value
+            part, _, own = name.rpartition(".")
+            table = whole.get_submodule(part)
+            (table._parameters if own in table._parameters else table._buffers)[own] = replaced[first]  # pyright: ignore[reportArgumentType]
     return whole
 
 

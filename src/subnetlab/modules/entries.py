@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ..core.units import axis_groups, axis_length, held_on_axis
+from .tensor_file import pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..core.arrays import BoolArray, IntArray
     from ..core.units import Units
 
+_AT_ONCE = 1 << 20  # entries of an update that are added to a sum at once
 Place: TypeAlias = "tuple[torch.Tensor | None, ...]"  # indices along each dimension; None for all of them
 
 
@@ -114,12 +116,16 @@ def add_to(total: torch.Tensor, place: Place, update: torch.Tensor) -> None:
         (dimension,) = cut
         total.index_add_(dimension, cast("torch.Tensor", place[dimension]), update)
         return
-    flat = torch.zeros([1] * total.ndim, dtype=torch.int64, device=total.device)
-    for dimension, indices in enumerate(place):
-        along = torch.arange(total.shape[dimension], device=total.device) if indices is None else indices
-        shape = [-1 if d == dimension else 1 for d in range(total.ndim)]
-        flat = flat * total.shape[dimension] + along.reshape(shape)
-    total.view(-1).index_add_(0, flat.reshape(-1), update.reshape(-1))
+    along = [
+        torch.arange(length, device=total.device) if indices is None else indices
+        for length, indices in zip(total.shape, place, strict=True)
+    ]
+    rows = max(1, _AT_ONCE * len(update) // max(1, update.numel()))  # all at once takes twice the update
+    for these, part in zip(along[0].split(rows), update.split(rows), strict=True):
+        flat = these
+        for length, indices in zip(total.shape[1:], along[1:], strict=True):
+            flat = flat[..., None] * length + indices
+        total.view(-1).index_add_(0, flat.reshape(-1), part.reshape(-1))
 
 
 def changes(given: Mapping[str, torch.Tensor], returned: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -184,7 +190,8 @@ class RoundSum:
     def is_finite(self) -> bool:
         """Return whether all sums of entries are; not those of optimiser states."""
         entries = self._units.axes
-        return all(bool(torch.isfinite(total).all()) for name, total in self._total.items() if name in entries)
+        totals = [total for name, total in self._total.items() if name in entries]
+        return all(bool(torch.isfinite(piece).all()) for total in totals for piece in pieces_of(total))
 
     def mean_updates(self) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor | None]]:
         """Return the mean update of every entry, and where anybody holds it (None: everywhere).

@@ -36,7 +36,8 @@ class Graph:
     graph : fx.Graph
         Placeholders are the leaves of the inputs; what the network stores is read by ``get_attr``.
     tensors : mapping from name to Tensor
-        Parameters, buffers and constants that are read, each once.
+        Parameters, buffers and constants that are read, each once. Constants alone have numbers; the module has those
+        of the others, and may let go of them.
     aliases : mapping from name to name
         Further names of a tensor that is stored under several.
     inputs : Inputs
@@ -243,7 +244,7 @@ def _named(program: Any, model: nn.Module, inputs: Inputs, rebuild: Rebuild) -> 
         if node.name in held:
             name = held[node.name].removeprefix("model.")
             name = aliases.get(name, name)
-            tensors[name] = own[name]
+            tensors[name] = own[name].detach().to("meta")
         elif node.name in constants:
             name = CONSTANT + constants[node.name].replace(".", "_")
             tensors[name] = program.constants[constants[node.name]]

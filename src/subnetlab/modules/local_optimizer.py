@@ -50,7 +50,7 @@ class LocalOptimizer:
         travels: bool,
     ) -> None:
         self._make = _factory(scheme, make)
-        self._parameters, self._device = parameters, device
+        self._parameters, self._device = tiny_copies(parameters, device), device
         if not any(parameter.requires_grad for parameter in parameters):
             raise ValueError(f"{_OWNER}: some parameter of the network must require gradients, got none")
         try_optimizer("optimizer", self.stand_in(), "state must be 'reset' with {}" if travels else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,11 +37,10 @@ class Round:
         self._masks = training.masks(index)
         self._finished = self._collected = False
         state = training.travelling_state
-        home = {**training.home, **({} if state is None else state.tensors)}
-        self._sum = RoundSum(training.cut.units, home, self._masks, training.workers.rows)
+        self._home = {**training.home, **({} if state is None else state.tensors)}
         p = training.scheme.masks.n_subnetworks
         self._kept = lru_cache(maxsize=1)(lambda l: training.kept(self._masks, l))
-        self._traffic = training.workers.traffic(p, home, self._kept, self._receive)
+        self._traffic = training.workers.traffic(p, self._home, self._kept, self._receive)
         self._next = self._traffic.subnetworks.start
         self._numbers: dict[str, PlainNumber] = {}
 
@@ -58,8 +57,15 @@ class Round:
             subnet.at_work(False)
             subnet.returned = True
             self._traffic.give(l, self._updates(l, subnet, names, slices))
+            subnet.optimizer.zero_grad(set_to_none=True)  # the module is kept for the next one
             self.losses.append(subnet.losses)
             self._next = l + 1
+
+    @cached_property
+    def _sum(self) -> RoundSum:
+        """The sum of the updates: as large as all that lives here, so it is made when the first of them comes."""
+        training = self._training
+        return RoundSum(training.cut.units, self._home, self._masks, training.workers.rows)
 
     def _updates(
         self, l: int, subnet: Subnet, names: dict[int, str], slices: dict[str, torch.Tensor]

@@ -120,14 +120,14 @@ class GroupTraffic:
             kept = self._kept[l]
             return [(self._shape(kept.stored(n), n, home), self._home[n].dtype) for n in names]
 
-        outgoing = [
+        outgoing = (  # one worker's at a time is in memory twice
             [
                 take(as_rows(self._home[n]), self._here(self._kept[l].stored(n), n, workers.rank))
                 for l in theirs
                 for n in names
             ]
             for theirs in map(workers.subnetworks, range(workers.size))
-        ]
+        )
         awaited = [[form for l in self.subnetworks for form in forms(l, a)] for a in range(workers.size)]
         arrived = yield from exchanged(outgoing, awaited, self._device)
         found: dict[int, Slices] = {}
@@ -145,9 +145,9 @@ class GroupTraffic:
             update, place = as_rows(self._updates[l][name]), kept[l].held(name)
             return update[slice(*self._span(place, name, home))]
 
-        outgoing = [
+        outgoing = (
             [rows(l, n, a) for l in self.subnetworks for n in sorted(self._updates[l])] for a in range(workers.size)
-        ]
+        )
         awaited = [
             [
                 (self._shape(kept[l].held(n), n, workers.rank), getattr(torch, own[n]))

@@ -167,6 +167,10 @@ class ModuleTraining:
         self._checkpoint_every = checks.whole_number(owner, "checkpoint_every", checkpoint_every, least=1)
         self._clip_norm = None if clip_norm is None else checks.positive_number(owner, "clip_norm", clip_norm)
         self.device = _usable(device)
+        if empty := [name for name, tensor in cut.state().items() if tensor.is_meta]:
+            raise ValueError(
+                f"{owner}: cut must be of a model with numbers, got {empty[0]!r} on the meta device: draw or load them"
+            )
         parameters = dict(cut.model.named_parameters())
         self._optimizer = LocalOptimizer(
             optimizer, scheme, list(parameters.values()), self.device, travels=state == "travels"
@@ -179,7 +183,8 @@ class ModuleTraining:
         here = {name: self.home[name] for name in parameters}
         self.outer = OuterOptimizer(outer, scheme.outer, here, apart=self.workers.size > 1)
         self._schedule = Schedule(schedule, self._optimizer, scheme.rounds, scheme.local_steps)
-        self._modules = Refilled(cut, engine, self.device, most=2 * scheme.masks.n_subnetworks)
+        first, end = self.workers.rows(scheme.masks.n_subnetworks)  # of the subnetworks, those that are trained here
+        self._modules = Refilled(cut, engine, self.device, most=2 * (end - first))
         self._whole_factors = whole_factors(scheme.masks, scheme.cut_groups, cut.units, self.scale)
         if self._checkpoint is not None:
             self._checkpoint.restore(self)
