@@ -1,18 +1,19 @@
 """Memory of each worker that trains a perceptron of 92 million parameters together with others, phase by phase.
 
-    python benchmarks/module_memory.py [--width 9216] [--workers 1 4] [--law balanced] [--rounds 2] [--made mapped drawn]
+    python benchmarks/module_memory.py [--width 9216] [--workers 1 4] [--law balanced] [--rounds 2] [--made mapped]
 
 Peaks of resident memory (VmHWM) in MB, of the worker with the largest one, above what a process needs that has only
 imported torch and this package; the same of a tiny network tells what torch itself takes to export and train. The peak
 is set back (/proc/self/clear_refs) between phases: making the module and its cut, making the training, rounds, the
-checkpoint, and a second training that is restored from it. The module is drawn by every process, or once into a file that
-all of them map; in both cases it gives its numbers up (``model.to("meta")``) once the training has taken its rows. With
+checkpoint, and a second training that is restored from it. The module is drawn by every process, or mapped from a file;
+in both cases it gives its numbers up (``model.to("meta")``) once the training has taken its rows. With
 MALLOC_MMAP_THRESHOLD_=1048576 in the environment, glibc gives back at once what is free.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import socket
@@ -83,9 +84,11 @@ def worker(width: int, law: str, rounds: int, checkpoint: str, weights: str | No
         model.to("meta")
     with peaks.phase("rounds"):
         train(first, rounds, (x, y))
+    gc.collect()  # the round that was left in the middle
     with peaks.phase("checkpoint"):
         first.save_checkpoint()
     del first
+    gc.collect()
     if weights:
         model.load_state_dict(load_file(weights), assign=True)
         with peaks.phase("restored"):

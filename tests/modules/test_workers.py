@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shutil
+import weakref
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -470,6 +471,42 @@ def test_an_outer_optimiser_of_half_precision():
     assert work() == 0
     with pytest.raises(ValueError, match=r"^ModuleTraining: outer must be None for parameters of half precision"):
         in_turn(2, work)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_finished_round_leaves_no_memory_behind(size):
+    """Its sum goes at once, and the round with the last that names it: nothing waits for Python's collector."""
+
+    def work(group):
+        training = sl.ModuleTraining(made("perceptron")[0], sl.TrainingScheme(LAWS["all"], 1, 1, step_size=0.1))
+        (round,) = rounds = [next(training.rounds())]
+        for subnet in round:
+            for xb, yb in subnet.batches(made("perceptron")[1:]):
+                subnet.step(torch.nn.functional.cross_entropy(subnet(xb), yb))
+        assert round.is_finite()
+        total = weakref.ref(round._sum)
+        round.finish()
+        assert total() is None
+        left = weakref.ref(round)
+        rounds.clear()
+        del round
+        assert left() is None
+
+    gc.collect()
+    gc.disable()
+    try:
+        in_turn(size, work)
+    finally:
+        gc.enable()
+
+
+def test_a_round_is_asked_before_it_is_finished():
+    training = sl.ModuleTraining(made("perceptron")[0], sl.TrainingScheme(LAWS["all"], 1, 1, step_size=0.1))
+    for round in training.rounds():
+        list(round)
+        round.finish()
+        with pytest.raises(RuntimeError, match=r"is_finite must be asked of round 0 before it is finished$"):
+            round.is_finite()
 
 
 def test_a_model_made_on_the_meta_device_and_let_go_of(tmp_path):

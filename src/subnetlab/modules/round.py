@@ -34,12 +34,12 @@ class Round:
         self.reports: list[dict[str, Any]] = []  # of the workers, once the updates are at home
         self._everybodys: list[list[float]] = []  # losses
         self._training = training
-        self._masks = training.masks(index)
+        self._masks = masks = training.masks(index)
         self._finished = self._collected = False
         state = training.travelling_state
         self._home = {**training.home, **({} if state is None else state.tensors)}
         p = training.scheme.masks.n_subnetworks
-        self._kept = lru_cache(maxsize=1)(lambda l: training.kept(self._masks, l))
+        self._kept = lru_cache(maxsize=1)(lambda l: training.kept(masks, l))
         self._traffic = training.workers.traffic(p, self._home, self._kept, self._receive)
         self._next = self._traffic.subnetworks.start
         self._numbers: dict[str, PlainNumber] = {}
@@ -100,11 +100,20 @@ class Round:
             entries = self._training.home
             state.tensors = {name: tensor for name, tensor in self._sum.whole.items() if name not in entries}
             state.take_up(self._numbers)
+        del self._sum  # whoever holds this round any longer holds no sum
         self._finished = True
         self._training.rounds_done += 1
 
     def is_finite(self) -> bool:
-        """Return whether all entries will be finite after this round that were finite before it."""
+        """Return whether all entries will be finite after this round that were finite before it.
+
+        Raises
+        ------
+        RuntimeError
+            If the round is finished.
+        """
+        if self._finished:
+            raise RuntimeError(f"ModuleTraining: is_finite must be asked of round {self.index} before it is finished")
         self._collect()
         return self._training.workers.all_true(self._sum.is_finite())
 
