@@ -24,6 +24,7 @@ import subnetlab as sl  # noqa: E402
 from subnetlab.archive import ArchiveError  # noqa: E402
 from subnetlab.engines.distributed.group import JobError, PeerLostError  # noqa: E402
 from subnetlab.modules.checkpoint_file import CheckpointFile  # noqa: E402
+from subnetlab.modules.copying import copied  # noqa: E402
 from subnetlab.modules.workers import Together  # noqa: E402
 
 P, K = 6, 4
@@ -263,6 +264,49 @@ def test_a_disk_that_is_full_and_a_worker_that_is_lost_while_a_file_is_written(t
         in_turn(3, saved)
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
     assert path.read_text() == "older"
+
+
+def test_machines_need_not_share_a_folder(tmp_path):
+    """The first worker writes; who sees another folder gets a copy when a training begins again."""
+
+    def work(group=None, rounds=K):
+        folder = tmp_path / str(0 if group is None else group.rank)
+        folder.mkdir(exist_ok=True)
+        training, _ = trained("perceptron", rounds=rounds, checkpoint=folder / "run.safetensors")
+        return everything(training)[0]
+
+    in_turn(2, lambda group: work(group, 2))
+    first = (tmp_path / "0" / "run.safetensors").read_bytes()
+    assert not (tmp_path / "1" / "run.safetensors").exists()
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "run.safetensors").write_bytes(first[:100])  # of an earlier job, say
+    alone, _ = trained("perceptron")
+    assert in_turn(3, work) == [everything(alone)[0]] * 3
+    assert (tmp_path / "1" / "run.safetensors").read_bytes() == first
+    assert (tmp_path / "2" / "run.safetensors").read_bytes() == first
+
+
+def test_a_copy_that_cannot_be_written_is_told_to_all(tmp_path, monkeypatch):
+    """Pieces are small here, so that several are left when the disk is full."""
+    monkeypatch.setattr("subnetlab.modules.copying.PIECE", 100)
+
+    def work(group):
+        file = tmp_path / str(group.rank) / "file"
+        file.parent.mkdir()
+        if group.rank == 0:
+            file.write_bytes(bytes(1050))
+        elif group.rank == 1:
+            file.symlink_to("/dev/full")
+        try:
+            copied(group, file)
+        except JobError as error:
+            return str(error)
+
+    told = in_turn(3, work)
+    assert told[1:] == told[:1] * 2
+    assert "No space left on device" in told[0]
+    assert f"{tmp_path}/1/file" in told[0]
+    assert (tmp_path / "2" / "file").read_bytes() == bytes(1050)
 
 
 def moved_by(law, q):

@@ -33,7 +33,13 @@ class CheckpointFile:
         self._holds = -1  # completed rounds
 
     def restore(self, training: ModuleTraining) -> None:
-        """Take a training to where the file was written, if it is there; see `Snapshot` for the errors."""
+        """Take a training to where the file was written, if the first worker has it; see `Snapshot` for the errors.
+
+        A worker that sees another folder than the first one gets a copy.
+        """
+        for path in (self._path, self._before):
+            if path is not None:
+                training.workers.have_alike(path)
         if self._path.exists():
             snapshot, source = self._newest_whole()
             snapshot.restore(training, source)

@@ -18,12 +18,14 @@ from ..core import checks
 from ..core.scheme_record import scheme_to_record
 from ..engines.distributed.group import JobError
 from .collecting import collected
+from .copying import copied
 from .messages import exchanged
 from .tensor_file import bytes_of, pieces_of
 from .traffic import GroupTraffic, LocalTraffic, as_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from ..core.scheme import TrainingScheme
     from ..engines.distributed.group import Group, Wish
@@ -90,6 +92,10 @@ class Workers(Protocol):
         """Return whole tensors of the parts that live here; all workers call it together."""
         ...
 
+    def have_alike(self, path: Path) -> None:
+        """Let every worker have the first worker's file of this name, if that one has it."""
+        ...
+
     def pieces(
         self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]
     ) -> Iterator[torch.Tensor]:
@@ -149,6 +155,9 @@ class Alone:
     def whole(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Slices:
         """Return the tensors as they are."""
         return dict(parts)
+
+    def have_alike(self, path: Path) -> None:
+        """Do nothing: there are no others."""
 
     def pieces(
         self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]
@@ -245,6 +254,10 @@ class Together:
         arrived = yield from exchanged([list(parts.values())] * self.size, forms, device)
         pieces = zip(*arrived, strict=True)
         return {name: torch.cat(rows).reshape(tuple(shapes[name])) for name, rows in zip(parts, pieces, strict=True)}
+
+    def have_alike(self, path: Path) -> None:
+        """Let every worker have the first worker's file of this name, if that one has it."""
+        copied(self.group, path)
 
     def pieces(
         self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]
