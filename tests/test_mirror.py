@@ -50,7 +50,10 @@ TESTED_ELSEWHERE = {
     "estimators/test_stopping_and_schemes.py": (["estimators/schemes.py"], 'both say what "auto" means'),
     "launch/test_script.py": (["cli/launch_script.py"], "the command is seen from what scripts do under it"),
     "modules/test_workers.py": (
-        [f"modules/{name}.py" for name in ("checkpoint_file", "collecting", "messages", "tensor_file", "traffic")],
+        [
+            f"modules/{name}.py"
+            for name in ("checkpoint_file", "collecting", "copying", "messages", "tensor_file", "traffic")
+        ],
         "workers are what they exchange, and one of them writes",
     ),
     "kernels/test_extremes.py": (["kernels/krylov.py"], "the iteration is seen from what it finds"),
