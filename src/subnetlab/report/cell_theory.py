@@ -116,16 +116,11 @@ def _curve(prediction: Prediction, measure: str, rounds: IntArray) -> Any:
 def _bound(promise: Promise) -> dict[str, Any] | None:
     if promise.bound is None or promise.rate is None or promise.floor is None:
         return {"says": f"{promise.statement} says nothing: {promise.reason}."}
-    unmet = sum(not c.met for c in promise.conditions)
-    earned = (
-        "its hypotheses are met" if unmet == 0 else f"{unmet} of its {len(promise.conditions)} hypotheses are not met"
-    )
     if promise.vacuous:
-        says = (
-            f"{promise.statement}'s bound is vacuous here (never below {shown(float(promise.bound.min()))}); {earned}."
-        )
+        limit = f"is vacuous here (never below {shown(float(promise.bound.min()))})"
     else:
-        says = f"{promise.statement}'s bound ends at {shown(float(promise.bound[-1]))}; {earned}."
+        limit = f"ends at {shown(float(promise.bound[-1]))}"
+    says = f"{promise.statement}'s bound {limit}; {promise.earned}."
     start = float(promise.bound[0]) - promise.floor
     return {"start": start, "rate": promise.rate, "floor": promise.floor, "says": says}
 

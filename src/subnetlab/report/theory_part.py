@@ -77,11 +77,7 @@ def hypothesis_table(verdict: RunVerdict) -> Markup:
         ]
         for c in paper.conditions
     ]
-    unmet = sum(not c.met for c in paper.conditions)
-    earned = (
-        "all are met" if unmet == 0 else f"{unmet} of {len(paper.conditions)} are not met, so it promises nothing here"
-    )
-    caption = text(f"What {paper.statement} asks of the settings: {earned}.")
+    caption = text(f"What {paper.statement} asks of the settings: {paper.earned}.")
     return table(caption, [text(name) for name in ("hypothesis", "here", "must be", "")], rows, "words")
 
 

@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BernoulliConstants:
-    """C1, B1's six terms and their factors.
+    """A spread and the terms of B1.
 
     Parameters
     ----------
     local_spread : float
-        C1, bounds E[eta_r^2 sum_l m^l_r |u - uhat^l|^2] (Lemma 24).
+        As printed C1, to bound E[eta_r^2 sum_l m^l_r |u - uhat^l|^2] (Lemma 24); repaired v, see `mask_spread`.
     terms : tuple of float
-        The summands of B1, in the order of Theorem 3.
+        The summands of B1: as printed in the order of Theorem 3; repaired from the bias, from the neurons whose
+        patterns may change, and from the square of a round's step.
     """
 
     local_spread: float
@@ -35,34 +36,50 @@ class BernoulliConstants:
 def bernoulli_constants(setting: TheorySetting, constants: Constants) -> BernoulliConstants:
     """Return the constants of Theorem 3.
 
-    B1 = f1 (1-xi)^2 kappa^2 n^3 d / (m lambda_0^2) + f2 eta tau n^2 V / lambda_0 + f3 V / tau^2
-         + f4 (tau-1)^2 p C1 / tau^2 + f5 eta^2 (tau-1)^2 n^4 p C1 / lambda_0^2 + 4 eta (tau-1) p n C1
+    As printed, with C1 = 4 theta^2 (1 - xi) n kappa^2 / p,
 
-    with V = 8 (theta - xi^2) n kappa^2 / p (Lemma 3), C1 = 4 theta^2 (1 - xi) n kappa^2 / p and
-    f = (64, 68/8, 1/48, 1/24, 8) as printed. Repaired: V and C1 from the true moments and with the largest neuron
-    bounded (see `_largest_activation`), and f = (128, 132/8, 1/24, 1/12, 16).
+        B1 = 64 (1-xi)^2 kappa^2 n^3 d / (m lambda_0^2) + 68 eta tau (theta-xi^2) n^3 kappa^2 / (p lambda_0)
+             + (theta-xi^2) n kappa^2 / (6 tau^2 p) + (tau-1)^2 p C1 / (24 tau^2)
+             + 8 eta^2 (tau-1)^2 n^4 p C1 / lambda_0^2 + 4 eta (tau-1) p n C1.
+
+    Repaired, with v of `mask_spread` (docs/theory.md has the proof),
+
+        B1 = 55 xi (1-xi)^2 n^3 kappa^2 / (m lambda_0^2) + 0.09 xi v + 4.1 eta tau xi^2 n^2 v / lambda_0.
     """
     n, d, m, p = setting.n_samples, setting.n_features, setting.width, setting.moments.n_subnetworks
     kappa, xi, theta = setting.init_scale, setting.selection_prob, setting.coverage
     eta, tau, lam0 = setting.step_size, setting.local_steps, setting.smallest_eigenvalue
-    if constants == "paper":
-        V = 8 * n * kappa**2 * float(setting.moments.paper_pair_variance)
-        C1 = 4 * theta**2 * (1 - xi) * n * kappa**2 / p
-        f1, f2, f3, f4, f5 = 64, 68 / 8, 1 / 48, 1 / 24, 8
-    else:
-        own = (1 - xi) ** 2 * _largest_activation(setting) / m
-        V = n * (4 * kappa**2 * float(setting.moments.pair_variance) + own)
-        C1 = n * float(setting.moments.mean_step) * (4 * kappa**2 * xi * (1 - xi) + own)
-        f1, f2, f3, f4, f5 = 128, 132 / 8, 1 / 24, 1 / 12, 16
+    if constants == "repaired":
+        v = mask_spread(setting)
+        bias = 55 * xi * (1 - xi) ** 2 * n**3 * kappa**2 / (m * lam0**2)
+        return BernoulliConstants(v, (bias, 0.09 * xi * v, 4.1 * eta * tau * xi**2 * n**2 * v / lam0))
+    variance = float(setting.moments.paper_pair_variance)  # (theta - xi^2) / p
+    C1 = 4 * theta**2 * (1 - xi) * n * kappa**2 / p
     terms = (
-        f1 * (1 - xi) ** 2 * kappa**2 * n**3 * d / (m * lam0**2),
-        f2 * eta * tau * n**2 * V / lam0,
-        f3 * V / tau**2,
-        f4 * (tau - 1) ** 2 * p * C1 / tau**2,
-        f5 * eta**2 * (tau - 1) ** 2 * n**4 * p * C1 / lam0**2,
+        64 * (1 - xi) ** 2 * kappa**2 * n**3 * d / (m * lam0**2),
+        68 * eta * tau * variance * n**3 * kappa**2 / lam0,
+        variance * n * kappa**2 / (6 * tau**2),
+        (tau - 1) ** 2 * p * C1 / (24 * tau**2),
+        8 * eta**2 * (tau - 1) ** 2 * n**4 * p * C1 / lam0**2,
         4 * eta * (tau - 1) * p * n * C1,
     )
     return BernoulliConstants(C1, terms)
+
+
+def subnetwork_spread(setting: TheorySetting) -> float:
+    """Return 4 xi (1-xi) n kappa^2, a bound of E |u - uhat^l|^2 while weights stay near their start (Lemma 25)."""
+    xi = setting.selection_prob
+    return 4 * xi * (1 - xi) * setting.n_samples * setting.init_scale**2
+
+
+def mask_spread(setting: TheorySetting) -> float:
+    """Return v, the spread of the mean error of the subnetworks that hold a neuron.
+
+    It is that of one subnetwork, `subnetwork_spread`; for tau = 1 times E[1/X | X >= 1], as only the mean over the X
+    subnetworks that hold the neuron counts then (the true value in place of Lemma 21's).
+    """
+    several = float(setting.moments.mean_reciprocal) if setting.local_steps == 1 else 1.0
+    return several * subnetwork_spread(setting)
 
 
 def categorical_floor(setting: TheorySetting, gamma: float = 0.5) -> float:
@@ -82,9 +99,8 @@ def repaired_categorical_floor(setting: TheorySetting) -> float:
 
     V bounds the spread E |f^l - u|^2 = xi (1-xi) (1/m) sum_ir relu(<w_r, x_i>)^2 of the subnetworks (Lemma 23).
     """
-    xi, shrinkage = setting.selection_prob, local_shrinkage(setting)
-    spread = 4 * xi * (1 - xi) * setting.n_samples * setting.init_scale**2
-    return (1 - shrinkage) * spread / shrinkage
+    shrinkage = local_shrinkage(setting)
+    return (1 - shrinkage) * subnetwork_spread(setting) / shrinkage
 
 
 def movement_radius(setting: TheorySetting) -> float:
@@ -93,16 +109,51 @@ def movement_radius(setting: TheorySetting) -> float:
 
 
 def movement_bound(setting: TheorySetting, alpha: float, error_floor: float) -> float:
-    """Return the left side of Hypothesis 1's (3) before the first round, which must be at most R.
+    """Return the left side of Hypothesis 1's (3) before the first round, as printed, which must be at most R.
 
     2 eta tau sqrt(2 n K / (m delta)) (C sqrt n / alpha + K B) with B = sqrt(B1 / alpha) + kappa sqrt(xi (1-xi) p n)
-    and sqrt(E |y - u_0|^2) <= C sqrt n (Lemma 26).
+    and sqrt(E |y - u_0|^2) <= C sqrt n (Lemma 26, whose condition `theorem3` and `theorem4` test).
     """
     n, p, K = setting.n_samples, setting.moments.n_subnetworks, setting.rounds
     xi, delta = setting.selection_prob, setting.failure_prob
     B = math.sqrt(error_floor / alpha) + setting.init_scale * math.sqrt(xi * (1 - xi) * p * n)
     per_round = 2 * setting.step_size * setting.local_steps * math.sqrt(2 * n * K / (setting.width * delta))
     return per_round * (setting.target_bound * math.sqrt(n) / alpha + K * B)
+
+
+def repaired_movement_bound(setting: TheorySetting, alpha: float, error_floor: float, growth: float = 1.0) -> float:
+    """Return how far a neuron moves in all K rounds, with probability 1 - delta over the masks.
+
+    A round moves it by at most eta tau c sqrt(n/m) max_l |y - f^l|, c being by what a subnetwork's error may grow in
+    local training. While the weights stay near their start E max_l |y - f^l|^2 <= p (E |y - u_k|^2 + V), so by
+    Minkowski's and Markov's inequalities the sum over the rounds is at most
+
+        eta tau c sqrt(n p / (m delta)) (2 sqrt(E |y - u_0|^2) / alpha + K sqrt(B1 + V)).
+    """
+    n, p, K = setting.n_samples, setting.moments.n_subnetworks, setting.rounds
+    per_round = (
+        setting.step_size * setting.local_steps * growth * math.sqrt(n * p / (setting.width * setting.failure_prob))
+    )
+    errors = 2 * math.sqrt(setting.initial_error) / alpha + K * math.sqrt(error_floor + subnetwork_spread(setting))
+    return per_round * errors
+
+
+def local_growth(setting: TheorySetting) -> float:
+    """Return c = exp(eta tau n): under no mask does local training make an error larger than c times what it was.
+
+    A step changes f^l by at most eta n |y - f^l|, as relu is 1-Lipschitz and rows have norm 1.
+    """
+    return math.exp(min(setting.step_size * setting.local_steps * setting.n_samples, 700.0))
+
+
+def local_movement(setting: TheorySetting) -> float:
+    """Return how far a neuron moves within a round at most, under every mask, while the weights are near their start.
+
+    eta tau c sqrt(n/m) |y - f^l| with |y - f^l| <= (C - 1) sqrt n + 2 kappa sqrt(n m), by Lemma 23 and Cauchy-Schwarz.
+    """
+    n, m = setting.n_samples, setting.width
+    per_error = setting.step_size * setting.local_steps * local_growth(setting) * n
+    return per_error * ((setting.target_bound - 1) / math.sqrt(m) + 2 * setting.init_scale)
 
 
 def ntk_width(setting: TheorySetting) -> float:
@@ -117,10 +168,20 @@ def ntk_width(setting: TheorySetting) -> float:
     return max(8 * n**2 / lam0**2 * math.log(4 * events), 120 * n / (xi * lam0) * math.log(2 * events))
 
 
+def start_kernel_width(setting: TheorySetting) -> float:
+    """Return the width at which H(0) has lambda_min >= 3 lambda_0 / 4 with probability 1 - delta.
+
+    (8 n^2 xi^2 / lambda_0^2) ln(2 n^2 / delta): Hoeffding's inequality for entries in an interval of length xi, at a
+    deviation of lambda_0 / (4 n).
+    """
+    n, xi = setting.n_samples, setting.selection_prob
+    return 8 * n**2 * xi**2 / setting.smallest_eigenvalue**2 * math.log(2 * n**2 / setting.failure_prob)
+
+
 def initialisation_width(setting: TheorySetting) -> float:
     """Return the width at which Lemmas 16, 22 and 23 fail with probability at most delta each.
 
-    n exp(-m R / kappa), exp(-m d / 32) and n exp(-m / 32).
+    n exp(-m R / kappa), exp(-m d / 32) and n exp(-m / 32). The second is the smallest for every d >= 1.
     """
     n, delta = setting.n_samples, setting.failure_prob
     return max(
@@ -128,13 +189,3 @@ def initialisation_width(setting: TheorySetting) -> float:
         32 / setting.n_features * math.log(1 / delta),
         32 * math.log(n / delta),
     )
-
-
-def _largest_activation(setting: TheorySetting) -> float:
-    """Return a bound of relu(<w_r, x_i>)^2 over all r and i, with probability 1 - delta over the initial weights.
-
-    Lemmas 3, 4 and 24 fail where one neuron holds all the energy, so they need one: 4 kappa^2 ln(2 m n / delta)
-    + 2 R^2, from the tail of m n normal numbers and (a + b)^2 <= 2 a^2 + 2 b^2 for a movement of at most R.
-    """
-    tail = 2 * setting.init_scale**2 * math.log(2 * setting.width * setting.n_samples / setting.failure_prob)
-    return 2 * tail + 2 * movement_radius(setting) ** 2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.masks.law import partitions
-from .constants import initialisation_width, movement_bound, movement_radius, ntk_width
+from .constants import initialisation_width
 from .record import Condition
 
 if TYPE_CHECKING:
@@ -34,32 +34,33 @@ def bound_curve(setting: TheorySetting, rate: float, start: float, floor: float)
 
 
 def width_conditions(
-    setting: TheorySetting, alpha: float, floor_at: Callable[[TheorySetting], float]
+    setting: TheorySetting, kernels: float, moved: Callable[[TheorySetting], float], radius: float
 ) -> tuple[Condition, ...]:
-    """Return the three conditions on the width: Theorem 2, the initial weights, and Hypothesis 1's (3).
+    """Return the three conditions on the width: kernels, initial weights, and the movement over all rounds.
 
     Parameters
     ----------
     setting : TheorySetting
-    alpha : float
-        The rate's distance from 1.
-    floor_at : callable
-        B1 of a setting, whose width is varied to find the width that is needed.
+    kernels : float
+        The width for the kernels.
+    moved : callable
+        The movement in a setting, whose width is varied to find the width that is needed.
+    radius : float
+        What the movement may be.
     """
     m = setting.width
     return (
-        Condition("width for the kernels (Theorem 2)", m, ntk_width(setting), ">="),
+        Condition("width for the kernels (Theorem 2)", m, kernels, ">="),
         Condition("width for the initial weights (Lemmas 16, 22, 23)", m, initialisation_width(setting), ">="),
-        Condition("width for small movement (Hypothesis 1)", m, movement_width(setting, alpha, floor_at), ">="),
+        Condition("width for small movement (Hypothesis 1)", m, movement_width(setting, moved, radius), ">="),
     )
 
 
-def movement_width(setting: TheorySetting, alpha: float, floor_at: Callable[[TheorySetting], float]) -> float:
-    """Return the least width at which `movement_bound` is at most R, to one part in a million."""
+def movement_width(setting: TheorySetting, moved: Callable[[TheorySetting], float], radius: float) -> float:
+    """Return the least width at which a movement that falls with the width is at most ``radius``, to 1e-6."""
 
     def too_narrow(width: float) -> bool:
-        other = replace(setting, width=width)
-        return movement_bound(other, alpha, floor_at(other)) > movement_radius(other)
+        return moved(replace(setting, width=width)) > radius
 
     low, high = 1.0, 2.0
     if not too_narrow(low):
@@ -72,6 +73,12 @@ def movement_width(setting: TheorySetting, alpha: float, floor_at: Callable[[The
         middle = math.sqrt(low) * math.sqrt(high)
         low, high = (middle, high) if too_narrow(middle) else (low, middle)
     return high
+
+
+def small_scale(setting: TheorySetting) -> Condition:
+    """Return what Lemma 26 needs, and with it every printed width: E |y - u_0|^2 <= C^2 n."""
+    value = (setting.selection_prob * setting.init_scale) ** 2
+    return Condition("xi^2 kappa^2, at most 2 (2 C - 1) (Lemma 26)", value, 2 * (2 * setting.target_bound - 1), "<=")
 
 
 def singular(setting: TheorySetting) -> str:

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 def hypothesis1(setting: TheorySetting, constants: Constants = "paper") -> Promise:
     """Return whether (3) holds before the first round, and the promised local rate (4), 1 - eta lambda_0 / 2.
 
-    The rate alpha and the floor B1 in (3) are those of Theorem 3 or, for categorical masks, Theorem 4. The
-    probability is 1 - 4 delta: kernels, initial weights, and Markov's inequality for errors and mask noise (of their
-    squares: the paper applies it to a mean of norms).
+    "paper": the rate alpha and the floor B1 in (3) are the printed ones of Theorem 3 or, for categorical masks,
+    Theorem 4. Given (2), (4) and (5) hold with probability 1 - 4 delta: Theorem 2, Lemmas 16 and 23, and Markov's
+    inequality for errors and mask noise (of their squares: the paper applies it to a mean of norms). But (2) is what
+    these theorems are to prove. "repaired": (4) in all rounds under the hypotheses of the repaired theorem and
+    Theorem 2's width, with probability 1 - 4 delta for categorical masks and 1 - 5 delta for others, whose theorem does
+    not count Theorem 2.
     """
     if reason := singular(setting) or uncovered(setting):
         return not_applicable("Hypothesis 1", constants, reason)
@@ -30,12 +33,17 @@ def hypothesis1(setting: TheorySetting, constants: Constants = "paper") -> Promi
     if whole.rate is None or whole.floor is None:
         return not_applicable("Hypothesis 1", constants, whole.reason)
     n, lam0 = setting.n_samples, setting.smallest_eigenvalue
-    moved = movement_bound(setting, 1 - whole.rate, whole.floor)
     conditions = (
         Condition("width (Theorem 2)", setting.width, ntk_width(setting), ">="),
         Condition("step size", setting.step_size, lam0 / (4 * n**2), "<="),
-        Condition("movement, left side of (3)", moved, movement_radius(setting), "<="),
     )
+    events = 4
+    if constants == "repaired":
+        conditions += whole.conditions
+        events += theorem is theorem3
+    else:
+        moved = movement_bound(setting, 1 - whole.rate, whole.floor)
+        conditions += (Condition("movement, left side of (3)", moved, movement_radius(setting), "<="),)
     return Promise(
         "Hypothesis 1",
         constants,
@@ -43,7 +51,8 @@ def hypothesis1(setting: TheorySetting, constants: Constants = "paper") -> Promi
         conditions=conditions,
         rate=1 - setting.step_size * lam0 / 2,
         floor=0.0,
-        probability=max(0.0, 1 - 4 * setting.failure_prob),
+        probability=max(0.0, 1 - events * setting.failure_prob),
+        proven=whole.proven,
     )
 
 

@@ -70,8 +70,11 @@ class Promise:
     initial_error : float, optional
         |y - u_0|^2, or its expectation.
     probability : float, optional
-        With which the promise holds, over the initial network.
+        With which the promise holds, over the initial network and the masks.
     notes : tuple of str
+    proven : bool, optional
+        Whether the promise follows from its hypotheses by a proof without gaps (docs/theory.md); False if its printed
+        proof is broken, None where nothing is said, as of statements of a user's own.
     """
 
     statement: str
@@ -85,6 +88,7 @@ class Promise:
     initial_error: float | None = None
     probability: float | None = None
     notes: tuple[str, ...] = ()
+    proven: bool | None = None
 
     def __repr__(self) -> str:
         if not self.applies:
@@ -96,8 +100,20 @@ class Promise:
 
     @property
     def met(self) -> bool:
-        """Whether the theorem applies and every hypothesis is met, so that the promise is proven."""
+        """Whether the theorem applies and every hypothesis is met; `proven` says whether the promise follows then."""
         return self.applies and all(condition.met for condition in self.conditions)
+
+    @property
+    def earned(self) -> str:
+        """What the hypotheses earn, as half a sentence."""
+        if not self.applies:
+            return f"it does not apply: {self.reason}"
+        unmet = sum(not condition.met for condition in self.conditions)
+        if unmet:
+            return f"{unmet} of its {len(self.conditions)} hypotheses are not met, so it promises nothing here"
+        if self.proven is False:
+            return "its hypotheses are met, but its printed proof is broken, so the bound is not proven"
+        return "its hypotheses are met"
 
     @property
     def vacuous(self) -> bool | None:

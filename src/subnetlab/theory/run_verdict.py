@@ -175,9 +175,9 @@ def _convergence(verdict: RunVerdict) -> str:
         if unknown:
             lines.append(f"{unknown} of {len(measured)} errors were not recorded, and only the others are judged.")
         kept = "stayed below" if verdict.bound_kept else "EXCEEDED"
-        lines.append(f"This run {kept} the bound{'' if paper.met else ', which its settings do not earn'}.")
+        lines.append(f"This run {kept} the bound; {paper.earned}.")
     if repaired.applies and repaired.floor is not None:
-        lines.append(f"With the errors of its proof repaired the floor is {repaired.floor:.4g}.")
+        lines.append(f"Repaired, with a proof (docs/theory.md), the floor is {repaired.floor:.4g}; {repaired.earned}.")
     return "\n".join(lines)
 
 

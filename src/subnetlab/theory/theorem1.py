@@ -21,4 +21,4 @@ def theorem1(setting: TheorySetting, constants: Constants = "paper") -> Promise:
     if reason := singular(setting):
         notes.append(reason)
     condition = Condition("pairs of parallel or antipodal rows", len(setting.parallel), 0, "<=")
-    return Promise("Theorem 1", constants, applies=True, conditions=(condition,), notes=tuple(notes))
+    return Promise("Theorem 1", constants, applies=True, conditions=(condition,), notes=tuple(notes), proven=True)

@@ -45,4 +45,5 @@ def theorem2(setting: TheorySetting, constants: Constants = "paper", movement: f
         conditions=conditions,
         probability=1 - setting.failure_prob,
         notes=(f"then every masked NTK has lambda_min >= lambda_0 / 2 = {setting.smallest_eigenvalue / 2:.6g}",),
+        proven=True,
     )

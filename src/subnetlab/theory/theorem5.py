@@ -31,4 +31,4 @@ def theorem5(setting: TheorySetting, constants: Constants = "paper") -> Promise:
         f"complexity sqrt(y' H_inf^-1 y / n) = {complexity(setting):.6g}",
         "no guarantee: the theorem gives an order only, and its printed conditions cannot be recovered",
     )
-    return Promise("Theorem 5", constants, applies=True, notes=notes)
+    return Promise("Theorem 5", constants, applies=True, notes=notes, proven=False)
