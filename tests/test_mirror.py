@@ -17,8 +17,8 @@ TESTED_ELSEWHERE = {
         [
             f"audit/{name}.py"
             for name in (
-                *("claims", "examples", "finding", "initial_lemmas", "mask_lemmas", "round_lemmas", "spread_lemmas"),
-                "theorem_checks",
+                *("claims", "corollary_checks", "examples", "finding", "hypothesis_checks", "initial_lemmas"),
+                *("later_claims", "mask_lemmas", "printed_forms", "round_lemmas", "spread_lemmas", "theorem_checks"),
             )
         ],
         "every statement is judged through the table",

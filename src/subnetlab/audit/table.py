@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..surroundings import undisturbed
-from . import claims, initial_lemmas, mask_lemmas, round_lemmas, spread_lemmas, theorem_checks
+from . import (
+    claims,
+    corollary_checks,
+    hypothesis_checks,
+    initial_lemmas,
+    later_claims,
+    mask_lemmas,
+    printed_forms,
+    round_lemmas,
+    spread_lemmas,
+    theorem_checks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,16 +24,23 @@ if TYPE_CHECKING:
     from .finding import Finding
 
 STATEMENTS: dict[str, Callable[[], Finding]] = {
-    "Theorem 1": theorem_checks.theorem1_check,
-    "Theorem 2": theorem_checks.theorem2_check,
-    "Hypothesis 1": theorem_checks.hypothesis1_check,
+    "Theorem 1": hypothesis_checks.theorem1_check,
+    "Theorem 2": hypothesis_checks.theorem2_check,
+    "Hypothesis 1": hypothesis_checks.hypothesis1_check,
     "Theorem 3": theorem_checks.theorem3_check,
-    "Theorem 3, (6)": theorem_checks.widths_check,
-    "Corollary 1": theorem_checks.corollary1_check,
-    "Corollary 2": theorem_checks.corollary2_check,
-    "Corollary 3": theorem_checks.corollary3_check,
+    "Theorem 3, (6)": printed_forms.theorem3_width,
+    "Theorem 3, (7)": printed_forms.theorem3_bias_term,
+    "Corollary 1": corollary_checks.corollary1_check,
+    "Corollary 2": corollary_checks.corollary2_check,
+    "Corollary 3": corollary_checks.corollary3_check,
     "Theorem 4": theorem_checks.theorem4_check,
-    "Theorem 5": theorem_checks.theorem5_check,
+    "Theorem 4, exponents": printed_forms.theorem4_exponents,
+    "Theorem 4, width of the text": printed_forms.theorem4_width_of_the_text,
+    "Theorem 4, width of the proof": printed_forms.theorem4_width_of_the_proof,
+    "Theorem 4, (2)": printed_forms.theorem4_recursion,
+    "Theorem 5": printed_forms.theorem5_check,
+    "Theorem 5, steps": printed_forms.theorem5_steps,
+    "Equation (1)": printed_forms.equation1_rate,
     "Lemma 1": mask_lemmas.lemma1,
     "Lemma 2": mask_lemmas.lemma2,
     "Lemma 3": spread_lemmas.lemma3,
@@ -66,6 +84,13 @@ STATEMENTS: dict[str, Callable[[], Finding]] = {
     "R10": claims.masked_kernel_biased_later,
     "R11": claims.sampling_decomposition,
     "R12": claims.kernel_change_order,
+    "R13": later_claims.later_gradients,
+    "R14": later_claims.tight_bounds,
+    "R15": later_claims.biased_gradients,
+    "R16": later_claims.no_linear_combination,
+    "R17": later_claims.last_term_grows_with_p,
+    "R18": later_claims.rounds_needed,
+    "R19": later_claims.width_and_rounds,
 }
 
 
