@@ -111,3 +111,36 @@ def test_entry_errors_widen_by_their_largest_row_sum():
 def test_bad_input_is_refused(H, error, message):
     with pytest.raises(ValueError, match=message):
         sl.certified_smallest_eigenvalue(H, error)
+
+
+def test_the_constant_covers_quotients_by_way_of_reciprocals():
+    """BLAS may multiply by the rounded 1 / r_jj: two roundings. The factor's error, by exact fractions."""
+    n, u = 7, Fraction(1, 2**53)
+    gamma = (n + 1) * u / (1 - (n + 1) * u)
+    for seed in range(20):
+        A = np.random.default_rng(seed).normal(size=(n, n))
+        B = A @ A.T + 1e-3 * np.eye(n)
+        B = (B + B.T) / 2
+        R = np.zeros((n, n))
+        for j in range(n):
+            for i in range(j):
+                s = B[i, j]
+                for k in range(i):
+                    s -= R[k, i] * R[k, j]
+                R[i, j] = s * (1.0 / R[i, i])
+            s = B[j, j]
+            for k in range(j):
+                s -= R[k, j] * R[k, j]
+            R[j, j] = np.sqrt(s)
+        exact = [[Fraction(float(v)) for v in row] for row in R]
+        squares = [sum((exact[k][j] ** 2 for k in range(n)), Fraction(0)) for j in range(n)]
+        for i in range(n):
+            for j in range(n):
+                D = sum((exact[k][i] * exact[k][j] for k in range(n)), Fraction(0)) - Fraction(float(B[i, j]))
+                assert D**2 <= gamma**2 * squares[i] * squares[j]
+
+
+def test_no_entry_error_is_claimed_for_rows_whose_squares_vanish():
+    with pytest.raises(ValueError, match=r"infinite_ntk_entry_error: X must have a number of at least 1e-150"):
+        infinite_ntk_entry_error(np.eye(2) * 1e-160)
+    assert infinite_ntk_entry_error(np.eye(2) * 1e-149) > 2 * 1e-298 * 2.0**-53

@@ -269,7 +269,6 @@ def test_theorem_5_reports_the_complexity_and_no_guarantee():
         ({"init_scale": -1.0}, "theory: init_scale must be above 0, got -1.0"),
         ({"failure_prob": 1.0}, "theory: failure_prob must be in (0, 1), got 1.0"),
         ({"failure_prob": 0.0}, "theory: failure_prob must be above 0, got 0.0"),
-        ({"eta": "auto"}, "theory: step_size must be given as a number, the scheme has 'auto'"),
     ],
 )
 def test_bad_settings_are_refused(change, message, refused):

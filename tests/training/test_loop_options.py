@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.training.step_size import _minibatch_noise
+from subnetlab.theory.auto_step import minibatch_noise
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((12, 4))
@@ -121,9 +121,9 @@ def test_the_noise_of_minibatches_bounds_their_second_moment(b):
         picked = np.zeros((6, 6))
         picked[batch, batch] = 6 / b
         moment += H @ picked @ H @ picked @ H / len(batches)  # H^(1/2) (H_b)^2 H^(1/2), seen from H
-    bound = H @ H @ H + _minibatch_noise(rows, b, 1.0) * H @ H
+    bound = H @ H @ H + minibatch_noise(rows, b, 1.0) * H @ H
     assert np.linalg.eigvalsh(bound - moment)[0] >= -1e-9
-    assert (_minibatch_noise(rows, b, 1.0) == 0) == (b == 6)
+    assert (minibatch_noise(rows, b, 1.0) == 0) == (b == 6)
 
 
 def test_auto_for_minibatches_counts_their_noise():
@@ -132,6 +132,6 @@ def test_auto_for_minibatches_counts_their_noise():
         scheme = sl.TrainingScheme(sl.AllNeurons(), rounds=300, batch_size=b)
         session = sl.TrainingSession(network, X, Y[:, 0], scheme, engine="minibatch")
         top = np.linalg.eigvalsh(sl.finite_ntk(network, X))[-1]
-        assert session.settings.step_size == pytest.approx(1 / (top + _minibatch_noise(X, b, 1.0)), rel=1e-9)
+        assert session.settings.step_size == pytest.approx(1 / (top + minibatch_noise(X, b, 1.0)), rel=1e-9)
         run = sl.train(network, X, Y[:, 0], scheme, engine="minibatch")
         assert run.history.full_error[-1] < run.history.full_error[0]

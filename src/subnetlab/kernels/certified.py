@@ -29,9 +29,13 @@ def certified_smallest_eigenvalue(H: FloatArray, entry_error: float | FloatArray
     |D_ij| <= gamma |r_i| |r_j| in every order of summation (Higham, Accuracy and Stability, 2002, Theorem 10.3).
     On the diagonal that gives |r_j|^2 <= b_jj / (1 - gamma), so |D_ij| <= gamma / (1 - gamma) sqrt(b_ii b_jj) and
     |D|_2 <= c = gamma / (1 - gamma) trace B. As R'R has no negative eigenvalue, lambda_min(B) >= -c (Rump,
-    Verification of positive definiteness, 2006). Each entry is a sum of at most n products and one quotient or root;
-    an underflow in one of them costs at most the smallest subnormal e, times max(1, sqrt(b_jj)) for the quotient,
-    so c also holds 3 n (2 n + max b_jj) e, Rump's term. Last, b_jj = h_jj - s is rounded: u max |b_jj| more.
+    Verification of positive definiteness, 2006). The theorem counts one rounding for the quotient by r_jj; BLAS may
+    multiply by the rounded 1 / r_jj instead, which makes two. An entry off the diagonal has at most n - 2 products and
+    differences before its quotient, two roundings fewer than gamma counts, so gamma covers both ways.
+    Each entry is a sum of at most n products and a quotient or root; an underflow in one of them costs at most the
+    smallest subnormal e, times max(1, sqrt(b_jj)) for the quotient, so c also holds 3 n (2 n + max b_jj) e, Rump's
+    term; 1 / r_jj itself neither underflows nor overflows, as r_jj is the root of a double. Last, b_jj = h_jj - s is
+    rounded: u max |b_jj| more.
 
     Parameters
     ----------

@@ -71,6 +71,12 @@ def infinite_ntk_entry_error(X: FloatArray, selection_prob: float = 1.0) -> floa
     X : ndarray, shape (n, d)
     selection_prob : float, default 1.0
         xi.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `infinite_ntk` refuses X, as with rows so small that their squares vanish: no bound would be true of them.
     """
+    X = check_features(X, owner="infinite_ntk_entry_error")
     longest = float(np.max(np.einsum("ij,ij->i", X, X)))
     return selection_prob * longest * _UNIT_ROUNDOFF * (X.shape[1] + 10)

@@ -14,6 +14,7 @@ from ..kernels.certified import certified_smallest_eigenvalue
 from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.infinite import infinite_ntk, infinite_ntk_entry_error
 from ..surroundings import undisturbed
+from .auto_step import auto_step_size
 from .moments import MaskMoments, mask_moments
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def theory_setting(
     failure_prob : float, default 0.1
         delta, in (0, 1).
     step_size : float, optional
-        eta; needed if the scheme's is a word. "theory" is resolved here too.
+        eta; None takes the scheme's. "theory" and "auto" become numbers as in training; "auto" without a network
+        takes the infinite NTK.
     network : ShallowReLU, optional
         The initial network, for its own initial error.
 
@@ -166,7 +168,7 @@ def theory_setting(
         moments=moments,
         rounds=scheme.rounds,
         local_steps=scheme.local_steps,
-        step_size=_step_size(scheme, step_size, max(lambda_0, 0.0), len(X)),
+        step_size=_step_size(scheme, step_size, max(lambda_0, 0.0), X, m, network),
         failure_prob=delta,
         smallest_eigenvalue=lambda_0,
         proven_eigenvalue=proven,
@@ -178,12 +180,19 @@ def theory_setting(
     )
 
 
-def _step_size(scheme: TrainingScheme, step_size: float | None, lambda_0: float, n: int) -> float:
+def _step_size(
+    scheme: TrainingScheme,
+    step_size: float | None,
+    lambda_0: float,
+    X: FloatArray,
+    width: int,
+    network: ShallowReLU | None,
+) -> float:
     eta = scheme.step_size if step_size is None else step_size
     if eta == "theory":
-        return step_size_limit(lambda_0, n, scheme.masks, scheme.local_steps)
-    if isinstance(eta, str):
-        raise ValueError(f"theory: step_size must be given as a number, the scheme has {eta!r}")
+        return step_size_limit(lambda_0, len(X), scheme.masks, scheme.local_steps)
+    if eta == "auto":
+        return auto_step_size(network, X, scheme, width=width, owner="theory")
     eta = checks.positive_number("theory", "step_size", eta)
     if eta > LARGEST:
         raise ValueError(f"theory: step_size must be at most {LARGEST:g}, got {eta:g}")
