@@ -73,7 +73,7 @@ def test_same_bytes_again(tmp_path):
         ({"measured": [1.0, -2.0]}, "draw_promise: measured must not be negative, got -2.0"),
         ({"predicted": [1.0]}, "draw_promise: predicted must have shape (2,) like measured, got (1,)"),
         ({"bounds": {"T": [1.0]}}, "draw_promise: T must have shape (2,) like measured, got (1,)"),
-        ({"bounds": {str(i): [1.0, 1.0] for i in range(3)}}, "draw_promise: bounds must be at most 2, got 3"),
+        ({"bounds": {str(i): [1.0, 1.0] for i in range(5)}}, "draw_promise: bounds must be at most 4, got 5"),
     ],
 )
 def test_bad_input_is_named(arguments, message, refused):

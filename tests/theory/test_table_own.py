@@ -43,6 +43,9 @@ def test_an_own_statement_is_shown_in_text_page_and_json(run, monkeypatch, tmp_p
     run.save(tmp_path / "run.npz")
     assert main(["theory", str(tmp_path / "run.npz"), "--json", "--out", str(tmp_path / "out")]) == 0
     assert json.loads(capsys.readouterr().out)["promises"]["halving"][0]["applies"] is True
+    head, *lines = (tmp_path / "out" / "theory.csv").read_text().splitlines()
+    column = head.split(",").index("halving")  # drawn, and among the figure's numbers
+    assert float(lines[-1].split(",")[column]) == pytest.approx(halving(verdict.setting).bound[-1])
 
 
 def test_why_an_own_statement_does_not_apply_is_shown(monkeypatch):

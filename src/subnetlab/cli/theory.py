@@ -84,14 +84,15 @@ def _refuse_foreign_figure(folder: Path, *, force: bool) -> None:
 
 
 def draw_verdict(verdict: RunVerdict, folder: Path) -> list[Path]:
-    """Draw the measured error, the prediction and the bounds with the paper's and the repaired constants."""
+    """Draw the measured error, the prediction, the bounds as printed and repaired, and those of own statements."""
     from ..figures.files import save_figure
-    from ..figures.promise import draw_promise
+    from ..figures.promise import MOST_OWN_BOUNDS, draw_promise
 
     rounds = len(verdict.measured)
+    own = [paper for paper, _ in verdict.own_promises.values() if paper.bound is not None][:MOST_OWN_BOUNDS]
     bounds = {
         _label(promise): promise.bound[:rounds]
-        for promise in verdict.promises[verdict.theorem]
+        for promise in (*verdict.promises[verdict.theorem], *own)
         if promise.bound is not None
     }
     prediction = verdict.prediction
@@ -106,7 +107,8 @@ def draw_verdict(verdict: RunVerdict, folder: Path) -> list[Path]:
 
 def _label(promise: Promise) -> str:
     constants = {"paper": "as printed", "repaired": "repaired"}[promise.constants]
-    return f"{promise.statement}, {constants}{'' if promise.met else ' (hypotheses not met)'}"
+    said = promise.statement if promise.proven is None else f"{promise.statement}, {constants}"
+    return f"{said}{'' if promise.met else ' (hypotheses not met)'}"
 
 
 def verdict_record(verdict: RunVerdict) -> dict[str, Any]:

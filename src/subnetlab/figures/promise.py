@@ -13,8 +13,10 @@ from .style import (
     BLACK,
     BLUE,
     COLUMN_WIDTH,
+    GREEN,
     GREY,
     ORANGE,
+    SKY,
     VERMILLION,
     freeze_layout,
     new_figure,
@@ -29,7 +31,13 @@ if TYPE_CHECKING:
     from ..core.arrays import FloatArray
     from .style import Table
 
-_BOUND_STYLES = ((VERMILLION, (0, (4, 1.5))), (ORANGE, (0, (1, 1))))
+_BOUND_STYLES = (
+    (VERMILLION, (0, (4, 1.5))),
+    (ORANGE, (0, (1, 1))),
+    (GREEN, (0, (3, 1, 1, 1))),
+    (SKY, (0, (5, 1, 1, 1, 1, 1))),
+)
+MOST_OWN_BOUNDS = len(_BOUND_STYLES) - 2  # beside the paper's and the repaired one
 _GAP = 30.0  # a factor between two groups of curves that is worth breaking the axis for
 _MARGIN = 0.08  # of the height of each part, above and below
 
@@ -54,8 +62,8 @@ def draw_promise(
     predicted : array, shape (K + 1,), optional
         Its expectation over masks, predicted.
     bounds : dict of str to array, shape (K + 1,), optional
-        At most two proven bounds, by what the legend calls them; the table leaves out what is in parentheses. Values
-        that are not finite are not drawn.
+        At most four bounds, by what the legend calls them; the table leaves out what is in parentheses. Values that
+        are not finite are not drawn.
     floor : float, optional
         The predicted error of ever more rounds; drawn as a line if it is finite and above 0.
     title : str, optional
