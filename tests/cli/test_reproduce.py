@@ -76,7 +76,7 @@ def test_figures_come_from_their_table(tmp_path, capsys, monkeypatch):
         (tmp_path / f"figure_{figure}.toml").write_text(text)
 
     def draw(material):
-        assert material.cells.shape == (3, 5, 5)
+        assert material.cells.shape == (8, 5, 5)
         assert {cell.key() for cell in material.cells.flat} <= material.results.keys()
         (material.folder / "figure_9z.csv").write_text("drawn")
         return []

@@ -9,11 +9,12 @@ from subnetlab.cli.reproduce import verdicts_text
 from subnetlab.report.tables import outcome_table
 from subnetlab.reproduction.claims import bernoulli_verdicts, categorical_verdicts, dynamics_verdicts
 from subnetlab.reproduction.results import MEASURES, ErrorGrid
+from subnetlab.reproduction.statistics import log_slope
 
 
 def grid(log_error, taus=(1, 2, 5), rounds=20):
-    """A grid of 3 seeds with log_error(r, c) plus a little noise, constant over the rounds."""
-    noise = 0.01 * np.random.default_rng(1).standard_normal((3, 3, 3))
+    """A grid of 8 seeds with log_error(r, c) plus a little noise, constant over the rounds."""
+    noise = 0.01 * np.random.default_rng(1).standard_normal((8, 3, 3))
     r, c = np.meshgrid(np.arange(3), np.arange(3), indexing="ij")
     errors = np.exp(log_error(r, c) + noise)[..., None] * np.ones(rounds)
     return ErrorGrid((2, 4, 6), taus, np.array(taus), errors, errors, errors)
@@ -59,6 +60,41 @@ def test_equal_steps_reads_columns_with_more_local_steps_earlier():
     np.testing.assert_allclose(made.final("full", rounds=1)[0, 0], np.exp(-20.0 * taus))
 
 
+def test_equal_steps_compares_equally_noisy_numbers():
+    """Pure noise, the same in all columns: means of 10, 5, 2, 1 and 1 rounds would make a trend of +0.15 per column."""
+    taus, rounds, seeds = np.array([1, 2, 5, 10, 20]), 200, 60
+    errors = np.exp(np.random.default_rng(0).standard_normal((seeds, 5, 5, rounds)))
+    made = ErrorGrid((2, 4, 6, 8, 10), tuple(taus), taus, errors, errors, errors)
+    slopes = log_slope(made.at_equal_steps("full", rounds=10), axis=2)
+    assert abs(slopes.mean()) < 4 * slopes.std(ddof=1) / np.sqrt(seeds)
+    read = made.at_equal_steps("full", rounds=40)  # 40 rounds of tau = 1 are 2 of tau = 20
+    np.testing.assert_allclose(
+        read[0, 0],
+        [np.sqrt(errors[0, 0, c, k - 2] * errors[0, 0, c, k - 1]) for c, k in enumerate((200, 100, 40, 20, 10))],
+    )
+
+
+def test_one_step_in_a_thousand_that_rises_is_not_every_step():
+    K = 250
+    local = np.array([7.0, 6.0, 5.0, 4.0]) * np.ones((8, K, 1))
+    full, sampled = np.full((8, K + 1), 3.0), np.full((8, K), 8.0)
+    assert dynamics_verdicts(sampled, local, full)[1].outcome == "HOLDS"
+    local[:, 7, 1] = 7.5
+    smooth = dynamics_verdicts(sampled, local, full)[1]
+    assert smooth.agreement.mean == pytest.approx(1 - 2 / 1000)
+    assert smooth.outcome == "UNDECIDED"
+
+
+def test_a_small_effect_decides_nothing():
+    """1% per row in every seed, exactly: significant against 0, but below the smallest effect of interest."""
+    r = np.arange(3)[:, None] * np.ones((8, 3, 3))
+    errors = np.exp(0.01 * r)[..., None] * np.ones(20)
+    made = ErrorGrid((2, 4, 6), (1, 2, 5), np.array([1, 2, 5]), errors, errors, errors)
+    assert outcomes(categorical_verdicts(made, rounds=1), "number of subnetworks") == {"UNDECIDED"}
+    larger = ErrorGrid((2, 4, 6), (1, 2, 5), np.array([1, 2, 5]), errors**3, errors**3, errors**3)
+    assert outcomes(categorical_verdicts(larger, rounds=1), "number of subnetworks") == {"HOLDS"}
+
+
 def test_dynamics_claims():
     K = 6
     sampled = np.full((2, K), 8.0)
@@ -69,13 +105,14 @@ def test_dynamics_claims():
     assert verdicts[0].effect.mean == pytest.approx(np.log(8 / 5))
     assert verdicts[2].effect.mean == pytest.approx(np.log(5 / 3))
     assert verdicts[3].effect.mean == pytest.approx(np.log(8 / 3))
-    swapped = dynamics_verdicts(local[..., -1], local[..., ::-1], full + 30)
+    swapped = dynamics_verdicts(local[..., -1] - 0.5, local[..., ::-1], full + 30)
     assert [v.outcome for v in swapped] == ["FAILS"] * 4
 
 
 def test_a_row_of_the_table_is_flat():
     row = bernoulli_verdicts(grid(lambda r, c: -r - c), rounds=5)[0].as_row()
     assert {"figure", "claim", "outcome", "effect_mean", "effect_low", "agreement", "seeds"} <= row.keys()
+    assert {"agreement_low", "agreement_high", "p_value", "needed"} <= row.keys()
     assert not any(isinstance(value, (dict, tuple)) for value in row.values())
 
 

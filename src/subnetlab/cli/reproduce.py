@@ -226,7 +226,8 @@ def verdicts_text(verdicts: Sequence[ClaimVerdict]) -> str:
     """Return the table of verdicts; claims once, and under each a line per measure and protocol."""
     lines = [
         "claims of Section 5. effect: log ratio of errors, mean [95% interval] over seeds, positive as claimed;",
-        "agreement: share of single comparisons as claimed minus share the other way round",
+        "agreement: share of single comparisons as claimed minus share the other way round [95% interval];",
+        "decided by Holm's method: with probability 95% no verdict is wrong by chance",
     ]
     said = None
     for verdict in verdicts:
@@ -234,10 +235,10 @@ def verdicts_text(verdicts: Sequence[ClaimVerdict]) -> str:
         if claim != said:
             lines += ["", claim]
             said = claim
-        effect = verdict.effect
-        numbers = f"effect {effect.mean:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]"
-        found = f"{numbers:<30}agreement {verdict.agreement:+.2f}"
-        if math.isnan(effect.mean):
-            found = "nothing to compare"
-        lines.append(f"  {verdict.outcome:<10}{found:<47}{verdict.protocol:<18}{verdict.measure}")
+        effect, agreement = (
+            f"{name} {value.mean:+.2f} [{value.low:+.2f}, {value.high:+.2f}]"
+            for name, value in (("effect", verdict.effect), ("agreement", verdict.agreement))
+        )
+        found = "nothing to compare" if math.isnan(verdict.effect.mean) else f"{effect:<30}{agreement}"
+        lines.append(f"  {verdict.outcome:<10}{found:<64}{verdict.protocol:<18}{verdict.measure}")
     return "\n".join(lines)

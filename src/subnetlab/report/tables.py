@@ -29,7 +29,7 @@ _TONES = {
     "UNDECIDED": "open",
     "VACUOUS": "open",
 }
-_COLUMNS = ["error", "read", "", "effect [95% interval]", "agreement"]
+_COLUMNS = ["error", "read", "", "effect [95% interval]", "agreement [95% interval]"]
 
 
 def matrix_tables(grid: CellGrid, last_rounds: int | None) -> Markup:
@@ -100,17 +100,23 @@ def outcome_table(verdicts: Sequence[Mapping[str, Any]], figure: str) -> Markup:
                     lettered(verdict["protocol"]),
                     outcome_mark(verdict["outcome"]),
                     _unbroken(_effect(verdict)),
-                    text("" if math.isnan(_number(verdict["agreement"])) else f"{verdict['agreement']:+.2f}"),
+                    _unbroken(_agreement(verdict)),
                 ]
             )
     if not groups:
         return Markup("")
     seeds = max(verdict["seeds"] for verdict in verdicts if verdict["figure"] == figure)
+    together = any("p_value" in verdict for verdict in verdicts if verdict["figure"] == figure)  # not before 0.1
+    rules = (
+        "All verdicts are decided together, so that with probability 95% none is wrong by chance; effects below 2% "
+        "decide nothing, and the agreement must be at least 0.5 with its whole interval (1 where every step is meant)."
+        if together
+        else "HOLDS needs an interval above 0 and an agreement of at least 0.5; FAILS is the mirror image."
+    )
     caption = text(
         f"What the paper claims of Figure {figure}, and whether these runs show it ({seeds} seeds). The effect is a "
         f"log ratio of errors, positive as claimed; the agreement is the share of single comparisons as claimed minus "
-        f"the share the other way round. HOLDS needs an interval above 0 and an agreement of at least 0.5; FAILS is "
-        f"the mirror image."
+        f"the share the other way round. {rules}"
     )
     return grouped_table(caption, [text(name) for name in _COLUMNS], groups, "words")
 
@@ -131,6 +137,14 @@ def _effect(verdict: Mapping[str, Any]) -> str:
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{mean:+.2f} (one seed: no interval)"
     return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def _agreement(verdict: Mapping[str, Any]) -> str:
+    """Return the agreement, with its interval if it has one."""
+    mean, low, high = (_number(verdict.get(f"agreement{end}")) for end in ("", "_low", "_high"))
+    if math.isnan(mean):
+        return ""
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]" if math.isfinite(low) and math.isfinite(high) else f"{mean:+.2f}"
 
 
 def _number(value: float | None) -> float:

@@ -1,19 +1,32 @@
 """The claims that Section 5 makes of Figures 2a, 2b and 2c, each as a statistic that is positive where it is true.
 
-A statistic is one number per seed; the verdict follows from its interval over seeds.
+A statistic is one number per seed; `statistics` makes verdicts of them, all on a figure together.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..atomic import atomic_file, csv_text
 from .results import MEASURES
+from .statistics import (
+    EVERY,
+    MOST,
+    Interval,
+    Outcome,
+    holm,
+    interval,
+    log_slope,
+    outcome,
+    p_value,
+    rank_agreement,
+    rank_agreements,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,10 +37,9 @@ if TYPE_CHECKING:
 
     Reading = Callable[..., FloatArray]  # of an `ErrorGrid`: a measure and rounds to errors (S, R, C)
 
+__all__ = ["Interval", "Outcome", "interval", "log_slope", "outcome", "rank_agreement"]  # these live in statistics
+
 ROWS, COLUMNS = 1, 2  # axes of errors (S, R, C)
-Outcome: TypeAlias = Literal["HOLDS", "FAILS", "UNDECIDED"]
-CONFIDENCE = 0.95
-MOST = 0.5  # agreement from which on most comparisons go one way: three of four
 
 
 @dataclass(frozen=True)
@@ -43,8 +55,13 @@ class ClaimVerdict:
     effect_of : str
         What ``effect`` is; it is positive where the claim is true.
     effect : Interval
-    agreement : float
+    agreement : Interval
         Share of single comparisons as claimed minus share the other way round.
+    needed : float
+        What the agreement must be.
+    p_value : float
+        How likely such an effect is if the true one is the smallest of interest; for all verdicts on the figure
+        adjusted by Holm's method.
     outcome : {"HOLDS", "FAILS", "UNDECIDED"}
     """
 
@@ -54,14 +71,17 @@ class ClaimVerdict:
     protocol: str
     effect_of: str
     effect: Interval
-    agreement: float
+    agreement: Interval
+    needed: float
+    p_value: float
     outcome: Outcome
 
     def as_row(self) -> dict[str, Any]:
         """Return the verdict as a flat record; a number that is not finite is None, since JSON has no such numbers."""
         row = asdict(self)
-        effect = {f"effect_{name}": value for name, value in row.pop("effect").items() if name != "seeds"}
-        numbers = {"agreement": self.agreement, **effect}
+        numbers = {f"effect_{name}": value for name, value in row.pop("effect").items() if name != "seeds"}
+        agreement = row.pop("agreement")
+        numbers |= {"agreement": agreement["mean"], **{f"agreement_{end}": agreement[end] for end in ("low", "high")}}
         return {**row, **{k: v if math.isfinite(v) else None for k, v in numbers.items()}, "seeds": self.effect.seeds}
 
 
@@ -77,23 +97,25 @@ def dynamics_verdicts(sampled: FloatArray, local: FloatArray, full: FloatArray) 
     inside = np.log(np.concatenate([sampled[..., np.newaxis], local], axis=-1))
     after = np.log(full)
     changes = {
-        ("error decreases during local training", "first to last local step"): inside[..., 0] - inside[..., -1],
-        ("the decrease in local training is smooth", "every local step"): -np.diff(inside, axis=-1),
-        ("error drops at aggregation", "last local step to aggregation"): inside[..., -1] - after[:, 1:],
-        ("error jumps up at re-sampling", "aggregation to next sampling"): inside[:, 1:, 0] - after[:, 1:-1],
+        ("error decreases during local training", "first to last local step", MOST): inside[..., 0] - inside[..., -1],
+        ("the decrease in local training is smooth", "every local step", EVERY): -np.diff(inside, axis=-1),
+        ("error drops at aggregation", "last local step to aggregation", MOST): inside[..., -1] - after[:, 1:],
+        ("error jumps up at re-sampling", "aggregation to next sampling", MOST): inside[:, 1:, 0] - after[:, 1:-1],
     }
-    return [
-        _verdict(
-            "2a",
-            claim,
-            when,
-            "every round",
-            "log ratio of the errors, mean over rounds",
-            change.reshape(len(change), -1).mean(axis=1) if change.size else np.full(len(change), np.nan),
-            float(np.sign(change).mean()) if change.size else np.nan,  # of one round, nothing is sampled again
+    verdicts: list[ClaimVerdict] = []
+    for (claim, when, needed), change in changes.items():
+        flat = change.reshape(len(change), -1)
+        nothing = np.full(len(change), np.nan)  # of one round, nothing is sampled again
+        verdicts.append(
+            _judged(
+                ("2a", claim, when, "every round"),
+                "log ratio of the errors, mean over rounds",
+                flat.mean(axis=1) if change.size else nothing,
+                np.sign(flat).mean(axis=1) if change.size else nothing,
+                needed,
+            )
         )
-        for (claim, when), change in changes.items()
-    ]
+    return decided(verdicts)
 
 
 def bernoulli_verdicts(grid: ErrorGrid, *, rounds: int) -> list[ClaimVerdict]:
@@ -102,7 +124,7 @@ def bernoulli_verdicts(grid: ErrorGrid, *, rounds: int) -> list[ClaimVerdict]:
         "error falls as the selection probability grows, at fixed p": (COLUMNS, -1.0),
         "error falls as the number of subnetworks grows, at fixed xi": (ROWS, -1.0),
     }
-    return _grid_verdicts("2b", claims, {"final rounds": grid.final}, rounds)
+    return _grid_verdicts("2b", claims, {"final rounds": grid.at_end}, rounds)
 
 
 def categorical_verdicts(grid: ErrorGrid, *, rounds: int) -> list[ClaimVerdict]:
@@ -111,7 +133,7 @@ def categorical_verdicts(grid: ErrorGrid, *, rounds: int) -> list[ClaimVerdict]:
         "error rises as the number of subnetworks grows, at fixed tau": (ROWS, 1.0),
         "error rises as the number of local steps grows, at fixed p": (COLUMNS, 1.0),
     }
-    protocols = {"equal rounds K": grid.final, "equal steps K tau": grid.at_equal_steps}
+    protocols = {"equal rounds K": grid.at_end, "equal steps K tau": grid.at_equal_steps}
     return _grid_verdicts("2c", claims, protocols, rounds)
 
 
@@ -130,117 +152,32 @@ def _grid_verdicts(
         for measure, name in MEASURES.items():
             errors = read(measure, rounds=rounds)
             verdicts.append(
-                _verdict(
-                    figure,
-                    claim,
-                    name,
-                    protocol,
+                _judged(
+                    (figure, claim, name, protocol),
                     "slope of the log error per column or row, in the direction claimed",
                     direction * log_slope(errors, axis),
-                    direction * rank_agreement(errors, axis),
+                    direction * rank_agreements(errors, axis),
                 )
             )
-    return verdicts
+    return decided(verdicts)
 
 
-def _verdict(
-    figure: str, claim: str, measure: str, protocol: str, effect_of: str, per_seed: FloatArray, agreement: float
+def decided(verdicts: Sequence[ClaimVerdict]) -> list[ClaimVerdict]:
+    """Return the verdicts on a figure with outcomes, after their p-values are adjusted for being so many."""
+    adjusted = holm([verdict.p_value for verdict in verdicts])
+    return [
+        replace(v, p_value=p, outcome=outcome(v.effect, v.agreement, p, v.needed))
+        for v, p in zip(verdicts, adjusted, strict=True)
+    ]
+
+
+def _judged(
+    where: tuple[str, str, str, str],
+    effect_of: str,
+    effects: FloatArray,
+    agreements: FloatArray,
+    needed: float = MOST,
 ) -> ClaimVerdict:
-    effect = interval(per_seed)
-    return ClaimVerdict(figure, claim, measure, protocol, effect_of, effect, agreement, outcome(effect, agreement))
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean over seeds with its 95% interval (Student's t); of one seed the interval is infinite."""
-
-    mean: float
-    low: float
-    high: float
-    seeds: int
-
-
-def interval(per_seed: FloatArray) -> Interval:
-    """Return the mean of one number per seed and its 95% interval.
-
-    Examples
-    --------
-    >>> interval(np.array([1.0, 1.0, 1.0]))
-    Interval(mean=1.0, low=1.0, high=1.0, seeds=3)
-    """
-    from scipy.stats import t
-
-    count = len(per_seed)
-    mean = float(np.mean(per_seed))
-    if count < 2:
-        return Interval(mean, -np.inf, np.inf, count)
-    half = float(t.ppf((1 + CONFIDENCE) / 2, count - 1) * np.std(per_seed, ddof=1) / np.sqrt(count))
-    return Interval(mean, mean - half, mean + half, count)
-
-
-def outcome(effect: Interval, agreement: float) -> Outcome:
-    """Return HOLDS, FAILS or UNDECIDED.
-
-    Parameters
-    ----------
-    effect : Interval
-        A log ratio of errors over seeds, positive where the claim is true.
-    agreement : float
-        In [-1, 1]: the share of single comparisons that are as claimed minus the share that are the other way
-        round. A trend that half of the comparisons contradict is no law, whatever its mean.
-    """
-    if effect.low > 0 and agreement >= MOST:
-        return "HOLDS"
-    return "FAILS" if effect.high < 0 and agreement <= -MOST else "UNDECIDED"
-
-
-def log_slope(errors: FloatArray, axis: int) -> FloatArray:
-    """Return the least-squares slope of log(error) per position along an axis, averaged over the other one.
-
-    Diverged cells (infinite errors) are left out; a line with fewer than two others has no slope; NaN
-    where no line has one.
-
-    Parameters
-    ----------
-    errors : ndarray, shape (S, R, C)
-    axis : int
-        1 for rows, 2 for columns.
-
-    Returns
-    -------
-    ndarray, shape (S,)
-
-    Examples
-    --------
-    >>> log_slope(np.exp([[[0.0, 0.5, 1.0]]]), axis=2)
-    array([0.5])
-    """
-    along = np.moveaxis(errors, axis, -1)
-    position = np.arange(along.shape[-1])
-    slopes = np.full(along.shape[:-1], np.nan)
-    for line in np.ndindex(*along.shape[:-1]):
-        known = np.isfinite(along[line])
-        if known.sum() > 1:
-            slopes[line] = np.polyfit(position[known], np.log(along[line][known]), 1)[0]
-    lines = np.isfinite(slopes).sum(axis=1)
-    return np.divide(np.nansum(slopes, axis=1), lines, out=np.full(len(lines), np.nan), where=lines > 0)
-
-
-def rank_agreement(errors: FloatArray, axis: int) -> float:
-    """Return Kendall's tau between the error and the position along an axis, averaged over everything else.
-
-    +1: the error rises at every step along the axis, -1: it falls. A tie (two diverged cells) counts as 0. NaN on an
-    axis of one place.
-
-    Examples
-    --------
-    >>> rank_agreement(np.array([[[1.0, 2.0, 4.0]]]), axis=2)
-    1.0
-    """
-    along = np.moveaxis(errors, axis, -1)
-    if along.shape[-1] < 2:
-        return float("nan")
-    first, second = np.triu_indices(along.shape[-1], k=1)
-    rises = along[..., second] > along[..., first]
-    falls = along[..., second] < along[..., first]
-    return float(np.mean(rises) - np.mean(falls))
+    return ClaimVerdict(
+        *where, effect_of, interval(effects), interval(agreements), needed, p_value(effects), "UNDECIDED"
+    )

@@ -48,24 +48,38 @@ class ErrorGrid:
     full: FloatArray
 
     def final(self, measure: Measure, *, rounds: int) -> FloatArray:
-        """Return the mean over the last ``rounds`` rounds, shape (S, R, C): equal K for every cell."""
+        """Return the mean over the last ``rounds`` rounds, shape (S, R, C), for a heatmap."""
         errors: FloatArray = getattr(self, measure)
         return errors[..., -rounds:].mean(axis=-1)
+
+    def at_end(self, measure: Measure, *, rounds: int) -> FloatArray:
+        """Return the geometric mean over the last ``rounds`` rounds, shape (S, R, C): equal K for every cell.
+
+        Verdicts are on log errors. The log of an arithmetic mean would be the larger, the noisier a cell is.
+        """
+        errors: FloatArray = getattr(self, measure)
+        return _geometric_mean(errors[..., -rounds:])
 
     def at_equal_steps(self, measure: Measure, *, rounds: int) -> FloatArray:
         """Return the error after equally many local steps in every column, shape (S, R, C).
 
         The number is that of the column with the smallest tau in all its rounds, K min(tau); a column with
-        more local steps is read after fewer rounds, as the mean over up to ``rounds`` rounds before.
+        more local steps is read after fewer rounds. Each is the geometric mean of equally many rounds, as many as there
+        are in ``rounds`` rounds of the smallest tau for the largest: else the columns would differ by their noise.
         """
         errors: FloatArray = getattr(self, measure)
-        total = errors.shape[-1] * int(self.local_steps.min())
+        least, most = int(self.local_steps.min()), int(self.local_steps.max())
+        total, count = errors.shape[-1] * least, max(1, rounds * least // most)
         columns = []
         for column, tau in enumerate(self.local_steps):
             last = max(1, total // int(tau))
-            first = max(0, last - max(1, rounds // int(tau)))
-            columns.append(errors[:, :, column, first:last].mean(axis=-1))
+            columns.append(_geometric_mean(errors[:, :, column, max(0, last - count) : last]))
         return np.stack(columns, axis=-1)
+
+
+def _geometric_mean(errors: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        return np.exp(np.mean(np.log(errors), axis=-1))
 
 
 class CellsMissingError(RuntimeError):
