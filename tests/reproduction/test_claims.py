@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import subnetlab as sl
 from subnetlab.cli.reproduce import verdicts_text
 from subnetlab.report.tables import outcome_table
 from subnetlab.reproduction.claims import bernoulli_verdicts, categorical_verdicts, dynamics_verdicts
@@ -141,3 +142,17 @@ def test_of_one_round_nothing_is_sampled_again():
     json.dumps([verdict.as_row() for verdict in [*verdicts, *one_seed]], allow_nan=False)
     table = outcome_table([verdict.as_row() for verdict in one_seed], "2a")
     assert "(one seed: no interval)" in table and "nothing to compare" in table and "nan" not in table
+
+
+def test_the_claim_about_tau_holds_for_random_rows_at_the_edge_of_stability():
+    """docs/reproduction.md says "in none of these settings", for here more local steps do raise the error."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((8, 6))
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    y = rng.uniform(-1, 1, 8)
+    net = sl.ShallowReLU.initialize(300, 6, 0.3, seed=0)
+    late = []
+    for tau in (1, 10):
+        scheme = sl.TrainingScheme(sl.Categorical(4), rounds=1500, local_steps=tau, step_size=1.89)
+        late.append(np.mean(np.log(sl.train(net, X, y, scheme, engine="primal").history.full_error[-200:])))
+    assert late[1] > late[0] + 1
