@@ -171,3 +171,17 @@ def test_met_hypotheses_of_a_broken_proof_earn_nothing():
     assert "1 of its 4 hypotheses" in THEOREMS["theorem3"](s, "repaired").earned  # the step is too large for it
     slow = sl.theory_setting(np.eye(2), np.zeros(2), scheme, width=10**12, step_size=1e-4)
     assert THEOREMS["theorem3"](slow, "repaired").earned == "its hypotheses are met"
+
+
+def test_the_width_of_the_repaired_theorem_4_solves_its_condition():
+    """(b): eta tau sqrt(n p / (m delta)) (2 |y - u_0| / (1 - q) + K sqrt(V / (1 - q))) = R."""
+    scheme = sl.TrainingScheme(sl.Categorical(4), rounds=7, local_steps=3, step_size=1e-4)
+    s = sl.theory_setting(rows(5, 6), np.linspace(-1, 1, 5), scheme, width=1000, init_scale=0.5)
+    width = {c.name: c.limit for c in THEOREMS["theorem4"](s, "repaired").conditions}[
+        "width for small movement (Hypothesis 1)"
+    ]
+    lost = 1 - (1 - 1e-4 * s.smallest_eigenvalue / 2) ** 3
+    V = 4 * 0.25 * 0.75 * 5 * 0.25
+    moved = 1e-4 * 3 * math.sqrt(5 * 4 / (width * 0.1))
+    moved *= 2 * math.sqrt(s.initial_error) / lost + 7 * math.sqrt(V / lost)
+    assert moved == pytest.approx(movement_radius(s), rel=1e-5)
