@@ -62,7 +62,7 @@ def test_equal_steps_reads_columns_with_more_local_steps_earlier():
 
 
 def test_equal_steps_compares_equally_noisy_numbers():
-    """Pure noise, the same in all columns: means of 10, 5, 2, 1 and 1 rounds would make a trend of +0.15 per column."""
+    """Pure noise, the same in all columns: means of 10, 5, 2, 1 and 1 rounds would make a trend of -0.12 per column."""
     taus, rounds, seeds = np.array([1, 2, 5, 10, 20]), 200, 60
     errors = np.exp(np.random.default_rng(0).standard_normal((seeds, 5, 5, rounds)))
     made = ErrorGrid((2, 4, 6, 8, 10), tuple(taus), taus, errors, errors, errors)
