@@ -1,5 +1,6 @@
 """Claims on made-up errors for which the verdict is known."""
 
+import csv
 import json
 
 import numpy as np
@@ -8,7 +9,12 @@ import pytest
 import subnetlab as sl
 from subnetlab.cli.reproduce import verdicts_text
 from subnetlab.report.tables import outcome_table
-from subnetlab.reproduction.claims import bernoulli_verdicts, categorical_verdicts, dynamics_verdicts
+from subnetlab.reproduction.claims import (
+    bernoulli_verdicts,
+    categorical_verdicts,
+    dynamics_verdicts,
+    write_verdicts,
+)
 from subnetlab.reproduction.results import MEASURES, ErrorGrid
 from subnetlab.reproduction.statistics import log_slope
 
@@ -156,3 +162,17 @@ def test_the_claim_about_tau_holds_for_random_rows_at_the_edge_of_stability():
         scheme = sl.TrainingScheme(sl.Categorical(4), rounds=1500, local_steps=tau, step_size=1.89)
         late.append(np.mean(np.log(sl.train(net, X, y, scheme, engine="primal").history.full_error[-200:])))
     assert late[1] > late[0] + 1
+
+
+def test_verdicts_of_an_earlier_version_stay_beside_new_ones(tmp_path):
+    row = bernoulli_verdicts(grid(lambda r, c: -r - c), rounds=5)[0].as_row()
+    new = {"agreement_low", "agreement_high", "p_value", "needed"}
+    old = {name: value for name, value in row.items() if name not in new}
+    write_verdicts(tmp_path / "verdicts.csv", [old, row])
+    first, second = csv.DictReader((tmp_path / "verdicts.csv").read_text().splitlines())
+    assert new <= first.keys()
+    assert (first["p_value"], second["p_value"]) == ("", str(row["p_value"]))
+    assert {name: first[name] for name in old} == {name: second[name] for name in old}
+    tables = outcome_table([old], "2b"), outcome_table([row], "2b")
+    assert "an interval above 0" in tables[0]
+    assert "decided together" in tables[1]

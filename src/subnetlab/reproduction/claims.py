@@ -138,9 +138,10 @@ def categorical_verdicts(grid: ErrorGrid, *, rounds: int) -> list[ClaimVerdict]:
 
 
 def write_verdicts(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the records of verdicts as CSV, one line each."""
+    """Write the records of verdicts as CSV, one line each; those of earlier versions lack some columns."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
     with atomic_file(path) as file:
-        file.write(csv_text(rows[0], ([row[name] for name in rows[0]] for row in rows)).encode())
+        file.write(csv_text(names, ([row.get(name) for name in names] for row in rows)).encode())
 
 
 def _grid_verdicts(
