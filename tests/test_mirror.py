@@ -72,6 +72,10 @@ TESTED_ELSEWHERE = {
         "theorems are judged through the table",
     ),
     "theory/test_prediction.py": (["theory/lazy.py"], "the prediction is of lazy training"),
+    "theory/test_linearized.py": (
+        [f"theory/{name}.py" for name in ("course", "round_map", "slow_time")],
+        "what linearized training consists of",
+    ),
     "theory/test_moving_patterns.py": (["theory/neuron_noise.py"], "the noise of neurons whose patterns move"),
     "theory/test_verdict.py": (["theory/run_verdict.py"], "the record of a verdict"),
     "training/test_run_crafted.py": (["training/reading.py"], "files are read into runs"),

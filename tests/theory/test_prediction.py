@@ -1,4 +1,4 @@
-"""The lazy prediction against linear training with frozen patterns and against Algorithm 1 itself."""
+"""Predictions against linear training with frozen patterns and against Algorithm 1 itself."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_prediction_of_frozen_training(masks, tau):
     """Mean of 40 mask seeds: within four standard errors and one per cent (order 1/m)."""
     network = sl.ShallowReLU.initialize(2000, 8, seed=3)
     scheme = sl.TrainingScheme(masks, rounds=12, local_steps=tau, step_size=0.9)
-    prediction = sl.predict(sl.lazy_model(network, X, Y), scheme)
+    prediction = sl.predict(sl.lazy_model(network, X, Y), scheme, patterns="frozen")
     runs = [frozen_errors(network, masks, tau, 0.9, 12, seed) for seed in range(40)]
     for measured, predicted in zip(
         (np.array([r[0] for r in runs]), np.array([r[1] for r in runs])),
@@ -66,16 +66,16 @@ def test_prediction_of_frozen_training(masks, tau):
         assert np.all(np.abs(measured.mean(axis=0) - predicted) <= allowed)
 
 
-def test_categorical_floor_of_frozen_training():
+def test_categorical_noise_of_frozen_training():
     """After the mean has gone only the noise of order 1/m is left: the average of 100 rounds, to 20 per cent."""
     masks, predicted = sl.Categorical(3), []
     scheme = sl.TrainingScheme(masks, rounds=150, local_steps=2, step_size=1.5)
     for width in (1000, 4000):
         network = sl.ShallowReLU.initialize(width, 8, seed=3)
-        predicted.append(sl.predict(sl.lazy_model(network, X, Y, n_patterns=800), scheme))
-    floor = np.mean([frozen_errors(network, masks, 2, 1.5, 150, seed)[0][50:].mean() for seed in range(5)])
-    assert floor == pytest.approx(predicted[1].full_error[50:].mean(), rel=0.2)
-    assert predicted[0].floor / predicted[1].floor == pytest.approx(4, rel=0.2)
+        predicted.append(sl.predict(sl.lazy_model(network, X, Y), scheme, patterns="frozen"))
+    level = np.mean([frozen_errors(network, masks, 2, 1.5, 150, seed)[0][50:].mean() for seed in range(5)])
+    assert level == pytest.approx(predicted[1].full_error[50:].mean(), rel=0.2)
+    assert predicted[0].plateau / predicted[1].plateau == pytest.approx(4, rel=0.2)
 
 
 @pytest.mark.parametrize("masks", [sl.Bernoulli(2, 0.5), sl.Categorical(2)])
@@ -92,7 +92,7 @@ def test_prediction_of_real_training(masks):
 def test_gradient_descent_is_predicted_exactly_while_patterns_hold():
     network = sl.ShallowReLU.initialize(50_000, 8, seed=0)
     scheme = sl.gradient_descent(rounds=30, step_size=1.0)
-    predicted = sl.predict(sl.lazy_model(network, X, Y), scheme)
+    predicted = sl.predict(sl.lazy_model(network, X, Y), scheme, patterns="frozen")
     H = sl.finite_ntk(network, X)
     error = network.output(X) - Y
     by_powers = [np.sum((np.linalg.matrix_power(np.eye(6) - H, k) @ error) ** 2) for k in range(31)]
@@ -108,8 +108,8 @@ def test_average_over_initial_networks():
     scheme = sl.dropout(0.5, rounds=10, step_size=1.0)
     several = np.array(
         [
-            sl.predict(sl.lazy_model(sl.ShallowReLU.initialize(2000, 8, 0.7, seed=s), X, Y), scheme).full_error
-            for s in range(200)
+            sl.predict(sl.lazy_model(net, X, Y, n_neurons=64), scheme, patterns="frozen").full_error
+            for net in (sl.ShallowReLU.initialize(2000, 8, 0.7, seed=s) for s in range(200))
         ]
     )
     average = sl.predict(sl.average_lazy_model(X, Y, 2000, 0.7), scheme).full_error
@@ -134,17 +134,26 @@ def test_dropout_bias_is_the_minimum_of_the_penalised_error():
     assert np.all(dropout_bias(sl.lazy_model(network, X, Y), 1.0) == 0)
 
 
-def test_small_steps_have_the_floor_of_ever_more_rounds():
+def test_small_steps_have_a_low_plateau():
     model = sl.lazy_model(sl.ShallowReLU.initialize(500, 8, seed=0), X, Y)
-    assert sl.predict(model, sl.gradient_descent(1, 1e-5)).floor == 0
-    small, smaller = (sl.predict(model, sl.dropout(0.5, 1, eta)).floor for eta in (1e-4, 1e-5))
+    assert sl.predict(model, sl.gradient_descent(1, 1e-5)).plateau == 0
+    small, smaller = (sl.predict(model, sl.dropout(0.5, 1, eta)).plateau for eta in (1e-4, 1e-5))
     assert smaller == pytest.approx(small / 10, rel=1e-3)  # rho = 1 - theta eta h, noise of order eta^2
 
 
 def test_unstable_steps_have_no_floor():
     network = sl.ShallowReLU.initialize(500, 8, seed=0)
     prediction = sl.predict(sl.lazy_model(network, X, Y), sl.dropout(0.5, rounds=5, step_size=100.0))
-    assert prediction.floor == np.inf
+    assert prediction.floor == prediction.plateau == np.inf
+
+
+def test_the_default_is_the_best_that_there_is():
+    network = sl.ShallowReLU.initialize(50, 8, seed=0)
+    scheme = sl.dropout(0.5, rounds=2, step_size=0.1)
+    assert sl.predict(sl.lazy_model(network, X, Y), scheme).patterns == "moving"
+    assert sl.predict(sl.average_lazy_model(X, Y, 50), scheme).patterns == "frozen"
+    many = rows(301, 8)
+    assert sl.predict(sl.lazy_model(network, many, many[:, 0], n_neurons=1), scheme).patterns == "frozen"
 
 
 @pytest.mark.parametrize(

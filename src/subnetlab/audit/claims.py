@@ -31,13 +31,13 @@ def _model(width: int = 4000) -> LazyModel:
     return average_lazy_model(*random_data(8, 6), width)
 
 
-def _floor(p: int, xi: float, tau: int, eta: float = 0.3) -> float:
+def _plateau(p: int, xi: float, tau: int, eta: float = 0.3) -> float:
     scheme = TrainingScheme(Bernoulli(p, xi), rounds=1, local_steps=tau, step_size=eta)
-    return predict(_model(), scheme).floor
+    return predict(_model(), scheme).plateau
 
 
-def _listed(floors: list[float]) -> str:
-    return ", ".join(f"{floor:.3g}" for floor in floors)
+def _listed(plateaus: list[float]) -> str:
+    return ", ".join(f"{level:.3g}" for level in plateaus)
 
 
 def error_falls_with_p() -> Finding:
@@ -46,21 +46,21 @@ def error_falls_with_p() -> Finding:
     first, second = one.paper_pair_variance, two.paper_pair_variance
     # tau = 2, vanishing eta and 1/m: the third and fourth term of B1, in units of n kappa^2
     rising = [m.paper_pair_variance / 24 + m.coverage**2 * HALF / 24 for m in (one, two)]
-    floors = [_floor(p, 0.5, 1) for p in (1, 2, 4, 8)]
+    plateaus = [_plateau(p, 0.5, 1) for p in (1, 2, 4, 8)]
     X, y = random_data(8, 6)
     large = 0.95 * 2 / largest_eigenvalue(infinite_ntk(X, 0.5))
-    predicted = [_floor(p, 0.5, 1, large) for p in (1, 2, 3, 4)]
+    predicted = [_plateau(p, 0.5, 1, large) for p in (1, 2, 3, 4)]
     return Finding(
         "abstract: the error term decreases with the number of surrogate models",
         "false" if second >= first else "holds empirically",
         f"of the paper's terms: (theta-xi^2)/p is {first} at p=1 and {second} at p=2, equal for every xi, as "
         f"theta = 2 xi - xi^2; and for tau > 1 p C1 = 4 theta^2 (1-xi) n kappa^2 grows with p: xi=1/2, tau=2, small "
         f"eta, "
-        f"large m give B1/(n kappa^2) = {rising[0]} at p=1 and {rising[1]} at p=2. The predicted floor falls at small "
-        f"steps, {_listed(floors)} for p = 1, 2, 4, 8; at 0.95 of the largest stable step of a subnetwork it rises, "
+        f"large m give B1/(n kappa^2) = {rising[0]} at p=1 and {rising[1]} at p=2. The predicted plateau falls at small "
+        f"steps, {_listed(plateaus)} for p = 1, 2, 4, 8; at 0.95 of the largest stable step of a subnetwork it rises, "
         f"{_listed(predicted)} for "
         f"p = 1, 2, 3, 4, and the measured error falls, {_listed(_late_errors(X, y, large))}",
-        repair="(theta-xi^2)/p decreases from p = 2 on; the predicted floor from p = 1 on, for steps up to half of the "
+        repair="(theta-xi^2)/p decreases from p = 2 on; the predicted plateau from p = 1 on, for steps up to half of the "
         "largest stable one",
     )
 
@@ -81,13 +81,13 @@ def error_rises_with_tau() -> Finding:
     xi = HALF  # p = 1, vanishing eta and 1/m: the third and fourth term of B1, in units of n kappa^2
     at_one = xi * (1 - xi) / 6
     at_two = xi * (1 - xi) / 24 + 4 * xi**2 * (1 - xi) / (24 * 4)
-    floors = [_floor(1, 0.5, tau) for tau in (1, 5, 50)]
+    plateaus = [_plateau(1, 0.5, tau) for tau in (1, 5, 50)]
     return Finding(
         "abstract: the error term increases with the number of local steps",
         "false" if at_two <= at_one else "holds empirically",
         f"of the paper's B1: p=1, xi=1/2, small eta, large m: B1/(n kappa^2) = {at_one} at tau=1 and {at_two} at "
-        f"tau=2. The predicted floor does rise, {_listed(floors)} for tau = 1, 5, 50, up to a limit",
-        repair="the predicted floor rises with tau to sum_j xi theta (1-xi) C_jj / (p (2-theta))",
+        f"tau=2. The predicted plateau does rise, {_listed(plateaus)} for tau = 1, 5, 50, up to a limit",
+        repair="the predicted plateau rises with tau to sum_j xi theta (1-xi) C_jj / (p (2-theta))",
     )
 
 
@@ -104,16 +104,16 @@ def bias_falls_with_p() -> Finding:
 
 def categorical_is_better() -> Finding:
     """R4: categorical masks have the more desirable error term, which falls with the width."""
-    floors = []
+    plateaus = []
     for m in (2000, 8000):
         scheme = TrainingScheme(Categorical(4), rounds=1, local_steps=2, step_size=0.5)
-        floors.append(predict(_model(m), scheme).floor)
-    other = _floor(4, 0.25, 2, 0.5)
+        plateaus.append(predict(_model(m), scheme).plateau)
+    other = _plateau(4, 0.25, 2, 0.5)
     return Finding(
         "contributions, Theorem 4: the categorical error term is better and decreases with the width",
-        "holds empirically" if floors[1] < floors[0] < other else "false",
-        f"predicted floors at p=4, tau=2: {floors[0]:.3g} at m=2000, {floors[1]:.3g} at m=8000 (as 1/m); "
-        f"Bernoulli masks of the same xi: {other:.3g} at every width",
+        "holds empirically" if plateaus[1] < plateaus[0] < other else "false",
+        f"predicted plateaus at p=4, tau=2: {plateaus[0]:.3g} at m=2000, {plateaus[1]:.3g} at m=8000 (as 1/m); "
+        f"Bernoulli masks of the same xi: {other:.3g}, at every width, but only while k << m / (eta lambda)",
     )
 
 
@@ -145,12 +145,12 @@ def dominated_after_nk() -> Finding:
 
 def error_stays_as_xi_falls() -> Finding:
     """R7: as xi approaches 0 the error term of dropout remains constant."""
-    floors = [_floor(1, xi, 1) for xi in (0.5, 0.1, 0.01)]
+    plateaus = [_plateau(1, xi, 1) for xi in (0.5, 0.1, 0.01)]
     return Finding(
         "Corollary 1: as xi -> 0 the rate approaches 1 and the error term remains constant",
-        "false" if floors[2] < 0.1 * floors[0] else "holds empirically",
-        f"of the order 1-xi it is true, of what it bounds not: (theta-xi^2)/p = xi (1-xi) and the predicted floor "
-        f"go to 0: {_listed(floors)} at xi = .5, .1, .01",
+        "false" if plateaus[2] < 0.1 * plateaus[0] else "holds empirically",
+        f"of the order 1-xi it is true, of what it bounds not: (theta-xi^2)/p = xi (1-xi) and the predicted plateau "
+        f"go to 0: {_listed(plateaus)} at xi = .5, .1, .01",
         repair="the terms of B1 other than the first are O(xi (1-xi)) for p = 1",
     )
 

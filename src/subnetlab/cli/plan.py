@@ -67,7 +67,8 @@ def run(options: Options) -> int:
         return 0 if plans else 1
     if not plans:
         print(
-            f"nothing tried is predicted to reach {options.target_error:g}; try smaller --kappa, more --width or --tau"
+            f"nothing tried is predicted to reach {options.target_error:g}; try more --max-rounds, smaller --kappa, "
+            f"more --width or --tau"
         )
         return 1
     print(f"fastest of {len(plans)} settings that are predicted to reach {options.target_error:g}:")

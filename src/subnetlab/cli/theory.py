@@ -120,6 +120,7 @@ def verdict_record(verdict: RunVerdict) -> dict[str, Any]:
         "measured": verdict.measured.tolist(),
         "predicted": None if prediction is None else prediction.full_error.tolist(),
         "predicted_floor": None if prediction is None else prediction.floor,
+        "predicted_plateau": None if prediction is None else prediction.plateau,
         "bound_kept": verdict.bound_kept,
         "lambda_0": verdict.setting.smallest_eigenvalue,
         "smallest_masked_eigenvalue": float(verdict.eigenvalues.values.min()),

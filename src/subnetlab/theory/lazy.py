@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..core.network import ShallowReLU
 
 _ENTRIES_AT_ONCE = 1 << 23
+_LEAST_FOLLOWED, _NUMBERS_FOLLOWED = 4096, 1 << 18  # neurons, and neurons times rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,9 @@ class LazyModel:
     patterns : ndarray of bool, shape (n, k)
         Activation patterns of k neurons, a sample for quantities that depend on single neurons.
     neurons : ndarray, shape (n, k')
-        Pre-activations z_ri = <w_r, x_i> of k' neurons, which predictions with moving patterns follow; k' may be 0.
+        Pre-activations z_ri = <w_r, x_i> of k' neurons, a sample that predictions follow.
+    signs : ndarray, shape (k',)
+        Their signs a_r.
     width : int
         m.
     X : ndarray, shape (n, d)
@@ -59,6 +62,7 @@ class LazyModel:
     output: FloatArray | None
     patterns: BoolArray
     neurons: FloatArray
+    signs: FloatArray
     width: int
     X: FloatArray
 
@@ -81,7 +85,7 @@ class LazyModel:
 
 @undisturbed(threads=1)
 def lazy_model(
-    network: ShallowReLU, X: FloatArray, y: FloatArray, n_patterns: int = 256, n_neurons: int = 4096
+    network: ShallowReLU, X: FloatArray, y: FloatArray, n_patterns: int = 256, n_neurons: int | None = None
 ) -> LazyModel:
     """Return the lazy model of a given initial network.
 
@@ -93,8 +97,8 @@ def lazy_model(
     y : ndarray, shape (n,)
     n_patterns : int, default 256
         How many neurons' patterns to keep as a sample; neurons are independent, so the first ones will do.
-    n_neurons : int, default 4096
-        How many neurons to keep for a prediction with moving patterns.
+    n_neurons : int, optional
+        How many neurons to keep for predictions to follow, at least 1; None keeps 4,096, or more if there are few rows.
 
     Raises
     ------
@@ -103,7 +107,8 @@ def lazy_model(
     """
     X, y = one_output_data("lazy_model", X, y)
     checks.whole_number("lazy_model", "n_patterns", n_patterns, least=1)
-    checks.whole_number("lazy_model", "n_neurons", n_neurons, least=0)
+    kept = max(_LEAST_FOLLOWED, _NUMBERS_FOLLOWED // len(X)) if n_neurons is None else n_neurons
+    checks.whole_number("lazy_model", "n_neurons", kept, least=1)
     if network.output_weights.ndim != 1:
         raise ValueError(f"lazy_model: network must have one output, got signs of shape {network.output_weights.shape}")
     other = network.output_weights[np.abs(network.output_weights) != 1]
@@ -119,7 +124,8 @@ def lazy_model(
         targets=V.T @ y,
         output=V.T @ network.output(X),
         patterns=X @ network.weights[:n_patterns].T.copy() >= 0,
-        neurons=X @ network.weights[:n_neurons].T,
+        neurons=X @ network.weights[:kept].T,
+        signs=network.output_weights[:kept].astype(float),
         width=network.width,
         X=X,
     )
@@ -166,7 +172,8 @@ def average_lazy_model(
         targets=V.T @ y,
         output=None,
         patterns=X @ weights.T >= 0,
-        neurons=np.empty((len(X), 0)),
+        neurons=kappa * (X @ weights.T),
+        signs=np.zeros(len(weights)),
         width=width,
         X=X,
     )

@@ -1,4 +1,4 @@
-"""The mean error while activation patterns change, predicted by a sample of neurons that moves as in training.
+"""The course while activation patterns change, predicted by a sample of neurons that move as in training.
 
 While patterns are frozen, the mean error obeys e_{k+1} = e_k - theta (1 - (1 - eta H)^tau) e_k. A neuron that crosses
 the kink of a row forgets what it had learned about that row, and answers to other rows from then on; both change the
@@ -7,106 +7,116 @@ output at order 1/sqrt m. Here a sample of the given neurons is followed instead
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import bdtr
 
 from ..core.randomness import Purpose, rows_of_words, standard_normals, uniforms
-from .neuron_noise import matrix_root
+from .course import Course, next_stop, recursion
+from .neuron_noise import ProductNoise, matrix_root
+from .round_map import geometric_sum
+from .slow_time import output_signs
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray, IntArray
     from .lazy import LazyModel
+    from .round_map import RoundMap
 
-_GROWTH = 1.1  # of the intervals: each ends at most this factor later than it starts, and lasts at least one round
+_BEYOND = 1e100  # errors so large are on their way to infinity
 _SEED = 0  # of the neurons' noise: the same question has the same answer
+_OWN, _SHARED = 0, 1  # added to it: streams of normal numbers
+_SMALL_PULL = 0.25  # of a neuron's own contribution, in an interval
+_LEAST_FOLLOWED = 2048  # neurons; fewer given ones are followed several times each, with other noise
 
 
-def moving_mean_and_spread(
-    model: LazyModel,
-    selection_prob: float,
-    coverage: float,
-    own_noise: float,
-    step_size: float,
-    local_steps: int,
-    rounds: int,
-) -> tuple[FloatArray, FloatArray]:
-    """Return the mean of u_k - y over the masks, and the diagonal of C_k, in the eigenvectors of the NTK.
+def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
+    """Return the course of Algorithm 1, averaged over the masks.
 
     Every sampled neuron follows its own draw of the masks: in a round it is pushed by S (w (e_k + (1 - xi) g) + d),
     where S = eta sum_t (I - eta H)^t, w is 1 with probability theta (whether it is selected), g is what it contributes
     itself (its subnetworks hold it, others may not: the penalty of Lemma 2), and d is normal, the fluctuation of its
-    subnetworks' outputs that other neurons do not share. Fluctuations that all share are undone by later rounds.
-    Rounds go in growing intervals. Within an interval the error obeys the kernel of the patterns at its start,
-    e_{k+1} = e_k - G e_k + s, where G = theta K S, K is the current NTK and s is what G misses. At the end of the
-    interval the neurons give the error. The part of the initial NTK that the sample misses is weighted by how far
-    patterns still agree with the initial ones.
+    subnetworks' outputs: what other neurons do not share of it is new in every round, and what they share moves the
+    output, so that later rounds take it back.
+
+    Rounds go in growing intervals. Within an interval the error obeys the kernel of the patterns at its start, but for
+    what is lost of the output as neurons cross kinks: local training answers to a loss at once, so that of the loss of
+    a round only a part is left at its end (`RoundMap.loss_at_the_end`). Noise obeys the same kernel, with C as the
+    neurons have it. At the end of the interval the neurons give the error, and the loss of the next interval's rounds.
+    The part of the initial NTK that the sample misses is weighted by how far patterns still agree with the initial
+    ones.
 
     Parameters
     ----------
     model : LazyModel
-        Of a given network, with a sample of neurons.
-    selection_prob, coverage : float
-        xi and theta.
-    own_noise : float
-        Var d = own_noise xi (1 - xi) C: E[eta_r] - theta^2 / p for Bernoulli masks, 1 for categorical ones.
-    step_size : float
-        eta.
-    local_steps, rounds : int
-        tau and K.
-
-    Returns
-    -------
-    mean, spread : ndarray, shape (K + 1, n)
+        Of a given network.
+    round_map : RoundMap
+    rounds : int
+        K.
 
     Raises
     ------
     ValueError
-        If the model is an average over initial networks or has no sample of neurons.
+        If the model is an average over initial networks.
     """
     if model.output is None:
         raise ValueError("predict: patterns must be 'frozen' for an average over initial networks, got 'moving'")
-    if not model.neurons.size:
-        raise ValueError("predict: patterns='moving' needs a model with neurons, got n_neurons=0")
-    xi, theta, V = selection_prob, coverage, model.eigenvectors
-    shrink = 1 - step_size * xi * model.eigenvalues
-    pull = step_size * sum(shrink**t for t in range(local_steps))  # S
-    gain = theta * (1 - shrink**local_steps)
-    pull_matrix = (V * pull) @ V.T
-    noise_root = matrix_root(own_noise * xi * (1 - xi) * model.activations).T @ pull_matrix
-    neurons = _Neurons(model, (1 - xi) * pull_matrix / np.sqrt(model.width))
-
-    errors, spreads = np.empty((rounds + 1, len(V))), np.empty((rounds + 1, len(V)))
-    errors[0] = xi * model.output - model.targets
-    spreads[0], first = model.spread, neurons.spread(V)
-    slope, pushed = np.zeros(len(V)), np.zeros(len(V))
-    missing = np.diag(model.eigenvalues) - V.T @ neurons.kernel() @ V
-    longest = xi * model.width / (8 * (1 - xi)) if xi < 1 else np.inf  # a neuron's own push is to be a small step
+    xi, theta, V = round_map.selection_prob, round_map.coverage, model.eigenvectors
+    neurons = _Neurons(model)
+    kernel = (V * model.eigenvalues) @ V.T
+    missing = kernel - neurons.kernel()
+    first = error = V @ (xi * model.output - model.targets)
+    C, C_missing, size = model.activations, model.activations - neurons.spread(), float(np.trace(neurons.spread()))
+    noise, loss, pushed = np.zeros_like(C), np.zeros(len(C)), np.zeros(len(C))
+    course = Course(round_map, rounds)
+    steps = np.arange(round_map.local_steps)[:, np.newaxis]
     start, share = 0, 1.0
     while start < rounds:
-        stop = _next_stop(start, rounds, longest)
-        G = theta * xi * (V.T @ neurons.kernel() @ V + share * missing) * pull
+        h, U = np.linalg.eigh(xi * (neurons.kernel() + share * missing))
+        s, gain = round_map.pull(h), round_map.gain(h)
+        S, rho = (U * s) @ U.T, 1 - gain
+        strongest = theta * (1 - xi) * np.abs(np.linalg.eigvals(S @ neurons.inner)).max() / model.width
+        stop = next_stop(start, rounds, _SMALL_PULL / max(strongest, 1e-300))
         length = stop - start
         selected = _how_often_selected(neurons.count, length, theta, start)
-        noise = standard_normals(_SEED, Purpose.NEURON_NOISE, 0, neurons.count, len(V), round=start)
-        neurons.drift(selected, np.sqrt(length) * noise @ noise_root)
-        total, reached = np.zeros(len(V)), errors[start]  # total: of the errors that have pushed
-        for _ in range(1 if length == 1 else 2):  # the second time with what the first has shown of s
-            more = _follow(errors[start : stop + 1], G, slope) - total
-            neurons.push(V @ (pull * more) / length, selected)
-            total, pushed = total + more, pushed + more
+
+        c = U.T @ C @ U
+        shared = round_map.shared * round_map.mask_variance * c  # Cov d
+        several = geometric_sum(np.outer(rho, rho), length)
+        own = matrix_root(length * round_map.own * round_map.mask_variance * c) * s[:, np.newaxis]
+        neurons.drift(selected, (1 - xi) * S, U @ own, start)
+        neurons.shake(theta * U, rho**length, matrix_root(several * shared * np.outer(s, s)), start)
+
+        power = h**2 * (round_map.mask_variance * np.maximum(np.diag(c), 0) + (U.T @ error) ** 2)
+        left, answered = round_map.loss_at_the_end(h, np.sqrt(round_map.step_factor(h) ** (2 * steps) @ power))
+        total, reached, errors = np.zeros(len(C)), error, error[np.newaxis]  # total: of the forces so far
+        for _ in range(
+            1 if length * round_map.local_steps == 1 else 2
+        ):  # again, with the loss that the first has shown
+            errors = recursion(U.T @ error, rho, theta * left * (U.T @ loss), length)
+            force = U @ (s * errors[:-1].sum(axis=0) + length * answered * (U.T @ loss))
+            neurons.push((force - total) / length, selected)
+            total, pushed = force, pushed + force - total
             share = neurons.agreement()
-            reached = errors[0] - share * gain * pushed + xi * V.T @ neurons.output_change(share)
-            slope = (reached - errors[start] + G @ total) / length
-        missed = reached - errors[stop]
-        part = np.linspace(0, 1, length + 1)[1:, np.newaxis]
-        errors[start + 1 : stop + 1] += part * missed
-        spread = model.spread * neurons.spread(V) / first
-        spreads[start + 1 : stop + 1] = (1 - part) * spreads[start] + part * spread
-        start = stop
-    return errors, spreads
+            reached = first - share * theta * xi * kernel @ pushed + xi * neurons.output_change(share)
+            loss = (reached - error + theta * (U @ (h * (U.T @ total)))) / (length * theta)
+        errors += np.linspace(0, 1, length + 1)[:, np.newaxis] * (U.T @ reached - errors[-1])
+
+        found = neurons.spread()
+        if not (np.abs(reached).max() < _BEYOND and np.abs(found).max() < _BEYOND):  # or not a number
+            course.diverge(start)
+            break
+        now = found + share * C_missing * float(np.trace(found)) / size
+        C, middle = now, (C + now) / 2
+        c = U.T @ middle @ U
+        products = ProductNoise(round_map, neurons.patterns(), model.X, model.width, h, U)
+        added = round_map.shared * round_map.mask_variance * np.outer(gain, gain) * c
+        added += np.diag(products.variance(middle, error))
+        before = U.T @ noise @ U
+        course.write(start, errors, recursion(np.diag(before), rho**2, np.diag(added), length), np.diag(c), h)
+        noise = U @ (np.outer(rho, rho) ** length * before + several * added) @ U.T
+        start, error = stop, reached
+    return course
 
 
 def _how_often_selected(count: int, rounds: int, coverage: float, start: int) -> IntArray:
@@ -116,26 +126,28 @@ def _how_often_selected(count: int, rounds: int, coverage: float, start: int) ->
     return np.searchsorted(at_most, u, side="right")
 
 
-def _follow(errors: FloatArray, G: FloatArray, s: FloatArray) -> FloatArray:
-    """Fill in e_{k+1} = e_k - G e_k + s after the first row; return the sum of all rows but the last."""
-    for before, after in pairwise(errors):
-        after[:] = before - G @ before + s
-    return errors[:-1].sum(axis=0)
-
-
 class _Neurons:
-    """Sampled neurons, each taken with both signs a, so that what the mean force does not cause cancels."""
+    """Sampled neurons, each taken with both signs a, so that what the mean force does not cause cancels.
 
-    def __init__(self, model: LazyModel, own_pull: FloatArray) -> None:
-        z = model.neurons.T
+    What the penalty makes of the initial output does not cancel: it is followed apart, with the given signs.
+    """
+
+    def __init__(self, model: LazyModel) -> None:
+        copies = -(-_LEAST_FOLLOWED // model.neurons.shape[1])
+        z = np.tile(model.neurons.T, (copies, 1))
         self.count = len(z)
+        self.inner = model.X @ model.X.T
         self._width = model.width
-        self._inner = model.X @ model.X.T
-        self._step = self._inner / np.sqrt(model.width)
-        self._own_pull = own_pull
+        self._step = self.inner / np.sqrt(model.width)
         self._active = z >= 0
         self._twins = {1: z.copy(), -1: z.copy()}  # by a
         self._push = np.zeros_like(z)
+        self._shaken = np.zeros_like(z)
+        self._noise = np.zeros_like(z)
+        s = np.maximum(model.neurons, 0).T
+        self._signs = output_signs(s / np.sqrt(model.width), model.signs, model.output, model.eigenvectors)
+        self._worn, self._worn_active = s.copy(), s > 0
+        self._first_output = self._signs @ s
 
     def push(self, force: FloatArray, selected: IntArray) -> None:
         """Move by -(1 / sqrt m) sum_i P_ri a force_i <x_i, x_j> as often as selected."""
@@ -143,35 +155,50 @@ class _Neurons:
         for a, z in self._twins.items():
             z -= ((z >= 0) * (selected * (a * force))) @ self._step
 
-    def drift(self, selected: IntArray, noise: FloatArray) -> None:
-        """Move by -(1 / sqrt m) sum_i P_ri (own_ri + noise_ri) <x_i, x_j>, whatever the sign a."""
+    def drift(self, selected: IntArray, pull: FloatArray, noise_root: FloatArray, start: int) -> None:
+        """Draw the noise of an interval that a neuron has for itself; move by it and by the neuron's own pull."""
+        n = len(pull)
+        normals = standard_normals(_SEED + _OWN, Purpose.NEURON_NOISE, 0, self.count, n, round=start)
+        noise = normals @ noise_root.T
+        own_pull = pull / np.sqrt(self._width)
         for z in self._twins.values():
-            own = np.maximum(z, 0) @ self._own_pull
+            own = np.maximum(z, 0) @ own_pull
             z -= ((z >= 0) * (selected * own + noise)) @ self._step
+        mean = selected.mean()
+        self._worn -= self._worn_active * ((self._worn_active * (mean * (self._worn @ own_pull))) @ self._step)
+
+    def shake(self, vectors: FloatArray, kept: FloatArray, root: FloatArray, start: int) -> None:
+        """Move by the change of what shared noise has moved and later rounds have not yet taken back."""
+        n = len(root)
+        normals = standard_normals(_SEED + _SHARED, Purpose.NEURON_NOISE, 0, self.count, n, round=start)
+        self._shaken, before = (self._shaken @ vectors) * kept + normals @ root.T, self._shaken
+        self._shaken = self._shaken @ vectors.T
+        change = self._shaken - before
+        for z in self._twins.values():
+            z -= ((z >= 0) * change) @ self._step
 
     def output_change(self, share: float) -> FloatArray:
-        """Return the change of the sample's output minus a share of the change with frozen patterns, for xi = 1."""
+        """Return the change of the output minus a share of the change with frozen patterns, for xi = 1."""
         moved = (np.maximum(self._twins[1], 0) - np.maximum(self._twins[-1], 0)).sum(axis=0)
         frozen = -2 * (self._active * ((self._active * self._push) @ self._step)).sum(axis=0)
-        return np.sqrt(self._width) / (2 * self.count) * (moved - share * frozen)
+        answered = np.sqrt(self._width) / (2 * self.count) * (moved - share * frozen)
+        return answered + (self._signs @ self._worn - self._first_output) / np.sqrt(self._width)
 
     def agreement(self) -> float:
         """Return how far patterns agree with the initial ones: 1 if all do, 0 if no more than by chance."""
         same = np.mean([np.mean((z >= 0) == self._active) for z in self._twins.values()])
         return max(0.0, 2 * float(same) - 1)
 
+    def patterns(self) -> FloatArray:
+        """Return the current patterns, shape (n, neurons)."""
+        return self._twins[1].T >= 0
+
     def kernel(self) -> FloatArray:
         """Return the sample's current NTK, for xi = 1."""
         counts = sum(active.T @ active for active in ((z >= 0).astype(float) for z in self._twins.values()))
-        return self._inner * counts / (2 * self.count)
+        return self.inner * counts / (2 * self.count)
 
-    def spread(self, V: FloatArray) -> FloatArray:
-        """Return the sample's diagonal of V' C V."""
-        s = (np.maximum(z, 0) for z in self._twins.values())
-        C = sum((part.T @ part for part in s), np.zeros_like(V))
-        return np.einsum("ij,ij->j", V, C @ V)
-
-
-def _next_stop(start: int, rounds: int, longest: float) -> int:
-    """Return the end of the interval that begins at ``start``."""
-    return max(start + 1, int(min(rounds, _GROWTH * start, start + longest)))
+    def spread(self) -> FloatArray:
+        """Return the sample's current C."""
+        C = sum(s.T @ s for s in (np.maximum(z, 0) for z in self._twins.values()))
+        return np.asarray(C) / (2 * self.count)

@@ -1,4 +1,4 @@
-"""Quantities that depend on single neurons in the lazy regime: the noise of categorical masks, the bias of dropout.
+"""Quantities that depend on single neurons in the lazy regime: the noise of products, the bias of dropout.
 
 Both are of order 1/m and are estimated from a sample of neurons, which are independent of each other.
 """
@@ -10,54 +10,96 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ..core.arrays import FloatArray
+    from ..core.arrays import BoolArray, FloatArray
     from .lazy import LazyModel
+    from .round_map import RoundMap
+
+_ROOM = 2**26  # of n^3 numbers per neuron: how many neurons are looked at
+_FEWEST, _MOST = 32, 256
 
 
-def categorical_noise(model: LazyModel, n_subnetworks: int, step_size: float, local_steps: int) -> FloatArray:
-    """Return the noise variance that one round of categorical masks adds in each eigenvector.
+class ProductNoise:
+    """The noise of order 1/m that a round adds: the masks change the kernel together with what it is applied to.
 
-    The subnetworks' outputs average to the full one in every draw, so noise enters by products only: subnetwork l has
-    the kernel H + dK^l and the output u + d^l, and the round adds the mean over l of
+    With m^l_r the masks, the round adds -xi sum_l (dB^l S + (theta / (p xi)) H dS^l) (e + d^l) to the error, where
+    dB^l = sum_r (eta_r m^l_r - theta / p) P_r, dS^l is the change of S with the kernel dK^l of subnetwork l, and d^l
+    the fluctuation of its output. Neurons are independent, so that variances add up over neurons. In the eigenvectors
+    of H, with the divided difference S[j, c] = (S_j - S_c) / (h_j - h_c), dS_jc = S[j, c] dK_jc, and neuron r enters by
 
-        sum_t eta (I - eta H)^t dK^l (I - eta H)^(tau - 1 - t) d^l.
+        Y_jc = S_c P_jc,   Z_jc = h_j S[j, c] P_jc,
+        Y_jc + Z_jc = P_jc ((1 - eta h_j)^tau - (1 - eta h_c)^tau) / (h_c - h_j),
 
-    In the eigenvectors that is sum_c G_jc dK^l_jc d^l_c with
-    G_jc = ((1 - eta h_j)^tau - (1 - eta h_c)^tau) / (h_c - h_j).
-    With P_r = (1/m) D_r X X' D_r the kernel of one neuron and D_r its pattern, masks give
-
-        E |.|^2 = (p - 1) / p^4 sum_r |(G * P_r) C^(1/2)|^2,  row by row.
+    with the coefficients that the moments of the masks give. For categorical masks nothing else is noise: the d^l sum
+    to zero in every draw, and so do the dK^l. For Bernoulli masks it matters where C has worn off, or is small.
 
     Parameters
     ----------
-    model : LazyModel
-    n_subnetworks : int
-        p.
-    step_size : float
-        eta.
-    local_steps : int
-        tau.
-
-    Returns
-    -------
-    ndarray, shape (n,)
+    round_map : RoundMap
+    patterns : ndarray of bool, shape (n, k)
+        Of a sample of neurons, of which as many are taken as is cheap.
+    X : ndarray, shape (n, d)
+    width : int
+        m.
+    eigenvalues, eigenvectors : ndarray, shapes (n,) and (n, n)
+        Of H, with the factor xi.
     """
-    p, tau = n_subnetworks, local_steps
-    if p == 1:
-        return np.zeros_like(model.eigenvalues)
-    V = model.eigenvectors
-    h = model.eigenvalues / p
-    q = 1 - step_size * h
-    # G by its sum, which has no difference of near equal numbers
-    G = step_size * sum(np.outer(q**t, q ** (tau - 1 - t)) for t in range(tau))
-    root = matrix_root(V.T @ model.activations @ V)
-    gram = model.X @ model.X.T
-    squares = np.zeros_like(h)
-    for active in model.patterns.T:
-        masked = V[active]  # the rows on which the neuron is active
-        kernel = masked.T @ gram[np.ix_(active, active)] @ masked  # m P_r in the eigenvectors
-        squares += np.sum(((G * kernel) @ root) ** 2, axis=1)
-    return (p - 1) / p**4 * squares / (model.patterns.shape[1] * model.width)
+
+    def __init__(
+        self,
+        round_map: RoundMap,
+        patterns: BoolArray,
+        X: FloatArray,
+        width: int,
+        eigenvalues: FloatArray,
+        eigenvectors: FloatArray,
+    ) -> None:
+        n = len(X)
+        count = int(min(patterns.shape[1], max(_FEWEST, min(_MOST, _ROOM // n**3))))
+        every = patterns.shape[1] // count
+        active = patterns[:, : count * every : every].T
+        masked = active[:, :, np.newaxis] * eigenvectors  # (k, n, n): the eigenvectors on the neuron's rows
+        kernel = masked.transpose(0, 2, 1) @ (X @ X.T) @ masked / width
+        slope = _divided_difference(round_map, eigenvalues)
+        self._map = round_map
+        self._Z = kernel * (eigenvalues[:, np.newaxis] * slope)
+        self._sum = kernel * round_map.pull(eigenvalues) + self._Z  # Y + Z
+        self._weight = width / count * round_map.selection_prob**2
+        self._vectors = eigenvectors
+
+    def variance(self, C: FloatArray, error: FloatArray) -> FloatArray:
+        """Return the variance that a round adds in each eigenvector, shape (n,).
+
+        Parameters
+        ----------
+        C : ndarray, shape (n, n)
+        error : ndarray, shape (n,)
+            The mean error e. Both in the original rows.
+        """
+        numbers = self._map
+        if numbers.selection_prob == 1:
+            return np.zeros(len(error))
+        root = matrix_root(numbers.mask_variance * (self._vectors.T @ C @ self._vectors))
+        of_sum = np.sum((self._sum @ root) ** 2, axis=(0, 2))
+        if not numbers.shared:
+            return self._weight * numbers.own * of_sum
+        p, xi, theta = numbers.n_subnetworks, numbers.selection_prob, numbers.coverage
+        spread = theta**2 * (1 - xi) / (p * xi)  # of sum_l (m^l_r / xi - 1) theta / p
+        of_Y = np.sum(((self._sum - self._Z) @ root) ** 2, axis=(0, 2))
+        e = self._vectors.T @ error
+        of_e = theta * (1 - theta) * np.sum((self._sum @ e) ** 2 - (self._Z @ e) ** 2, axis=0)
+        of_e += spread * np.sum((self._Z @ e) ** 2, axis=0)
+        return self._weight * (spread * of_sum + (numbers.own - spread) * of_Y + of_e)
+
+
+def _divided_difference(round_map: RoundMap, h: FloatArray) -> FloatArray:
+    """Return S[j, c] by its sum, which has no difference of near equal numbers."""
+    q = round_map.step_factor(h)
+    powers, inner, total = np.ones_like(q), np.zeros((len(q), len(q))), np.zeros((len(q), len(q)))
+    for _ in range(1, round_map.local_steps):  # inner: the sum over i < t of q_j^i q_c^(t - 1 - i)
+        inner = q[:, np.newaxis] * inner + powers
+        powers = powers * q
+        total += inner
+    return -(round_map.step_size**2) * total
 
 
 def dropout_bias(model: LazyModel, selection_prob: float) -> FloatArray:

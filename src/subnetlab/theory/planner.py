@@ -1,4 +1,4 @@
-"""The planner: which p, xi, tau, eta and m the lazy prediction expects to reach a target error soonest."""
+"""The planner: which p, xi, tau, eta and m the linearized prediction expects to reach a target error soonest."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..surroundings import undisturbed
 from .convergence import convergence_theorem
 from .lazy import average_lazy_model
 from .prediction import predict
+from .round_map import RoundMap, geometric_sum
 from .setting import theory_setting
 from .table import THEOREMS
 
@@ -80,7 +81,7 @@ class TrainingPlan:
     predicted_error : float
         E |y - u|^2 after these rounds, averaged over masks and initial networks.
     floor : float
-        The predicted error of ever more rounds.
+        The predicted error of ever more rounds, of order 1/m.
     seconds, traffic : float
         Total time, and total bytes of all workers.
     """
@@ -114,9 +115,9 @@ def plan(
 ) -> tuple[TrainingPlan, ...]:
     """Return all ways that are predicted to reach a target error, the fastest first.
 
-    The prediction is that of the lazy regime, averaged over initial networks: good to a few per cent while activation
-    patterns hardly change (docs/theory.md), so check the first plans by training. Step sizes tried are shares of
-    the largest stable one.
+    The prediction is that of linearized training, averaged over initial networks and for any number of rounds: good to
+    a few per cent while activation patterns hardly change (docs/theory.md), so check the first plans by training. Step
+    sizes tried are shares of the largest stable one.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ def plan(
     Returns
     -------
     tuple of TrainingPlan
-        Empty if nothing reaches the target: then a smaller init_scale, smaller steps or more width are needed.
+        Empty if nothing reaches the target: then more rounds, a smaller init_scale or more width are needed.
 
     Raises
     ------
@@ -194,8 +195,10 @@ def _plans(
     xi, m = masks.selection_prob, model.width
     for share in STEP_SHARES:
         eta = share * 2 / (xi * float(model.eigenvalues[-1]))
-        scheme = TrainingScheme(masks, rounds=max_rounds, local_steps=tau, step_size=eta)
-        predicted = predict(model, scheme)
+        rounds = _rounds_to_look_at(model, RoundMap.of(masks, eta, tau), target, max_rounds)
+        if rounds is None:
+            continue
+        predicted = predict(model, TrainingScheme(masks, rounds=rounds, local_steps=tau, step_size=eta))
         rounds = _first_below(predicted.full_error, target)
         if rounds is None:
             continue
@@ -208,6 +211,21 @@ def _plans(
             seconds=chosen.rounds * costs.seconds_per_round(xi * m, tau),
             traffic=chosen.rounds * costs.traffic_per_round(xi * m, masks.n_subnetworks),
         )
+
+
+def _rounds_to_look_at(model: LazyModel, round_map: RoundMap, target: float, max_rounds: int) -> int | None:
+    """Return by when the target is reached if at all, or None if the mean error alone is above it for too long.
+
+    Noise that has not worn off gives a curve that is too high for long, and is soon computed.
+    """
+    h = round_map.selection_prob * model.eigenvalues
+    rho, k = (1 - round_map.gain(h)) ** 2, np.arange(max_rounds + 1)[:, np.newaxis]
+    mean = rho**k @ model.initial_moment(round_map.selection_prob)
+    if _first_below(mean, target) is None:
+        return None
+    noise = round_map.shared * round_map.mask_variance * round_map.gain(h) ** 2 * model.spread
+    late = _first_below(1.05 * (mean + geometric_sum(rho, k) @ noise), target)
+    return max_rounds if late is None else min(max_rounds, late + 1)
 
 
 def _first_below(curve: FloatArray, target: float) -> int | None:

@@ -1,27 +1,29 @@
-"""Predictions, not bounds: the expected error curve and floor in the lazy regime, without training."""
+"""Predictions, not bounds: the expected error curve, without training, and where it ends."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from ..core import checks
-from ..core.masks.law import partitions
 from ..core.scheme import TrainingScheme
 from ..plotting import plot
 from ..surroundings import undisturbed
 from .lazy import LazyModel
-from .moments import mask_moments
-from .moving_patterns import moving_mean_and_spread
-from .neuron_noise import categorical_noise
+from .linearized import floor, linearized_course, plateau
+from .moving_patterns import moving_course
+from .round_map import RoundMap
 from .setting import PAPER_SCHEME
 
 if TYPE_CHECKING:
-    from ..core.arrays import FloatArray, IntArray
+    from ..core.arrays import FloatArray
 
 Patterns: TypeAlias = Literal["frozen", "moving"]
+
+_MOST_ROWS_FOLLOWED = 300  # with more, patterns are taken as frozen by default: following them costs n^2 per neuron
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +41,11 @@ class Prediction:
     mean_part, noise_part : ndarray, shape (K + 1,)
         full_error = |y - E u_k|^2 + E |u_k - E u_k|^2; averaged over initial networks, the first
         holds their spread.
-    floor : float
-        The limit of full_error for many rounds, in the lazy regime.
     patterns : {"frozen", "moving"}
         Whether activation patterns were taken to stay, or followed.
+    model : LazyModel
+    round_map : RoundMap
+        What was predicted from.
     """
 
     full_error: FloatArray
@@ -50,8 +53,19 @@ class Prediction:
     local_error: FloatArray
     mean_part: FloatArray
     noise_part: FloatArray
-    floor: float
     patterns: Patterns
+    model: LazyModel
+    round_map: RoundMap
+
+    @cached_property
+    def floor(self) -> float:
+        """The limit of full_error for ever more rounds while patterns stay, of order 1/m; infinite without one."""
+        return floor(self.model, self.round_map)
+
+    @cached_property
+    def plateau(self) -> float:
+        """Where full_error stands for a while, k << m / (eta lambda): with the noise of the initial neurons."""
+        return plateau(self.model, self.round_map)
 
     def __repr__(self) -> str:
         error, steps = self.full_error, self.local_error.shape[1]
@@ -97,23 +111,15 @@ def predict(
     scheme: TrainingScheme,
     step_size: float | None = None,
     *,
-    patterns: Patterns = "frozen",
+    patterns: Patterns | None = None,
 ) -> Prediction:
-    """Return what Algorithm 1 does on average over the masks, if activation patterns hardly change.
+    """Return what Algorithm 1 does on average over the masks.
 
-    In the eigenvectors of the NTK, with h = xi lambda the eigenvalue and c the mask noise of a subnetwork's output,
-    c_j = xi (1 - xi) C_jj, local training multiplies the error of a subnetwork by g = (1 - eta h)^tau, and
-
-        mean   a_{k+1} = rho^2 a_k,           rho = 1 - theta (1 - g),
-        noise  b_{k+1} = rho^2 b_k + (theta (1 - g))^2 c / p        (Bernoulli masks),
-               b_{k+1} = rho^2 b_k + N                              (categorical masks, N of order 1/m).
-
-    A subnetwork after t local steps has the error (1 - eta h)^(2 t) (a + b + c). docs/theory.md derives this and says
-    where it ends: where patterns change, and at rates near instability.
-
-    With ``patterns="moving"`` the mean, and the spread C from which the noise comes, are those of a sample of neurons
-    that move and cross kinks on their way (`moving_mean_and_spread`): no training, but some 15 + 10 ln K steps of a few
-    products of the sample with n x n matrices, and good for much longer.
+    It follows a sample of the given network's neurons, which move and cross kinks on their way (`moving_course`): no
+    training, but some 15 + 10 ln K steps of a few products of the sample with n x n matrices. ``patterns="frozen"`` is
+    about linearized training, for any number of rounds and exact in the limit of width (`linearized_course`). Either
+    way the noise wears off over some m / (eta lambda) rounds, by Lemma 2's penalty. docs/theory.md derives both, and
+    says how far they are right.
 
     Parameters
     ----------
@@ -123,8 +129,9 @@ def predict(
         Bernoulli masks, uniform categorical masks or all neurons; no shards, no minibatches, unselected neurons kept.
     step_size : float, optional
         eta; None takes the scheme's, which must then be a number.
-    patterns : {"frozen", "moving"}
-        The floor is that of frozen patterns in either case.
+    patterns : {"moving", "frozen"}, optional
+        None takes "moving" for a given network with at most 300 rows, as the price goes with n^2, and "frozen" for
+        others and for averages over initial networks. Floor and plateau are those of frozen patterns in any case.
 
     Returns
     -------
@@ -149,67 +156,21 @@ def predict(
     checks.instance("predict", "model", model, LazyModel)
     checks.instance("predict", "scheme", scheme, TrainingScheme)
     eta = _step_size(scheme, step_size)
-    checks.one_of("predict", "patterns", patterns, ("frozen", "moving"))
-    moments = mask_moments(scheme.masks)
-    p, tau = moments.n_subnetworks, scheme.local_steps
-    xi, theta = float(moments.selection_prob), float(moments.coverage)
-    shrink = 1 - eta * xi * model.eigenvalues  # per local step
-    gain = theta * (1 - shrink**tau)  # of the error, per round
-    rho = 1 - gain
-    bernoulli = not partitions(scheme.masks)
-    shared = 1 / p if bernoulli else 0.0  # of a subnetwork's noise, by all of them together
-
-    def noise_of_a_round(c: FloatArray) -> FloatArray:
-        return gain**2 * c * shared if bernoulli else categorical_noise(model, p, eta, tau)
-
-    c = xi * (1 - xi) * model.spread
-    floor = _floor(rho**2, model.initial_moment(xi), noise_of_a_round(c))
-    rounds = np.arange(scheme.rounds + 1)[:, np.newaxis]
-    if patterns == "frozen":
-        mean = rho ** (2 * rounds) * model.initial_moment(xi)  # (K + 1, n)
-        noise = noise_of_a_round(c) * _geometric_sum(rho**2, rounds)
-    else:
-        own = float(moments.mean_step) - theta**2 * shared
-        error, spread = moving_mean_and_spread(model, xi, theta, own, eta, tau, scheme.rounds)
-        mean, c = error**2, xi * (1 - xi) * spread[:-1]
-        noise = _accumulated(np.broadcast_to(noise_of_a_round(c), c.shape), rho**2)
-    per_step = shrink ** (2 * np.arange(tau + 1)[:, np.newaxis])  # (tau + 1, n)
-    subnetworks = ((mean + noise)[:-1] + c) @ per_step.T
+    if patterns is not None:
+        checks.one_of("predict", "patterns", patterns, ("frozen", "moving"))
+    round_map = RoundMap.of(scheme.masks, eta, scheme.local_steps)
+    chosen = patterns or ("frozen" if model.output is None or len(model.X) > _MOST_ROWS_FOLLOWED else "moving")
+    course = (linearized_course if chosen == "frozen" else moving_course)(model, round_map, scheme.rounds)
     return Prediction(
-        full_error=(mean + noise).sum(axis=1),
-        sampled_error=subnetworks[:, 0],
-        local_error=subnetworks[:, 1:],
-        mean_part=mean.sum(axis=1),
-        noise_part=noise.sum(axis=1),
-        floor=floor,
-        patterns=patterns,
+        full_error=course.mean + course.noise,
+        sampled_error=course.subnetworks[:, 0],
+        local_error=course.subnetworks[:, 1:],
+        mean_part=course.mean,
+        noise_part=course.noise,
+        patterns=chosen,
+        model=model,
+        round_map=round_map,
     )
-
-
-def _geometric_sum(ratio: FloatArray, terms: IntArray) -> FloatArray:
-    """Return 1 + q + ... + q^(terms - 1), also at q = 1."""
-    near_one = np.abs(1 - ratio) < 1e-12
-    safe = np.where(near_one, 0.0, ratio)
-    return np.where(near_one, terms, (1 - safe**terms) / (1 - safe))
-
-
-def _accumulated(noise: FloatArray, ratio: FloatArray) -> FloatArray:
-    """Return b_0 = 0, b_{k+1} = q b_k + noise_k, shape (K + 1, n)."""
-    collected = np.zeros((len(noise) + 1, noise.shape[1]))
-    for k, added in enumerate(noise):
-        collected[k + 1] = ratio * collected[k] + added
-    return collected
-
-
-def _floor(ratio: FloatArray, initial: FloatArray, noise: FloatArray) -> float:
-    """Return the limit of q^k a + noise (1 - q^k) / (1 - q); infinite where q > 1, a where q = 1 without noise."""
-    limits = np.zeros_like(ratio)
-    below = ratio < 1
-    limits[below] = noise[below] / (1 - ratio[below])
-    stuck = ~below & (ratio <= 1 + 1e-12) & (noise == 0)
-    limits[stuck] = initial[stuck]
-    limits[~below & ~stuck] = np.inf
-    return float(limits.sum())
 
 
 def _step_size(scheme: TrainingScheme, step_size: float | None) -> float:

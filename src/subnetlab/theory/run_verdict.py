@@ -192,7 +192,9 @@ def _prediction(verdict: RunVerdict) -> str:
     return (
         f"The lazy prediction (no bound but the expectation over masks, {kinks}) ends at {predicted:.4g}, "
         f"measured {verdict.measured[-1]:.4g}; in the median round they differ by {100 * gap:.1f}%; one "
-        f"run scatters about its expectation. Its floor for ever more rounds is {verdict.prediction.floor:.4g}."
+        f"run scatters about its expectation. The noise of the initial neurons alone would hold it at "
+        f"{verdict.prediction.plateau:.4g} for a while; after ever more rounds, with patterns as they were, "
+        f"{verdict.prediction.floor:.4g} would be left, of order 1/m."
     )
 
 

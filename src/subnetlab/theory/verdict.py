@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ..history import History
     from .prediction import Prediction
 
-_MOST_ROWS_FOLLOWED = 300  # with more the prediction takes patterns as frozen: following them costs n^2 per neuron
 _MOST_STEPS = 10**8  # of a run: bounds and prediction hold a number for each
 _ROUNDOFF_ERROR = 1e-18  # relative to the first error: below it ratios of errors are rounding
 
@@ -134,11 +133,9 @@ def _measured(run: FinishedRun) -> FloatArray:
 
 def _prediction(run: FinishedRun) -> Prediction | None:
     """Predict the run from its initial network; None if the prediction does not cover its scheme."""
-    follow = len(run.data.X) <= _MOST_ROWS_FOLLOWED
     try:
         model = lazy_model(run.initial_network, run.data.X, run.data.y)
-        patterns = "moving" if follow else "frozen"
-        return predict(model, run.scheme, run.settings.step_size, patterns=patterns)
+        return predict(model, run.scheme, run.settings.step_size)
     except ValueError:
         return None
 

@@ -28,7 +28,9 @@ def test_the_events_are_the_history_of_train(data, masks):
     assert [event["sampled"] for event in rounds] == history.sampled_error.tolist()
     assert [event["local"] for event in rounds] == history.local_error.tolist()
     assert [event["round"] for event in rounds] == list(range(5))
-    predicted = sl.predict(sl.lazy_model(network, data.X, data.y), settings.scheme(), run.settings.step_size)
+    predicted = sl.predict(
+        sl.lazy_model(network, data.X, data.y), settings.scheme(), run.settings.step_size, patterns="frozen"
+    )
     np.testing.assert_array_equal(prediction["full_error"], predicted.full_error)
     assert end["event"] == "end"
     assert end["seconds"] > 0

@@ -52,7 +52,9 @@ def live_events(data: Dataset, settings: ExploreSettings) -> Generator[dict[str,
         "full_error": session.measure(),
     }
     if len(data.X) <= _MOST_PREDICTED:
-        predicted = predict(lazy_model(network, data.X, data.y), scheme, used.step_size)
+        predicted = predict(
+            lazy_model(network, data.X, data.y), scheme, used.step_size, patterns="frozen"
+        )  # soon there
         yield {
             "event": "prediction",
             "full_error": [_finite(value) for value in predicted.full_error],

@@ -1,0 +1,154 @@
+"""The prediction while activation patterns stay, for any number of rounds, and its limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..surroundings import undisturbed
+from .course import Course, next_stop, recursion
+from .neuron_noise import ProductNoise
+from .slow_time import SlowNeurons
+
+if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+    from .lazy import LazyModel
+    from .round_map import RoundMap
+
+_SAME = 0.02  # relative change of C up to which the noise of products is scaled and not computed again
+
+
+def linearized_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
+    """Return the course of training with frozen patterns, averaged over the masks.
+
+    `SlowNeurons` has the slow part: C, and what the penalty does to the mean. Given these, every eigenvector of the
+    kernel has a recursion of its own, with the noise (gain_j)^2 xi (1 - xi) C_jj / p for Bernoulli masks, and
+    `ProductNoise`.
+    """
+    xi, V = round_map.selection_prob, model.eigenvectors
+    h = xi * model.eigenvalues
+    gain = round_map.gain(h)
+    errors, noise = _start(model, xi)
+    course = Course(round_map, rounds)
+    neurons = SlowNeurons(model, round_map) if xi < 1 else None
+    products = _Products(model, round_map, h)
+    C = before = model.activations
+    start, last = 0, 1
+    while True:
+        stop = next_stop(start, rounds, np.inf)
+        length = stop - start
+        middle = C + (C - before) * min(1.0, length / (2 * last))  # by extrapolation
+        c = np.einsum("ij,ij->j", V, middle @ V)
+        added = round_map.shared * round_map.mask_variance * gain**2 * c + products.variance(middle, V @ errors)
+        drift = np.zeros_like(h) if neurons is None else _drift(neurons, model, errors, 1 - gain, length)
+        e = recursion(errors, 1 - gain, drift, length)
+        b = recursion(noise, (1 - gain) ** 2, added, length)
+        course.write(start, e, b, c, h)
+        if stop == rounds:
+            return course
+        if neurons is not None:
+            neurons.advance(V @ e[:-1].mean(axis=0), middle, length)
+            before, C = C, neurons.activations()
+        errors, noise, start, last = e[-1], b[-1], stop, length
+
+
+def _drift(neurons: SlowNeurons, model: LazyModel, error: FloatArray, rho: FloatArray, rounds: int) -> FloatArray:
+    """Return by how much the penalty moves the error in a round, so that error and neurons agree after ``rounds``.
+
+    With e_{k+1} = rho e_k + drift the mean over the rounds and the last error are linear in the drift, and so is what
+    the neurons then put out.
+    """
+    V = model.eigenvectors
+    output, B = neurons.answer_to(rounds)
+    by_start, by_drift = (recursion(*pair, rounds) for pair in ((error, rho, 0 * rho), (0 * rho, rho, 1 + 0 * rho)))
+    B = V.T @ B @ V
+    wanted = V.T @ output - model.targets - by_start[-1] - B @ by_start[:-1].mean(axis=0)
+    return np.linalg.solve(np.diag(by_drift[-1]) + B * by_drift[:-1].mean(axis=0), wanted)
+
+
+@undisturbed(threads=1)
+@np.errstate(over="ignore", invalid="ignore")
+def plateau(model: LazyModel, round_map: RoundMap) -> float:
+    """Return the error at which training stands for a while, k << m / (eta lambda): C as it is at the start."""
+    h = round_map.selection_prob * model.eigenvalues
+    noise = _noise_of_a_round(model, round_map, h, model.activations, np.zeros(len(h)))
+    initial = model.initial_moment(round_map.selection_prob)
+    return _limit(1 - round_map.gain(h), initial, noise)
+
+
+@undisturbed(threads=1)
+@np.errstate(over="ignore", invalid="ignore")
+def floor(model: LazyModel, round_map: RoundMap) -> float:
+    """Return the limit of the error for ever more rounds; infinite where it has none."""
+    xi = round_map.selection_prob
+    h = xi * model.eigenvalues
+    rho = 1 - round_map.gain(h)
+    initial = model.initial_moment(xi)
+    if xi == 1 or np.any(rho**2 > 1 + 1e-9):
+        return _limit(rho, initial, np.zeros_like(h))
+    V = model.eigenvectors
+    end = SlowNeurons(model, round_map).limit(V @ model.targets)
+    if end is None:
+        return float("inf")
+    noise = _noise_of_a_round(model, round_map, h, end.activations, end.error)
+    return float(np.sum(end.error**2)) + _limit(rho, np.zeros_like(h), noise)
+
+
+def mean_square_rate(model: LazyModel, round_map: RoundMap) -> float:
+    """Return what decides whether the second moments settle: below 1 they do, above 1 they grow without limit.
+
+    The larger of max_j (1 - gain_j)^2, for the mean error, and of the spectral radius of the map that takes C to the C
+    which its noise keeps up against the penalty (`SlowNeurons.growth`). While eta h < 2 in all eigenvectors, the second
+    is at most (own / theta) max_j gain_j / (2 theta) < 1: with M_r from P_r S M_r + M_r S P_r = c P_r S C S P_r and
+    c = own xi / theta one has tr S M_r = (c / 2) tr S C S P_r, which adds up to (c / (2 xi)) tr S C (I - G).
+    """
+    xi = round_map.selection_prob
+    rho = 1 - round_map.gain(xi * model.eigenvalues)
+    growth = SlowNeurons(model, round_map).growth() if xi < 1 else 0.0
+    return float(max(np.max(rho**2), growth))
+
+
+class _Products:
+    """`ProductNoise` on the model's patterns, computed again when C has changed."""
+
+    def __init__(self, model: LazyModel, round_map: RoundMap, h: FloatArray) -> None:
+        self._noise = ProductNoise(round_map, model.neurons >= 0, model.X, model.width, h, model.eigenvectors)
+        self._at = 0.0
+        self._error = np.inf
+        self._last = np.zeros(len(h))
+
+    def variance(self, C: FloatArray, error: FloatArray) -> FloatArray:
+        size, squared = float(np.trace(C)), float(error @ error)
+        if abs(size - self._at) > _SAME * self._at or abs(squared - self._error) > _SAME * size:
+            self._last = self._noise.variance(C, error)
+            self._at, self._error = size, squared
+        return self._last
+
+
+def _start(model: LazyModel, xi: float) -> tuple[FloatArray, FloatArray]:
+    """Return the mean of the first error and its variance over initial networks, in the eigenvectors."""
+    if model.output is None:
+        return -model.targets, xi**2 * model.spread
+    return xi * model.output - model.targets, np.zeros(len(model.targets))
+
+
+def _noise_of_a_round(
+    model: LazyModel, round_map: RoundMap, h: FloatArray, C: FloatArray, error: FloatArray
+) -> FloatArray:
+    V = model.eigenvectors
+    c = np.einsum("ij,ij->j", V, C @ V)
+    products = ProductNoise(round_map, model.neurons >= 0, model.X, model.width, h, V)
+    return round_map.shared * round_map.mask_variance * round_map.gain(h) ** 2 * c + products.variance(C, error)
+
+
+def _limit(rho: FloatArray, initial: FloatArray, noise: FloatArray) -> float:
+    """Return the limit of q^k a + noise (1 - q^k) / (1 - q), q = rho^2; infinite where q > 1, a where q = 1."""
+    ratio = rho**2
+    limits = np.zeros_like(ratio)
+    below = ratio < 1
+    limits[below] = noise[below] / (1 - ratio[below])
+    stuck = ~below & (ratio <= 1 + 1e-12) & (noise <= 1e-12 * np.max(initial))
+    limits[stuck] = initial[stuck]
+    limits[~below & ~stuck] = np.inf
+    return float(limits.sum())

@@ -1,0 +1,119 @@
+"""The few numbers of a round that predictions need, and what a round makes of an eigenvector of the kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.masks.law import partitions
+from .moments import mask_moments
+
+if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+    from ..core.masks import MaskLaw
+
+
+@dataclass(frozen=True)
+class RoundMap:
+    """A round of Algorithm 1 while activation patterns stay, in the limit of width.
+
+    The fluctuation d^l of a subnetwork's output has the covariance xi (1 - xi) C. All neurons share its mean d over the
+    subnetworks; what moves a single neuron besides is its own draw of the masks.
+
+    Parameters
+    ----------
+    n_subnetworks : int
+        p.
+    selection_prob, coverage : float
+        xi and theta.
+    shared, own : float
+        Cov d = shared xi (1 - xi) C: 1 / p for Bernoulli masks, 0 for categorical ones, where the mean is zero in any
+        draw. The noise that other neurons do not share has own xi (1 - xi) C, with own = E[eta_r] - theta^2 shared.
+    step_size : float
+        eta.
+    local_steps : int
+        tau.
+    """
+
+    n_subnetworks: int
+    selection_prob: float
+    coverage: float
+    shared: float
+    own: float
+    step_size: float
+    local_steps: int
+
+    @classmethod
+    def of(cls, masks: MaskLaw, step_size: float, local_steps: int) -> RoundMap:
+        """Return the numbers for a mask law.
+
+        Raises
+        ------
+        ValueError
+            If the theory says nothing about the law.
+        """
+        moments = mask_moments(masks)
+        theta = float(moments.coverage)
+        shared = 0.0 if partitions(masks) else 1 / moments.n_subnetworks
+        return cls(
+            n_subnetworks=moments.n_subnetworks,
+            selection_prob=float(moments.selection_prob),
+            coverage=theta,
+            shared=shared,
+            own=float(moments.mean_step) - theta**2 * shared,
+            step_size=step_size,
+            local_steps=local_steps,
+        )
+
+    @property
+    def mask_variance(self) -> float:
+        """Return xi (1 - xi), by which C becomes the covariance of a subnetwork's output."""
+        return self.selection_prob * (1 - self.selection_prob)
+
+    def step_factor(self, eigenvalues: FloatArray) -> FloatArray:
+        """Return 1 - eta h, what a local step makes of an error, for eigenvalues h of H (with the factor xi)."""
+        return 1 - self.step_size * eigenvalues
+
+    def pull(self, eigenvalues: FloatArray) -> FloatArray:
+        """Return S = eta sum_t (1 - eta h)^t: local training moves neurons by -P_r S times their error."""
+        factor = self.step_factor(eigenvalues)
+        total = np.zeros_like(factor)
+        for _ in range(self.local_steps):
+            total = 1 + factor * total
+        return self.step_size * total
+
+    def gain(self, eigenvalues: FloatArray) -> FloatArray:
+        """Return theta (1 - (1 - eta h)^tau), the share of the mean error that a round takes away."""
+        return self.coverage * (1 - self.step_factor(eigenvalues) ** self.local_steps)
+
+    def loss_at_the_end(self, eigenvalues: FloatArray, when: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return what is left of a loss of output at the end of a round, and the sum of steps that answer to it.
+
+        With e_{t+1} = (1 - eta h) e_t + w_t loss in local training, the error after it is (1 - eta h)^tau e_0 + a loss,
+        and eta sum_t e_t = S e_0 + b loss. As nothing else moves the output, h b = 1 - a.
+
+        Parameters
+        ----------
+        eigenvalues : ndarray, shape (n,)
+        when : ndarray, shape (tau,)
+            How much of the loss each local step brings, up to a factor.
+
+        Returns
+        -------
+        a, b : ndarray, shape (n,)
+        """
+        factor, share = self.step_factor(eigenvalues), when / max(float(when.sum()), 1e-300)
+        left, answered = np.zeros_like(factor), np.zeros_like(factor)
+        for part in share:
+            answered = answered + self.step_size * left
+            left = factor * left + part
+        return left, answered
+
+
+def geometric_sum(ratio: FloatArray, terms: FloatArray | int) -> FloatArray:
+    """Return 1 + q + ... + q^(terms - 1), also at q = 1."""
+    near_one = np.abs(1 - ratio) < 1e-12
+    safe = np.where(near_one, 0.0, ratio)
+    return np.where(near_one, terms, (1 - safe**terms) / (1 - safe))
