@@ -19,10 +19,11 @@ from .round_map import geometric_sum
 from .slow_time import output_signs
 
 if TYPE_CHECKING:
-    from ..core.arrays import FloatArray, IntArray
+    from ..core.arrays import BoolArray, FloatArray, IntArray
     from .lazy import LazyModel
     from .round_map import RoundMap
 
+_JUST_INACTIVE = 1e-12  # the pre-activation of a neuron that has stopped at a kink
 _BEYOND = 1e100  # errors so large are on their way to infinity
 _SEED = 0  # of the neurons' noise: the same question has the same answer
 _OWN, _SHARED = 0, 1  # added to it: streams of normal numbers
@@ -80,6 +81,7 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
         length = stop - start
         selected = _how_often_selected(neurons.count, length, theta, start)
 
+        neurons.single = length * round_map.local_steps == 1
         c = U.T @ C @ U
         shared = round_map.shared * round_map.mask_variance * c  # Cov d
         several = geometric_sum(np.outer(rho, rho), length)
@@ -143,7 +145,7 @@ class _Neurons:
         self._twins = {1: z.copy(), -1: z.copy()}  # by a
         self._push = np.zeros_like(z)
         self._shaken = np.zeros_like(z)
-        self._noise = np.zeros_like(z)
+        self.single = True  # whether an interval is one local step
         s = np.maximum(model.neurons, 0).T
         self._signs = output_signs(s / np.sqrt(model.width), model.signs, model.output, model.eigenvectors)
         self._worn, self._worn_active = s.copy(), s > 0
@@ -153,7 +155,7 @@ class _Neurons:
         """Move by -(1 / sqrt m) sum_i P_ri a force_i <x_i, x_j> as often as selected."""
         self._push += selected * force
         for a, z in self._twins.items():
-            z -= ((z >= 0) * (selected * (a * force))) @ self._step
+            self._move(z, selected * (a * force))
 
     def drift(self, selected: IntArray, pull: FloatArray, noise_root: FloatArray, start: int) -> None:
         """Draw the noise of an interval that a neuron has for itself; move by it and by the neuron's own pull."""
@@ -163,7 +165,7 @@ class _Neurons:
         own_pull = pull / np.sqrt(self._width)
         for z in self._twins.values():
             own = np.maximum(z, 0) @ own_pull
-            z -= ((z >= 0) * (selected * own + noise)) @ self._step
+            self._move(z, selected * own + noise)
         mean = selected.mean()
         self._worn -= self._worn_active * ((self._worn_active * (mean * (self._worn @ own_pull))) @ self._step)
 
@@ -175,7 +177,22 @@ class _Neurons:
         self._shaken = self._shaken @ vectors.T
         change = self._shaken - before
         for z in self._twins.values():
-            z -= ((z >= 0) * change) @ self._step
+            self._move(z, change)
+
+    def _move(self, z: FloatArray, force: FloatArray) -> None:
+        """Move by -(1 / sqrt m) sum_i P_ri force_i <x_i, x_j>, in place.
+
+        A single local step acts with the patterns at its start. In several, a row's force acts as long as the neuron is
+        active on the row: it stops where the straight way leaves, and starts where it comes.
+        """
+        active = z >= 0
+        new = z - (active * force) @ self._step
+        if not self.single:
+            crosses = active != (new >= 0)
+            part = np.where(crosses, z / np.where(crosses, z - new, 1.0), 1.0)  # of the way, before the kink
+            new = z - (np.where(active, part, 1.0 - part) * force) @ self._step
+            new[active & crosses & (new >= 0)] = -_JUST_INACTIVE
+        z[...] = new
 
     def output_change(self, share: float) -> FloatArray:
         """Return the change of the output minus a share of the change with frozen patterns, for xi = 1."""
@@ -189,7 +206,7 @@ class _Neurons:
         same = np.mean([np.mean((z >= 0) == self._active) for z in self._twins.values()])
         return max(0.0, 2 * float(same) - 1)
 
-    def patterns(self) -> FloatArray:
+    def patterns(self) -> BoolArray:
         """Return the current patterns, shape (n, neurons)."""
         return self._twins[1].T >= 0
 

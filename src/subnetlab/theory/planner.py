@@ -219,7 +219,7 @@ def _rounds_to_look_at(model: LazyModel, round_map: RoundMap, target: float, max
     Noise that has not worn off gives a curve that is too high for long, and is soon computed.
     """
     h = round_map.selection_prob * model.eigenvalues
-    rho, k = (1 - round_map.gain(h)) ** 2, np.arange(max_rounds + 1)[:, np.newaxis]
+    rho, k = (1 - round_map.gain(h)) ** 2, np.arange(max_rounds + 1.0)[:, np.newaxis]
     mean = rho**k @ model.initial_moment(round_map.selection_prob)
     if _first_below(mean, target) is None:
         return None
