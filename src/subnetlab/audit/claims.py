@@ -56,12 +56,12 @@ def error_falls_with_p() -> Finding:
         f"of the paper's terms: (theta-xi^2)/p is {first} at p=1 and {second} at p=2, equal for every xi, as "
         f"theta = 2 xi - xi^2; and for tau > 1 p C1 = 4 theta^2 (1-xi) n kappa^2 grows with p: xi=1/2, tau=2, small "
         f"eta, "
-        f"large m give B1/(n kappa^2) = {rising[0]} at p=1 and {rising[1]} at p=2. The predicted plateau falls at small "
-        f"steps, {_listed(plateaus)} for p = 1, 2, 4, 8; at 0.95 of the largest stable step of a subnetwork it rises, "
-        f"{_listed(predicted)} for "
+        f"large m give B1/(n kappa^2) = {rising[0]} at p=1 and {rising[1]} at p=2. The predicted plateau falls at "
+        f"small steps, {_listed(plateaus)} for p = 1, 2, 4, 8; at 0.95 of the largest stable step of a subnetwork it "
+        f"rises, {_listed(predicted)} for "
         f"p = 1, 2, 3, 4, and the measured error falls, {_listed(_late_errors(X, y, large))}",
-        repair="(theta-xi^2)/p decreases from p = 2 on; the predicted plateau from p = 1 on, for steps up to half of the "
-        "largest stable one",
+        repair="(theta-xi^2)/p decreases from p = 2 on; the predicted plateau from p = 1 on, for steps up to half of "
+        "the largest stable one",
     )
 
 

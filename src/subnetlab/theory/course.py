@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..core.arrays import FloatArray
     from .round_map import RoundMap
 
-_GROWTH = 1.1  # of the intervals: each ends at most this factor later than it starts, and lasts at least one round
+GROWTH = 1.1  # of the intervals: each ends at most this factor later than it starts, and lasts at least one round
 
 
 class Course:
@@ -67,6 +67,6 @@ def recursion(start: FloatArray, ratio: FloatArray, added: FloatArray, rounds: i
     return ratio**k * start + geometric_sum(ratio, k) * added
 
 
-def next_stop(start: int, rounds: int, longest: float) -> int:
+def next_stop(start: int, rounds: int, longest: float, growth: float = GROWTH) -> int:
     """Return the end of the interval that begins at ``start``."""
-    return max(start + 1, int(min(rounds, _GROWTH * start, start + longest)))
+    return max(start + 1, int(min(rounds, growth * start, start + longest)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..surroundings import undisturbed
-from .course import Course, next_stop, recursion
+from .course import GROWTH, Course, next_stop, recursion
 from .neuron_noise import ProductNoise
 from .slow_time import SlowNeurons
 
@@ -16,27 +16,30 @@ if TYPE_CHECKING:
     from .lazy import LazyModel
     from .round_map import RoundMap
 
+_LITTLE = 0.01  # wear in all rounds up to which neurons stay as they are
+_COARSE_LITTLE, _COARSE_GROWTH = 0.05, 1.15
 _SAME = 0.02  # relative change of C up to which the noise of products is scaled and not computed again
 
 
-def linearized_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
+def linearized_course(model: LazyModel, round_map: RoundMap, rounds: int, coarse: bool = False) -> Course:
     """Return the course of training with frozen patterns, averaged over the masks.
 
     `SlowNeurons` has the slow part: C, and what the penalty does to the mean. Given these, every eigenvector of the
     kernel has a recursion of its own, with the noise (gain_j)^2 xi (1 - xi) C_jj / p for Bernoulli masks, and
-    `ProductNoise`.
+    `ProductNoise`. A ``coarse`` course is several times quicker, and off by some per cent.
     """
     xi, V = round_map.selection_prob, model.eigenvectors
     h = xi * model.eigenvalues
     gain = round_map.gain(h)
     errors, noise = _start(model, xi)
     course = Course(round_map, rounds)
-    neurons = SlowNeurons(model, round_map) if xi < 1 else None
+    little = _COARSE_LITTLE if coarse else _LITTLE
+    neurons = SlowNeurons(model, round_map) if rounds * _wear(model, round_map) > little else None
     products = _Products(model, round_map, h)
     C = before = model.activations
     start, last = 0, 1
     while True:
-        stop = next_stop(start, rounds, np.inf)
+        stop = rounds if neurons is None else next_stop(start, rounds, np.inf, _COARSE_GROWTH if coarse else GROWTH)
         length = stop - start
         middle = C + (C - before) * min(1.0, length / (2 * last))  # by extrapolation
         c = np.einsum("ij,ij->j", V, middle @ V)
@@ -51,6 +54,15 @@ def linearized_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Cou
             neurons.advance(V @ e[:-1].mean(axis=0), middle, length)
             before, C = C, neurons.activations()
         errors, noise, start, last = e[-1], b[-1], stop, length
+
+
+def _wear(model: LazyModel, round_map: RoundMap) -> float:
+    """Return about which share of its contribution the fastest direction of a neuron loses in a round."""
+    V, S = model.eigenvectors, round_map.pull(round_map.selection_prob * model.eigenvalues)
+    if not np.isfinite(S).all():  # the step is too large
+        return np.inf
+    size = np.linalg.norm(np.sqrt(np.abs(S))[:, np.newaxis] * (V.T @ model.X), 2) ** 2 / model.width
+    return float(round_map.coverage * (1 - round_map.selection_prob) * size)
 
 
 def _drift(neurons: SlowNeurons, model: LazyModel, error: FloatArray, rho: FloatArray, rounds: int) -> FloatArray:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..core.scheme import TrainingScheme
 from ..surroundings import undisturbed
 from .convergence import convergence_theorem
 from .lazy import average_lazy_model
-from .prediction import predict
+from .linearized import floor, linearized_course
 from .round_map import RoundMap, geometric_sum
 from .setting import theory_setting
 from .table import THEOREMS
@@ -80,18 +81,23 @@ class TrainingPlan:
         m.
     predicted_error : float
         E |y - u|^2 after these rounds, averaged over masks and initial networks.
-    floor : float
-        The predicted error of ever more rounds, of order 1/m.
     seconds, traffic : float
         Total time, and total bytes of all workers.
+    model : LazyModel
+        What was predicted from.
     """
 
     scheme: TrainingScheme
     width: int
     predicted_error: float
-    floor: float
     seconds: float
     traffic: float
+    model: LazyModel = field(repr=False, compare=False)
+
+    @cached_property
+    def floor(self) -> float:
+        """The predicted error of ever more rounds, of order 1/m."""
+        return floor(self.model, RoundMap.of(self.scheme.masks, float(self.scheme.step_size), self.scheme.local_steps))
 
     def guarantee(self, X: Any, y: Any, init_scale: float = 1.0) -> Promise:
         """Return what the paper's theorem guarantees of this plan."""
@@ -198,18 +204,19 @@ def _plans(
         rounds = _rounds_to_look_at(model, RoundMap.of(masks, eta, tau), target, max_rounds)
         if rounds is None:
             continue
-        predicted = predict(model, TrainingScheme(masks, rounds=rounds, local_steps=tau, step_size=eta))
-        rounds = _first_below(predicted.full_error, target)
+        course = linearized_course(model, RoundMap.of(masks, eta, tau), rounds, coarse=True)
+        predicted = course.mean + course.noise
+        rounds = _first_below(predicted, target)
         if rounds is None:
             continue
         chosen = TrainingScheme(masks, rounds=max(1, rounds), local_steps=tau, step_size=eta)
         yield TrainingPlan(
             scheme=chosen,
             width=m,
-            predicted_error=float(predicted.full_error[chosen.rounds]),
-            floor=predicted.floor,
+            predicted_error=float(predicted[chosen.rounds]),
             seconds=chosen.rounds * costs.seconds_per_round(xi * m, tau),
             traffic=chosen.rounds * costs.traffic_per_round(xi * m, masks.n_subnetworks),
+            model=model,
         )
 
 
