@@ -171,7 +171,6 @@ TESTED_ELSEWHERE = {
         "what a folder holds decides the page, or the refusal",
     ),
     "study/test_execution.py": (["study/running.py"], "a cell is run by execution"),
-    "study/test_execution_terminal.py": (["progress.py"], "a bar is seen in a terminal alone"),
     "study/test_plan.py": (
         ["study/data.py", "study/plan_tables.py"],
         "a plan holds datasets and is multiplied out from tables",

@@ -19,7 +19,7 @@ class Options:
     markdown: bool = False
     """Print the page docs/audit.md."""
     quiet: bool = False
-    """No progress bar."""
+    """Print no progress."""
 
 
 def run(options: Options) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from ..progress import duration
 from ..reproduction.plans import figure_names, plan_name, read_plan
 from ..study.estimate import estimate
 from ..study.execution import execute, processors
@@ -16,7 +17,7 @@ from ..study.plan import StudyPlan, claim_folder
 from ..study.reading import read_cells
 from ..study.store import DATABASE, Store
 from .folder import clear_leftovers, command_of, refuse_other_commands, write_json
-from .study_folder import duration, size, telling, told
+from .study_folder import size, telling, told
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Options:
     json: bool = False
     """Print the result as JSON."""
     quiet: bool = False
-    """No progress bar."""
+    """Print no progress."""
     force: bool = False
     """Take over a folder that holds another study; its results are kept and used where they fit."""
 

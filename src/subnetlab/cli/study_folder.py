@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from ..locks import holder
+from ..progress import duration
 from ..study.cell import Cell
 from ..study.execution import execute
 from ..study.result import last_line
@@ -66,19 +67,6 @@ def failures_text(study: Study) -> str:
     return "\n".join(lines)
 
 
-def duration(seconds: float) -> str:
-    """Return a time for people.
-
-    Examples
-    --------
-    >>> duration(3.2), duration(400), duration(9000)
-    ('3 s', '7 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def size(n_bytes: float) -> str:
     """Return a number of bytes for people.
 
@@ -131,7 +119,7 @@ class ExportOptions:
     to: Path | None = None
     """The file, ending in .nc (netCDF), .csv or .parquet; table.nc in the folder if not given."""
     curves: bool = True
-    """Include the errors of all rounds (netCDF, Parquet)."""
+    """Keep the errors of all rounds in netCDF and Parquet files; --no-curves leaves them out."""
     force: bool = False
     """Write over a file that is no earlier export."""
 

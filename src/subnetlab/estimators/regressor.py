@@ -64,7 +64,7 @@ class SubnetRegressor(RegressorMixin, SubnetEstimator):
     n_jobs : int, optional
         Threads; -1 is all cores. Another number may give other last bits.
     verbose : bool, default False
-        Show a progress bar on stderr if that is a terminal.
+        Show a progress bar on stderr if that is a terminal, otherwise print a line a minute.
     engine : str, default "auto"
         A name in ``subnetlab.engines.table.ENGINES``; "auto" is the fastest by the cost model, as in
         `subnetlab.train`.

@@ -79,7 +79,7 @@ def execute(
     jobs : int, optional
         Worker processes, each on one thread; None means one per processor.
     progress : bool, default False
-        Show a bar on stderr if that is a terminal.
+        Show a bar on stderr if that is a terminal, otherwise print a line a minute.
     cluster : str or distributed.Client, optional
         A dask scheduler whose workers run the cells, in place of ``jobs``.
     run : callable

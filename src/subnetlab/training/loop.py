@@ -92,7 +92,7 @@ def train_shallow(
         Also run the lazy-training model beside it, with the patterns of the start frozen; ``run.comparison`` then
         says how far the run is from it.
     progress : bool, default False
-        Show a bar on stderr if that is a terminal.
+        Show a bar on stderr if that is a terminal, otherwise print a line a minute.
     on_round : callable, optional
         Called with the `TrainingSession` after each round. An error in it, like any other, carries the completed
         rounds as ``error.run``.
