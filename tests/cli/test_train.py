@@ -142,5 +142,44 @@ def test_rounds_are_not_taken_back(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == "run: all 3 rounds are done\n"
     kept = (tmp_path / "run" / "run.npz").read_bytes()
     assert main([*arguments, "2"]) == 2
-    assert capsys.readouterr().err == "subnetlab train: rounds must be at least the 3 that run holds, got 2\n"
+    assert capsys.readouterr().err == "subnetlab train: --rounds must be at least the 3 that run holds, got 2\n"
     assert (tmp_path / "run" / "run.npz").read_bytes() == kept
+
+
+def test_the_end_says_how_well_the_network_predicts(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main([*SMALL, "--n-validation", "9", "--rounds", "6", "--out", str(out)]) == 0
+    said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if " " in line)
+    run = sl.load_run(out)
+    for rows, X, y in (
+        ("training", run.data.X, run.data.y),
+        ("validation", run.data.X_validation, run.data.y_validation),
+    ):
+        left = ((y - run.predict(X)) ** 2).mean()
+        assert float(said[f"rmse_{rows}"]) == pytest.approx(left**0.5, rel=1e-5)
+        assert float(said[f"r2_{rows}"]) == pytest.approx(1 - left / y.var(), rel=1e-4)
+    assert json.loads((out / "summary.json").read_text())["r2_training"] == pytest.approx(
+        float(said["r2_training"]), 1e-5
+    )
+
+
+def test_two_classes_by_the_logistic_loss(tmp_path, capsys):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    np.savez(tmp_path / "mine.npz", X=X, y=(X[:, 0] > 0).astype(float))
+    flags = ["train", "--dataset", str(tmp_path / "mine.npz"), "--width", "60", "--p", "3", "--rounds", "30", "--json"]
+    assert main([*flags, "--loss", "logistic", "--out", str(tmp_path / "run")]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    run = sl.load_run(tmp_path / "run")
+    assert run.settings.loss == "logistic"
+    assert summary["accuracy_training"] == np.mean((run.predict(run.data.X) > 0) == run.data.y)
+    assert summary["rmse_training"] < 0.5 and "accuracy_validation" not in summary
+    assert main([*flags, "--loss", "squared", "--out", str(tmp_path / "run")]) == 2
+    assert "loss: there 'logistic', asked None" in capsys.readouterr().err
+    assert main([*flags, "--loss", "squared", "--out", str(tmp_path / "other")]) == 0
+    assert "loss" not in json.loads((tmp_path / "other" / "settings.json").read_text())  # as before there was --loss
+
+
+def test_the_logistic_loss_wants_classes(tmp_path, capsys):
+    assert main([*SMALL, "--centre-target", "--loss", "logistic", "--out", str(tmp_path / "run")]) == 2
+    assert "must be in [0, 1] for the logistic loss" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

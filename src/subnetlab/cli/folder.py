@@ -42,6 +42,8 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "theory": _DERIVED,
     "study": (),
 }
+# Options that came later, with what was done before: then they are left out, so that earlier folders still fit.
+_ADDED: dict[str, Any] = {"loss": "squared"}
 _TEMPORARY = {"launch": (".seen-*", ".network-*")}  # what else a killed process may leave
 
 
@@ -122,12 +124,19 @@ def deciding(options: Any, data: Dataset, *ignored: str) -> dict[str, Any]:
     """
     ignored = (*ignored, "out", "json", "quiet", "force", "rounds", "data", "scheme")
     every = asdict(options) | options.scheme.settings()
-    settings = {name: value for name, value in every.items() if name not in ignored}
+    settings = {name: v for name, v in every.items() if name not in ignored and (name, v) not in _ADDED.items()}
     return {**settings, "data": {"name": data.name, "sha256": data.digest}}
 
 
 def write_summary(
-    folder: Path, data: Dataset, history: History, *, step_size: float, as_json: bool, **more: Any
+    folder: Path,
+    data: Dataset,
+    history: History,
+    *,
+    step_size: float,
+    as_json: bool,
+    scores: Mapping[str, float | None],
+    **more: Any,
 ) -> None:
     """Write what came of a run into its folder, and print it: a line per name, or JSON."""
     summary = {
@@ -139,6 +148,7 @@ def write_summary(
         "step_size": step_size,
         "error_before": float(history.full_error[0]),
         "error_after": float(history.full_error[-1]),
+        **scores,
         "out": str(folder),
     }
     write_json(folder / "summary.json", summary)
@@ -147,7 +157,8 @@ def write_summary(
         return
     width = max(map(len, summary)) + 2
     for name, value in summary.items():
-        print(f"{name:<{width}}{value:.6g}" if isinstance(value, float) else f"{name:<{width}}{value}")
+        text = f"{value:.6g}" if isinstance(value, float) else "not defined" if value is None else str(value)
+        print(f"{name:<{width}}{text}")
 
 
 def refuse_other_commands(path: Path, command: str) -> None:

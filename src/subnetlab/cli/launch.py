@@ -30,6 +30,7 @@ from ..launch.session import COSTS
 from ..progress import progress_bar
 from ..training.request import RunSettings, TrainingData
 from ..training.run import RUN_FILE, TrainingRun
+from ..training.scores import run_scores
 from ..training.step_size import resolve_step_size
 from .folder import deciding, output_folder, write_summary
 from .options import DataOptions, SchemeOptions
@@ -68,7 +69,7 @@ class WorkerPlaces:
     threads: int = 1
     """BLAS threads of each worker; another count can give other bits."""
     quiet: bool = False
-    """No progress bar."""
+    """Print no progress."""
     force: bool = False
     """Take over a folder that holds another run."""
 
@@ -249,14 +250,18 @@ def _gather(options: Options, job: Job, checkpoints: Checkpoints, data: Dataset)
     seconds = ([f"{value:.6f}" for value in column] for column in costs.T[2:])
     with atomic_file(folder / "history.csv") as file:
         file.write(history.to_csv(dict(zip(COSTS, [*counts, *seconds], strict=True))).encode())
+    scores: dict[str, float | None] = {}
     if 8 * job.width * job.X.shape[1] <= _WHOLE_NETWORK:
-        _whole_run(job, checkpoints, manifest, history).save(folder / RUN_FILE)
+        run = _whole_run(job, checkpoints, manifest, history)
+        run.save(folder / RUN_FILE)
+        scores = run_scores(run)
     write_summary(
         folder,
         data,
         history,
         step_size=job.step_size,
         as_json=options.json,
+        scores=scores,
         workers=int(costs[-1, 0]) if len(costs) else 0,  # in the last round; not all that were asked may have come
         bytes_per_round=float(costs[:, 1].mean()),
     )

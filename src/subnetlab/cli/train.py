@@ -15,6 +15,7 @@ from ..training import DivergenceError, TrainingInterrupted, load_run
 from ..training.loop import complete
 from ..training.request import RunOptions
 from ..training.run import RUN_FILE
+from ..training.scores import run_scores
 from ..training.session import TrainingSession
 from .folder import deciding, output_folder, write_summary
 from .options import DataOptions, SchemeOptions
@@ -36,6 +37,8 @@ class Options:
     scheme: SchemeOptions = field(default_factory=SchemeOptions)
     n_validation: int = 0
     """Further rows that are not trained on; their error is recorded."""
+    loss: Literal["squared", "logistic"] = "squared"
+    """What training lowers: squared (the paper), or logistic for targets in [0, 1] such as two classes 0 and 1."""
     record: Literal["mean", "subnetworks"] = "mean"
     """Keep the mean over subnetworks of each error, or every subnetwork's."""
     diagnostics: tuple[Literal["patterns", "movement"], ...] = ()
@@ -53,7 +56,7 @@ class Options:
     json: bool = False
     """Print the result as JSON."""
     quiet: bool = False
-    """No progress bar."""
+    """Print no progress."""
     force: bool = False
     """Take over a folder that holds another run."""
 
@@ -97,7 +100,15 @@ def _train(options: Options, session: TrainingSession, data: Dataset) -> None:
         raise
     _save(result, folder)
     history, used = result.history, result.settings
-    write_summary(folder, data, history, step_size=used.step_size, as_json=options.json, engine=used.engine)
+    write_summary(
+        folder,
+        data,
+        history,
+        step_size=used.step_size,
+        as_json=options.json,
+        scores=run_scores(result),
+        engine=used.engine,
+    )
 
 
 def _new_session(options: Options, data: Dataset, scheme: TrainingScheme) -> TrainingSession:
