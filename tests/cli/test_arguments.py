@@ -4,8 +4,10 @@ from typing import Annotated
 import pytest
 import tyro
 
-from subnetlab.cli.arguments import earlier_arguments, option_names, split_config
-from subnetlab.cli.main import main
+import subnetlab as sl
+from subnetlab.cli.arguments import about_option, earlier_arguments, option_names, split_config
+from subnetlab.cli.main import COMMANDS, main
+from subnetlab.core.letters import LETTERS
 
 
 @dataclass(frozen=True)
@@ -116,3 +118,72 @@ def test_misspelt_variables_are_said_with_what_was_meant(monkeypatch, capsys):
         "subnetlab: environment: SUBNETLAB_EPOCHS is no setting and changes nothing",
         "subnetlab: environment: SUBNETLAB_ROUDNS is no setting and changes nothing; did you mean SUBNETLAB_ROUNDS?",
     ]
+
+
+@pytest.mark.parametrize(("letter", "name"), LETTERS.items())
+def test_a_setting_has_one_name_and_one_letter_at_every_door(letter, name, tmp_path, monkeypatch):
+    """Flag, file and environment; a flag by one of the two names goes over a file by the other."""
+    file = tmp_path / "a.toml"
+    commands = [command.options() for command in COMMANDS.values()]
+    for options in commands:
+        names = option_names(options)
+        if name not in names:
+            assert letter not in names
+            continue
+        value = ["3"] if "tuple" in str(names[name]) else "3"
+        for given in (letter, name):
+            file.write_text(f"{given} = {value}\n")
+            flag = f"--{given.replace('_', '-')}"
+            assert earlier_arguments(options, file) == ([flag, "3"] if isinstance(value, list) else [f"{flag}=3"])
+            monkeypatch.setenv(f"SUBNETLAB_{given.upper()}", "3")
+            assert earlier_arguments(options, None) == ([flag, "3"] if isinstance(value, list) else [f"{flag}=3"])
+            monkeypatch.delenv(f"SUBNETLAB_{given.upper()}")
+    assert sum(name in option_names(options) for options in commands) > 1
+
+
+@pytest.mark.parametrize(
+    ("file", "flag", "width"), [("m = 21", "--width=20", 20), ("width = 21", "--m=20", 20), ("m = 21", None, 21)]
+)
+def test_a_flag_goes_over_the_file_by_either_name(file, flag, width, tmp_path):
+    (tmp_path / "a.toml").write_text(f'{file}\ndataset = "diabetes"\nn_samples = 9\nK = 2\np = 2\n')
+    arguments = ["train", "--config", str(tmp_path / "a.toml"), "--out", str(tmp_path / "run"), *filter(None, [flag])]
+    assert main(arguments) == 0
+    assert sl.load_run(tmp_path / "run").network.width == width
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train --p 0", "--p must be at least 1, got 0"),
+        ("train --n-subnetworks=0", "--n-subnetworks must be at least 1, got 0"),
+        ("train --xi 1.5", "--xi must be in (0, 1], got 1.5"),
+        ("train --eta -1", "--eta must be above 0, got -1.0"),
+        ("train --dataset diabetes --batch-size 101", "--batch-size must be at most the number of rows 100, got 101"),
+        ("train --n-validation -1", "--n-validation must be at least 0, got -1"),
+        ("train --target y --dataset diabetes", "--target is for your own files (give the file as the name), got 'y'"),
+        ("study --p 0 --xi 0.5 --m 9 --K 2", "--p must be at least 1, got 0"),
+        ("study --dataset diabetes --n-samples 0 --xi 0.5 --m 9 --K 2", "--n-samples must be at least 1, got 0"),
+        ("launch --workers 9", "--workers must be at most the number of subnetworks 4, got 9"),
+        ("reproduce --K 3", "--final-rounds must be at most rounds = 3, got 10"),
+    ],
+)
+def test_messages_speak_of_the_option(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments.split()) == 2
+    command = arguments.split()[0]
+    assert capsys.readouterr().err.startswith(f"subnetlab {command}: {message}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "plan.toml: settings.n_subnetworks: Cell: n_subnetworks must be at least 1, got 0",  # the file is named
+        "run.npz: weights must be floating-point numbers",
+        "load_dataset: mine.csv: column 'p' must hold numbers, got 'x'",
+        "a plan must be given: a TOML file, or settings (--masks)",
+        "TrainingScheme: cut_groups must be 'all'",
+    ],
+)
+def test_other_messages_stay_as_they_are(message):
+    assert about_option(message, COMMANDS["study"].options()) == message

@@ -42,9 +42,9 @@ def test_all_engines_by_default(capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--engines", "fast"], "subnetlab bench: engines must be among reference, primal, "),
-        (["--rounds", "1"], "subnetlab bench: rounds must be at least 2, got 1\n"),
-        (["--xi", "2"], "subnetlab bench: Bernoulli: selection_prob must be in (0, 1], got 2.0\n"),
+        (["--engines", "fast"], "subnetlab bench: --engines must be among reference, primal, "),
+        (["--rounds", "1"], "subnetlab bench: --rounds must be at least 2, got 1\n"),
+        (["--xi", "2"], "subnetlab bench: --xi must be in (0, 1], got 2.0\n"),
     ],
 )
 def test_wrong_requests(options, message, capsys):

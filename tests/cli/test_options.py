@@ -40,8 +40,8 @@ def test_a_setting_that_the_law_has_not_is_refused(source, tmp_path, monkeypatch
     else:
         monkeypatch.setenv("SUBNETLAB_SELECTION_PROB", "0.3")
     assert main(arguments) == 2
-    message = "selection_prob must be absent for masks 'categorical', which fix it by themselves, got 0.3"
-    assert capsys.readouterr().err == f"subnetlab train: TrainingScheme: {message}\n"
+    message = "--xi must be absent for masks 'categorical', which fix it by themselves, got 0.3"
+    assert capsys.readouterr().err == f"subnetlab train: {message}\n"
     assert not (tmp_path / "run").exists()
 
 
@@ -73,7 +73,7 @@ def test_a_law_of_ones_own_by_module_and_class(tmp_path, monkeypatch):
 def test_a_launch_refuses_laws_that_its_workers_do_not_know(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(LAWS, "twin", Twin)
     assert main(["launch", "--masks", "twin", *SMALL, "--out", str(tmp_path / "job")]) == 2
-    message = "subnetlab launch: masks must be a law that the workers can import, module:Class, got 'twin'\n"
+    message = "subnetlab launch: --masks must be a law that the workers can import, module:Class, got 'twin'\n"
     assert capsys.readouterr().err == message
     assert not (tmp_path / "job").exists()
 
@@ -82,5 +82,5 @@ def test_a_law_that_is_not_there_is_refused(capsys):
     for name in ("unheard-of", "fixed"):
         assert main(["train", "--masks", name, *SMALL]) == 2
         laws = ", ".join(map(repr, plain_laws()))
-        message = f"TrainingScheme: masks must be one of {laws}, got {name!r}"
+        message = f"--masks must be one of {laws}, got {name!r}"
         assert capsys.readouterr() == ("", f"subnetlab train: {message}\n")

@@ -21,4 +21,4 @@ def test_plan(capsys):
 
 def test_plan_prints_at_least_one(capsys):
     assert main(["plan", "--target-error", "3", "--best", "0"]) == 2
-    assert capsys.readouterr() == ("", "subnetlab plan: best must be at least 1, got 0\n")
+    assert capsys.readouterr() == ("", "subnetlab plan: --best must be at least 1, got 0\n")

@@ -73,8 +73,8 @@ def test_divergence_keeps_the_completed_rounds(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--xi", "1.5"], "selection_prob must be in (0, 1], got 1.5"),
-        (["--p", "0"], "n_subnetworks must be at least 1, got 0"),
+        (["--xi", "1.5"], "--xi must be in (0, 1], got 1.5"),
+        (["--p", "0"], "--p must be at least 1, got 0"),
         (["--dataset", "nowhere.csv", "--target", "y"], "nowhere.csv"),
         (["--engine", "warp"], "engine must be 'auto' or one of"),
     ],

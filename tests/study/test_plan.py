@@ -168,3 +168,26 @@ def test_the_old_name_of_a_plan_works_and_warns():
         assert study.Plan is StudyPlan
     with pytest.raises(AttributeError, match="has no attribute 'Plans'"):
         _ = study.Plans
+
+
+def test_settings_may_be_called_by_the_papers_letters(tmp_path):
+    letters = GOOD
+    for name, letter in {
+        "width": "m",
+        "rounds": "K",
+        "n_subnetworks": "p",
+        "selection_prob": "xi",
+        "local_steps": "tau",
+    }.items():
+        letters = letters.replace(f"{name} =", f"{letter} =")
+    assert "width" not in letters
+    plan = plan_of(tmp_path, letters)
+    assert plan.cells == plan_of(tmp_path, GOOD).cells
+    assert "n_subnetworks = [1, 2]" in plan.to_toml()  # kept under one name
+    more = StudyPlan.from_dict(plan.content, settings={"eta": 0.5, "kappa": [1.0, 2.0]})
+    assert {(cell.step_size, cell.init_scale) for cell in more.cells} == {(0.5, 1.0), (0.5, 2.0)}
+
+
+def test_a_setting_by_name_and_letter_is_refused(tmp_path):
+    with pytest.raises(PlanError, match="settings: width must be given once, got m, its letter, too"):
+        plan_of(tmp_path, GOOD.replace("width = 50", "width = 50\nm = 50"))

@@ -39,3 +39,12 @@ def test_select_by_a_setting_that_is_a_list(tmp_path, inline, made_up, run_plan)
     study = run_plan(tmp_path, made_up, {}, {"diagnostics": ["movement", "patterns"]})
     assert len(study.select(diagnostics=["movement", "patterns"]).cells) == 1
     assert len(study.select(diagnostics=[]).cells) == 1
+
+
+def test_select_by_the_papers_letters(tmp_path, inline, made_up, run_plan):
+    study = run_plan(tmp_path, made_up, {"n_subnetworks": 1}, {"n_subnetworks": 2})
+    assert [cell.settings["n_subnetworks"] for cell in study.select(p=2).cells] == [2]
+    width = study.cells[0].settings["width"]
+    assert len(study.select(m=width, p=[1, 2]).cells) == 2
+    with pytest.raises(ValueError, match="n_subnetworks must be among 1, 2, got 3"):
+        study.select(p=3)

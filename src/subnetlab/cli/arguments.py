@@ -16,6 +16,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
+from ..core.letters import LETTER_OF
 from ..input_file import read_input_text
 
 if TYPE_CHECKING:
@@ -24,19 +25,28 @@ if TYPE_CHECKING:
 _PREFIX = "SUBNETLAB_"
 _OTHER_VARIABLES = {"DATA", "CACHE", "PARENT"}  # what is no option of a command
 _SWITCHES = {"1": True, "true": True, "0": False, "false": False}
+_ABOUT_SETTING = re.compile(
+    r"(?:flags: (?:(?:settings|dataset)(?:\.\w+)?: )?)?(?:(?P<owner>\w+): )?(?P<name>\w+)(?= must | is for )"
+)
+_DATA_OWNERS, _OF_DATA = ("load_dataset", "DatasetSpec"), {"name": "dataset", "seed": "data_seed"}
 # messages of tyro and what is printed instead; a rule of its box is a ─; others are printed as they are
 _SAYINGS = (
     (r"Error parsing (\S+): invalid literal for int\(\) with base 10: (.*?) ─.*", r"\1 must be a whole number, got \2"),
     (r"Error parsing (\S+): could not convert string to float: (.*?) ─.*", r"\1 must be a number, got \2"),
     (r"Error parsing (\S+): no type matching (.*?) could be .*? from \[(.*?)\]\. .*", r"\1 must be \2, got \3"),
-    (r"Error parsing (\S+): Could not .* arguments: \[(.*?)\] ─ .*?(\[.*?\]\]).*", r"\1 must be \3, got \2"),
+    (
+        r"Error parsing (\S+): Could not .* arguments: \[(.*?)\] ─ .*?: --[\w-]+ (\S+ \.\.\.).*",
+        r"\1 must be \3, got \2",
+    ),
     (r"Error parsing [\w.-]+: (\w+: .*?) ─ .*", r"\1"),  # a rule of the options' own
     (r"invalid choice (.*) for argument '(.*)'\. Expected one of \((.*?),?\)\..*", r"\2 must be one of \3, got \1"),
     (r"Missing value for argument '(.*?)'\..*", r"\1 must have a value"),
     (r"Missing from [^:]*: (\S+).*", r"\1 must be given"),
-    (r"Unrecognized options: (.*?) ─ [^─]*?: (--[\w-]+).*", r"no such option or argument: \1; did you mean \2?"),
+    (
+        r"Unrecognized options: (.*?) ─ [^─]*?: (?:--\w+, )*(--[\w-]+).*",
+        r"no such option or argument: \1; did you mean \2?",
+    ),
     (r"Unrecognized options: (.*?) ─.*", r"no such option or argument: \1"),
-    (r"\{None\}\|", ""),
     (r"must be INT, got", "must be a whole number, got"),
     (r"\{?\[([^\[\]]+) \[[^\[\]]+ \.\.\.\]\]\}?", r"\1 ..."),  # {[INT [INT ...]]}
 )
@@ -146,12 +156,15 @@ class Option(NamedTuple):
         Its short spellings, such as ``--p``.
     positional : bool
         Whether it is an argument without a name.
+    default : object
+        The field's; a switch that is on by default is turned off by ``--no-NAME``.
     """
 
     name: str
     kind: Any
     aliases: tuple[str, ...]
     positional: bool
+    default: Any
 
 
 def options_in(options: type[Any]) -> Iterator[Option]:
@@ -166,8 +179,14 @@ def options_in(options: type[Any]) -> Iterator[Option]:
         if is_dataclass(kind) and isinstance(kind, type):
             yield from options_in(kind)
             continue
-        aliases = (alias for note in notes for alias in getattr(note, "aliases", None) or ())
-        yield Option(field.name, kind, tuple(aliases), tyro.conf.Positional in notes)
+        yield Option(field.name, kind, aliases_of(field.name, notes), tyro.conf.Positional in notes, field.default)
+
+
+def aliases_of(name: str, notes: Iterable[Any]) -> tuple[str, ...]:
+    """Return the short spellings of an option: the paper's letter, and those in the notes of its annotation."""
+    letter = [f"--{LETTER_OF[name]}"] if name in LETTER_OF else []
+    own = (alias for note in notes for alias in getattr(note, "aliases", None) or ())
+    return tuple(dict.fromkeys([*letter, *own]))
 
 
 def option_names(options: type[Any]) -> dict[str, Any]:
@@ -198,6 +217,37 @@ def _as_arguments(where: str, name: str, kind: Any, value: Any) -> list[str]:
             what = "a whole number" if kind is int else "a number"
             raise ValueError(f"{where}: {name} must be {what}, got {value!r}") from None
     return [f"{flag}={value}"]
+
+
+def about_option(message: str, options: type[Any], given: Iterable[str] = ()) -> str:
+    """Return a message about a setting as one about the option that sets it; any other message as it is.
+
+    Parameters
+    ----------
+    message : str
+    options : dataclass
+        Of the command.
+    given : iterable of str
+        The arguments: the option is called as it is called there, otherwise by the paper's letter if it has one.
+
+    Examples
+    --------
+    >>> from .train import Options
+    >>> about_option("TrainingScheme: selection_prob must be in (0, 1], got 1.5", Options)
+    '--xi must be in (0, 1], got 1.5'
+    >>> about_option("load_dataset: name must be a name or a path, got 3", Options)
+    '--dataset must be a name or a path, got 3'
+    """
+    found = _ABOUT_SETTING.match(message)
+    if found is None:
+        return message
+    name = _OF_DATA.get(found["name"], found["name"]) if found["owner"] in _DATA_OWNERS else found["name"]
+    for option in options_in(options):
+        if option.name == name and not option.positional:
+            flags = (*option.aliases, "--" + name.replace("_", "-"))
+            words = {word.partition("=")[0] for word in given}
+            return next((flag for flag in flags if flag in words), flags[0]) + message[found.end() :]
+    return message
 
 
 @contextlib.contextmanager

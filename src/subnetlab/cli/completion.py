@@ -87,23 +87,23 @@ def flags_of(options: type[Any]) -> list[Flag]:
     """
     found: list[Flag] = []
     for option in options_in(options):
-        name, switch = "--" + option.name.replace("_", "-"), option.kind is bool
-        names = () if option.positional else (name, *option.aliases, *([f"--no-{name[2:]}"] if switch else []))
-        found.append(Flag(names, _words(option.name, option.kind), not switch))
+        own = ("no-" if option.default is True else "") + option.name.replace("_", "-")
+        names = () if option.positional else (f"--{own}", *option.aliases)
+        found.append(Flag(names, words_of(option.name, option.kind), option.kind is not bool))
     return found
 
 
-def _words(name: str, kind: Any) -> tuple[str, ...]:
+def words_of(name: str, kind: Any) -> tuple[str, ...]:
     """Return the words that an option takes, by its type or from the tables."""
-    if name == "engine":
-        return ("auto", *ENGINES)
+    if name in ("engine", "engines"):
+        return ("auto", *ENGINES) if name == "engine" else tuple(ENGINES)
     if name == "masks":
         return plain_laws()
     if name == "dataset":
         return tuple(entry["name"] for entry in list_datasets() if entry["name"].islower())
     if get_origin(kind) is Literal:
         return tuple(map(str, get_args(kind)))
-    return tuple(word for part in get_args(kind) for word in _words("", part))
+    return tuple(word for part in get_args(kind) for word in words_of("", part))
 
 
 def _bash(commands: dict[str, list[Flag]]) -> str:

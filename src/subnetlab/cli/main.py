@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..input_file import FileContentError
 from ..progress import open_standard_streams
-from .arguments import earlier_arguments, in_one_line, option_names, script_words, split_config, unknown_variables
+from .arguments import (
+    about_option,
+    earlier_arguments,
+    in_one_line,
+    option_names,
+    script_words,
+    split_config,
+    unknown_variables,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,7 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileContentError as error:  # the command was right, the file is not
         return fail(error, 1)
     except (TypeError, ValueError) as error:
-        return fail(error, 2)
+        if name not in COMMANDS:
+            return fail(error, 2)
+        return fail(ValueError(about_option(str(error), COMMANDS[name].options(), rest)), 2)
     except (OSError, ImportError, ArithmeticError, MemoryError) as error:
         return fail(error, 1)
 
@@ -247,18 +257,24 @@ def _options(options: type[Any], name: str, arguments: list[str]) -> Any:
     """Parse the options; wrong ones end the program with code 2 and a message."""
     import tyro
 
+    from .help import described
+
     if shutil.get_terminal_size().columns < _NARROWEST:
         os.environ["COLUMNS"] = str(_NARROWEST)
     config, flags = split_config(arguments)
     first = [*takewhile(lambda word: not word.startswith("-"), flags)]  # a list from a file would swallow them
+    markers = [tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone]
+    if {"-h", "--help"} & {*flags}:
+        markers.append(tyro.conf.FlagCreatePairsOff)  # --no-quiet undoes a file or the environment: not worth a line
+    summary = COMMANDS[name].summary
     program = f"subnetlab {name}"
     with in_one_line(program):
         return tyro.cli(
-            options,
+            described(options),
             prog=program,
-            description=f"{COMMANDS[name].summary}\n\n--config FILE reads options from a TOML file.",
+            description=f"{summary[0].upper()}{summary[1:]}.\n\nOptions may also come from a TOML file: --config FILE.",
             args=[*first, *earlier_arguments(options, config), *flags[len(first) :]],
-            config=(tyro.conf.OmitArgPrefixes,),
+            config=markers,
         )
 
 

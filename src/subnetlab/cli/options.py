@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-import tyro
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.masks.naming import import_law
-from ..core.masks.table import plain_laws
 from ..core.scheme import TrainingScheme
 
 if TYPE_CHECKING:
@@ -30,8 +27,8 @@ class DataOptions:
     target: str | None = None
     """Name or number of the target column of a file of yours."""
     n_samples: int | Literal["all"] | None = None
-    """Rows, drawn by --data-seed: a number or all. If not given, 100 as in the paper, and all of images or a file of
-    yours."""
+    """Rows, drawn by --data-seed: a number or all. The default is 100, as in the paper, and all of images and of a file
+    of yours."""
     data_seed: int = 0
     """Seed of the drawn rows."""
     scaling: Literal["raw", "centred", "standardised"] = "raw"
@@ -76,39 +73,44 @@ class DataOptions:
 class SchemeOptions:
     """The network and the training scheme."""
 
-    masks: Annotated[str, tyro.conf.arg(metavar=f"{{{','.join(plain_laws())}}}")] = "bernoulli"
+    masks: str = "bernoulli"
     """Law of the masks: bernoulli, categorical (each neuron in one subnetwork), all (gradient descent, or local SGD
     with --shards), or one of your own as module:Class."""
-    n_subnetworks: Annotated[int | None, tyro.conf.arg(aliases=["--p"])] = None
-    """p, the subnetworks per round; 10 if not given, and 1 for all without --shards."""
-    selection_prob: Annotated[float | None, tyro.conf.arg(aliases=["--xi"])] = None
-    """xi, the chance that a subnetwork holds a neuron; 0.5 if not given. Laws that fix it by themselves refuse it."""
+    n_subnetworks: int | None = None
+    """p, the subnetworks per round; without --shards, masks all take 1."""
+    selection_prob: float | None = None
+    """xi, the chance that a subnetwork holds a neuron; laws that fix it by themselves refuse it."""
     rounds: int = 200
-    """K."""
-    local_steps: Annotated[int, tyro.conf.arg(aliases=["--tau"])] = 10
+    """K, the rounds."""
+    local_steps: int = 10
     """tau, the gradient steps of each subnetwork in a round."""
-    step_size: Annotated[float | Literal["auto", "theory"], tyro.conf.arg(aliases=["--eta"])] = "auto"
+    step_size: float | Literal["auto", "theory"] = "auto"
     """eta: a number, auto (half of the largest stable step), or theory (the theorem's limit)."""
-    width: Annotated[int, tyro.conf.arg(aliases=["--m"])] = 4000
+    width: int = 4000
     """m, the hidden neurons."""
-    init_scale: Annotated[float, tyro.conf.arg(aliases=["--kappa"])] = 1.0
+    init_scale: float = 1.0
     """kappa, the standard deviation of the initial weights."""
     unselected: Literal["keep", "zero"] = "keep"
     """What becomes of neurons that no subnetwork holds: keep (the paper), zero (the authors' released code)."""
     shards: int | None = None
-    """Split the rows into this many shards, one per subnetwork."""
+    """Split the rows into this many shards, one per subnetwork; by default every subnetwork sees all rows."""
     batch_size: int | None = None
-    """Rows per local step; all if not given."""
+    """Rows per local step; by default all of them."""
+
+    @classmethod
+    def decided_later(cls) -> dict[str, Any]:
+        """Return what p and xi are where they are not given and the law has them."""
+        return {"n_subnetworks": 10, "selection_prob": 0.5}
 
     def settings(self) -> dict[str, Any]:
         """Return the options with p and xi as numbers: what a folder remembers."""
         given = {name: value for name, value in asdict(self).items() if value is not None}
-        return {**asdict(self), "n_subnetworks": 10, "selection_prob": 0.5, **given}
+        return {**asdict(self), **self.decided_later(), **given}
 
     def scheme(self) -> TrainingScheme:
         """Return the training scheme; a law named ``module:Class`` is imported, as the user wrote it here."""
         import_law(self.masks)
         alone = self.masks == "all" and not self.shards  # whole networks on the same rows would all do the same
-        defaults = {"n_subnetworks": 1 if alone else 10, "selection_prob": 0.5}
+        defaults = {**self.decided_later(), **({"n_subnetworks": 1} if alone else {})}
         settings = {name: value for name, value in vars(self).items() if name not in ("width", "init_scale")}
         return TrainingScheme.from_settings(**settings, defaults=defaults)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
-
-import tyro
+from typing import TYPE_CHECKING, Any
 
 from ..core import checks
 from ..core.masks.naming import law_name
@@ -25,18 +23,18 @@ class Options:
     """The error |y - u|^2 to reach, summed over the rows."""
     data: DataOptions = field(default_factory=DataOptions)
     costs: Costs = field(default_factory=Costs)
-    p: tuple[int, ...] = (1, 2, 4, 8)
+    n_subnetworks: tuple[int, ...] = (1, 2, 4, 8)
     """Numbers of subnetworks to try."""
-    xi: tuple[float, ...] = (0.2, 0.5, 0.8, 1.0)
+    selection_prob: tuple[float, ...] = (0.2, 0.5, 0.8, 1.0)
     """Selection probabilities to try with Bernoulli masks."""
-    tau: tuple[int, ...] = (1, 2, 5, 10, 20)
+    local_steps: tuple[int, ...] = (1, 2, 5, 10, 20)
     """Local steps to try."""
-    width: Annotated[tuple[int, ...], tyro.conf.arg(aliases=["--m"])] = (4000, 16_000)
+    width: tuple[int, ...] = (4000, 16_000)
     """Widths to try."""
-    init_scale: Annotated[float, tyro.conf.arg(aliases=["--kappa"])] = 1.0
-    """kappa."""
+    init_scale: float = 1.0
+    """kappa, the standard deviation of the initial weights."""
     max_rounds: int = 10_000
-    """Rounds that are too many."""
+    """Settings that need more rounds are left out."""
     best: int = 10
     """How many plans to print."""
     json: bool = False
@@ -52,9 +50,9 @@ def run(options: Options) -> int:
         data.y,
         options.target_error,
         options.costs,
-        n_subnetworks=options.p,
-        selection_probs=options.xi,
-        local_steps=options.tau,
+        n_subnetworks=options.n_subnetworks,
+        selection_probs=options.selection_prob,
+        local_steps=options.local_steps,
         widths=options.width,
         init_scale=options.init_scale,
         max_rounds=options.max_rounds,

@@ -7,9 +7,7 @@ import math
 import sys
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-import tyro
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core import checks
 from ..datasets import headline, notes
@@ -60,7 +58,7 @@ _VIEW = {
 
 @dataclass(frozen=True)
 class Options:
-    """Options of `subnetlab reproduce`; a setting that is not given takes its default (docs/reproduction.md)."""
+    """Options of `subnetlab reproduce`; defaults are those without --quick and --full."""
 
     out: Path = Path("reproduction")
     """Folder for figures, verdicts and all runs; the same command again resumes."""
@@ -71,41 +69,41 @@ class Options:
     """A small grid on a small network, for a first look in half a minute."""
     full: bool = False
     """p = 1..10 by xi = 0.1..1, 10 seeds."""
-    width: Annotated[int | None, tyro.conf.arg(aliases=["--m"])] = None
-    """m (4000)."""
+    width: int | None = None
+    """m, the hidden neurons."""
     rounds: int | None = None
-    """K (200)."""
-    init_scale: Annotated[float | None, tyro.conf.arg(aliases=["--kappa"])] = None
-    """kappa (1)."""
-    step_size: Annotated[float | Literal["auto"] | None, tyro.conf.arg(aliases=["--eta"])] = None
-    """eta of all cells (auto: half of the largest stable step of the whole network)."""
+    """K, the rounds."""
+    init_scale: float | None = None
+    """kappa, the standard deviation of the initial weights."""
+    step_size: float | Literal["auto"] | None = None
+    """eta of all cells: a number, or auto (half of the largest stable step of the whole network)."""
     seeds: int | None = None
-    """Repetitions of a heatmap cell (3)."""
+    """Repetitions of each heatmap cell, each with its own initial network and masks."""
     dynamics_seeds: int | None = None
-    """Repetitions behind Figure 2a (10)."""
+    """Repetitions behind Figure 2a."""
     dynamics_subnetworks: int | None = None
-    """p of Figure 2a (10)."""
+    """p of Figure 2a."""
     dynamics_selection_prob: float | None = None
-    """xi of Figure 2a (0.5)."""
+    """xi of Figure 2a."""
     dynamics_local_steps: int | None = None
-    """tau of Figure 2a (5)."""
+    """tau of Figure 2a."""
     bernoulli_subnetworks: tuple[int, ...] | None = None
     """p of Figure 2b."""
     bernoulli_selection_probs: tuple[float, ...] | None = None
     """xi of Figure 2b."""
     bernoulli_local_steps: int | None = None
-    """tau of Figure 2b (5)."""
+    """tau of Figure 2b."""
     categorical_subnetworks: tuple[int, ...] | None = None
     """p of Figure 2c."""
     categorical_local_steps: tuple[int, ...] | None = None
     """tau of Figure 2c."""
     final_rounds: int | None = None
-    """Rounds at the end whose mean error a heatmap shows (10)."""
+    """Rounds at the end whose mean error a heatmap shows."""
     view: View = field(default_factory=View)
     engine: str | None = None
-    """How rounds are computed (auto)."""
+    """How rounds are computed."""
     dtype: Literal["float64", "float32"] | None = None
-    """Precision (float64)."""
+    """Precision."""
     jobs: int | None = None
     """Runs at a time; one per processor if not given."""
     print_plan: str | None = None
@@ -113,9 +111,14 @@ class Options:
     json: bool = False
     """Print the verdicts as JSON."""
     quiet: bool = False
-    """No progress bar."""
+    """Print no progress."""
     force: bool = False
     """Take over a folder that holds other settings; runs that fit are used again."""
+
+    @classmethod
+    def decided_later(cls) -> dict[str, Any]:
+        """Return what the settings are without --quick, --full and flags, for the help."""
+        return vars(ReproductionSettings(DatasetSpec("auto")))
 
     def settings(self) -> ReproductionSettings:
         """Return the settings: defaults, then --quick or --full, then the flags."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import tyro
 
@@ -26,19 +26,19 @@ class GridOptions:
 
     masks: tuple[str, ...] | None = None
     """Laws of the masks: bernoulli, categorical, balanced, ordered, rolling, all, or your own as module:Class."""
-    n_subnetworks: Annotated[tuple[int, ...] | None, tyro.conf.arg(aliases=["--p"])] = None
+    n_subnetworks: tuple[int, ...] | None = None
     """p, the subnetworks per round."""
-    selection_prob: Annotated[tuple[float, ...] | None, tyro.conf.arg(aliases=["--xi"])] = None
+    selection_prob: tuple[float, ...] | None = None
     """xi, the chance that a subnetwork holds a neuron (bernoulli)."""
     rounds: tuple[int, ...] | None = None
-    """K."""
-    local_steps: Annotated[tuple[int, ...] | None, tyro.conf.arg(aliases=["--tau"])] = None
+    """K, the rounds."""
+    local_steps: tuple[int, ...] | None = None
     """tau, the gradient steps of each subnetwork in a round."""
-    step_size: Annotated[tuple[float | Literal["auto", "theory"], ...] | None, tyro.conf.arg(aliases=["--eta"])] = None
+    step_size: tuple[float | Literal["auto", "theory"], ...] | None = None
     """eta: numbers, auto, theory."""
-    width: Annotated[tuple[int, ...] | None, tyro.conf.arg(aliases=["--m"])] = None
+    width: tuple[int, ...] | None = None
     """m, the hidden neurons."""
-    init_scale: Annotated[tuple[float, ...] | None, tyro.conf.arg(aliases=["--kappa"])] = None
+    init_scale: tuple[float, ...] | None = None
     """kappa, the standard deviation of the initial weights."""
     seed: tuple[int, ...] | None = None
     """Seeds of masks, shards and minibatches."""

@@ -145,7 +145,7 @@ class RetryOptions:
     json: bool = False
     """Print the result as JSON."""
     quiet: bool = False
-    """No progress bar."""
+    """Print no progress."""
 
 
 def retry(options: RetryOptions) -> int:

@@ -32,7 +32,7 @@ class Options:
     """The folder of a run, or its file run.npz."""
     failure_prob: Annotated[float, tyro.conf.arg(aliases=["--delta"])] = 0.1
     """delta, the probability with which the theorems may fail."""
-    init_scale: Annotated[float | None, tyro.conf.arg(aliases=["--kappa"])] = None
+    init_scale: float | None = None
     """kappa; estimated from the initial weights if not given."""
     out: Path | None = None
     """The folder for the figure (theory.pdf, .svg, .png and its numbers, .csv); the folder of the run if not given."""

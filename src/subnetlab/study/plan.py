@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.renamed import current
+from ..core.letters import spelled_out
 from ..input_file import read_input_text
 from ..training.request import RENAMED, STORED_AS
 from .cell import ADDED
@@ -180,12 +180,12 @@ def _renamed(content: Mapping[str, Any]) -> dict[str, Any]:
         for name in ("settings", "grid"):
             given = renamed.get(name)
             if isinstance(given, dict):
-                renamed[name] = current("settings", given, RENAMED, stacklevel=3)
+                renamed[name] = spelled_out("settings", given, RENAMED, stacklevel=3)
             elif isinstance(given, list):
                 renamed[name] = tables = list(given)
                 for place, table in enumerate(tables):
                     if isinstance(table, dict):
-                        tables[place] = current("settings", table, RENAMED, stacklevel=3)
+                        tables[place] = spelled_out("settings", table, RENAMED, stacklevel=3)
     except TypeError as error:  # one by both names
         raise PlanError(str(error)) from None
     return renamed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.renamed import current
+from ..core.letters import spelled_out
 from ..datasets import default_rows
 from ..plotting import plot
 from ..training.request import RENAMED
@@ -154,7 +154,7 @@ class Study:
         ``sl.open_study("out").select(masks="bernoulli", seed=[0, 1]).table()``
         """
         cells = self.cells
-        for name, wanted in current("Study.select", where, RENAMED).items():
+        for name, wanted in spelled_out("Study.select", where, RENAMED).items():
             if cells and name not in cells[0].settings:
                 raise ValueError(f"Study.select: {name!r} is no setting; there are: {', '.join(cells[0].settings)}")
             values = _wanted(wanted)
