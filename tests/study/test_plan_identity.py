@@ -2,7 +2,7 @@
 
 import pytest
 
-from subnetlab.study import Store, StudyConflictError, StudyPlan, claim_folder
+from subnetlab.study import Cell, PlanError, Store, StudyConflictError, StudyPlan, claim_folder
 
 SETTINGS = {"width": 10, "rounds": 3, "selection_prob": 0.5, "seed": [0, 1]}
 
@@ -53,3 +53,41 @@ def test_nor_may_the_content_of_a_file(tmp_path):
         _load.cache_clear()  # as in a new process
         with pytest.raises(StudyConflictError, match=r"mine.csv.*: there SHA-256 [0-9a-f]{12}, now [0-9a-f]{12}"):
             claim_folder(store, StudyPlan.from_dict(plan).cells)
+
+
+def test_columns_that_are_dropped_are_part_of_a_study(tmp_path):
+    (tmp_path / "mine.csv").write_text("id,a,city,y\n4,1,Rome,3\n3,2,Oslo,4\n7,3,Rome,5\n")
+
+    def own(**columns):
+        content = {"dataset": {"name": "mine.csv", "target": "y", **columns}, "settings": SETTINGS}
+        return StudyPlan.from_dict(content, folder=tmp_path).cells
+
+    first = own(drop=["id", "city"])
+    assert len(first) == 2  # a list is no axis
+    assert Cell.from_settings(first[0].settings()) == first[0]
+    with Store(tmp_path / "study") as store:
+        claim_folder(store, first)
+        claim_folder(store, first)
+        with pytest.raises(StudyConflictError, match=r"drop: there .'id', 'city'., asked .'id'.\n .*categorical"):
+            claim_folder(store, own(drop=["id"], categorical=["city"]))
+
+
+def test_a_study_without_such_columns_is_noted_and_stored_as_before_there_were_any(tmp_path):
+    cell = cells()[0]
+    assert str(cell.dataset) == (
+        "DatasetSpec(name='diabetes', n_samples=None, seed=0, n_validation=0, path=None, target=None, "
+        "smallest_eigenvalue=None, n_features=None, scaling='raw', centre_target=False, intercept=False, impute=False)"
+    )
+    assert not {"drop", "categorical"} & cell.settings().keys()
+    with Store(tmp_path) as store:
+        claim_folder(store, cells())
+        noted = store.noted("identity")
+        del noted["settings"]["drop"], noted["settings"]["categorical"]
+        store.note("identity", noted)
+        claim_folder(store, cells())
+
+
+@pytest.mark.parametrize("wrong", ["id", 3])
+def test_columns_are_a_list(tmp_path, wrong):
+    with pytest.raises(PlanError, match=r"dataset.drop: DatasetSpec: drop must be a tuple or list, got"):
+        StudyPlan.from_dict({"dataset": {"name": "mine.csv", "drop": wrong}, "settings": SETTINGS})

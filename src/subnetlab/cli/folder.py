@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..history import History
 
-_SETTINGS, _PROVENANCE = "settings.json", "provenance.json"
+_SETTINGS, PROVENANCE = "settings.json", "provenance.json"
 _LOCK = "folder.lock"
 _DERIVED = ("report.html", *(f"theory.{ending}" for ending in ("csv", "pdf", "svg", "png")))
 _LOGS = "worker-*.log"  # of machines that wait for machine 0, too: no result
@@ -105,7 +105,7 @@ def output_folder(
                 _remove(path, _RESULTS[command])
             write_json(path / _SETTINGS, wanted)
             if provenance is not None:
-                write_json(path / _PROVENANCE, {**provenance, "versions": versions()})
+                write_json(path / PROVENANCE, {**provenance, "versions": versions()})
         yield descriptor
 
 

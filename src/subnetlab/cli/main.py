@@ -56,6 +56,7 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "reproduce": Command(".reproduce", "draw the paper's three figures from real data and judge its claims"),
     "train": Command(".train", "train one network by Algorithm 1"),
+    "predict": Command(".predict", "predict for the rows of a file with a network that train or launch made"),
     "launch": Command(
         ".launch", "train on several workers or machines, going on after any failure", script_module=".launch_script"
     ),

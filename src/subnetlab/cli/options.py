@@ -26,6 +26,10 @@ class DataOptions:
     download."""
     target: str | None = None
     """Name or number of the target column of a file of yours."""
+    drop: tuple[str, ...] = ()
+    """Columns of a file of yours that are left out, whatever they hold."""
+    categorical: tuple[str, ...] = ()
+    """Columns of a file of yours that hold names, such as a city: a column of zeros and ones stands for each name."""
     n_samples: int | Literal["all"] | None = None
     """Rows, drawn by --data-seed: a number or all. The default is 100, as in the paper, and all of images and of a file
     of yours."""
@@ -64,6 +68,8 @@ class DataOptions:
             seed=self.data_seed,
             path=self.path,
             target=self.target,
+            drop=self.drop,
+            categorical=self.categorical,
             preprocessing=None if self.preprocessing == Preprocessing() else self.preprocessing,
             n_validation=n_validation,
         )

@@ -64,6 +64,10 @@ class DatasetOptions:
     """crime, diabetes, synthetic, auto, or files of yours."""
     target: tuple[str, ...] | None = None
     """Name or number of the target column of a file of yours."""
+    drop: tuple[str, ...] | None = None
+    """Columns of a file of yours that are left out of all cells, whatever they hold."""
+    categorical: tuple[str, ...] | None = None
+    """Columns of a file of yours that hold names: a column of zeros and ones stands for each name."""
     n_samples: tuple[int | Literal["all"], ...] | None = None
     """Rows."""
     data_seed: tuple[int, ...] | None = None

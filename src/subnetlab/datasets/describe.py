@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .search import Files
 
 
+_SHOWN = 8  # categories of a column
+
+
 def list_datasets() -> list[dict[str, Any]]:
     """Return name, default number of rows and a line of text for each dataset.
 
@@ -95,6 +98,9 @@ def describe(dataset: Dataset) -> str:
         f"  content        sha256 {facts['source']['sha256']}",
         f"  rows           {drawn}; {len(facts['validation_rows'])} others for validation",
     ]
+    for name, categories in facts["categorical"].items():
+        shown = ", ".join(categories[:_SHOWN]) + (", ..." if len(categories) > _SHOWN else "")
+        lines.append(f"  categorical    {name}, a column for each of {len(categories)}: {shown}")
     reasons: dict[str, int] = {}
     for reason in facts["left_out"].values():
         reasons[reason] = reasons.get(reason, 0) + 1

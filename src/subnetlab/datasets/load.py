@@ -18,6 +18,8 @@ from .preprocessing import Preprocessing
 from .table import DATASETS, OWN_FILE, DatasetEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..core.arrays import IntArray
     from .dataset import Dataset
 
@@ -35,6 +37,8 @@ def load_dataset(
     path: str | os.PathLike[str] | None = None,
     *,
     target: str | int | None = None,
+    drop: str | Sequence[str] = (),
+    categorical: str | Sequence[str] = (),
     n_validation: int = 0,
     preprocessing: Preprocessing | None = None,
     smallest_eigenvalue: float | None = None,
@@ -58,6 +62,11 @@ def load_dataset(
         and the download.
     target : str or int, optional
         Of your own file: the column's name or position (-1 for the last); in an NPZ file the key.
+    drop : str or sequence of str
+        Of your own file: columns that are left out, whatever they hold.
+    categorical : str or sequence of str
+        Of your own CSV, TSV or Parquet file: columns of names, such as a city or a zip code. A feature stands for each
+        name that occurs in the file, 1 in the rows that have it and 0 in the others.
     n_validation : int, default 0
         Further rows for ``X_validation`` and ``y_validation``, disjoint from the training rows and treated
         with their statistics. With "all", these rows are drawn and the others are for training.
@@ -104,6 +113,8 @@ def load_dataset(
     optional = {
         "path": path,
         "target": target,
+        "drop": _column_names("drop", drop) or None,
+        "categorical": _column_names("categorical", categorical) or None,
         "smallest_eigenvalue": smallest_eigenvalue,
         "n_features": n_features,
     }
@@ -117,6 +128,7 @@ def load_dataset(
         "impute": preprocessing is not None and preprocessing.impute,
         "download": download,
     }
+    given |= {name: given[name] or () for name in ("drop", "categorical")}
     table = entry.load(**{argument: given[argument] for argument in entry.accepts})
     for notice in table.notices:
         warnings.warn(notice, DatasetWarning, stacklevel=2)
@@ -167,6 +179,13 @@ def _entry(name: str | os.PathLike[str]) -> tuple[DatasetEntry, Path | None]:
         f"{_OWNER}: name must be one of {', '.join(DATASETS)}, or a file that ends in {', '.join(READERS)}, "
         f"got {os.fspath(name)!r}"
     )
+
+
+def _column_names(argument: str, names: str | Sequence[str]) -> tuple[str, ...]:
+    names = (names,) if isinstance(names, str) else tuple(names)
+    for name in names:
+        checks.instance(_OWNER, argument, name, str)
+    return tuple(dict.fromkeys(names))
 
 
 def _wanted(n_samples: int | str | None, entry: DatasetEntry) -> int | None:

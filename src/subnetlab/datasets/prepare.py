@@ -48,8 +48,10 @@ def prepare(
     facts = {
         "columns": [*table.columns, *(["(intercept)"] if preprocessing.intercept else [])],
         "left_out": table.left_out,
+        "categorical": {name: list(categories) for name, categories in table.categories.items()},
         "target": {"name": table.target_name, "subtracted": np.asarray(statistics.target_shift).tolist()},
         "preprocessing": asdict(preprocessing),
+        "statistics": statistics.record(),
         "imputed": imputed,
         "constant_columns": [c for c, k in zip(table.columns, statistics.constant, strict=True) if k],
         "collinear_rows": _collinear(X[:n], rows),
@@ -80,8 +82,10 @@ def take_as_is(table: RawTable, rows: IntArray, validation_rows: IntArray) -> tu
     facts = {
         "columns": list(table.columns),
         "left_out": table.left_out,
+        "categorical": {},
         "target": {"name": table.target_name, "subtracted": 0.0},
         "preprocessing": None,
+        "statistics": None,
         "imputed": [],
         "constant_columns": [],
         "collinear_rows": None,

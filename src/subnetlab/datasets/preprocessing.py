@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Scaling: TypeAlias = Literal["raw", "centred", "standardised"]
 SCALINGS: tuple[str, ...] = ("raw", "centred", "standardised")
 
+OF_FEATURES = ("fill", "shift", "scale", "rounding")  # what `Statistics` says of each column
+
 # A difference from the mean below this share of the column's largest value is rounding, not data.
 _ROUNDING = 16 * np.finfo(np.float64).eps
 
@@ -87,6 +89,10 @@ class Statistics:
     def constant(self) -> BoolArray:
         """Which columns have one value in all training rows, shape (d,); known if columns are shifted."""
         return self.scale == 0
+
+    def record(self) -> dict[str, list[float]]:
+        """Return what the features need, as JSON can hold it, bit by bit."""
+        return {name: getattr(self, name).tolist() for name in OF_FEATURES}
 
 
 def fit(preprocessing: Preprocessing, features: FloatArray, target: FloatArray) -> Statistics:

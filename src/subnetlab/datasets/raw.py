@@ -33,6 +33,8 @@ class RawTable:
         Where it was found; JSON-able.
     left_out : dict
         Columns of the source that are not among the features, each with the reason.
+    categories : dict
+        The values of each column that became one feature per value.
     why : str, optional
         Why this dataset, where the user left the choice.
     notices : tuple of str
@@ -52,6 +54,7 @@ class RawTable:
     target_name: str
     source: dict[str, Any]
     left_out: dict[str, str] = field(default_factory=dict)
+    categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     why: str | None = None
     notices: tuple[str, ...] = ()
     unit: float = 1.0

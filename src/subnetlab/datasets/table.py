@@ -106,7 +106,7 @@ DATASETS: dict[str, DatasetEntry] = {
 
 OWN_FILE = DatasetEntry(
     load_file,
-    ("file", "target"),
+    ("file", "target", "drop", "categorical"),
     default_rows=None,
     summary="your own CSV, TSV, Parquet, NPY or NPZ file: its path, with target=",
 )

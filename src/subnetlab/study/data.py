@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..datasets.preprocessing import Scaling
 
 _RENAMED = {"name": "dataset", "seed": "data_seed"}  # in the settings of a cell
+COLUMNS: dict[str, Any] = {"drop": [], "categorical": []}
+"""Settings that only a file of the user's has, with what they are of any other data: then no study speaks of them."""
 _KEPT = 8  # datasets in memory per process
 
 _PREPROCESSING: tuple[str, ...] = tuple(f.name for f in fields(Preprocessing))
@@ -36,6 +38,8 @@ class DatasetSpec:
     path : str, optional
         Of the crime file.
     target : str or int, optional
+    drop, categorical : tuple of str
+        Columns of the user's own file.
     smallest_eigenvalue, n_features : optional
         Of "synthetic".
     scaling, centre_target, intercept, impute
@@ -59,6 +63,8 @@ class DatasetSpec:
     centre_target: bool = False
     intercept: bool = False
     impute: bool = False
+    drop: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -69,7 +75,14 @@ class DatasetSpec:
         if self.n_samples not in (None, "all"):
             checks.whole_number("DatasetSpec", "n_samples", self.n_samples, least=1)
         checks.whole_number("DatasetSpec", "seed", self.seed, least=0)
+        for name in COLUMNS:
+            checks.instance("DatasetSpec", name, getattr(self, name), tuple | list)
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         self.preprocessing()
+
+    def __str__(self) -> str:
+        given = (f.name for f in fields(self) if f.name not in COLUMNS or getattr(self, f.name))
+        return f"DatasetSpec({', '.join(f'{name}={getattr(self, name)!r}' for name in given)})"
 
     def preprocessing(self) -> Preprocessing:
         """Return how the rows are treated."""
@@ -77,7 +90,9 @@ class DatasetSpec:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings by the names they have in a study: ``dataset``, ``data_seed`` and so on."""
-        return {_RENAMED.get(f.name, f.name): getattr(self, f.name) for f in fields(self)}
+        own = {_RENAMED.get(f.name, f.name): getattr(self, f.name) for f in fields(self)}
+        columns = {name: list(own.pop(name)) for name in COLUMNS}
+        return own | {name: given for name, given in columns.items() if given}
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> DatasetSpec:

@@ -25,6 +25,7 @@ from ..core.letters import spelled_out
 from ..input_file import read_input_text
 from ..training.request import RENAMED, STORED_AS
 from .cell import ADDED
+from .data import COLUMNS
 from .plan_tables import PlanError, cells_of, check_count, check_keys, check_settings, datasets_of, tables_of
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def describe(cells: Iterable[Cell]) -> dict[str, Any]:
     values: dict[str, list[Any]] = {}
     data: dict[str, str] = {}
     for cell in cells:
-        for name, value in cell.settings().items():
+        for name, value in (COLUMNS | cell.settings()).items():
             seen = values.setdefault(STORED_AS.get(name, name), [])
             if value not in seen:
                 seen.append(value)
@@ -279,7 +280,8 @@ def contradictions(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     for name, asked in wanted["settings"].items():
         known = RENAMED.get(name, name)
-        there = found["settings"].get(name, [ADDED[known]] if known in ADDED else asked)
+        added = ADDED | COLUMNS
+        there = found["settings"].get(name, [added[known]] if known in added else asked)
         if len(there) == len(asked) == 1 and there != asked:
             lines.append(f"{known}: there {there[0]!r}, asked {asked[0]!r}")
     for dataset, digest in wanted["data"].items():

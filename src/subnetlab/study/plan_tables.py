@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LARGEST = 100_000
 """The most cells of a study; each takes about a millisecond to check, and some kilobytes."""
 
-_LISTS = ("diagnostics",)  # settings whose value is a list, so that they cannot vary
+_LISTS = ("diagnostics", "drop", "categorical")  # settings whose value is a list, so that they cannot vary
 
 
 class PlanError(ValueError):

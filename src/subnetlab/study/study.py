@@ -16,6 +16,7 @@ from ..datasets import default_rows
 from ..plotting import plot
 from ..training.request import RENAMED
 from .cell import ADDED
+from .data import COLUMNS
 from .export import write_export
 from .reading import StoredCell, read_cells
 from .store import DATABASE
@@ -92,6 +93,7 @@ class Study:
         for cell in self.cells:
             row = {"key": cell.key, **cell.settings, "status": cell.status, "message": ""}
             row["diagnostics"] = " ".join(cell.settings["diagnostics"])
+            row |= {name: ", ".join(row[name]) for name in COLUMNS if name in row}
             result = cell.result(curves=False)
             if result is not None:
                 row |= {"message": result.message, "step_size_used": result.step_size, "rounds_done": result.rounds}

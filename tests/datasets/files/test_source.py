@@ -11,7 +11,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from subnetlab.datasets import DatasetNotFoundError, DatasetWarning, Preprocessing, load_dataset
+from subnetlab.datasets import DatasetNotFoundError, DatasetWarning, Preprocessing, describe, load_dataset
 from subnetlab.datasets.files.contents import loses_digits
 from subnetlab.input_file import FileContentError
 
@@ -456,3 +456,103 @@ def test_sizes_are_checked_before_memory_is_taken(tmp_path, ending):
     memory, said = memory_of(LOAD, file, "y")
     assert f"bomb{ending}: must " in said
     assert memory < 500
+
+
+MIXED = "id,age,city,y\n1,30,Rome,1\n2,40,Oslo,2\n4,50,Rome,3\n"
+
+
+def mixed(folder, ending):
+    """A table with a column of names, as text or as Parquet."""
+    file = folder / f"mixed{ending}"
+    header, *rows = [line.split(",") for line in MIXED.splitlines()]
+    if ending == ".parquet":
+        columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+        numbers = {name: list(map(float, cells)) for name, cells in columns.items() if name != "city"}
+        pyarrow.parquet.write_table(pyarrow.table({name: numbers.get(name, columns[name]) for name in header}), file)
+    else:
+        file.write_text(MIXED.replace(",", "\t" if ending == ".tsv" else ","))
+    return file
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet"])
+def test_columns_of_names_and_columns_left_out(tmp_path, ending):
+    data = load_dataset(mixed(tmp_path, ending), target="y", drop="id", categorical=["city"])
+    raw = np.array([[30.0, 0, 1], [40, 1, 0], [50, 0, 1]])
+    np.testing.assert_allclose(data.X, raw / np.linalg.norm(raw, axis=1, keepdims=True), rtol=1e-15)
+    facts = data.provenance
+    assert facts["columns"] == ["age", "city=Oslo", "city=Rome"]
+    assert facts["categorical"] == {"city": ["Oslo", "Rome"]}
+    assert facts["left_out"] == {"id": "named in drop"}
+    said = describe(data)
+    assert "  categorical    city, a column for each of 2: Oslo, Rome\n" in said
+    assert "  left out       1 columns: named in drop" in said
+    numbers_only = load_dataset(mixed(tmp_path, ending), target="y", drop=("id", "city"))
+    assert numbers_only.provenance["columns"] == ["age"]
+
+
+def test_numbers_may_be_names_and_names_may_be_missing(tmp_path):
+    file = tmp_path / "codes.csv"
+    file.write_text("code,a,y\n20,1,1\n3,2,2\n?,3,3\n20,4,4\n")
+    with pytest.raises(ValueError, match=r"missing values are refused .* in column 'code=20' of row 2"):
+        load_dataset(file, target="y", categorical="code")
+    data = load_dataset(file, target="y", categorical="code", preprocessing=Preprocessing(impute=True))
+    assert data.provenance["columns"] == ["code=20", "code=3", "a"]
+    ratio = data.X[2, :2] / data.X[2, 2]
+    np.testing.assert_allclose(ratio * 3, [2 / 3, 1 / 3], rtol=1e-14)  # the shares among the rows that have one
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz"])
+def test_columns_of_arrays_are_left_out_by_their_positions(tmp_path, ending):
+    target = None if ending == ".npz" else 2
+    data = load_dataset(write(tmp_path, ending), target=target, drop="0")
+    assert data.provenance["columns"] == ["1"]
+    with pytest.raises(ValueError, match="categorical must name columns of a CSV, TSV or Parquet file, got '0'"):
+        load_dataset(write(tmp_path, ending), target=target, categorical="0")
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (
+            {},
+            r"column 'city' must hold numbers \(name columns of text in drop or categorical.*\), got 'Rome'",
+        ),
+        ({"drop": ["city", "town"]}, r"drop must name features \(id, age, city\), got no column 'town'"),
+        ({"drop": ["city", "idd"]}, "got no column 'idd'; did you mean 'id'"),
+        ({"drop": ["y", "city"]}, "drop must name features .* got the target 'y'"),
+        ({"categorical": ["city", "y"]}, "categorical must name features .* got the target 'y'"),
+        (
+            {"drop": "city", "categorical": "city"},
+            "drop and categorical must name different columns, got 'city' in both",
+        ),
+        ({"drop": ["id", "age", "city"]}, "must have a feature besides the target and what drop names, got none"),
+    ],
+)
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_wrong_choices_of_columns_are_refused_by_name(tmp_path, ending, choice, message):
+    if ending == ".parquet" and not choice:
+        message = r"column 'city' must hold numbers \(name others in drop or categorical\), got string"
+    with pytest.raises(ValueError, match=message):
+        load_dataset(mixed(tmp_path, ending), target="y", **choice)
+
+
+def test_a_choice_of_columns_is_for_files_and_of_texts(tmp_path):
+    with pytest.raises(ValueError, match="drop is for your own files"):
+        load_dataset("diabetes", drop="age")
+    with pytest.raises(TypeError, match="categorical must be a str, got int"):
+        load_dataset(mixed(tmp_path, ".csv"), target="y", categorical=[2])
+
+
+def test_far_too_many_names_are_refused(tmp_path):
+    file = tmp_path / "names.csv"
+    file.write_text("name,a,y\n" + "".join(f"n{i},1,{i}\n" for i in range(1001)))
+    with pytest.raises(FileContentError, match="column 'name' must have at most 1,000 categories, got 1,001"):
+        load_dataset(file, target="y", categorical="name")
+    assert load_dataset(file, target="y", drop="name").X.shape == (1001, 1)
+
+
+def test_a_name_that_makes_two_columns_one_is_refused(tmp_path):
+    file = tmp_path / "two.csv"
+    file.write_text("c,c=x,y\nx,1,1\nz,2,2\n")
+    with pytest.raises(FileContentError, match="column names must differ, got 'c=x' more than once"):
+        load_dataset(file, target="y", categorical="c")

@@ -11,28 +11,31 @@ import numpy as np
 
 from ...archive import read_header
 from ...input_file import FileContentError, check_unpacked
-from .contents import FileContents, loses_digits, split_target
+from .contents import ColumnChoice, FileContents, Table, arranged, loses_digits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...core.arrays import FloatArray
+    from .contents import Kind
 
 _NPY = b"\x93NUMPY"
 _PLAIN = "must be a whole file of plain arrays"
 
 
-def read_npy(file: IO[bytes], target: str | int | None, owner: str) -> FileContents:
-    """Read one matrix, features and target in its columns."""
+def read_npy(file: IO[bytes], kind: Callable[[str], Kind], owner: str) -> Table:
+    """Read one matrix, features and target in its columns, whose names are their positions."""
     if _begins(file, b"PK"):
         raise FileContentError(f"{owner}: the array must be an array of real numbers, got several arrays (an NPZ file)")
     size = os.fstat(file.fileno()).st_size
     values = _read_array(file, size, size, owner, "the array")
     matrix = _matrix(values, owner, "the array")
     names = tuple(str(j) for j in range(matrix.shape[1]))
-    inexact = tuple(name for name, column in zip(names, values.T, strict=True) if loses_digits(column))
-    return split_target(names, matrix, target, owner, inexact=inexact)
+    columns = zip(names, values.T, strict=True)
+    return Table(names, matrix, tuple(name for name, c in columns if kind(name) == "number" and loses_digits(c)))
 
 
-def read_npz(file: IO[bytes], target: str | int | None, owner: str) -> FileContents:
+def read_npz(file: IO[bytes], choice: ColumnChoice, owner: str) -> FileContents:
     """Read the arrays X and y; ``target`` names another key for y, and a sole other array serves as X."""
     if _begins(file, _NPY):
         raise FileContentError(f"{owner}: must hold arrays by name (numpy.savez), got one array without")
@@ -42,7 +45,7 @@ def read_npz(file: IO[bytes], target: str | int | None, owner: str) -> FileConte
         raise FileContentError(f"{owner}: {_PLAIN}, got: {error}") from None
     with archive:
         members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
-        x_key, y_key = _keys(list(members), target, owner)
+        x_key, y_key = _keys(list(members), choice.target, owner)
         on_disk = os.fstat(file.fileno()).st_size
         x, y = (_read_member(archive, members[key], on_disk, owner, key) for key in (x_key, y_key))
     features, outputs = _matrix(x, owner, x_key), np.ascontiguousarray(y, dtype=np.float64)
@@ -51,10 +54,11 @@ def read_npz(file: IO[bytes], target: str | int | None, owner: str) -> FileConte
     if outputs.ndim == 2 and outputs.shape[1] == 1:
         outputs = outputs[:, 0]
     names = tuple(str(j) for j in range(features.shape[1]))
-    inexact = [name for name, column in zip(names, x.T, strict=True) if loses_digits(column)]
+    columns = zip(names, x.T, strict=True)
+    inexact = [name for name, column in columns if choice.kind(name) == "number" and loses_digits(column)]
     if loses_digits(y):
         inexact.append(y_key)
-    return FileContents(names, features, outputs, y_key, tuple(inexact))
+    return arranged(Table(names, features, tuple(inexact)), outputs, y_key, choice, owner)
 
 
 def _begins(file: IO[bytes], mark: bytes) -> bool:

@@ -10,16 +10,19 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from ...input_file import FileContentError, check_unpacked
-from .contents import FileContents, check_names, loses_digits, split_target
+from .contents import Table, check_names, in_order, loses_digits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ...core.arrays import FloatArray
+    from .contents import Kind
 
 _INDEX = re.compile(r"__index_level_\d+__")  # row labels of pandas, where its metadata are lost
 _LABELS = "row labels that pandas stored"
 
 
-def read_parquet(file: IO[bytes], target: str | int | None, owner: str) -> FileContents:
+def read_parquet(file: IO[bytes], kind: Callable[[str], Kind], owner: str) -> Table:
     """Read all columns but the row labels of pandas.
 
     The footer says how much there is: names, types and sizes are checked before any column is read. The file is
@@ -30,9 +33,8 @@ def read_parquet(file: IO[bytes], target: str | int | None, owner: str) -> FileC
     ImportError
         If pyarrow is not installed.
     FileContentError
-        If the file cannot be read, a column holds no numbers, or it claims to hold far too many.
-    ValueError
-        If ``target`` is none of its columns.
+        If the file cannot be read, a column holds no numbers and ``kind`` does not say so, or it claims to hold far
+        too many.
     """
     try:
         pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
@@ -51,19 +53,35 @@ def read_parquet(file: IO[bytes], target: str | int | None, owner: str) -> FileC
     if not positions or n_rows == 0:
         raise FileContentError(f"{owner}: must have rows and columns, got {n_rows} x {len(positions)}")
     check_names(names, owner)
+    kinds = {name: kind(name) for name in names}
     for j in positions:
-        _check_type(schema.field(j), pyarrow.types, owner)
+        if kinds[schema.names[j]] == "number":
+            _check_type(schema.field(j), pyarrow.types, owner)
     check_unpacked(8 * n_rows * len(positions), os.fstat(file.fileno()).st_size, owner)
     try:
         table = source.read(columns=list(names))
         columns = [table.column(name) for name in names]
-        inexact = tuple(name for name, column in zip(names, columns, strict=True) if _inexact(column, pyarrow))
-        values = np.column_stack([_floats(column, pyarrow) for column in columns])
-    except MemoryError:
+        numbers = [(name, column) for name, column in zip(names, columns, strict=True) if kinds[name] == "number"]
+        inexact = tuple(name for name, column in numbers if _inexact(column, pyarrow))
+        values = np.zeros((n_rows, len(names)))
+        categories: dict[str, tuple[str, ...]] = {}
+        for j, (name, column) in enumerate(zip(names, columns, strict=True)):
+            if kinds[name] == "number":
+                values[:, j] = _floats(column, pyarrow)
+            elif kinds[name] == "text":
+                categories[name], values[:, j] = _categories(column.to_pylist(), name, owner)
+    except (MemoryError, FileContentError):
         raise
     except Exception as error:
         raise FileContentError(f"{owner}: must be a whole Parquet file, got: {error}") from None
-    return split_target(names, values, target, owner, inexact=inexact, left_out=dict.fromkeys(sorted(labels), _LABELS))
+    return Table(names, values, inexact, dict.fromkeys(sorted(labels), _LABELS), categories)
+
+
+def _categories(cells: list[Any], name: str, owner: str) -> tuple[tuple[str, ...], FloatArray]:
+    """Return the categories of a column of whatever type, and the position of each row's."""
+    found: dict[str, int] = {}
+    codes = np.array([np.nan if cell is None else found.setdefault(str(cell), len(found)) for cell in cells])
+    return in_order(found, codes, name, owner)
 
 
 def _rows(metadata: Any) -> int:
@@ -81,7 +99,9 @@ def _check_type(field: Any, types: Any, owner: str) -> None:
     kind = field.type
     numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
     if not (numeric or types.is_decimal(kind)):
-        raise FileContentError(f"{owner}: column {field.name!r} must hold numbers (remove other columns), got {kind}")
+        raise FileContentError(
+            f"{owner}: column {field.name!r} must hold numbers (name others in drop or categorical), got {kind}"
+        )
 
 
 def _inexact(column: Any, pyarrow: Any) -> bool:

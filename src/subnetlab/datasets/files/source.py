@@ -9,7 +9,7 @@ from ...input_file import open_input
 from ..raw import RawTable, content_sha256
 from ..search import DatasetNotFoundError
 from .arrays import read_npy, read_npz
-from .contents import identifiers
+from .contents import ColumnChoice, identifiers, split_target
 from .parquet import read_parquet
 from .text import read_text
 
@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-    from .contents import FileContents
+    from .contents import Kind, Table
 
-READERS: dict[str, Callable[[IO[bytes], str | int | None, str], FileContents]] = {
+TABLES: dict[str, Callable[[IO[bytes], Callable[[str], Kind], str], Table]] = {
     ".csv": read_text,
     ".tsv": read_text,
     ".parquet": read_parquet,
     ".npy": read_npy,
-    ".npz": read_npz,
 }
+READERS = (*TABLES, ".npz")
+"""The endings of the files that can be read; NPZ holds two arrays and no table."""
 
 
-def load_file(*, file: Path, target: str | int | None = None) -> RawTable:
+def load_file(
+    *, file: Path, target: str | int | None = None, drop: tuple[str, ...] = (), categorical: tuple[str, ...] = ()
+) -> RawTable:
     """Return the file's content; its ending chooses the reader.
 
     Raises
@@ -39,7 +42,7 @@ def load_file(*, file: Path, target: str | int | None = None) -> RawTable:
     FileContentError
         If it cannot be read as numbers.
     ValueError
-        If ``target`` is not in it.
+        If ``target``, or a column that ``drop`` or ``categorical`` name, is not in it.
     ImportError
         If its format needs a package that is not installed.
     """
@@ -50,14 +53,18 @@ def load_file(*, file: Path, target: str | int | None = None) -> RawTable:
             raise
         except OSError as error:
             raise DatasetNotFoundError(str(error)) from None
-        contents = READERS[file.suffix.lower()](content, target, f"load_dataset: {file}")
+        choice, owner = ColumnChoice(target, drop, categorical), f"load_dataset: {file}"
+        if (ending := file.suffix.lower()) in TABLES:
+            contents = split_target(TABLES[ending](content, choice.kind, owner), choice, owner)
+        else:
+            contents = read_npz(content, choice, owner)
     notices = tuple(
         f"load_dataset: {file}: column {name!r} holds whole numbers above 2^53, which float64 cannot tell apart; "
-        "leave it out if it is an identifier"
+        "leave it out (drop) if it is an identifier"
         for name in contents.inexact
     ) + tuple(
         f"load_dataset: {file}: column {name!r} numbers the rows, each with a whole number of its own; leave it out if "
-        "it is an identifier"
+        "it is an identifier (drop)"
         for name in identifiers(contents.columns, contents.features)
         if name not in contents.inexact
     )
@@ -74,5 +81,6 @@ def load_file(*, file: Path, target: str | int | None = None) -> RawTable:
             "sha256": content_sha256(contents.columns, contents.features, contents.target),
         },
         left_out=dict(contents.left_out),
+        categories=dict(contents.categories),
         notices=notices,
     )

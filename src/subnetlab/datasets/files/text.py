@@ -14,11 +14,13 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...input_file import FileContentError, decode_text
-from ..delimited import LineError, number, read_lines
-from .contents import LARGEST_EXACT, FileContents, split_target
+from ..delimited import LineError, is_missing, number, read_lines
+from .contents import LARGEST_EXACT, Table, in_order
 
 if TYPE_CHECKING:
-    from ...core.arrays import FloatArray
+    from collections.abc import Callable
+
+    from .contents import Kind
 
 _SEPARATORS = ("\t", ";", "|", ",")  # commas last: they also stand in names and in numbers
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # what programs write for Excel
@@ -31,26 +33,17 @@ class _Part(NamedTuple):
     lines_above: int
 
 
-class _Table(NamedTuple):
-    names: tuple[str, ...]
-    values: FloatArray
-    inexact: tuple[str, ...]
-
-
-def read_text(file: IO[bytes], target: str | int | None, owner: str) -> FileContents:
+def read_text(file: IO[bytes], kind: Callable[[str], Kind], owner: str) -> Table:
     """Read a table with tabs, semicolons, bars or commas; a first line with a cell that is no number is the header.
 
     Raises
     ------
     FileContentError
-        If it is no table of numbers.
-    ValueError
-        If ``target`` is none of its columns.
+        If it is no table of numbers, and of text where ``kind`` says so.
     """
     text = decode_text(file.read(), owner).replace("\r\n", "\n").replace("\r", "\n")
     separators, parts = _beginnings(text, owner)
-    table = _first_table(separators, parts, owner)
-    return split_target(table.names, table.values, target, owner, inexact=table.inexact)
+    return _first_table(separators, parts, kind, owner)
 
 
 def _beginnings(text: str, owner: str) -> tuple[tuple[str, ...], list[_Part]]:
@@ -78,14 +71,14 @@ def _beginnings(text: str, owner: str) -> tuple[tuple[str, ...], list[_Part]]:
     return separators, [table] if comment is None else [comment, table]
 
 
-def _first_table(separators: tuple[str, ...], parts: list[_Part], owner: str) -> _Table:
+def _first_table(separators: tuple[str, ...], parts: list[_Part], kind: Callable[[str], Kind], owner: str) -> Table:
     """Return the first table of numbers with two columns or more."""
     errors: list[LineError] = []
     for part in parts:
         errors.clear()  # a comment is no table, and need not be
         for separator in separators:
             try:
-                table = _read(part, separator, owner)
+                table = _read(part, separator, kind, owner)
             except LineError as error:
                 errors.append(error)
             else:
@@ -96,7 +89,7 @@ def _first_table(separators: tuple[str, ...], parts: list[_Part], owner: str) ->
     raise FileContentError(f"{owner}: must have two columns or more, features and a target, got 1")
 
 
-def _read(part: _Part, separator: str, owner: str) -> _Table | None:
+def _read(part: _Part, separator: str, kind: Callable[[str], Kind], owner: str) -> Table | None:
     """Return the table, None if the separator is not in its first line."""
     lines = read_lines(part.text, separator, owner, lines_above=part.lines_above)
     first = next(lines, None)
@@ -111,6 +104,8 @@ def _read(part: _Part, separator: str, owner: str) -> _Table | None:
         return None
     header = any(number(cell) is None for cell in first.cells)
     names = tuple((header and cell) or str(j) for j, cell in enumerate(first.cells))
+    kinds = [kind(name) for name in names]
+    codes: list[dict[str, int]] = [{} for _ in names]
     values, inexact = array("d"), dict.fromkeys(names, False)
     for line in lines if header else chain([first], lines):
         if len(line.cells) != width:
@@ -119,12 +114,17 @@ def _read(part: _Part, separator: str, owner: str) -> _Table | None:
                 f"in line {line.number}",
                 line.number,
             )
-        for name, cell in zip(names, line.cells, strict=True):
+        for j, (name, cell) in enumerate(zip(names, line.cells, strict=True)):
+            if kinds[j] != "number":
+                named = kinds[j] == "text" and not is_missing(cell)
+                code = codes[j].setdefault(cell, len(codes[j])) if named else 0
+                values.append(float("nan") if kinds[j] == "text" and not named else code)
+                continue
             value = number(cell)
             if value is None:
                 raise LineError(
-                    f"{owner}: column {name!r} must hold numbers (remove columns of text, write decimal "
-                    f"points), got {cell!r} in line {line.number}",
+                    f"{owner}: column {name!r} must hold numbers (name columns of text in drop or "
+                    f"categorical, write decimal points), got {cell!r} in line {line.number}",
                     line.number,
                 )
             if LARGEST_EXACT <= abs(value) < float("inf") and cell.lstrip("+-").isdecimal():
@@ -132,4 +132,11 @@ def _read(part: _Part, separator: str, owner: str) -> _Table | None:
             values.append(value)
     if not values:
         raise LineError(f"{owner}: must have rows beneath its header, got none", first.number)
-    return _Table(names, np.frombuffer(values).reshape(-1, width), tuple(name for name in names if inexact[name]))
+    matrix = np.frombuffer(values).reshape(-1, width)
+    categories: dict[str, tuple[str, ...]] = {}
+    if "text" in kinds:
+        matrix = matrix.copy()
+    for j, name in enumerate(names):
+        if kinds[j] == "text":
+            categories[name], matrix[:, j] = in_order(codes[j], matrix[:, j], name, owner)
+    return Table(names, matrix, tuple(name for name in names if inexact[name]), categories=categories)
