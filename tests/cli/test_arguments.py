@@ -5,7 +5,7 @@ import pytest
 import tyro
 
 import subnetlab as sl
-from subnetlab.cli.arguments import about_option, earlier_arguments, option_names, split_config
+from subnetlab.cli.arguments import earlier_arguments, option_names, split_config
 from subnetlab.cli.main import COMMANDS, main
 from subnetlab.core.letters import LETTERS
 
@@ -149,41 +149,3 @@ def test_a_flag_goes_over_the_file_by_either_name(file, flag, width, tmp_path):
     arguments = ["train", "--config", str(tmp_path / "a.toml"), "--out", str(tmp_path / "run"), *filter(None, [flag])]
     assert main(arguments) == 0
     assert sl.load_run(tmp_path / "run").network.width == width
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("train --p 0", "--p must be at least 1, got 0"),
-        ("train --n-subnetworks=0", "--n-subnetworks must be at least 1, got 0"),
-        ("train --xi 1.5", "--xi must be in (0, 1], got 1.5"),
-        ("train --eta -1", "--eta must be above 0, got -1.0"),
-        ("train --dataset diabetes --batch-size 101", "--batch-size must be at most the number of rows 100, got 101"),
-        ("train --n-validation -1", "--n-validation must be at least 0, got -1"),
-        ("train --target y --dataset diabetes", "--target is for your own files (give the file as the name), got 'y'"),
-        ("study --p 0 --xi 0.5 --m 9 --K 2", "--p must be at least 1, got 0"),
-        ("study --dataset diabetes --n-samples 0 --xi 0.5 --m 9 --K 2", "--n-samples must be at least 1, got 0"),
-        ("launch --workers 9", "--workers must be at most the number of subnetworks 4, got 9"),
-        ("reproduce --K 3", "--final-rounds must be at most rounds = 3, got 10"),
-    ],
-)
-def test_messages_speak_of_the_option(arguments, message, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments.split()) == 2
-    command = arguments.split()[0]
-    assert capsys.readouterr().err.startswith(f"subnetlab {command}: {message}")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "plan.toml: settings.n_subnetworks: Cell: n_subnetworks must be at least 1, got 0",  # the file is named
-        "run.npz: weights must be floating-point numbers",
-        "load_dataset: mine.csv: column 'p' must hold numbers, got 'x'",
-        "a plan must be given: a TOML file, or settings (--masks)",
-        "TrainingScheme: cut_groups must be 'all'",
-    ],
-)
-def test_other_messages_stay_as_they_are(message):
-    assert about_option(message, COMMANDS["study"].options()) == message

@@ -103,6 +103,21 @@ def test_what_is_shown_of_options_of_a_test(capsys):
     assert "Say nothing. --sizes" in shown or "Say nothing. ╰" in shown  # and no default
 
 
+def test_options_that_no_file_holds_can_be_parsed_and_shown(capsys):
+    space = {"__name__": "__main__"}
+    exec("from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Typed:\n    size: int = 3\n", space)
+    assert tyro.cli(described(space["Typed"]), args=["--size", "4"]).size == 4
+    with pytest.raises(SystemExit):
+        tyro.cli(described(space["Typed"]), args=["--help"])
+    assert "(default: 3)" in capsys.readouterr().out
+
+
+def test_arguments_without_a_name_are_called_by_what_they_are(monkeypatch, capsys):
+    assert "usage: subnetlab predict [-h] RUN ROWS [--out PATH]" in help_of("predict", 100, monkeypatch, capsys)
+    assert "usage: subnetlab study [-h] [OPTIONS] [PLAN]" in help_of("study", 100, monkeypatch, capsys)
+    assert "usage: subnetlab completion [-h] {bash,zsh,fish}" in help_of("completion", 100, monkeypatch, capsys)
+
+
 def test_a_switch_is_turned_off_again(monkeypatch, capsys):
     monkeypatch.setenv("SUBNETLAB_JSON", "1")
     assert main(["data", "--dataset", "diabetes"]) == 0

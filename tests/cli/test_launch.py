@@ -90,7 +90,7 @@ def test_a_killed_worker_costs_time_only(torch, tmp_path, capsys):
     [
         (["--workers", "5"], "workers must be at most the number of subnetworks 4, got 5"),
         (["--workers", "0"], "workers must be at least 1, got 0"),
-        (["--local-workers", "3"], "local_workers must be at most workers 2, got 3"),
+        (["--local-workers", "3"], "local-workers must be at most workers 2, got 3"),
         (
             ["--local-workers", "1"],
             "address must be HOST:PORT of machine 0 for workers on several machines, got none",
@@ -104,17 +104,17 @@ def test_a_killed_worker_costs_time_only(torch, tmp_path, capsys):
         (["--address", "127.0.0.1:65536"], "address must be HOST:PORT, a name or IPv4 address, got '127.0.0.1:65536'"),
         (["--address", "10.0.0.1:0", "--local-workers", "1"], "address must have a port, got '10.0.0.1:0'"),
         (["--timeout", "0"], "timeout must be above 0, got 0.0"),
-        (["--checkpoint-every", "0"], "checkpoint_every must be at least 1, got 0"),
+        (["--checkpoint-every", "0"], "checkpoint-every must be at least 1, got 0"),
         (
             ["--width", "100000000"],
-            "step_size must be a number for a network of more than 1 GiB, got 'auto'",
+            "eta must be a number for a network of more than 1 GiB, got 'auto'",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_bad_requests_are_refused_before_any_work(torch, tmp_path, capsys, options, message):
     assert main(["launch", "--out", str(tmp_path / "run"), *DATA, *options]) == 2
-    assert capsys.readouterr().err == f"subnetlab launch: {message}\n"
+    assert capsys.readouterr().err == f"subnetlab launch: --{message}\n"
     assert not (tmp_path / "run").exists()
 
 
@@ -127,7 +127,7 @@ def test_bad_requests_are_refused_before_any_work(torch, tmp_path, capsys, optio
 )
 def test_an_address_that_cannot_be_bound_is_refused_before_any_work(torch, tmp_path, capsys, address, message):
     assert main(["launch", "--out", str(tmp_path / "run"), *DATA, "--address", address]) == 1
-    assert capsys.readouterr().err.startswith(f"subnetlab launch: {message}")
+    assert capsys.readouterr().err.startswith(f"subnetlab launch: --{message}")
     assert not (tmp_path / "run").exists()
 
 

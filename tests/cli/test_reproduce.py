@@ -87,7 +87,7 @@ def test_figures_come_from_their_table(tmp_path, capsys, monkeypatch):
     assert main(["reproduce", *small, "--figures", "9z", "--jobs", "1", "--out", str(tmp_path / "r")]) == 0
     assert (tmp_path / "r" / "figure_9z.csv").read_text() == "drawn"
     assert main(["reproduce", "--figures", "2d"]) == 2
-    assert "figures must be one of '2a', '2b', '2c', '9z', got '2d'" in capsys.readouterr().err
+    assert "--figures must be one of '2a', '2b', '2c', '9z', got '2d'" in capsys.readouterr().err
 
 
 def test_a_printed_plan_is_a_study_with_the_same_cells(tmp_path, capsys):
@@ -98,7 +98,7 @@ def test_a_printed_plan_is_a_study_with_the_same_cells(tmp_path, capsys):
     assert main(["study", str(tmp_path / "plan.toml"), "--out", str(tmp_path / "r"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["reused"] == 8
     assert main(["reproduce", "--print-plan", "2d"]) == 2
-    assert "print_plan must be one of" in capsys.readouterr().err
+    assert "--print-plan must be one of" in capsys.readouterr().err
 
 
 def test_presets_and_flags():
@@ -115,9 +115,9 @@ def test_presets_and_flags():
 def test_bad_grids_start_nothing(tmp_path, capsys):
     out = tmp_path / "r"
     assert main([*TINY, "--out", str(out), "--bernoulli-selection-probs", "0.5", "2"]) == 2
-    assert "bernoulli_selection_probs must be in (0, 1], got 2" in capsys.readouterr().err
+    assert "--bernoulli-selection-probs must be in (0, 1], got 2" in capsys.readouterr().err
     assert main([*TINY, "--out", str(out), "--jobs", "0"]) == 2
-    assert "reproduce: jobs must be at least 1, got 0" in capsys.readouterr().err
+    assert "reproduce: --jobs must be at least 1, got 0" in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -43,11 +43,15 @@ def described(options: type[_T]) -> type[_T]:
             members[option.name] = _described_group(kind, option.default_factory)
             annotations[option.name] = described(kind)
             continue
+        metavar = next(filter(None, (getattr(note, "metavar", None) for note in notes)), _metavar(option.name, kind))
+        if tyro.conf.Positional in notes and get_origin(kind) is not Literal:
+            name = option.name.upper()
+            metavar = name if option.default is MISSING else f"[{name}]"
         told = tyro.conf.arg(
             help=texts.get(option.name),
             help_behavior_hint=_hint(option.name, decided),
             aliases=aliases_of(option.name, notes) or None,
-            metavar=next(filter(None, (getattr(note, "metavar", None) for note in notes)), _metavar(option.name, kind)),
+            metavar=metavar,
         )
         notes = [*(note for note in notes if not hasattr(note, "metavar")), told]
         annotations[option.name] = Annotated[(kind, *notes)]
@@ -97,7 +101,11 @@ def _docstrings(options: type[Any]) -> dict[str, str]:
     for part in reversed(options.__mro__[:-1]):
         if not is_dataclass(part):
             continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(part))).body[0].body  # pyright: ignore
+        try:
+            source = inspect.getsource(part)
+        except (OSError, TypeError):  # typed at a prompt, say: then tyro finds what it can
+            continue
+        body = ast.parse(textwrap.dedent(source)).body[0].body  # pyright: ignore
         for statement, text in pairwise(body):
             if isinstance(statement, ast.AnnAssign) and isinstance(text, ast.Expr):
                 value = ast.literal_eval(text.value)

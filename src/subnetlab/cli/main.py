@@ -20,15 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..input_file import FileContentError
 from ..progress import open_standard_streams
-from .arguments import (
-    about_option,
-    earlier_arguments,
-    in_one_line,
-    option_names,
-    script_words,
-    split_config,
-    unknown_variables,
-)
+from .arguments import earlier_arguments, option_names, script_words, split_config, unknown_variables
+from .messages import about_option, in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def fail(error: BaseException, code: int) -> int:
         message = _message(error).removeprefix("subnetlab: ").removeprefix(f"{name}: ")
+        if name in COMMANDS and not isinstance(error, FileContentError):
+            message = about_option(message, COMMANDS[name].options(), rest)
         print(f"subnetlab {name}: {message}", file=sys.stderr)
         return code
 
@@ -109,9 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileContentError as error:  # the command was right, the file is not
         return fail(error, 1)
     except (TypeError, ValueError) as error:
-        if name not in COMMANDS:
-            return fail(error, 2)
-        return fail(ValueError(about_option(str(error), COMMANDS[name].options(), rest)), 2)
+        return fail(error, 2)
     except (OSError, ImportError, ArithmeticError, MemoryError) as error:
         return fail(error, 1)
 
