@@ -25,6 +25,7 @@ from subnetlab.archive import ArchiveError  # noqa: E402
 from subnetlab.engines.distributed.group import JobError, PeerLostError  # noqa: E402
 from subnetlab.modules.checkpoint_file import CheckpointFile  # noqa: E402
 from subnetlab.modules.copying import copied  # noqa: E402
+from subnetlab.modules.tensor_file import bytes_of  # noqa: E402
 from subnetlab.modules.workers import Together  # noqa: E402
 
 P, K = 6, 4
@@ -264,6 +265,20 @@ def test_a_disk_that_is_full_and_a_worker_that_is_lost_while_a_file_is_written(t
         in_turn(3, saved)
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
     assert path.read_text() == "older"
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.int64, torch.bool])
+def test_the_bytes_of_any_tensor(dtype):
+    """Tensors of one number and of none may have any stride."""
+    numbers = torch.arange(12).to(dtype)
+    one = numbers[3:4]
+    for tensor in (numbers, one, numbers[:0], one.expand(1), one.expand(4), numbers[0], numbers[::5]):
+        whole = torch.empty(max(1, tensor.numel()), dtype=dtype)
+        whole[: tensor.numel()] = tensor.reshape(-1)
+        expected = bytes(whole.view(torch.uint8).tolist())[: tensor.numel() * dtype.itemsize]
+        assert bytes(bytes_of(tensor)) == expected
+    empty = torch.from_numpy(np.array([]).reshape(-1, 3))
+    assert bytes(bytes_of(empty)) == b""
 
 
 def test_machines_need_not_share_a_folder(tmp_path):

@@ -395,10 +395,10 @@ def test_the_command_takes_the_network_by_its_name(folder, full_page, tmp_path, 
         assert out.read_text(encoding="utf-8") == full_page
         out.unlink()
     for name, message in {
-        "absent": "report: model must be module:Name of a function that makes the network, got 'own_nets:absent'",
+        "absent": "report: --model must be module:Name of a function that makes the network, got 'own_nets:absent'",
         "fails": "report: model 'own_nets:fails' cannot be made (RuntimeError: no weights here)",
-        "nothing": "report: model must be module:Name of a function that makes the network, got 'own_nets:nothing'",
-        "EVIL": "report: cut: model must be a torch.nn.Module, got str",
+        "nothing": "report: --model must be module:Name of a function that makes the network, got 'own_nets:nothing'",
+        "EVIL": "report: --model must be a torch.nn.Module, got str",
         "Net": "report: load_run: model must have the groups of the run ",
     }.items():
         code, told = page_with(name)

@@ -47,7 +47,9 @@ def pieces_of(tensor: torch.Tensor) -> Iterator[torch.Tensor]:
 
 def bytes_of(piece: torch.Tensor) -> memoryview:
     """Return the bytes of numbers, shape (...,)."""
-    return piece.cpu().contiguous().view(torch.uint8).numpy().data
+    flat = piece.detach().cpu().reshape(-1).contiguous()
+    # a row of one number or of none counts as contiguous whatever its stride is, but torch then refuses its bytes
+    return flat.as_strided(flat.shape, (1,)).view(torch.uint8).numpy().data
 
 
 def write_tensors(
