@@ -9,13 +9,16 @@ import sysconfig
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import ClassVar
+
+from ..atomic import atomic_file
 
 _OWN = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
-class ScriptFailures:
-    """Tells an error of the script itself, which comes again, from one that another attempt gets over.
+class _Remembered:
+    """A file of one worker of this machine, which its next life reads.
 
     Parameters
     ----------
@@ -24,8 +27,20 @@ class ScriptFailures:
     local_rank : int
     """
 
+    name: ClassVar[str]
     private: Path | None
     local_rank: int
+
+    @property
+    def _file(self) -> Path:
+        assert self.private is not None
+        return self.private / f"{self.name}-{self.local_rank}"
+
+
+class ScriptFailures(_Remembered):
+    """Tells an error of the script itself, which comes again, from one that another attempt gets over."""
+
+    name = "error"
 
     def again(self, error: Exception) -> bool:
         """Return whether the last failure was the same, with nothing completed in between; remember this one."""
@@ -40,29 +55,16 @@ class ScriptFailures:
         if self.private is not None:
             self._file.unlink(missing_ok=True)
 
-    @property
-    def _file(self) -> Path:
-        assert self.private is not None
-        return self.private / f"error-{self.local_rank}"
 
-
-@dataclass(frozen=True)
-class ScriptLibraries:
+class ScriptLibraries(_Remembered):
     """Spares a script that begins again the imports, which take longer than all the rest of its way back.
 
     A worker that has completed something notes the libraries that it imported; its agent imports them while the worker
     trains, so that the next fork has them in memory. These are installed libraries alone, never files of the user's,
-    which may have changed when the script begins again, and whose code belongs into the worker.
-
-    Parameters
-    ----------
-    private : Path, optional
-        The launcher's own folder; without one nothing is remembered.
-    local_rank : int
+    which may have changed when the script begins again, and whose code belongs in the worker.
     """
 
-    private: Path | None
-    local_rank: int
+    name = "libraries"
 
     def note(self) -> None:
         """Write down the libraries that this process has imported, in their order; once."""
@@ -74,9 +76,8 @@ class ScriptLibraries:
             for name, module in list(sys.modules.items())
             if str(getattr(module, "__file__", None) or "").startswith(places)
         ]
-        part = file.with_suffix(".part")
-        part.write_text("\n".join(names))
-        part.replace(file)
+        with atomic_file(file) as out:
+            out.write("\n".join(names).encode())
 
     def load(self) -> None:
         """Import in this process what a worker has noted; what cannot be imported here is left to the worker."""
@@ -87,11 +88,6 @@ class ScriptLibraries:
         for name in self._file.read_text().splitlines():
             with contextlib.suppress(Exception):
                 import_module(name)
-
-    @property
-    def _file(self) -> Path:
-        assert self.private is not None
-        return self.private / f"libraries-{self.local_rank}"
 
 
 def said(error: Exception) -> str:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..atomic import atomic_file
-from ..engines.distributed.group import PeerLostError
 from ..engines.distributed.worker import Exchange
-from .tensor_file import PIECE
+from .tensor_file import PIECE, written_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,20 +42,13 @@ def copied(group: Group, path: Path) -> None:
     if not wanted or not any(needy):
         return
     pieces = _pieces(group, path, size, needy)
-    try:
+    with written_together(pieces, group.agree):
         if needy[group.rank]:
             with atomic_file(path) as file:
                 for piece in pieces:
                     file.write(piece.data)
             if _sha256(path) != wanted:
                 raise OSError(f"{path}: the first worker's file changed while it was copied")
-    except PeerLostError:  # an OSError, too
-        raise
-    except OSError as failed:
-        error = failed
-    for _ in pieces:  # of the first worker, or what is left of a file that cannot be written
-        pass
-    group.agree(error)
 
 
 def _pieces(group: Group, path: Path, size: int, needy: list[bool]) -> Iterator[np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +13,7 @@ from ..engines.distributed.group import PeerLostError
 from .messages import size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from .messages import Form
@@ -88,21 +89,36 @@ def write_tensors(
     forms = {name: (tuple(shapes.get(name, tensors[name].shape)), tensors[name].dtype) for name in longest_first}
     header = _header(forms, metadata)
     pieces = workers.pieces({name: tensors[name] for name in forms}, shapes)
-    error = None
-    if workers.rank == 0:
-        try:
+    with written_together(pieces, workers.agree):
+        if workers.rank == 0:
             before()
             with atomic_file(path) as file:
                 file.write(header)
                 for piece in pieces:
                     file.write(bytes_of(piece))
-        except PeerLostError:  # an OSError, too
-            raise
-        except OSError as failed:
-            error = failed
-    for _ in pieces:  # of the other workers, or what is left of a file that cannot be written
+
+
+@contextmanager
+def written_together(pieces: Iterable[object], agree: Callable[[Exception | None], None]) -> Iterator[None]:
+    """Let some workers write in the block what all of them move, and all go on alike, or fail, after it.
+
+    Parameters
+    ----------
+    pieces : iterator
+        All workers run through it to its end, also those that write nothing, or cannot.
+    agree : callable
+        Raises the error of one worker on all of them.
+    """
+    error = None
+    try:
+        yield
+    except PeerLostError:  # an OSError, too
+        raise
+    except OSError as failed:
+        error = failed
+    for _ in pieces:
         pass
-    workers.agree(error)
+    agree(error)
 
 
 def _header(forms: Mapping[str, Form], metadata: Mapping[str, str]) -> bytes:
