@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from subnetlab.launch import agent
+
 SCRIPT = """
 import os, signal, sys, time
 from subnetlab.launch import agent
@@ -32,13 +34,14 @@ def script(work):
         ("0", 1, 0),
         ("1 if attempt < 2 else 0", 3, 0),
         ("1", 4, 1),
-        ("2", 1, 2),  # it failed, and another attempt would not help
+        ("agent.FAILED", 1, agent.FAILED),  # another attempt would not help
+        ("os._exit(2)", 4, 1),  # a library that ends the process counts as a failure
         ("1 / attempt and 0", 2, 0),
         ("os.kill(os.getpid(), signal.SIGKILL) if attempt < 1 else 0", 2, 0),
         ("os.kill(os.getpid(), signal.SIGSTOP) if attempt < 1 else 0", 2, 0),
         ("time.sleep(1.5) or 0", 1, 0),  # slow is not silent
-        ("3 if attempt < 20 else 0", 21, 0),  # the loss of others is no failure of this one
-        ("3", 101, 3),  # but for ever it is
+        ("agent.LOST if attempt < 20 else 0", 21, 0),  # the loss of others is no failure of this one
+        ("agent.LOST", 101, agent.LOST),  # but for ever it is
         ("progress() or (1 if attempt < 9 else 0)", 10, 0),  # failures with something completed in between
         ("(progress() or 1) if attempt < 2 else 1", 5, 1),
         ("progress.at_work(True) or time.sleep(61.5 if attempt < 2 else 0) or 0", 3, 0),  # no step for too long

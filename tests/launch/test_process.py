@@ -26,7 +26,7 @@ def end(tmp_path, *options, change=""):
 
 def test_without_a_job_under_a_launcher(torch, tmp_path):
     code, outcome, printed = end(tmp_path, "--address", "127.0.0.1:0", "--private", str(tmp_path))
-    assert code == 2
+    assert code == 0  # after another code torchrun would start all workers again
     assert outcome["status"] == "failed"
     assert "job-0.npz" in outcome["message"]
     assert printed == outcome["message"] + "\n"
@@ -44,7 +44,7 @@ def test_without_a_job_under_torchrun_alone(torch, tmp_path):
 def test_a_worker_that_fails_too_often_says_so(torch, tmp_path):
     options = ["--address", "127.0.0.1:0", "--private", str(tmp_path), "--max-restarts", "1", "--timeout", "30"]
     code, outcome, _ = end(tmp_path, *options, change="process._work = lambda *arguments: 1")
-    assert code == 2
+    assert code == 0
     assert outcome == {
         "status": "failed",
         "message": "launch: a worker may fail max_restarts = 1 times without a checkpoint in between, got one more; "

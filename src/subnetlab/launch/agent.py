@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 PARENT = "SUBNETLAB_PARENT"  # in the environment: who started this process
-FAILED = 2  # exit code of work that another attempt would not help
-LOST = 3  # exit code of work that ended because of others
+FAILED = 113  # exit code of work that another attempt would not help; one that no library uses
+LOST = 114  # exit code of work that ended because of others
 
 _PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h

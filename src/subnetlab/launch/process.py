@@ -1,7 +1,8 @@
 """A worker process, as torchrun starts it: ``-m subnetlab.launch.process FOLDER --workers 4``.
 
 Exit code 0 means that the job is finished or stopped, 2 that it failed. A launcher hears how it ended, and why, by a
-pipe in its private folder, which no full disk stops.
+pipe in its private folder, which no full disk stops; once it has heard, the code is 0, because torchrun answers any
+other by starting all workers again.
 """
 
 from __future__ import annotations
@@ -113,6 +114,12 @@ class WorkerOptions:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Keep one worker going; return the exit code."""
     options = WorkerOptions.parse(arguments)
+    failed = _kept(options) == FAILED
+    return 2 if failed and options.private is None else 0
+
+
+def _kept(options: WorkerOptions) -> int:
+    """Keep one worker going; return 0 or `FAILED`."""
     try:
         if options.own_law is not None:
             import_law(options.own_law, owner="launch")
@@ -121,7 +128,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _conclude(options.private, "failed", str(error))
     import_module("torch.distributed")  # once, before the forks
     origin = f"{socket.gethostname()}/{os.getppid()}"  # torchrun, which starts agents again
-
     heard = log_end(options.folder)
 
     def work(attempt: int, progress: Progress) -> int:
