@@ -24,6 +24,7 @@ flaky: $(VENV)/installed-test
 stress: $(VENV)/installed-test
 	$(BIN)/python stress/studies.py $(ARGS)
 	$(BIN)/python stress/distributed.py
+	$(BIN)/python stress/ray_train.py  # where Ray is installed
 	$(BIN)/python stress/wheel.py
 	$(BIN)/python stress/modules.py
 	$(BIN)/python stress/architectures.py  # those of the model libraries that are installed
