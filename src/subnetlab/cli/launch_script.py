@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..atomic import atomic_file
+from ..core.rates import check_rates
 from ..launch.agent import on_termination
 from ..launch.launcher import Launch, run_workers
 from ..launch.outcome import events_after
@@ -51,8 +52,8 @@ def _run(options: Options) -> int:
     if find_spec("torch") is None:
         raise ImportError("launch: needs torch: pip install 'subnetlab[torch]'")
     words = (str(script.absolute()), *options.script[1:])
-    if any(not 0 < rate <= 1 for rate in options.rates or ()):
-        raise ValueError(f"launch: rates must be in (0, 1], the fastest worker's 1, got {options.rates}")
+    if options.rates is not None:
+        check_rates("launch", options.rates)
     launch, folder = options.launch(script=words, rates=options.rates), options.out
     with output_folder(
         folder,

@@ -10,6 +10,7 @@ import torch
 
 from ..core import checks
 from ..core.masks.groups import check_groups, cut_in_round, group_masks, subnetwork_factors, whole_factors
+from ..core.rates import steps_at_rates
 from ..core.scheme import TrainingScheme
 from ..engines.distributed.group import PeerLostError, StopRequested, joined_group
 from .checkpoint import Snapshot, whole_model
@@ -24,7 +25,7 @@ from .optimizer_state import TravellingState
 from .outer import OuterOptimizer
 from .round import Round
 from .subnet import Subnet
-from .workers import Alone, Together, steps_at_rates
+from .workers import Alone, Together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

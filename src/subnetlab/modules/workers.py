@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 
-from ..core import checks
+from ..core.rates import equal_share
 from ..core.scheme_record import scheme_to_record
 from ..engines.distributed.group import JobError
 from .collecting import collected
@@ -24,7 +23,7 @@ from .tensor_file import bytes_of, pieces_of
 from .traffic import GroupTraffic, LocalTraffic, as_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ..core.scheme import TrainingScheme
@@ -35,43 +34,6 @@ if TYPE_CHECKING:
 
 
 _WEIGHTS = "the network's first weights (seed torch before it is made)"
-
-
-def steps_at_rates(rates: Sequence[float] | None, p: int, tau: int) -> tuple[int, ...]:
-    """Return how many local steps each of p subnetworks takes, if each worker has its share of them.
-
-    Parameters
-    ----------
-    rates : sequence of float, optional
-        How fast each worker is, the fastest 1.
-    p, tau : int
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a rate is not in (0, 1], or there are more of them than subnetworks.
-
-    Examples
-    --------
-    >>> steps_at_rates((1, 0.25), p=4, tau=10)
-    (10, 10, 2, 2)
-    """
-    if rates is None:
-        return (tau,) * p
-    checks.instance("ModuleTraining", "rates", rates, Sequence)
-    if not 1 <= len(rates) <= p:
-        raise ValueError(f"ModuleTraining: rates must be one for each of 1 to {p} workers, got {len(rates)}")
-    for rate in rates:
-        if not 0 < checks.finite_number("ModuleTraining", "rates", rate) <= 1:
-            raise ValueError(f"ModuleTraining: rates must be in (0, 1], the fastest worker's 1, got {rate}")
-    workers = len(rates)
-    steps = [max(1, round(tau * rate)) for rate in rates]
-    return tuple(steps[w] for w in range(workers) for _ in range(*_share(p, w, workers)))
-
-
-def _share(length: int, worker: int, workers: int) -> tuple[int, int]:
-    """Return the first thing of a worker's equal share, and the first of the next one's."""
-    return length * worker // workers, length * (worker + 1) // workers
 
 
 class Workers(Protocol):
@@ -222,7 +184,7 @@ class Together:
     def rows(self, length: int, worker: int | None = None) -> tuple[int, int]:
         """Return the first row that lives at a worker, by default here, and the first that lives at the next."""
         worker = self.rank if worker is None else worker
-        return _share(length, worker, self.size)
+        return equal_share(length, worker, self.size)
 
     def rows_of(self, shape: Sequence[int], worker: int) -> tuple[int, int]:
         """Return the same for a whole tensor of this shape; a number is one row."""

@@ -13,11 +13,11 @@ import numpy as np
 from ..archive import ArchiveError
 from ..core import checks
 from ..core.masks.groups import check_groups
+from ..core.rates import steps_at_rates
 from ..core.scheme_record import scheme_from_record
 from ..core.units import Units
 from ..history import METRIC, History
 from ..modules.checkpoint import Snapshot
-from ..modules.workers import steps_at_rates
 from .module_request import ModuleRecord, ModuleRequest
 from .reading import HISTORY, check_shapes
 from .request import MOST_THREADS
