@@ -20,7 +20,7 @@ from .inlining import inlined, without_dead_code
 from .structure import Inputs, as_call, batch_of_two, taken_apart, varying_dimensions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .structure import Rebuild
 
@@ -58,15 +58,15 @@ class _Flat(nn.Module):
     A buffer that forward replaces is written into instead: torch.export loses what is assigned to parts of a network.
     """
 
-    def __init__(self, model: nn.Module, found: list[Rebuild]) -> None:
+    def __init__(self, model: nn.Module, found: Callable[[Rebuild], None]) -> None:
         super().__init__()
         self.model = model
-        self._found = found
+        self._found = found  # torch before 2.11 refuses lists among the attributes that grow
 
     def forward(self, args: Any, kwargs: Any) -> Any:
         before = [(part, name, buffer) for part in self.model.modules() for name, buffer in part._buffers.items()]
         results: list[Any] = []
-        self._found.append(taken_apart(self.model(*args, **kwargs), results))
+        self._found(taken_apart(self.model(*args, **kwargs), results))
         for part, name, buffer in before:
             if buffer is not None and (replaced := part._buffers.get(name)) is not None and replaced is not buffer:
                 part._buffers[name] = buffer.copy_(replaced.detach())
@@ -101,7 +101,7 @@ def export(model: nn.Module, example_input: Any, second_example: Any = None) -> 
         warnings.simplefilter("ignore")
         if not model.training:
             model.train()
-        program = _exported(_Flat(model, found), (args, kwargs), varying)
+        program = _exported(_Flat(model, found.append), (args, kwargs), varying)
     if _other_random_states() != before:
         raise CutError(
             f"cut: the forward of {type(model).__name__} draws from Python's or NumPy's random numbers, which a graph "

@@ -51,6 +51,9 @@ def pointwise(op: Operation) -> Labelled:
     "aten.exponential", "aten.fill", "aten.zero", "aten.requires_grad", "aten.nan_to_num", "aten.conj",
     "aten.resolve_conj", "aten.resolve_neg", "aten.positive", "aten.data", "aten.real", "aten.imag",
     "aten.isclose", "aten.trunc_normal", "aten.pin_memory", "aten.square", "aten.threshold",
+    # torch before 2.11 has no tag for some of these
+    "aten.leaky_relu", "aten.elu", "aten.hardshrink", "aten.hardsigmoid", "aten.mish", "aten.softplus",
+    "aten.softshrink", "aten.isfinite", "aten.rad2deg",
 )  # fmt: skip
 def unary(op: Operation) -> Labelled:
     """Keep the labels of the first tensor."""
