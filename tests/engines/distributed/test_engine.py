@@ -61,9 +61,9 @@ def test_same_bits_for_any_number_of_workers(law, seen, dtype):
 @pytest.mark.parametrize("law", LAWS, ids=["categorical", "bernoulli"])
 def test_weights_and_local_errors_have_the_bits_of_the_primal_engine(law, unselected, dtype):
     """The primal engine takes W X' of chosen neurons from a product of all: the same bits if BLAS works row by row."""
-    W = NETWORK.weights.astype(dtype)
-    chosen = law.sample(1, 0, M)[0]
-    if ((W @ X.astype(dtype).T)[chosen] != W[chosen] @ X.astype(dtype).T).any():
+    W, rows = NETWORK.weights.astype(dtype), X.astype(dtype)
+    masks = [chosen for k in range(ROUNDS) for chosen in law.sample(1, k, M)]  # some processors differ for some sizes
+    if any(((W @ rows.T)[chosen] != W[chosen] @ rows.T).any() for chosen in masks):
         pytest.skip("this BLAS computes a row of a product differently in other company")
     primal = create("primal", Problem(X, Y, NETWORK.output_weights, law.selection_prob), dtype=dtype, threads=1)
     theirs, their_errors, _ = _train(primal, law, {}, unselected=unselected)
