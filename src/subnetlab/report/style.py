@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ..figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION
+from .templates import asset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,11 +43,11 @@ SHORT = f"{_PLAIN} ? format(datum.value, '~g') : replace(format(datum.value, '~e
 _WHOLE = "datum.value % 1 ? '' : format(datum.value, 'd')"
 
 
-def colour_variables() -> str:
-    """Return the colours of marks as CSS, for light and dark."""
+def style_sheet() -> str:
+    """Return the style of every page: the colours of marks, for light and dark, and the layout."""
     return (
         f":root {{ {_declarations(_LIGHT)} }}\n"
-        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {_declarations(_DARK)} }} }}"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {_declarations(_DARK)} }} }}\n{asset('page.css')}"
     )
 
 
