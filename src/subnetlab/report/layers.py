@@ -9,7 +9,7 @@ import numpy as np
 
 from .parts import PageFigure
 from .rounding import compact, spread
-from .style import HEAT, SHORT, chart_of, round_axis
+from .style import HEAT, LOCAL, SHORT, chart_of, error_axis, round_axis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_LAYERS = 40
 _MOST_COLUMNS = 120
+NAMES_AXIS = alt.Axis(labelLimit=140, domain=False, ticks=False)
 TITLES = {"movement": "largest movement of a unit", "held": "share of units held"}
 """What each measure is, beside the colours of its picture."""
 
@@ -68,7 +69,7 @@ def layers_chart(chart: alt.Chart, measure: str, rounds: alt.Scale, groups: int)
         .encode(
             x=alt.X("start:Q", title="round", scale=rounds, axis=round_axis()),
             x2="end:Q",
-            y=alt.Y("group:N", title=None, sort=None, axis=alt.Axis(labelLimit=140, domain=False, ticks=False)),
+            y=alt.Y("group:N", title=None, sort=None, axis=NAMES_AXIS),
             color=alt.Color(
                 "value:Q",
                 title=title,
@@ -83,3 +84,22 @@ def layers_chart(chart: alt.Chart, measure: str, rounds: alt.Scale, groups: int)
         )
         .properties(width="container", height=24 * groups)
     )
+
+
+def bars_figure(name: str, values: Mapping[str, float], title: str, caption: str) -> PageFigure:
+    """Return the picture of one share for each of many names, in their order."""
+    names = list(values)
+    kept = [names[i] for i in spread(len(names), _MOST_LAYERS)]
+    if len(kept) < len(names):
+        caption += f" Of {len(names)} {len(kept)} are drawn, evenly spread."
+    rows = [{"name": name, "share": compact(values[name])} for name in kept]
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_bar(fill=LOCAL, height={"band": 0.7})
+        .encode(
+            x=alt.X("share:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=error_axis(tickCount=5)),
+            y=alt.Y("name:N", title=None, sort=None, axis=NAMES_AXIS),
+            tooltip=[alt.Tooltip("name:N", title="of"), alt.Tooltip("share:Q", format=".4g")],
+        )
+    )
+    return PageFigure(name, "static", {"bars": chart.properties(width="container", height=20 * len(kept))}, {}, caption)

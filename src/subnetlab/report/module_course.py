@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..modules.measures import DIAGNOSTICS
+from .layers import layers_figure
 from .lines import lines_figure
 from .page import Section
 from .parts import Folded, Paragraph, Part
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _MEASURED = "measured; no theorem covers them"
 # what each diagnostic is; the axis of its figure, whether it is logarithmic
 _DIAGNOSTICS = {
-    "movement": ("How far the unit of each group that moved most is from where it began.", "movement", False),
+    "movement": ("How far the unit of each group that moved most is from where it began.", "", False),
     "reduction": (
         "The distance between the whole network's outputs and the mean of its subnetworks', relative to the former.",
         "relative distance",
@@ -95,7 +96,7 @@ def _rounds(run: StoredModuleRun) -> list[Part]:
         "updates back into the whole network. The first two kinds of mark are means over the subnetworks of the loss "
         "on the batch of the next step, before it is taken: there is none after the last step. "
         + (f"{whole.capitalize()}." if known.any() else "The whole network was not measured on the training rows.")
-        + ("" if known.all() else " Below, the whole run is drawn by the loss right after sampling.")
+        + ("" if known.all() else " Above, the whole run is drawn by the loss right after sampling.")
         + ("" if (finite(history.local_loss) > 0).all() else " Losses that are not above 0 are not drawn.")
     )
     return [rounds_figure("inside", curve, None, said)]
@@ -172,8 +173,11 @@ def _diagnostics(run: StoredModuleRun) -> list[Part]:
     parts: list[Part] = [Paragraph(f"{_MEASURED.capitalize()}.", "note")]
     for name, found in diagnosed.items():
         caption, title, log = _DIAGNOSTICS.get(name, ("", name, False))
-        lines = {own.removeprefix("movement."): values for own, values in found.items()}
-        parts.append(lines_figure(f"diagnostic-{name}", lines, title, caption, log=log, x="rounds made"))
+        if name == "movement":
+            moved = {own.removeprefix("movement."): values[1:] for own, values in found.items()}  # after each round
+            parts.append(layers_figure("diagnostic-movement", name, moved, caption))
+        else:
+            parts.append(lines_figure(f"diagnostic-{name}", found, title, caption, log=log, x="rounds made"))
     everything = {own: values for found in diagnosed.values() for own, values in found.items()}
     return [*parts, *_tables("The diagnostics", f"Diagnostics: {_MEASURED}", everything)]
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..core.masks.groups import group_masks, law_of_group
 from ..figures.inline import svg_element
 from ..modules.overview import table as cut_table
 from ..training.module_run import ModuleRun
+from .layers import bars_figure, layers_figure
 from .parts import Folded, Paragraph, Part, Picture, Preformatted, Table
 from .rounding import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..core.arrays import FloatArray
     from ..core.masks import MaskLaw
     from ..training.module_reading import StoredModuleRun
 
@@ -22,7 +28,11 @@ _MOST_DRAWN = 10**8  # units in all masks that are drawn
 
 def network_parts(run: StoredModuleRun) -> list[Part]:
     """Return the groups and parameters of a network; its cut and its coverage, too, where the module is known."""
-    parts: list[Part] = [_groups(run)]
+    shares = units_held(run, _rounds_drawn(run))
+    parts: list[Part] = [_groups(run, shares)]
+    if any((held < 1).any() for held in shares.values()):
+        caption = "The share of each group's units that some subnetwork holds in a round that cuts the group: measured."
+        parts.append(layers_figure("held", "held", shares, caption))
     if isinstance(run, ModuleRun):
         caption = (
             "The layers from top to bottom: in colour the units of a group, from the weights that make them to those "
@@ -32,7 +42,7 @@ def network_parts(run: StoredModuleRun) -> list[Part]:
     else:
         note = "What is left whole and why, the coverage of each parameter and a picture need the module: --model."
         parts.append(Paragraph(note, "note"))
-    return [*parts, _entries(run)]
+    return [*parts, *_entries(run)]
 
 
 def _rounds_drawn(run: StoredModuleRun) -> int:
@@ -47,31 +57,27 @@ def _law(run: StoredModuleRun, group: str) -> MaskLaw | None:
     return law_of_group(run.scheme.masks, group) if ever else None
 
 
-def unit_coverage(run: StoredModuleRun, rounds: int) -> dict[str, float]:
-    """Return the share of each group's units that some subnetwork holds where the group is cut, the mean over rounds.
+def units_held(run: StoredModuleRun, rounds: int) -> dict[str, FloatArray]:
+    """Return the share of each group's units that some subnetwork holds where the group is cut, in each round.
 
     It follows from the file alone: masks are a function of seed, group and round.
     """
     masks, groups = run.scheme.masks, run.settings["groups"]
     cut = {group for group in groups if _law(run, group) is not None}
-    total = dict.fromkeys(groups, 0.0)
-    for k in range(rounds):
-        for group, M in group_masks(masks, run.settings["seed"], k, groups, cut).items():
-            total[group] += float(M.any(axis=0).mean()) / rounds
-    return total
+    drawn = [group_masks(masks, run.settings["seed"], k, groups, cut) for k in range(rounds)]
+    return {group: np.array([M[group].any(axis=0).mean() for M in drawn]) for group in groups}
 
 
-def _groups(run: StoredModuleRun) -> Part:
+def _groups(run: StoredModuleRun, shares: Mapping[str, FloatArray]) -> Part:
     groups, rounds = run.settings["groups"], _rounds_drawn(run)
     if not groups:
         return Paragraph("This network has no units that are cut: every subnetwork is the whole.", "note")
-    shares = unit_coverage(run, rounds)
     rows: list[list[str]] = []
     for group in list(groups)[:_MOST_ROWS]:
         law = _law(run, group)
         when = "never" if law is None else "in turns" if run.scheme.cut_groups == "alternate" else "in every round"
         xi = 1.0 if law is None else float(law.selection_prob)
-        share = shown(shares[group]) if rounds else "not drawn"
+        share = shown(float(shares[group].mean())) if rounds else "not drawn"
         rows.append([group, f"{groups[group]:,}", shown(xi), when, share])
     more = f" {len(groups) - len(rows)} more are not listed." if len(rows) < len(groups) else ""
     caption = (
@@ -82,7 +88,7 @@ def _groups(run: StoredModuleRun) -> Part:
     return Table(caption, header, rows)
 
 
-def _entries(run: StoredModuleRun) -> Part:
+def _entries(run: StoredModuleRun) -> list[Part]:
     """Return the parameters and buffers with their shapes; with coverage where the module is known."""
     entries, rounds = run.snapshot.below("entry"), max(1, _rounds_drawn(run))
     coverage = run.coverage(rounds=rounds) if isinstance(run, ModuleRun) else None
@@ -101,4 +107,8 @@ def _entries(run: StoredModuleRun) -> Part:
             f"round{'s' * (rounds != 1)} of this run: measured; no theorem covers it."
         )
     which = f"all {len(entries)}" if len(kept) == len(entries) else f"the first {len(kept)} of {len(entries)}"
-    return Folded(f"Parameters and buffers as a table ({which})", [Table(said, header, rows)])
+    table = Folded(f"Parameters and buffers as a table ({which})", [Table(said, header, rows)])
+    if coverage is None:
+        return [table]
+    caption = "The share of each parameter's entries that some subnetwork holds, from the input to the output."
+    return [bars_figure("coverage", coverage, "coverage", caption), table]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .launch_page import launch_parts
 from .module_course import course_sections, losses_table, validated
 from .module_network import network_parts
 from .page import Page, Section
@@ -34,6 +35,8 @@ def module_page(source: RunSource, run: StoredModuleRun) -> Page:
     sections.append(Section("network", "The network and its units", network_parts(run)))
     if len(finite(history.local_loss)):
         sections.append(Section("numbers", "The numbers", [losses_table(history)]))
+    if source.costs:
+        sections.append(Section("launch", "What the launch cost", launch_parts(source.costs)))
     sections.append(Section("settings", "Settings and provenance", _settings(source, run)))
     named = " on ".join(filter(None, (_kind(run), source.data_name)))
     said = lede(source, run.rounds_done, measured, _TOO_LARGE)

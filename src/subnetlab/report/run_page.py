@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .launch_page import launch_parts
 from .lines import lines_figure
 from .page import Page, Section
 from .parts import Folded, Paragraph, Part
@@ -45,6 +46,8 @@ def run_page(source: RunSource, run: TrainingRun) -> Page:
         sections.append(Section("measures", "Other measures along training", measures))
     if len(finite(run.history.full_error)) > 1:
         sections.append(Section("numbers", "The numbers", [_numbers(run.history, prediction)]))
+    if source.costs:
+        sections.append(Section("launch", "What the launch cost", launch_parts(source.costs)))
     gathered = {name.replace("_", " "): plain(value) for name, value in source.summary.items() if name in _GATHERED}
     settings = settings_parts(source, {"": run_settings(run) | gathered}, run.provenance)
     sections.append(Section("settings", "Settings and provenance", settings))

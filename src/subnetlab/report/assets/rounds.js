@@ -82,6 +82,7 @@ subnetlab.components.rounds = async (figure, { specs, ...data }) => {
     requestAnimationFrame(() => { waiting = false; draw(); });
   };
   for (const input of [first, shown, prediction]) if (input) input.addEventListener("input", queue);
+  window.addEventListener("resize", queue); // the window is drawn in pixels
 
   async function update(numbers) {
     const same = numbers.errors === data.errors && numbers.kept === data.kept;
