@@ -1,8 +1,12 @@
 """The pages in a browser without a network: nothing asked for, nothing complained about, and controls that work."""
 
+import csv
+
+import numpy as np
 import pytest
 
 import subnetlab as sl
+from subnetlab.cli.main import main
 
 pytest.importorskip("altair", reason="needs the extra 'report'")
 pytest.importorskip("vl_convert", reason="needs the extra 'report'")
@@ -178,3 +182,20 @@ def test_every_control_has_a_label_and_every_table_its_headers(opened, pages, ki
     assert page.evaluate("document.querySelectorAll('h1').length") == 1
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("command", ["train", "study"])
+def test_names_of_files_columns_and_studies_are_text(opened, tmp_path, monkeypatch, command):
+    evil = "<img src=x onerror=alert(1)>\"'&"
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).normal(size=(12, 4))
+    columns = [f"{evil}{i}" for i in range(4)]
+    with open(f"{evil}.csv", "w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows.tolist()])
+    options = ["--dataset", f"{evil}.csv", "--target", columns[3], "--width", "20", "--rounds", "4", "--quiet"]
+    grid = ["--p", "2", "4", "--xi", "0.5", "--jobs", "1"] if command == "study" else []
+    assert main([command, "--out", evil, *options, *grid]) == 0
+    page = opened(sl.write_report(evil))
+    assert page.locator("img").count() == 0
+    assert page.evaluate("document.body.innerText").count(evil) >= 2  # the file or the folder, and the column
+    assert page.complaints == []

@@ -9,7 +9,7 @@ import numpy as np
 
 from .parts import PageFigure
 from .rounding import compact, spread
-from .style import HEAT, LOCAL, SHORT, chart_of, error_axis, round_axis
+from .style import HEAT, LOCAL, chart_of, error_axis, heat_legend, round_axis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,7 @@ def layers_chart(chart: alt.Chart, measure: str, rounds: alt.Scale, groups: int)
                 "value:Q",
                 title=title,
                 scale=colours,
-                legend=alt.Legend(orient="top", gradientLength=180, gradientThickness=9, labelExpr=SHORT, tickCount=4),
+                legend=heat_legend(),
             ),
             tooltip=[
                 alt.Tooltip("group:N", title="units of"),

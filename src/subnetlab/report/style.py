@@ -104,6 +104,12 @@ def error_axis(**more: Any) -> alt.Axis:
     return alt.Axis(labelExpr=SHORT, **more)
 
 
+def heat_legend() -> alt.Legend:
+    """Return the legend of a picture whose colours are numbers."""
+    short = {"labelExpr": SHORT, "tickCount": 4, "labelOverlap": "greedy", "labelSeparation": 8}
+    return alt.Legend(orient="top", gradientLength=180, gradientThickness=9, **short)
+
+
 def log_scale() -> alt.Scale:
     """Return the scale of errors."""
     return alt.Scale(type="log", nice=False, padding=6)

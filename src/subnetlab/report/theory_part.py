@@ -10,6 +10,7 @@ from .page import Section
 from .parts import Folded, Outcome, Paragraph, Table
 from .rounding import shown
 from .theory_figures import bound_figure, eigenvalue_figure
+from .words import lettered
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -67,7 +68,7 @@ def hypothesis_tables(verdict: RunVerdict) -> list[Table]:
         return []
     rows = [
         [
-            c.name,
+            lettered(c.name),
             shown(c.value),
             f"{_RELATIONS[c.relation]} {shown(c.limit)}",
             Outcome("MET" if c.met else "NOT MET"),
