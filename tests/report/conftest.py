@@ -135,7 +135,7 @@ def opened(chromium):
             viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=touch, is_mobile=touch
         )
         contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         served = str(place).startswith("http://127.0.0.1:")
         context.set_offline(not served)
         page = context.new_page()

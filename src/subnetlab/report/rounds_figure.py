@@ -96,7 +96,7 @@ def overview_chart(title: str) -> alt.TopLevelMixin:
     y = alt.Y("error:Q", title=title, scale=log_scale(), axis=error_axis(tickCount=3))
     window = alt.BrushConfig(fill="var(--accent)", fillOpacity=0.2, stroke="var(--accent)")
     brush = alt.selection_interval(name="brush", encodings=["x"], mark=window)
-    kept = chart_of("kept").mark_line(color="var(--band)", strokeWidth=1.4)
+    kept = chart_of("kept").mark_line(color="var(--band)", strokeWidth=1.4, clip=True)
     expected = chart_of("expected").mark_line(color=PREDICTED, strokeWidth=1.4, strokeDash=[5, 3])
     line = chart_of("overview").mark_line(color=AGGREGATED, strokeWidth=1.4).add_params(brush)
     layers = alt.layer(*(chart.encode(x, y) for chart in (kept, expected, line)))
@@ -149,8 +149,7 @@ def rounds_figure(name: str, curve: InsideRounds, prediction: Prediction | None,
     data: dict[str, Any] = {
         "inside": INSIDE,
         "total": K,
-        "steps": columns - 2,
-        "overview": curve.overview % columns,
+        "overview": curve.overview,
         "rounds": kept.tolist(),
         "initial": compact(curve.initial),
         "errors": compact(curve.errors[kept]),
@@ -182,7 +181,7 @@ def live_rounds(name: str, measure: str, said: str, *, predicted: bool) -> PageF
     predicted : bool
         Whether there is a prediction.
     """
-    data = {"inside": INSIDE, "total": _SHOWN, "steps": 1, "overview": 2, "rounds": [], "initial": None, "errors": []}
+    data = {"inside": INSIDE, "total": _SHOWN, "overview": -1, "rounds": [], "initial": None, "errors": []}
     keys = [*_EVENT_KEYS, Key("square", AGGREGATED, _AGGREGATED)]
     if predicted:
         keys.append(Key("dashed", PREDICTED, _PREDICTED))

@@ -12,6 +12,7 @@ pytest.importorskip("altair", reason="needs the extra 'report'")
 pytest.importorskip("vl_convert", reason="needs the extra 'report'")
 
 import subnetlab as sl  # noqa: E402
+from subnetlab.cli.main import main  # noqa: E402
 from subnetlab.report.explore.live_module import module_subject  # noqa: E402
 from subnetlab.report.explore.server import Explorer  # noqa: E402
 from subnetlab.report.explore.settings import ModuleSettings, read_settings  # noqa: E402
@@ -117,3 +118,35 @@ def test_the_page_draws_the_layers_and_runs_no_name(opened, subject):
     finally:
         explorer.shutdown()
         thread.join(10)
+
+
+OWN = """
+import torch
+def net():
+    return torch.nn.Sequential(torch.nn.Linear(64, 6), torch.nn.ReLU(), torch.nn.Linear(6, 10))
+def wrong():
+    return torch.nn.Linear(3, 10)
+"""
+
+
+def test_the_command_takes_a_network_by_its_name(tmp_path, monkeypatch, capsys):
+    (tmp_path / "live_nets.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    pages = []
+
+    def seen(explorer):
+        pages.append(explorer.files["/"].content.decode())
+        explorer.server_close()
+
+    monkeypatch.setattr(Explorer, "serve", seen)
+    options = ["--dataset", "digits", "--n-samples", "50", "--port", "0"]
+    assert main(["explore", "--model", "live_nets:net", *options]) == 0
+    assert "digits: 50 rows; 1 groups of units" not in pages[0] and "digits: 50 rows; 1 group of units" in pages[0]
+    capsys.readouterr()
+    for name, message in {
+        "absent": "explore: --model must be module:Name of a function that makes the network, got 'live_nets:absent'",
+        "wrong": "explore: data: ",
+    }.items():
+        assert main(["explore", "--model", f"live_nets:{name}", *options]) == 2
+        assert capsys.readouterr().err.startswith(f"subnetlab {message}")
+    assert main(["explore", *options]) == 2  # class labels are for modules

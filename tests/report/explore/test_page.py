@@ -25,9 +25,11 @@ def served(subject):
     explorer = Explorer(subject, port=0)
     thread = threading.Thread(target=explorer.serve)
     thread.start()
-    yield explorer
-    explorer.shutdown()
-    thread.join(10)
+    try:
+        yield explorer
+    finally:
+        explorer.shutdown()
+        thread.join(10)
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +110,12 @@ def test_a_kept_run_stays_in_the_picture(opened, explorer):
     kept = "document.querySelectorAll('#inside [data-plot=overview] .mark-line path[stroke=\"var(--band)\"]').length"
     assert tab.evaluate(kept) == 0
     tab.locator("#keep").click()
-    move(tab, "seed", 3)
-    tab.wait_for_url("**seed=3")
+    move(tab, "local_steps", 8)  # whatever is changed, the kept run stays as it was
+    tab.wait_for_url("**local_steps=8**")
     wait_for_status(tab, " rounds in ")
     tab.wait_for_function(f"{kept} === 1")
+    inside = "document.querySelector('#inside [data-plot=detail] .mark-line path[stroke=\"var(--band)\"]')"
+    assert tab.evaluate(f"{inside}.getAttribute('d').split('L').length") == 1 + 7 * (3 + 2)
     tab.locator("#keep").click()
     tab.wait_for_function(f"{kept} === 0")
 

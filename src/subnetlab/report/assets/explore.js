@@ -96,11 +96,10 @@ function handle(event) {
 
 async function draw(drawings) {
   if (!run.start) return;
-  const { rounds: total, local_steps: steps } = run.start;
-  const { initial, rounds, errors, expected } = run;
+  const { initial, rounds, errors, expected, start: { rounds: total, local_steps: steps } } = run;
   const rows = rounds.slice(-TABLE_ROWS).reverse().map((k) => tableRow(k, errors[k], steps));
   document.getElementById("rows").replaceChildren(...rows);
-  await drawings.inside({ total, steps, overview: steps + 1, initial, rounds, errors, expected, kept });
+  await drawings.inside({ total, initial, rounds, errors, expected, kept });
   for (const [name, views] of Object.entries(drawings)) {
     if (name !== "inside") await subnetlab.fill(views.layers.signal("last", total), { layers: cellsOf(name) });
   }

@@ -9,30 +9,33 @@ subnetlab.components.rounds = async (figure, { specs, ...data }) => {
   const first = control(figure, "first"), shown = control(figure, "shown"), prediction = control(figure, "predicted");
   const detail = await plot(figure, "detail", specs.detail);
   const overview = await plot(figure, "overview", specs.overview);
-  let places = [], stretchOf = [];
 
+  const after = data.overview < 0; // the network after the round, and not something inside it
   function whole(run) {
-    const after = data.overview === data.steps + 1; // the network after the round, and not something inside it
     const start = after && run.initial !== null ? [{ round: 0, error: positive(run.initial) }] : [];
-    return start.concat(run.rounds.map((k, i) => ({ round: k + Number(after), error: positive(run.errors[i][data.overview]) })));
+    return start.concat(run.rounds.map((k, i) => ({ round: k + Number(after), error: positive(run.errors[i].at(data.overview)) })));
   }
 
   function rows(run, low, high, make) {
-    const found = [], thin = (high - low) * places.length > MOST_POINTS, { steps } = data;
-    if (low === 0 && run.initial !== null) found.push(make(data.inside.aggregation - 1, run.initial, 0, -1, 0));
+    if (run.rounds.length === 0) return [];
+    const { local_end, aggregation } = data.inside, steps = run.errors[0].length - 2;
+    const places = [0, ...Array.from({ length: steps }, (_, t) => (local_end * (t + 1)) / steps), aggregation];
+    const events = ["sampling", ...Array(steps).fill("local step"), "aggregation"];
+    const thin = (high - low) * places.length > MOST_POINTS;
+    const found = low === 0 && run.initial !== null ? [make(aggregation - 1, run.initial, { round: 0, step: 0, event: "aggregation", stretch: 0 })] : [];
+    let stretch = 0; // neighbours share a number: lines do not cross rounds that were left out
     run.rounds.forEach((k, i) => {
+      if (i > 0 && k > run.rounds[i - 1] + 1) stretch += 1;
       if (k < low - 1 || k > high) return;
       run.errors[i].forEach((value, j) => {
-        if (!thin || j === 0 || j >= steps) found.push(make(k + places[j], value, k, j, stretchOf[i]));
+        const told = { round: k, step: Math.min(j, steps), event: events[j], stretch, i, j };
+        if (!thin || j === 0 || j >= steps) found.push(make(k + places[j], value, told));
       });
     });
     return found;
   }
-  const point = (position, value, k, j) => ({
-    position, error: positive(value), round: k, step: Math.max(0, Math.min(j, data.steps)),
-    event: j === 0 ? "sampling" : j < 0 || j > data.steps ? "aggregation" : "local step",
-  });
-  const onLine = (position, value, k, j, stretch) => ({ position, error: positive(value), stretch });
+  const known = ({ error }) => error !== null;
+  const point = (position, value, told) => ({ ...told, position, error: positive(value) });
 
   let brushing = false, drawn = 0;
   async function draw() {
@@ -50,14 +53,14 @@ subnetlab.components.rounds = async (figure, { specs, ...data }) => {
       phases.push({ start: k + inside.aggregation, end: k + 1, phase: "sampling" });
     }
     const band = !data.low ? [] : rows({ ...data, initial: null, errors: data.low }, low, high,
-      (position, value, k, j, stretch) => ({ position, low: positive(value), high: positive(data.high[data.rounds.indexOf(k)][j]), stretch }));
-    const predicted = data.predicted && (!prediction || prediction.checked) ? rows({ ...data, ...data.predicted }, low, high, onLine) : [];
+      (position, value, { i, j, stretch }) => ({ position, low: positive(value), high: positive(data.high[i][j]), stretch }));
+    const predicted = data.predicted && (!prediction || prediction.checked) ? rows({ ...data, ...data.predicted }, low, high, point) : [];
     detail.signal("first", low === 0 ? inside.aggregation - 1.1 : low - 0.05).signal("last", high);
     detail.signal("size", Math.max(6, Math.min(60, 900 / count)));
     await fill(detail, {
       phases, band, predicted,
-      kept: data.kept ? rows(data.kept, low, high, onLine) : [],
-      line: rows(data, low, high, onLine).filter((row) => row.error !== null),
+      kept: data.kept ? rows(data.kept, low, high, point).filter(known) : [],
+      line: rows(data, low, high, point).filter(known),
       points: rows(data, low, high, point),
     });
     const scale = overview.scale("x");
@@ -87,10 +90,6 @@ subnetlab.components.rounds = async (figure, { specs, ...data }) => {
   async function update(numbers) {
     const same = numbers.errors === data.errors && numbers.kept === data.kept;
     Object.assign(data, numbers);
-    const { rounds, steps, inside } = data;
-    places = [0, ...Array.from({ length: steps }, (_, t) => (inside.local_end * (t + 1)) / steps), inside.aggregation];
-    stretchOf = []; // neighbours share a number: lines do not cross rounds that were left out
-    rounds.forEach((k, i) => stretchOf.push(i === 0 ? 0 : stretchOf[i - 1] + (k === rounds[i - 1] + 1 ? 0 : 1)));
     shown.max = data.total - 1;
     overview.signal("last", data.total);
     await fill(overview, {

@@ -37,9 +37,10 @@ def module_subject(model: Any, data: Dataset) -> Subject:
     X, y = checked_dataset("explore: data", data.X, data.y, network, loss, "cpu")
     units = model if isinstance(model, Cut) else cut(network, X[:2])
     on = "all rows" if len(X) <= _MOST_MEASURED else f"the first {_MOST_MEASURED:,} rows"
+    groups = "1 group of units is cut" if len(units.groups) == 1 else f"{len(units.groups)} groups of units are cut"
     return Subject(
         f"Training {type(network).__name__} in random subnetworks, live",
-        f"{data.name}: {len(X):,} rows; {len(units.groups)} groups of units are cut; {loss}, plain SGD",
+        f"{data.name}: {len(X):,} rows; {groups}; {loss}, plain SGD",
         ModuleSettings,
         partial(module_events, units, (X, y), loss),
         "loss",

@@ -93,10 +93,6 @@ class ModuleSettings(LiveSettings):
     rounds: int = 50
     batch_size: int = 32
 
-    def __post_init__(self) -> None:
-        checks.positive_number("explore", "step_size", self.step_size)
-        super().__post_init__()
-
 
 def stops_of(kind: type[LiveSettings]) -> dict[str, tuple[Value, ...]]:
     """Return what each control offers, in the order of `STOPS`; a step size is "auto" only where that is the default.
