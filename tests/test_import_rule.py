@@ -54,6 +54,7 @@ GUESTS = {
     "matplotlib": {"figures"},
     "sklearn": {"estimators", "datasets"},
     "altair": {"report"},
+    "jinja2": {"report"},
     "safetensors": {"modules"},
     "vl_convert": {"report"},
     "dask": {"study"},

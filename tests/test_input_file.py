@@ -174,6 +174,7 @@ def test_a_damaged_file_is_a_failure_not_wrong_usage(tmp_path, capsys):
 
 def test_data_whose_file_name_is_no_utf8(tmp_path, monkeypatch, capsys):
     pytest.importorskip("vl_convert")
+    from subnetlab.report.explore.live import shallow_subject
     from subnetlab.report.explore.page import page_files
 
     monkeypatch.chdir(tmp_path)
@@ -186,4 +187,4 @@ def test_data_whose_file_name_is_no_utf8(tmp_path, monkeypatch, capsys):
     assert main(["report", "run"]) == 0
     assert "Traceback" not in capsys.readouterr().err
     assert r"caf\udce9.csv" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert rb"caf\udce9.csv: 12 rows" in page_files(sl.load_dataset(name, target="y"))["/"].content
+    assert rb"caf\udce9.csv: 12 rows" in page_files(shallow_subject(sl.load_dataset(name, target="y")))["/"].content

@@ -151,13 +151,14 @@ TESTED_ELSEWHERE = {
         "a figure is read from the files of a reproduction",
     ),
     "launch/test_checkpoint.py": (["launch/job.py"], "a job is read from its file, and its network from a checkpoint"),
-    "report/explore/test_page.py": (["cli/explore.py", "report/explore/charts.py"], "charts are seen in a browser"),
+    "report/explore/test_page.py": (["cli/explore.py", "report/explore/subject.py"], "a subject is seen in a browser"),
+    "report/explore/test_live_module.py": (["report/layers.py"], "the pictures of layers are seen in a browser"),
     "report/test_page.py": (
         [
             f"report/{name}.py"
             for name in (
-                *("cell_theory", "grid_figure", "lines", "markup", "reproduction_page", "rounds_figure"),
-                *("run_page", "run_parts", "study_page", "style", "tables", "theory_figures"),
+                *("cell_theory", "grid_figure", "lines", "parts", "reproduction_page", "rounds_figure"),
+                *("run_page", "run_parts", "study_page", "style", "tables", "templates", "theory_figures", "words"),
             )
         ],
         "pieces of a page are read from the page",
@@ -167,7 +168,7 @@ TESTED_ELSEWHERE = {
         "pieces of a page are read from the page",
     ),
     "report/test_write.py": (
-        ["cli/report.py", "report/library.py", "report/source.py"],
+        ["cli/named_network.py", "cli/report.py", "report/library.py", "report/source.py"],
         "what a folder holds decides the page, or the refusal",
     ),
     "study/test_execution.py": (["study/running.py"], "a cell is run by execution"),

@@ -9,7 +9,7 @@ import pytest
 WITHOUT_EXTRAS = """
 import contextlib, importlib.util, io, json, sys
 
-HIDDEN = {"torch", "altair", "vl_convert", "dask", "distributed", "pyarrow", "fastparquet"}
+HIDDEN = {"torch", "altair", "vl_convert", "jinja2", "dask", "distributed", "pyarrow", "fastparquet"}
 
 class Hidden:
     def find_spec(self, name, path=None, target=None):

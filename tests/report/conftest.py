@@ -1,6 +1,6 @@
 """What the tests of pages share: small results of each kind, made once, and a browser."""
 
-import importlib.util
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -105,14 +105,50 @@ def saved(tmp_path):
     return save
 
 
-@pytest.fixture(scope="session")
-def browser():
-    """A headless Chromium."""
-    spec = importlib.util.spec_from_file_location("chromium", Path(__file__).with_name("chromium.py"))
-    chromium = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(chromium)
-    path = chromium.find_chromium()
-    if path is None:
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+
+
+@pytest.fixture(scope="module")  # Playwright keeps an event loop running, which other tests must not meet
+def chromium():
+    """The installed Chromium, headless, driven by Playwright; none is ever downloaded."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, from the extra 'test'")
+    if CHROMIUM is None:
         pytest.skip("needs Chromium (on PATH as chromium, chromium-browser or google-chrome)")
-    with chromium.Chromium(path) as opened:
-        yield opened
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium):
+    """``opened(place, **how)``: a file, without a network, or an address of this machine, once its figures are drawn.
+
+    A Playwright page that also notes its ``requests`` and its ``complaints``; closed at the end.
+    """
+    contexts = []
+
+    def open_page(place, *, width=1280, scheme="light", touch=False):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, has_touch=touch, is_mobile=touch
+        )
+        contexts.append(context)
+        context.set_default_timeout(60_000)
+        served = str(place).startswith("http://127.0.0.1:")
+        context.set_offline(not served)
+        page = context.new_page()
+        page.requests, page.complaints = [], []
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on(
+            "console", lambda said: page.complaints.append(said.text) if said.type in ("error", "warning") else None
+        )
+        page.goto(place if served else Path(place).resolve().as_uri())
+        page.wait_for_function("document.documentElement.dataset.drawn === 'yes'")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()

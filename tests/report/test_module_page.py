@@ -131,6 +131,12 @@ def lines_of(page, name):
     return found
 
 
+def values_of(page, name):
+    """The rows that the one chart of a figure draws."""
+    ((_, spec),) = figure_data(page, name)["specs"].items()
+    return spec["data"].get("values") or spec["datasets"][spec["data"]["name"]]
+
+
 def same_curve(points, values):
     known = np.flatnonzero(np.isfinite(values))
     assert [k for k, _ in points] == known.tolist()
@@ -186,9 +192,11 @@ def test_measures_of_the_whole_network_are_the_history_s(run, page):
 
 def test_diagnostics_are_the_history_s_and_said_to_be_measurements(run, page):
     metrics = run.history.metrics
-    assert set(lines_of(page, "diagnostic-movement")) == {LAYER, "second"}
+    moved = {(row["group"], row["start"], row["end"]): row["value"] for row in values_of(page, "diagnostic-movement")}
+    ends = [(0, EVERY), (EVERY, 2 * EVERY), (2 * EVERY, K)]  # measured after so many rounds
+    expected = {(g, a, b): metrics[f"movement.{g}"][b] for g in (LAYER, "second") for a, b in ends}
+    assert moved == pytest.approx(expected, rel=1e-4)
     for name, lines in (
-        ("movement", {group: f"movement.{group}" for group in run.cut.groups}),
         ("reduction", {"reduction": "reduction"}),
         ("ntk", {"ntk.smallest": "ntk.smallest", "ntk.largest": "ntk.largest"}),
         ("masked_ntk", {"masked_ntk.smallest": "masked_ntk.smallest"}),
@@ -227,6 +235,9 @@ def test_what_was_trained_is_told_from_the_file_alone(run, page):
         for group, M in training.masks(k).items():
             held = [any(M[l, r] for l in range(P)) for r in range(M.shape[1])]
             shares[group] += sum(held) / len(held) / K
+    held = {(row["group"], row["start"]): row["value"] for row in values_of(page, "held")}
+    drawn = {(group, k): M.any(axis=0).mean() for k in range(K) for group, M in training.masks(k).items()}
+    assert held == pytest.approx(drawn, rel=1e-4)
     always = ["0.5", "in every round"]
     assert [row[:4] for row in groups] == [[LAYER, "12", *always], ["second", "8", *always]]
     assert [float(row[4]) for row in groups] == pytest.approx(list(shares.values()), rel=1e-3)
@@ -254,6 +265,9 @@ def test_with_the_module_the_page_shows_what_is_cut(run, full_page, page):
             by_any = out.T @ (into if kind == "weight" else whole) > 0
             shares[name] += by_any.mean() / K
     assert [float(row[-1]) for row in entries] == pytest.approx(list(shares.values()), rel=1e-3)
+    bars = {row["name"]: row["share"] for row in values_of(full_page, "coverage")}
+    assert bars == pytest.approx(shares, rel=1e-4)
+    assert list(bars) == list(shares)
     assert unescape(re.search(r"<pre[^>]*>(.*?)</pre>", full_page, re.DOTALL)[1]) == str(run.cut)
     picture = full_page[full_page.index("<svg ") : full_page.index("</svg>")]
     words = len("input") + len(LAYER.replace(" ", "")) + len("second") + len("$out") + len("output")
@@ -268,7 +282,7 @@ def test_names_cannot_become_markup(page, full_page, folder):
         assert "img" not in read.tags
         assert [name for name, _ in read.attributes if name.startswith("on")] == []
         figures = content.count("<figure ") - content.count('<figure id="cut"')
-        assert read.tags.count("script") == figures + 3
+        assert read.tags.count("script") == figures + 5  # the library, ours and the configuration
         ids = [value for name, value in read.attributes if name == "id"]
         assert len(ids) == len(set(ids))
 
@@ -284,16 +298,15 @@ def test_the_page_needs_nothing_else_and_its_bytes_are_the_same_again(folder, pa
         assert "@import" not in markup and len(content.encode()) < 3e6
 
 
-def test_a_browser_draws_it_asks_for_nothing_and_runs_no_name(browser, folder, full_page):
+def test_a_browser_draws_it_asks_for_nothing_and_runs_no_name(opened, folder, full_page):
     for width, touch in ((1280, False), (390, True)):
-        opened = browser.open(folder / "full.html", width=width, touch=touch)
-        assert opened.requests == [(folder / "full.html").resolve().as_uri()]
-        assert opened.complaints == []
-        assert opened.run("document.documentElement.scrollWidth") <= width
-        assert opened.run("document.querySelectorAll('.trouble, img').length") == 0
+        shown = opened(folder / "full.html", width=width, touch=touch)
+        assert shown.requests == [(folder / "full.html").resolve().as_uri()]
+        assert shown.complaints == []
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+        assert shown.locator(".trouble, img").count() == 0
         empty = "[...document.querySelectorAll('.plot')].filter(plot => !plot.querySelector('svg path')).length"
-        assert opened.run(empty) == 0
-        opened.close()
+        assert shown.evaluate(empty) == 0
 
 
 def own_loop(path):

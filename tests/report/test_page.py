@@ -3,13 +3,12 @@
 import json
 import re
 import shutil
+from html import escape, unescape
 
 import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.report.markup import lettered, table, text
-from subnetlab.report.page import script_data
 from subnetlab.study.data import DatasetSpec, StudyData
 from subnetlab.theory.theorem3 import theorem3
 
@@ -17,6 +16,8 @@ pytest.importorskip("altair", reason="needs the extra 'report'")
 
 
 pytest.importorskip("vl_convert", reason="needs the extra 'report'")
+
+from subnetlab.report.words import lettered
 
 
 def content(path):
@@ -97,8 +98,8 @@ def test_the_page_of_a_reproduction_holds_every_verdict(reproduction_folder, pag
     for outcome in ("HOLDS", "FAILS", "UNDECIDED"):
         count = sum(verdict["outcome"] == outcome for verdict in verdicts)
         assert page.count(f">{outcome}</span>") == count
-    assert all(lettered(verdict["claim"]) in page for verdict in verdicts)
-    assert "not each seed&#x27;s" in page  # seeds are summarised, and the page says so
+    assert all(lettered(verdict["claim"]) in unescape(page) for verdict in verdicts)
+    assert "not each seed's" in unescape(page)  # seeds are summarised, and the page says so
 
 
 def test_diverged_cells_are_told_from_others(study_folder, pages):
@@ -167,7 +168,7 @@ REASONS = {
     "none": ({"scheme": BATCHES, "engine": "minibatch", "record": "none"}, "this run recorded no errors", None),
     "weights": ({"sample_weight": np.arange(1.0, 7.0)}, "", "sample_weight must be None"),
     "outputs": ({"y": np.ones((6, 2)), "outputs": 2}, "", "y must have one output"),
-    "logistic": ({"y": np.array([0, 1, 0, 1, 0, 1.0]), "loss": "logistic"}, "", "the run&#x27;s is logistic"),
+    "logistic": ({"y": np.array([0, 1, 0, 1, 0, 1.0]), "loss": "logistic"}, "", "the run&#39;s is logistic"),
     "signs": ({"learn_output_weights": True}, "", "keeps the output weights fixed"),
 }
 
@@ -191,16 +192,12 @@ def test_a_run_that_diverged(saved, step_size, says):
 
 def test_user_text_cannot_become_markup(study_folder, tmp_path):
     evil = "</script><b>&x"
-    assert "<" not in text(evil)
-    assert "</" not in script_data({evil: evil})
-    assert json.loads(script_data({evil: evil})) == {evil: evil}
-    assert "<b>" not in table(text(evil), [text(evil)], [[text(evil)]])
     copy = shutil.copytree(study_folder, tmp_path / "study")
     plan = json.loads((copy / "plan.json").read_text())
     (copy / "plan.json").write_text(json.dumps({**plan, "name": evil}))
     page = content(sl.write_report(copy))
     assert evil not in page
-    assert f"<h1>{text(evil)}</h1>" in page
+    assert f"<h1>{escape(evil)}</h1>" in page
 
 
 def test_a_long_run_is_thinned_and_the_page_says_so(saved):

@@ -19,8 +19,8 @@ class DataOptions:
 
     dataset: str = "auto"
     """auto (crime where it is available, otherwise the embedded diabetes data), crime, diabetes, synthetic, or a
-    CSV, TSV, Parquet, NPY or NPZ file; fashion_mnist and digits have class labels, which `subnetlab data` alone
-    takes."""
+    CSV, TSV, Parquet, NPY or NPZ file; fashion_mnist and digits have class labels, which `subnetlab data`
+    and `subnetlab explore --model` take."""
     path: Path | None = None
     """Where the file of the crime data is, or the folder of fashion_mnist; otherwise SUBNETLAB_DATA, the cache, a
     download."""

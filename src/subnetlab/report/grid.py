@@ -13,6 +13,7 @@ import numpy as np
 
 from ..study.table import varying
 from .rounding import compact, shown, spread
+from .words import MEASURES, NAMES, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,20 +27,6 @@ _FOLLOWING = ("engine", "n_samples", "n_features", "smallest_eigenvalue", "targe
 _MOST_PLACES = 20_000
 _SPARSE = 8  # the grid may have this many times more places than there are cells
 
-NAMES = {
-    "n_subnetworks": ("p", "number of subnetworks"),
-    "selection_prob": ("ξ", "selection probability"),
-    "local_steps": ("τ", "local steps"),
-    "step_size": ("η", "step size"),
-    "width": ("m", "neurons"),
-    "init_scale": ("κ", "scale of the initial weights"),
-    "rounds": ("K", "rounds"),
-    "n_samples": ("n", "rows"),
-    "n_features": ("d", "features"),
-}
-"""The paper's letter and words of a setting."""
-
-MEASURES = {"full": "after aggregation", "local": "after local training", "sampled": "after sampling"}
 _CURVES = {"full": "full_error", "local": "local_error", "sampled": "sampled_error"}
 _STATES = {"ok": "o", "diverged": "d", "failed": "f", "pending": "p"}
 _MOST_NUMBERS = 150_000  # of all curves together; about 1 MB
@@ -71,10 +58,7 @@ class Axis:
     @property
     def title(self) -> str:
         """Words and letter."""
-        if self.name not in NAMES:
-            return self.short
-        letter, words = NAMES[self.name]
-        return f"{words} {letter}"
+        return title_of(self.name)
 
     @property
     def labels(self) -> list[str]:

@@ -1,6 +1,6 @@
 """The figure of a grid of runs: a heatmap with controls, joined to the curves of the chosen cell.
 
-The page's script fills the charts' data by name (component "explorer" in assets/page.js).
+The page's script fills the charts' data by name (component "grid", assets/grid.js).
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from .grid import MEASURES, curve_numbers, curve_rounds, final_numbers, status_letters
-from .markup import Markup, choice, joined, slider, text, tick
-from .page import Key, PageFigure
+from .grid import curve_numbers, curve_rounds, final_numbers, status_letters
+from .parts import Choice, Key, PageFigure, Part, Slider, Tick
 from .style import (
     AGGREGATED,
     BOUND,
@@ -20,13 +19,14 @@ from .style import (
     LOCAL,
     PREDICTED,
     SAMPLING,
-    SHORT,
     chart_of,
     error_axis,
+    heat_legend,
     log_scale,
     marks_by_name,
     round_axis,
 )
+from .words import MEASURES
 
 if TYPE_CHECKING:
     from .cell_theory import GridTheory
@@ -65,7 +65,7 @@ def heatmap_chart(rows: int) -> alt.TopLevelMixin:
             "value:Q",
             title="training error",
             scale=alt.Scale(type="log", scheme=HEAT, domain=[alt.ExprRef("low"), alt.ExprRef("high")], nice=False),
-            legend=alt.Legend(orient="top", gradientLength=180, gradientThickness=9, labelExpr=SHORT, tickCount=4),
+            legend=heat_legend(),
         ),
         tooltip=[
             alt.Tooltip("column:O", title="across"),
@@ -120,7 +120,7 @@ def curve_chart() -> alt.TopLevelMixin:
     return layers.properties(width="container", height=320)
 
 
-def grid_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup, *, last_rounds: int | None) -> PageFigure:
+def grid_figure(name: str, grid: CellGrid, theory: GridTheory, said: str, *, last_rounds: int | None) -> PageFigure:
     """Return the figure.
 
     Parameters
@@ -129,7 +129,7 @@ def grid_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup, *, 
         Its id.
     grid : CellGrid
     theory : GridTheory
-    said : Markup
+    said : str
         The first words of the caption.
     last_rounds : int, optional
         Over how many last rounds a cell's error is the mean; None takes the last round's.
@@ -157,12 +157,11 @@ def grid_figure(name: str, grid: CellGrid, theory: GridTheory, said: Markup, *, 
         charts["curve"] = curve_chart()
     return PageFigure(
         name,
-        "explorer",
+        "grid",
         charts,
         data,
-        joined([said, _signs_said(grid), _curves_said(grid, len(rounds)), theory_said(theory)], " "),
+        " ".join(filter(None, [said, _signs_said(grid), _curves_said(grid, len(rounds)), theory_said(theory)])),
         _controls(grid, up, across, has_theory=has_theory),
-        Markup('<p class="readout" aria-live="polite"></p>'),
         _keys(grid, curves=bool(len(rounds)), has_theory=has_theory),
     )
 
@@ -180,65 +179,65 @@ def _spanned(axes: tuple[Axis, ...]) -> tuple[int | None, int | None]:
     return up, across
 
 
-def _controls(grid: CellGrid, up: int | None, across: int | None, *, has_theory: bool) -> Markup:
-    controls = [choice("measure", text("Error"), list(MEASURES.values()))]
+def _controls(grid: CellGrid, up: int | None, across: int | None, *, has_theory: bool) -> list[Part]:
+    controls: list[Part] = [Choice("measure", "Error", list(MEASURES.values()))]
     if len(grid.repetitions) > 1:
-        controls.append(choice("seed", text("Seed"), ["mean of all", *grid.repetitions]))
+        controls.append(Choice("seed", "Seed", ["mean of all", *grid.repetitions]))
     if len(grid.axes) > 2 and up is not None and across is not None:
         titles = [axis.title for axis in grid.axes]
-        controls += [choice("across", text("Across"), titles, across), choice("up", text("Upwards"), titles, up)]
+        controls += [Choice("across", "Across", titles, across), Choice("up", "Upwards", titles, up)]
     for axis, at in zip(grid.axes, grid.middle(), strict=True):
-        label = text(axis.title)
+        label = axis.title
         if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in axis.values):
-            controls.append(slider(f"axis-{axis.name}", label, len(axis.values), at, axis.labels[at]))
+            controls.append(Slider(f"axis-{axis.name}", label, len(axis.values), at, axis.labels[at]))
         else:
-            controls.append(choice(f"axis-{axis.name}", label, axis.labels, at))
+            controls.append(Choice(f"axis-{axis.name}", label, axis.labels, at))
     if has_theory:
-        controls.append(tick("predicted", text("Prediction"), on=True))
-        controls.append(tick("bound", text("Bound of the theorem"), on=False))
-    return joined(controls)
+        controls.append(Tick("predicted", "Prediction", on=True))
+        controls.append(Tick("bound", "Bound of the theorem", on=False))
+    return controls
 
 
 def _keys(grid: CellGrid, *, curves: bool, has_theory: bool) -> list[Key]:
     keys: list[Key] = []
     if curves:
         keys += [
-            Key("line", SAMPLING, text(MEASURES["sampled"])),
-            Key("line", LOCAL, text(MEASURES["local"])),
-            Key("line", AGGREGATED, text(MEASURES["full"])),
+            Key("line", SAMPLING, MEASURES["sampled"]),
+            Key("line", LOCAL, MEASURES["local"]),
+            Key("line", AGGREGATED, MEASURES["full"]),
         ]
     if curves and len(grid.repetitions) > 1:
-        keys.append(Key("band", "var(--band)", text("least to largest over seeds")))
+        keys.append(Key("band", "var(--band)", "least to largest over seeds"))
     if has_theory:
-        keys.append(Key("dashed", PREDICTED, text("predicted mean over networks and masks"), "predicted"))
-        keys.append(Key("dotted", BOUND, text("bound of the theorem"), "bound"))
+        keys.append(Key("dashed", PREDICTED, "predicted mean over networks and masks", "predicted"))
+        keys.append(Key("dotted", BOUND, "bound of the theorem", "bound"))
     if grid.axes:
-        keys.append(Key("outline", SAMPLING, text("chosen cell")))
+        keys.append(Key("outline", SAMPLING, "chosen cell"))
     if grid.axes and curves:
-        keys.append(Key("ring", INK, text("its number in the heatmap")))
+        keys.append(Key("ring", INK, "its number in the heatmap"))
     return keys
 
 
-def _signs_said(grid: CellGrid) -> Markup:
+def _signs_said(grid: CellGrid) -> str:
     signs = {"diverged": "× has diverged", "failed": "! has failed", "pending": "– was not run"}
     found = {entry.status for entry in grid.entries.values()}
     said = [sign for status, sign in signs.items() if status in found]
-    return text(f"A square with {', with '.join(said)}." if said else "")
+    return f"A square with {', with '.join(said)}." if said else ""
 
 
-def _curves_said(grid: CellGrid, points: int) -> Markup:
+def _curves_said(grid: CellGrid, points: int) -> str:
     if points == 0:
-        return text("The page holds no curves of the cells: the study kept none, or there are too many cells.")
+        return "The page holds no curves of the cells: the study kept none, or there are too many cells."
     seeds = len(grid.repetitions)
     over = f" the mean of {seeds} seeds with their least and largest, not each seed's," if seeds > 1 else ""
-    return text(f"Of each cell's curve the page holds{over} {points} rounds, evenly spread.")
+    return f"Of each cell's curve the page holds{over} {points} rounds, evenly spread."
 
 
-def theory_said(theory: GridTheory) -> Markup:
+def theory_said(theory: GridTheory) -> str:
     """Return what prediction and bound are of, or why there are none."""
     if theory.why_not:
-        return text(f"Prediction and bound are not drawn: {theory.why_not}.")
-    return text(
+        return f"Prediction and bound are not drawn: {theory.why_not}."
+    return (
         "Prediction and bound are of the mean over initial networks and masks; the prediction keeps activation "
         "patterns as they are at the start."
     )

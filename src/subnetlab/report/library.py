@@ -1,4 +1,4 @@
-"""What draws the charts in the browser: Vega with its embedding, from the extra ``report``."""
+"""What the extra ``report`` brings, and what draws the charts in the browser: Vega with its embedding."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 def check_installed(owner: str) -> None:
     """Raise ImportError unless altair, which describes charts, and vl-convert, which brings Vega, are installed."""
-    if any(find_spec(name) is None for name in ("altair", "vl_convert")):
+    if any(find_spec(name) is None for name in ("altair", "vl_convert")):  # altair brings jinja2
         raise ImportError(f"{owner}: needs altair and vl-convert: pip install 'subnetlab[report]'")
 
 
@@ -20,7 +20,7 @@ def check_torch(owner: str) -> None:
 
 @cache
 def vega() -> str:
-    """Return the script that defines ``vegaEmbed``; making it takes about a second."""
+    """Return the script that defines ``vegaEmbed``, fit to stand inside a page; making it takes about a second."""
     from vl_convert import javascript_bundle
 
-    return javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")

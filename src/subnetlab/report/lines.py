@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from .markup import text
-from .page import Key, PageFigure
+from .parts import Key, PageFigure
 from .rounding import compact, finite, spread
 from .style import (
     AGGREGATED,
@@ -72,8 +71,8 @@ def lines_figure(
     rows = [row for line, values in lines.items() for row in _points(line, values, most)]
     colours = dict(zip(lines, _COLOURS, strict=False)) if 1 < len(lines) <= len(_COLOURS) else {}
     chart = _chart(rows, title, x, log_scale() if log else alt.Scale(zero=zero), colours)
-    keys = [Key("line", colour, text(line)) for line, colour in colours.items()]
-    return PageFigure(name, "static", {"lines": chart}, {}, text(caption), keys=keys)
+    keys = [Key("line", colour, line) for line, colour in colours.items()]
+    return PageFigure(name, "static", {"lines": chart}, {}, caption, keys=keys)
 
 
 def _points(line: str, values: FloatArray, most: int) -> list[dict[str, Any]]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..modules.measures import DIAGNOSTICS
+from .layers import layers_figure
 from .lines import lines_figure
-from .markup import Markup, joined, paragraph, text
 from .page import Section
+from .parts import Folded, Paragraph, Part
 from .rounding import finite
 from .rounds_figure import InsideRounds, rounds_figure
 from .run_parts import numbers_table
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _MEASURED = "measured; no theorem covers them"
 # what each diagnostic is; the axis of its figure, whether it is logarithmic
 _DIAGNOSTICS = {
-    "movement": ("How far the unit of each group that moved most is from where it began.", "movement", False),
+    "movement": ("How far the unit of each group that moved most is from where it began.", "", False),
     "reduction": (
         "The distance between the whole network's outputs and the mean of its subnetworks', relative to the former.",
         "relative distance",
@@ -69,13 +70,13 @@ def _of_the_network(run: StoredModuleRun) -> dict[str, FloatArray]:
     return {name: values for name, values in named.items() if np.isfinite(values).any()}
 
 
-def _rounds(run: StoredModuleRun) -> Markup:
+def _rounds(run: StoredModuleRun) -> list[Part]:
     history, p = run.history, run.scheme.masks.n_subnetworks
     if history.rounds == 0:
-        return paragraph(text("There is nothing to draw: this run completed no round."), "note")
+        return [Paragraph("There is nothing to draw: this run completed no round.", "note")]
     if not np.isfinite(history.local_loss).any():
         recorded = f"record={run.request.record!r}" if run.snapshot.record.get("asked") else "a loop of one's own"
-        return paragraph(text(f"This run recorded nothing inside the rounds ({recorded})."), "note")
+        return [Paragraph(f"This run recorded nothing inside the rounds ({recorded}).", "note")]
     known = np.isfinite(history.full_loss)
     low = high = None
     if history.subnetwork_errors is not None and p > 1:
@@ -90,15 +91,15 @@ def _rounds(run: StoredModuleRun) -> Markup:
         overview=-1 if known.all() else 0,
     )
     whole = "the third is the mean loss of the whole network on all training rows"
-    said = text(
+    said = (
         "Each round samples fresh masks, trains each subnetwork for some local steps, and puts the mean of their "
         "updates back into the whole network. The first two kinds of mark are means over the subnetworks of the loss "
         "on the batch of the next step, before it is taken: there is none after the last step. "
         + (f"{whole.capitalize()}." if known.any() else "The whole network was not measured on the training rows.")
-        + ("" if known.all() else " Below, the whole run is drawn by the loss right after sampling.")
+        + ("" if known.all() else " Above, the whole run is drawn by the loss right after sampling.")
         + ("" if (finite(history.local_loss) > 0).all() else " Losses that are not above 0 are not drawn.")
     )
-    return rounds_figure("inside", curve, None, said).markup()
+    return [rounds_figure("inside", curve, None, said)]
 
 
 def _inside(losses: FloatArray, history: History) -> FloatArray:
@@ -112,11 +113,11 @@ def _inside(losses: FloatArray, history: History) -> FloatArray:
     return np.column_stack([losses, np.full(len(losses), np.nan), history.full_loss[1:]])
 
 
-def _subnetworks(run: StoredModuleRun) -> Markup:
+def _subnetworks(run: StoredModuleRun) -> list[Part]:
     errors = run.history.subnetwork_errors
     if errors is None:
         note = "The losses of each subnetwork were not kept: record='subnetworks' keeps them, at no cost."
-        return paragraph(text(note), "note")
+        return [Paragraph(note, "note")]
     means = errors[:, 1:].mean(axis=1)  # (K, p)
     caption = (
         "The mean loss of each subnetwork over the local steps of a round, a line for each. Which units a subnetwork "
@@ -131,10 +132,10 @@ def _subnetworks(run: StoredModuleRun) -> Markup:
     said = "Losses of the local steps of each subnetwork, each on its own batch"
     places = np.arange(errors.shape[2])
     numbers = numbers_table("The losses by subnetwork", said, columns, places, "subnetwork")
-    return joined([lines_figure("by-subnetwork", lines, "loss", caption, log=True).markup(), numbers])
+    return [lines_figure("by-subnetwork", lines, "loss", caption, log=True), numbers]
 
 
-def _measures(measured: Mapping[str, FloatArray]) -> Markup:
+def _measures(measured: Mapping[str, FloatArray]) -> list[Part]:
     """Return a figure of each measure, and a table of all."""
     captions = {
         "training loss": "The mean loss of the whole network on all training rows.",
@@ -149,36 +150,39 @@ def _measures(measured: Mapping[str, FloatArray]) -> Markup:
             log=name in captions,
             zero=False,
             x="rounds made",
-        ).markup()
+        )
         for i, (name, values) in enumerate(measured.items())
     ]
-    return joined([*figures, _table("The measures", "Measured of the whole network", measured)])
+    return [*figures, *_tables("The measures", "Measured of the whole network", measured)]
 
 
-def _table(what: str, said: str, measured: Mapping[str, FloatArray]) -> Markup:
+def _tables(what: str, said: str, measured: Mapping[str, FloatArray]) -> list[Part]:
     """Return measures by the number of completed rounds, after those in which something was measured."""
     if not measured:
-        return Markup("")
+        return []
     places = np.flatnonzero(np.any([np.isfinite(values) for values in measured.values()], axis=0))
-    return numbers_table(what, said, measured, places, "rounds made")
+    return [numbers_table(what, said, measured, places, "rounds made")]
 
 
-def _diagnostics(run: StoredModuleRun) -> Markup:
+def _diagnostics(run: StoredModuleRun) -> list[Part]:
     diagnosed = _diagnosed(run)
     if not diagnosed:
         asked = ", ".join(map(repr, DIAGNOSTICS))
         note = f"None were asked for: diagnostics=({asked}) measures them along training. {_MEASURED.capitalize()}."
-        return paragraph(text(note), "note")
-    parts = [paragraph(text(f"{_MEASURED.capitalize()}."), "note")]
+        return [Paragraph(note, "note")]
+    parts: list[Part] = [Paragraph(f"{_MEASURED.capitalize()}.", "note")]
     for name, found in diagnosed.items():
         caption, title, log = _DIAGNOSTICS.get(name, ("", name, False))
-        lines = {own.removeprefix("movement."): values for own, values in found.items()}
-        parts.append(lines_figure(f"diagnostic-{name}", lines, title, caption, log=log, x="rounds made").markup())
+        if name == "movement":
+            moved = {own.removeprefix("movement."): values[1:] for own, values in found.items()}  # after each round
+            parts.append(layers_figure("diagnostic-movement", name, moved, caption))
+        else:
+            parts.append(lines_figure(f"diagnostic-{name}", found, title, caption, log=log, x="rounds made"))
     everything = {own: values for found in diagnosed.values() for own, values in found.items()}
-    return joined([*parts, _table("The diagnostics", f"Diagnostics: {_MEASURED}", everything)])
+    return [*parts, *_tables("The diagnostics", f"Diagnostics: {_MEASURED}", everything)]
 
 
-def losses_table(history: History) -> Markup:
+def losses_table(history: History) -> Folded:
     """Return the losses of the first and the last local step of each round."""
     columns = {"first local step": history.local_loss[:, 0], "last local step": history.local_loss[:, -1]}
     said = "Losses in each round: means over the subnetworks, each on the batch of the step, before it is taken"

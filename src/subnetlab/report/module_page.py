@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .launch_page import launch_parts
 from .module_course import course_sections, losses_table, validated
-from .module_network import network_part
+from .module_network import network_parts
 from .page import Page, Section
 from .provenance import in_words, law_text, scheme_settings
 from .rounding import finite, shown
-from .run_parts import lede, settings_part
+from .run_parts import lede, settings_parts
 
 if TYPE_CHECKING:
     from ..training.module_reading import StoredModuleRun
-    from .markup import Markup
+    from .parts import Part
     from .source import RunSource
 
 _TOO_LARGE = "lower the learning rate, or take scale=0.5"
@@ -31,9 +32,11 @@ def module_page(source: RunSource, run: StoredModuleRun) -> Page:
         "The mean loss of the subnetworks, each on its batches,": inside,
     }
     sections = course_sections(run)
-    sections.append(Section("network", "The network and its units", network_part(run)))
+    sections.append(Section("network", "The network and its units", network_parts(run)))
     if len(finite(history.local_loss)):
-        sections.append(Section("numbers", "The numbers", losses_table(history)))
+        sections.append(Section("numbers", "The numbers", [losses_table(history)]))
+    if source.costs:
+        sections.append(Section("launch", "What the launch cost", launch_parts(source.costs)))
     sections.append(Section("settings", "Settings and provenance", _settings(source, run)))
     named = " on ".join(filter(None, (_kind(run), source.data_name)))
     said = lede(source, run.rounds_done, measured, _TOO_LARGE)
@@ -63,7 +66,7 @@ def _facts(source: RunSource, run: StoredModuleRun) -> dict[str, object]:
     }
 
 
-def _settings(source: RunSource, run: StoredModuleRun) -> Markup:
+def _settings(source: RunSource, run: StoredModuleRun) -> list[Part]:
     settings, request, record = run.settings, run.request, run.snapshot.record
     optimisers = {
         "optimiser of the local steps": settings["optimizer"],
@@ -80,7 +83,7 @@ def _settings(source: RunSource, run: StoredModuleRun) -> Markup:
     }
     scheme = scheme_settings(run.scheme) | in_words({"cut groups": run.scheme.cut_groups})
     others = in_words({name: settings.get(name) for name in _SETTINGS} | (asked if record.get("asked") else {}))
-    return settings_part(source, {"": scheme | others, "Optimisers": in_words(optimisers)}, record.get("versions", {}))
+    return settings_parts(source, {"": scheme | others, "Optimisers": in_words(optimisers)}, record.get("versions", {}))
 
 
 def _loss(run: StoredModuleRun) -> str:

@@ -13,12 +13,13 @@ from ..reproduction.settings import ReproductionSettings, plan_settings, reasons
 from .cell_theory import GridTheory
 from .grid import CellGrid, Entry, build_grid
 from .grid_figure import grid_figure, theory_said
-from .markup import Markup, definitions, joined, lettered, paragraph, table, text
 from .page import Page, Section
+from .parts import Definitions, Heading, Paragraph, Part, Table
 from .provenance import ROUNDED, data_origin
 from .rounds_figure import InsideRounds, rounds_figure
 from .study_page import entries_of
-from .tables import matrix_tables, outcome_table
+from .tables import matrix_tables, outcome_tables
+from .words import lettered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,19 +44,19 @@ def reproduction_page(source: ReproductionSource) -> Page:
     )
 
 
-def _lede(source: ReproductionSource) -> Markup:
+def _lede(source: ReproductionSource) -> str:
     counts = Counter(verdict["outcome"] for verdict in source.verdicts)
     start = (
         "The training error inside the rounds and over grids of settings, from “On the Convergence of Shallow Neural "
         "Network Training with Randomly Masked Neurons”."
     )
     if not counts:
-        return text(f"{start} No claim was judged.")
+        return f"{start} No claim was judged."
     words = ", ".join(
         f"{counts[name]} {word}"
         for name, word in (("HOLDS", "hold"), ("FAILS", "fail"), ("UNDECIDED", "are undecided"))
     )
-    return text(
+    return (
         f"{start} Each claim is judged for each way of reading the error: of {sum(counts.values())} verdicts, {words}."
     )
 
@@ -85,14 +86,14 @@ def _cells_of(figure: str, settings: ReproductionSettings, entries: Sequence[Ent
     return build_grid(own) if own else None
 
 
-def _dynamics(source: ReproductionSource, entries: Sequence[Entry]) -> Markup:
+def _dynamics(source: ReproductionSource, entries: Sequence[Entry]) -> list[Part]:
     settings = source.settings
     grid = _cells_of("2a", settings, entries)
     results = (
         [] if grid is None else [e.result for e in grid.entries.values() if e.status == "ok" and e.result is not None]
     )
     if grid is None or not results:
-        return paragraph(text("The runs of this figure were not made, or did not end well."), "note")
+        return [Paragraph("The runs of this figure were not made, or did not end well.", "note")]
     full = np.array([result.curves["full_error"] for result in results], dtype=np.float64)
     inside = np.array([result.curves["subnetwork_errors"].mean(axis=-1) for result in results], dtype=np.float64)
     errors = np.concatenate([inside, full[:, 1:, np.newaxis]], axis=2)  # (S, K, tau + 2)
@@ -105,54 +106,52 @@ def _dynamics(source: ReproductionSource, entries: Sequence[Entry]) -> Markup:
         f"{len(results)} seeds",
     )
     theory = GridTheory(grid)
-    said = text(
+    said = (
         f"Bernoulli masks, p = {settings.dynamics_subnetworks}, ξ = {settings.dynamics_selection_prob:g}, "
         f"τ = {settings.dynamics_local_steps}; the mean of {len(results)} seed{'s' if several else ''}. In each round "
         f"fresh masks are sampled, each subnetwork is trained for {settings.dynamics_local_steps} local steps, and the "
         f"mean of their updates goes back into the whole network."
     )
     prediction = theory.cells[0].prediction if theory.cells else None
-    figure = rounds_figure("dynamics", curve, prediction, joined([said, theory_said(theory)], " ")).markup()
-    return joined([figure, outcome_table(source.verdicts, "2a")])
+    figure = rounds_figure("dynamics", curve, prediction, f"{said} {theory_said(theory)}")
+    return [figure, *outcome_tables(source.verdicts, "2a")]
 
 
-def _heatmap(source: ReproductionSource, figure: str, entries: Sequence[Entry]) -> Markup:
+def _heatmap(source: ReproductionSource, figure: str, entries: Sequence[Entry]) -> list[Part]:
     grid = _cells_of(figure, source.settings, entries)
     if grid is None or all(entry.result is None for entry in grid.entries.values()):
-        return paragraph(text("The runs of this figure were not made."), "note")
+        return [Paragraph("The runs of this figure were not made.", "note")]
     last = source.settings.final_rounds
     fixed = f"τ = {source.settings.bernoulli_local_steps} in all cells. " if figure == "2b" else ""
-    said = text(
+    said = (
         f"Each square is the training error, mean over the last {last} rounds: lighter is smaller, on one logarithmic "
         f"scale. {fixed}Choose a cell in the heatmap or with the sliders: its errors over the rounds stand beside it."
     )
     figure_ = grid_figure(f"explorer-{figure}", grid, GridTheory(grid), said, last_rounds=last)
-    parts = [figure_.markup(), outcome_table(source.verdicts, figure)]
+    parts = [figure_, *outcome_tables(source.verdicts, figure)]
     if len(grid.axes) == 2:
         parts.append(matrix_tables(grid, last))
-    return joined(parts)
+    return parts
 
 
-def _settings(source: ReproductionSource) -> Markup:
+def _settings(source: ReproductionSource) -> list[Part]:
     why = reasons() | _fixed_by_the_paper(source.settings)
     rows = [
         [
-            text(field.name.replace("_", " ")),
-            text(_value(getattr(source.settings, field.name))),
+            field.name.replace("_", " "),
+            _value(getattr(source.settings, field.name)),
             lettered(why[field.name]),
         ]
         for field in fields(source.settings)
         if field.name != "dataset"
     ]
-    caption = text("What was set, and why: the paper leaves most of it open.")
-    return joined(
-        [
-            table(caption, [text("setting"), text("value"), text("reason")], rows, "words"),
-            Markup("<h3>Where the data come from</h3>"),
-            definitions(data_origin(source.provenance), "settings"),
-            paragraph(text(ROUNDED), "note"),
-        ]
-    )
+    caption = "What was set, and why: the paper leaves most of it open."
+    return [
+        Table(caption, ["setting", "value", "reason"], rows, "words"),
+        Heading("Where the data come from"),
+        Definitions(data_origin(source.provenance)),
+        Paragraph(ROUNDED, "note"),
+    ]
 
 
 def _fixed_by_the_paper(settings: ReproductionSettings) -> dict[str, str]:

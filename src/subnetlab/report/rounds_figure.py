@@ -1,6 +1,6 @@
 """The figure of the error inside the rounds, of one run or of the mean of several: some in detail, below them all.
 
-The page's script fills the charts' data by name and moves the window (component "rounds" in assets/page.js).
+The page's script fills the charts' data by name and moves the window (component "rounds", assets/rounds.js).
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import altair as alt
 import numpy as np
 
 from ..figures.trajectory import AGGREGATION, LOCAL_END, find_changes
-from .markup import Markup, joined, slider, text, tick
-from .page import Key, PageFigure
+from .parts import Key, PageFigure, Part, Slider, Tick
 from .rounding import compact, stretches
 from .style import (
     AGGREGATED,
@@ -38,6 +37,10 @@ INSIDE = {"local_end": LOCAL_END, "aggregation": AGGREGATION}
 
 EVENTS = {"sampling": SAMPLING, "local step": LOCAL, "aggregation": AGGREGATED}
 _SHAPES = {"sampling": "triangle-up", "local step": "circle", "aggregation": "square"}
+_AGGREGATED, _AFTER_EACH, _PREDICTED = "after aggregation", "after each round", "predicted mean over masks"
+_EVENT_KEYS = (Key("triangle", SAMPLING, "after sampling"), Key("circle", LOCAL, "after a local step"))
+_PHASE_NAMES = {"local": "local training", "aggregation": "aggregation", "sampling": "re-sampling"}
+_PHASE_KEYS = tuple(Key("band", PHASES[phase], name) for phase, name in _PHASE_NAMES.items())
 _MOST_NUMBERS = 20_000  # per curve; about 150 kB
 _STRETCH = 8  # rounds that stay together where some are left out
 _SHOWN = 6  # rounds at first
@@ -47,7 +50,7 @@ def detail_chart(measure: str = "error") -> alt.TopLevelMixin:
     """Return the chart of a window of rounds; ``measure`` is the word for what is drawn.
 
     Data: "phases" (start, end, phase), "band" (position, low, high, stretch), "line" and "predicted" (position,
-    error, stretch), "points" (position, error, event, round, step). Signals: first, last, size, grid.
+    error, stretch), "points" (position, error, event, round, step), "kept" like "line". Signals: first, last, size.
     """
     window = alt.Scale(domain=[alt.ExprRef("first"), alt.ExprRef("last")], nice=False)
     x = alt.X("position:Q", title="round", scale=window, axis=round_axis())
@@ -56,11 +59,13 @@ def detail_chart(measure: str = "error") -> alt.TopLevelMixin:
     band = chart_of("band").mark_area(color="var(--band)", opacity=0.28, clip=True)
     line = chart_of("line").mark_line(color=QUIET, strokeWidth=0.8, opacity=0.75, clip=True)
     predicted = chart_of("predicted").mark_line(color=PREDICTED, strokeWidth=1.4, strokeDash=[5, 3], clip=True)
+    kept = chart_of("kept").mark_line(color="var(--band)", strokeWidth=1.2, clip=True)
     points = chart_of("points").mark_point(filled=True, opacity=1, size=alt.ExprRef("size"), clip=True)
     along = {"detail": "stretch:N", "order": "position:Q"}
     layers = alt.layer(
         phases.encode(x=alt.X("start:Q", scale=window), x2="end:Q", color=marks_by_name(alt.Color, "phase:N", PHASES)),
         band.encode(x, y=alt.Y("low:Q", scale=log_scale()), y2="high:Q", detail="stretch:N"),
+        kept.encode(x, y, **along),
         line.encode(x, y, **along),
         predicted.encode(x, y, **along),
         points.encode(
@@ -80,18 +85,22 @@ def detail_chart(measure: str = "error") -> alt.TopLevelMixin:
     return layers.resolve_scale(color="independent").add_params(*signals).properties(width="container", height=330)
 
 
-def overview_chart() -> alt.TopLevelMixin:
-    """Return the chart of the error after each aggregation in the whole run, with a window to draw or drag.
+def overview_chart(title: str) -> alt.TopLevelMixin:
+    """Return the chart of one error per round in the whole run, with a window to draw or drag.
 
-    Data: "overview" (round, error). Signal "brush_x" holds the window in pixels.
+    Data: "overview", "expected" and "kept" (round, error). Signals: last, the end of the axis; "brush_x" holds the
+    window in pixels.
     """
-    title = "all rounds: drag to choose those above"
-    x = alt.X("round:Q", title=title, scale=alt.Scale(nice=False, zero=False), axis=round_axis())
-    y = alt.Y("error:Q", title=None, scale=log_scale(), axis=error_axis(tickCount=2, grid=False))
+    rounds = alt.Scale(domain=[0, alt.ExprRef("last")], nice=False)
+    x = alt.X("round:Q", title="all rounds: drag to choose those below", scale=rounds, axis=round_axis())
+    y = alt.Y("error:Q", title=title, scale=log_scale(), axis=error_axis(tickCount=3))
     window = alt.BrushConfig(fill="var(--accent)", fillOpacity=0.2, stroke="var(--accent)")
-    line = chart_of("overview").mark_line(color=AGGREGATED, strokeWidth=1).encode(x=x, y=y)
-    line = line.add_params(alt.selection_interval(name="brush", encodings=["x"], mark=window))
-    return line.properties(width="container", height=56)
+    brush = alt.selection_interval(name="brush", encodings=["x"], mark=window)
+    kept = chart_of("kept").mark_line(color="var(--band)", strokeWidth=1.4, clip=True)
+    expected = chart_of("expected").mark_line(color=PREDICTED, strokeWidth=1.4, strokeDash=[5, 3])
+    line = chart_of("overview").mark_line(color=AGGREGATED, strokeWidth=1.4).add_params(brush)
+    layers = alt.layer(*(chart.encode(x, y) for chart in (kept, expected, line)))
+    return layers.add_params(alt.param(name="last", value=1)).properties(width="container", height=130)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +132,7 @@ class InsideRounds:
     overview: int = -1
 
 
-def rounds_figure(name: str, curve: InsideRounds, prediction: Prediction | None, said: Markup) -> PageFigure:
+def rounds_figure(name: str, curve: InsideRounds, prediction: Prediction | None, said: str) -> PageFigure:
     """Return the figure.
 
     Parameters
@@ -132,7 +141,7 @@ def rounds_figure(name: str, curve: InsideRounds, prediction: Prediction | None,
         Its id.
     curve : InsideRounds
     prediction : Prediction, optional
-    said : Markup
+    said : str
         The first words of the caption.
     """
     K, columns = curve.errors.shape
@@ -140,7 +149,7 @@ def rounds_figure(name: str, curve: InsideRounds, prediction: Prediction | None,
     data: dict[str, Any] = {
         "inside": INSIDE,
         "total": K,
-        "overview": curve.overview % columns,
+        "overview": curve.overview,
         "rounds": kept.tolist(),
         "initial": compact(curve.initial),
         "errors": compact(curve.errors[kept]),
@@ -148,22 +157,51 @@ def rounds_figure(name: str, curve: InsideRounds, prediction: Prediction | None,
         "high": None if curve.high is None else compact(curve.high[kept]),
         "predicted": None if prediction is None else _predicted(prediction, kept),
     }
-    first = min(_SHOWN, K)
-    controls = [
-        slider("first", text("First round"), K - first + 1, 0, 0),
-        slider("shown", text("Rounds shown"), K, first - 1, first),
-    ]
+    controls = window_controls(K)
     if prediction is not None:
-        controls.append(tick("predicted", text("Prediction"), on=True))
+        controls.append(Tick("predicted", "Prediction", on=True))
     return PageFigure(
         name,
         "rounds",
-        {"detail": detail_chart(curve.measure), "overview": overview_chart()},
+        rounds_charts(curve.measure, _AFTER_EACH if curve.overview == -1 else "after sampling"),
         data,
-        joined([said, _changes(curve), _left_out(K, len(kept))], " "),
-        joined(controls),
+        " ".join(filter(None, [said, _changes(curve), _left_out(K, len(kept))])),
+        controls,
         keys=_keys(curve, prediction),
     )
+
+
+def live_rounds(name: str, measure: str, said: str, *, predicted: bool) -> PageFigure:
+    """Return the figure of a run that is still to come: the script gives it its data.
+
+    Parameters
+    ----------
+    name, measure, said : str
+        Its id, the word for what is measured, and the caption.
+    predicted : bool
+        Whether there is a prediction.
+    """
+    data = {"inside": INSIDE, "total": _SHOWN, "overview": -1, "rounds": [], "initial": None, "errors": []}
+    keys = [*_EVENT_KEYS, Key("square", AGGREGATED, _AGGREGATED)]
+    if predicted:
+        keys.append(Key("dashed", PREDICTED, _PREDICTED))
+    keys += [Key("line", "var(--band)", "the run that was kept"), *_PHASE_KEYS]
+    charts = rounds_charts(measure, _AFTER_EACH)
+    return PageFigure(name, "rounds", charts, data, said, window_controls(_SHOWN), keys)
+
+
+def rounds_charts(measure: str, title: str) -> dict[str, alt.TopLevelMixin]:
+    """Return the charts by their names: all rounds, and a window of them."""
+    return {"overview": overview_chart(title), "detail": detail_chart(measure)}
+
+
+def window_controls(rounds: int) -> list[Part]:
+    """Return the controls of the window of rounds that is shown in detail."""
+    shown = min(_SHOWN, rounds)
+    return [
+        Slider("first", "First round", rounds - shown + 1, 0, 0),
+        Slider("shown", "Rounds shown", rounds, shown - 1, shown),
+    ]
 
 
 def _predicted(prediction: Prediction, kept: np.ndarray) -> dict[str, Any]:
@@ -173,28 +211,24 @@ def _predicted(prediction: Prediction, kept: np.ndarray) -> dict[str, Any]:
 
 
 def _keys(curve: InsideRounds, prediction: Prediction | None) -> list[Key]:
-    keys = [
-        Key("triangle", SAMPLING, text("after sampling")),
-        Key("circle", LOCAL, text("after a local step")),
-    ]
+    keys = list(_EVENT_KEYS)
     if np.isfinite(curve.errors[:, -1]).any():
-        keys.append(Key("square", AGGREGATED, text("after aggregation")))
+        keys.append(Key("square", AGGREGATED, _AGGREGATED))
     if curve.low is not None:
-        keys.append(Key("band", "var(--band)", text(f"least to largest over {curve.over}")))
+        keys.append(Key("band", "var(--band)", f"least to largest over {curve.over}"))
     if prediction is not None:
-        keys.append(Key("dashed", PREDICTED, text("predicted mean over masks"), "predicted"))
-    names = {"local": "local training", "aggregation": "aggregation", "sampling": "re-sampling"}
-    return keys + [Key("band", PHASES[phase], text(name)) for phase, name in names.items()]
+        keys.append(Key("dashed", PREDICTED, _PREDICTED, "predicted"))
+    return [*keys, *_PHASE_KEYS]
 
 
-def _changes(curve: InsideRounds) -> Markup:
+def _changes(curve: InsideRounds) -> str:
     """Say how often each kind of change happened, as Figure 2a counts them; nothing where some errors are unknown."""
     if not np.isfinite(curve.errors).all():
-        return Markup("")
+        return ""
     K = len(curve.errors)
     full = np.append(curve.initial, curve.errors[:, -1])
     changes = find_changes(curve.errors[:, 0], curve.errors[:, 1:-1], full)
-    return text(
+    return (
         f"Of {K} rounds, every local step lowered the error in {int(changes.local_decrease.sum())}; aggregation "
         f"lowered it suddenly in {int(changes.aggregation_drop.sum())}; re-sampling raised it suddenly in "
         f"{int(changes.resampling_rise.sum())} of {max(0, K - 1)}. Suddenly means: by a larger factor than the last "
@@ -202,9 +236,7 @@ def _changes(curve: InsideRounds) -> Markup:
     )
 
 
-def _left_out(K: int, kept: int) -> Markup:
+def _left_out(K: int, kept: int) -> str:
     if kept == K:
-        return Markup("")
-    return text(
-        f"Of {K} rounds the page holds {kept}, in evenly spread stretches of {_STRETCH}; the others are left out."
-    )
+        return ""
+    return f"Of {K} rounds the page holds {kept}, in evenly spread stretches of {_STRETCH}; the others are left out."

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .launch_page import launch_parts
 from .lines import lines_figure
-from .markup import Markup, joined, paragraph, text
 from .page import Page, Section
+from .parts import Folded, Paragraph, Part
 from .provenance import law_text, plain, run_settings
 from .rounding import finite, shown
 from .rounds_figure import InsideRounds, rounds_figure
-from .run_parts import lede, numbers_table, settings_part
+from .run_parts import lede, numbers_table, settings_parts
 from .theory_part import judge, theory_sections
 
 if TYPE_CHECKING:
@@ -44,9 +45,11 @@ def run_page(source: RunSource, run: TrainingRun) -> Page:
     if measures := _measures(run.history):
         sections.append(Section("measures", "Other measures along training", measures))
     if len(finite(run.history.full_error)) > 1:
-        sections.append(Section("numbers", "The numbers", _numbers(run.history, prediction)))
+        sections.append(Section("numbers", "The numbers", [_numbers(run.history, prediction)]))
+    if source.costs:
+        sections.append(Section("launch", "What the launch cost", launch_parts(source.costs)))
     gathered = {name.replace("_", " "): plain(value) for name, value in source.summary.items() if name in _GATHERED}
-    settings = settings_part(source, {"": run_settings(run) | gathered}, run.provenance)
+    settings = settings_parts(source, {"": run_settings(run) | gathered}, run.provenance)
     sections.append(Section("settings", "Settings and provenance", settings))
     heading = f"{source.data_name or 'A run'}: {law_text(run.scheme.masks)}"
     measured = {"The training error of the whole network": run.history.full_error}
@@ -69,44 +72,44 @@ def _facts(source: RunSource, run: TrainingRun) -> dict[str, object]:
     }
 
 
-def _rounds(run: TrainingRun, prediction: Prediction | None) -> Markup:
+def _rounds(run: TrainingRun, prediction: Prediction | None) -> list[Part]:
     history, p = run.history, run.scheme.masks.n_subnetworks
     if history.rounds == 0:
-        return paragraph(text("There is nothing to draw: this run completed no round."), "note")
+        return [Paragraph("There is nothing to draw: this run completed no round.", "note")]
     inside = np.column_stack([history.sampled_error, history.local_error])
     recorded = f"record={run.settings.record!r}"
     if not np.isfinite(history.full_error[1:]).all():
-        return paragraph(text(f"There is nothing to draw: this run recorded no errors ({recorded})."), "note")
+        return [Paragraph(f"There is nothing to draw: this run recorded no errors ({recorded}).", "note")]
     if not np.isfinite(inside).all():
         note = f"This run recorded the error after each round alone ({recorded}), nothing inside the rounds."
         caption = "The error of the whole network before round 0 and after each aggregation."
         errors = {"full error": history.full_error}
         figure = lines_figure("after", errors, "|y−u|² of the whole network", caption, log=True)
-        return joined([paragraph(text(note), "note"), figure.markup()])
+        return [Paragraph(note, "note"), figure]
     after = history.full_error[1:, np.newaxis]
     low = high = None
     if history.subnetwork_errors is not None and p > 1:
         low, high = (np.column_stack([of(history.subnetwork_errors, axis=2), after]) for of in (np.min, np.max))
     curve = InsideRounds(float(history.full_error[0]), np.column_stack([inside, after]), low, high, f"{p} subnetworks")
-    said = text(
+    said = (
         "Each round samples fresh masks, trains each subnetwork for some local steps, and puts the mean of their "
         "updates back into the whole network. The first two kinds of mark are means over the subnetworks of |y−f|², "
         "the third is |y−u|² of the whole network."
     )
-    return rounds_figure("inside", curve, prediction, said).markup()
+    return [rounds_figure("inside", curve, prediction, said)]
 
 
-def _measures(history: History) -> Markup:
+def _measures(history: History) -> list[Part]:
     """Return the figures of what else was recorded, or nothing."""
-    figures: list[Markup] = []
+    figures: list[Part] = []
     for name, (title, log, caption) in _MEASURES.items():
         values = getattr(history, name)
         if values is not None and np.isfinite(values).any():
-            figures.append(lines_figure(name.replace("_", "-"), {name: values}, title, caption, log=log).markup())
-    return joined(figures)
+            figures.append(lines_figure(name.replace("_", "-"), {name: values}, title, caption, log=log))
+    return figures
 
 
-def _numbers(history: History, prediction: Prediction | None) -> Markup:
+def _numbers(history: History, prediction: Prediction | None) -> Folded:
     columns = {
         "after sampling": history.sampled_error,
         "after local training": history.local_error[:, -1],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .markup import Markup, definitions, folded, joined, paragraph, table, text
+from .parts import Definitions, Folded, Heading, Paragraph, Part, Table
 from .provenance import ROUNDED, data_origin, plain
 from .rounding import finite, shown, spread
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _TABLE_ROWS = 50
 
 
-def lede(source: RunSource, done: int, measured: Mapping[str, FloatArray], too_large: str) -> Markup:
+def lede(source: RunSource, done: int, measured: Mapping[str, FloatArray], too_large: str) -> str:
     """Return how a run went, in a sentence or two.
 
     Parameters
@@ -47,12 +47,12 @@ def lede(source: RunSource, done: int, measured: Mapping[str, FloatArray], too_l
         "unfinished": f" The run is not finished: {done} of {run.scheme.rounds} rounds are made.",
         "diverged": f" The run diverged in round {done}: {too_large}.",
     }
-    return text(course + ends[run.status])
+    return course + ends[run.status]
 
 
 def numbers_table(
     what: str, said: str, columns: Mapping[str, FloatArray], rows: IntArray, row_name: str = "round"
-) -> Markup:
+) -> Folded:
     """Return numbers by round, folded; of many rounds some, evenly spread.
 
     Parameters
@@ -66,23 +66,20 @@ def numbers_table(
     row_name : str, default "round"
     """
     kept = [int(k) for k in rows[spread(len(rows), _TABLE_ROWS)]]
-    cells = [[text(k), *(text(shown(float(values[k]))) for values in columns.values())] for k in kept]
+    cells = [[str(k), *(shown(float(values[k])) for values in columns.values())] for k in kept]
     which = f"all {len(rows)}" if len(kept) == len(rows) else f"{len(kept)} of {len(rows)}, evenly spread"
-    header = [text(row_name), *map(text, columns)]
-    return folded(f"{what} as a table ({which} rows)", table(text(f"{said}."), header, cells))
+    header = [row_name, *columns]
+    return Folded(f"{what} as a table ({which} rows)", [Table(f"{said}.", header, cells)])
 
 
-def settings_part(
+def settings_parts(
     source: RunSource, settings: Mapping[str, Mapping[str, object]], made_by: Mapping[str, object]
-) -> Markup:
+) -> list[Part]:
     """Return settings, those under headings one below the other, and where data and run come from."""
-    parts = [
-        Markup(f"<h3>{text(heading)}</h3>") + definitions(items, "settings wide")
-        if heading
-        else definitions(items, "settings")
-        for heading, items in settings.items()
-    ]
+    parts: list[Part] = []
+    for heading, items in settings.items():
+        parts += [Heading(heading), Definitions(items, "settings wide")] if heading else [Definitions(items)]
     origin = {**data_origin(source.provenance), **{str(name): plain(value) for name, value in made_by.items()}}
     if origin:
-        parts += [Markup("<h3>Where it comes from</h3>"), definitions(origin, "settings")]
-    return joined(Markup(part) for part in (*parts, paragraph(text(ROUNDED), "note")))
+        parts += [Heading("Where it comes from"), Definitions(origin)]
+    return [*parts, Paragraph(ROUNDED, "note")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..input_file import FileContentError, check_input, read_input_text
@@ -14,6 +14,7 @@ from ..study.study import Study, open_study
 from ..training import load_run
 from ..training.reading import is_module_run, run_file
 from ..training.run import RUN_FILE
+from .launch_page import HISTORY, read_launch
 from .library import check_torch
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..training import TrainingRun
     from ..training.module_reading import StoredModuleRun
+    from .launch_page import Costs
 
 _NUMBER = (int, float, type(None))  # None stands for what is not finite
 _OF_A_VERDICT: dict[str, tuple[type, ...]] = {
@@ -43,12 +45,33 @@ class RunSource:
         The dataset's, empty if nothing says it.
     provenance, summary : mapping
         What the folder notes of the data and of the outcome; empty for a run that was saved from Python.
+    costs : mapping
+        What each round of a launch cost; empty for other runs.
     """
 
     run: TrainingRun | StoredModuleRun
     data_name: str
     provenance: Mapping[str, Any]
     summary: Mapping[str, Any]
+    costs: Costs = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LaunchSource:
+    """A launch whose folder holds no run.
+
+    Parameters
+    ----------
+    name : str
+        Of the script, or of the folder.
+    trainings : list of mapping
+        What each round cost.
+    versions : mapping
+    """
+
+    name: str
+    trainings: list[Costs]
+    versions: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -79,7 +102,7 @@ class ReproductionSource:
     provenance: Mapping[str, Any]
 
 
-Source: TypeAlias = RunSource | StudySource | ReproductionSource
+Source: TypeAlias = RunSource | LaunchSource | StudySource | ReproductionSource
 
 
 def open_source(path: Path, model: Any = None) -> Source:
@@ -104,12 +127,19 @@ def open_source(path: Path, model: Any = None) -> Source:
     if (path / DATABASE).exists():
         _refuse_model(path, model)
         return _open_cells(path)
+    trainings = read_launch(path)
     if (file := run_file(path)).exists():
         settings = _read_json(path / "settings.json", {})
         name = _at(settings, "data", "name") or _at(settings, "provenance", "name") or ""
         provenance = _read_json(path / "provenance.json", {}) or _at(settings, "provenance") or {}
-        return RunSource(_load(file, model), str(name), provenance, _read_json(path / "summary.json", {}))
-    if (path / "history.csv").is_file():
+        run, summary = _load(file, model), _read_json(path / "summary.json", {})
+        own = [costs for costs in trainings if len(costs["workers"]) == run.history.rounds]
+        return RunSource(run, str(name), provenance, summary, own[-1] if own else {})
+    if trainings:
+        _refuse_model(path, model)
+        script = str(_at(_read_json(path / "settings.json", {}), "script") or path.resolve().name)
+        return LaunchSource(script, trainings, _at(_read_json(path / "provenance.json", {}), "versions") or {})
+    if (path / HISTORY).is_file():
         raise ValueError(
             f"{path}: must hold {RUN_FILE}, got history.csv alone: launch writes no {RUN_FILE} of a network above 1 GiB"
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 
 from ..figures.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION
+from .templates import asset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,11 +43,11 @@ SHORT = f"{_PLAIN} ? format(datum.value, '~g') : replace(format(datum.value, '~e
 _WHOLE = "datum.value % 1 ? '' : format(datum.value, 'd')"
 
 
-def colour_variables() -> str:
-    """Return the colours of marks as CSS, for light and dark."""
+def style_sheet() -> str:
+    """Return the style of every page: the colours of marks, for light and dark, and the layout."""
     return (
         f":root {{ {_declarations(_LIGHT)} }}\n"
-        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {_declarations(_DARK)} }} }}"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {_declarations(_DARK)} }} }}\n{asset('page.css')}"
     )
 
 
@@ -101,6 +102,12 @@ def round_axis() -> alt.Axis:
 def error_axis(**more: Any) -> alt.Axis:
     """Return an axis whose numbers are short, however large or small."""
     return alt.Axis(labelExpr=SHORT, **more)
+
+
+def heat_legend() -> alt.Legend:
+    """Return the legend of a picture whose colours are numbers."""
+    short = {"labelExpr": SHORT, "tickCount": 4, "labelOverlap": "greedy", "labelSeparation": 8}
+    return alt.Legend(orient="top", gradientLength=180, gradientThickness=9, **short)
 
 
 def log_scale() -> alt.Scale:

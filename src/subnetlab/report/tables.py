@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .grid import MEASURES, final_numbers, status_letters
-from .markup import Markup, folded, grouped_table, joined, lettered, table, text
+from .grid import final_numbers, status_letters
+from .parts import Cell, Folded, Outcome, Table
 from .provenance import plain
 from .rounding import shown
+from .words import MEASURES, lettered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,64 +20,51 @@ if TYPE_CHECKING:
 
 _WORDS = {"d": "diverged", "f": "failed", "p": "not run", "a": "absent"}
 _MOST_ROWS = 400
-_TONES = {
-    "HOLDS": "good",
-    "KEPT": "good",
-    "MET": "good",
-    "FAILS": "bad",
-    "BROKEN": "bad",
-    "NOT MET": "bad",
-    "UNDECIDED": "open",
-    "VACUOUS": "open",
-}
 _COLUMNS = ["error", "read", "", "effect [95% interval]", "agreement [95% interval]"]
 
 
-def matrix_tables(grid: CellGrid, last_rounds: int | None) -> Markup:
+def matrix_tables(grid: CellGrid, last_rounds: int | None) -> Folded:
     """Return a grid of two axes as a table per measure: the means over the seeds."""
     rows, columns = grid.axes
     numbers, status = final_numbers(grid, last_rounds), status_letters(grid)
     seeds = len(grid.repetitions)
-    tables: list[Markup] = []
+    tables: list[Table] = []
     for measure, label in MEASURES.items():
         cells = [
             _mean(numbers[measure][place * seeds : (place + 1) * seeds], status[place * seeds : (place + 1) * seeds])
             for place in range(grid.places)
         ]
         width = len(columns.values)
-        body = [
-            [text(f"{rows.short} = {name}"), *(text(cell) for cell in cells[r * width : (r + 1) * width])]
-            for r, name in enumerate(rows.labels)
-        ]
+        body = [[f"{rows.short} = {name}", *cells[r * width : (r + 1) * width]] for r, name in enumerate(rows.labels)]
         header = [
-            text(f"{rows.short} \\ {columns.short}"),
-            *(text(f"{columns.short} = {name}") for name in columns.labels),
+            f"{rows.short} \\ {columns.short}",
+            *(f"{columns.short} = {name}" for name in columns.labels),
         ]
         over = f", mean of {seeds} seeds" if seeds > 1 else ""
-        tables.append(table(text(f"Training error {label}{over}."), header, body))
-    return folded("The heatmaps as tables", joined(tables))
+        tables.append(Table(f"Training error {label}{over}.", header, body))
+    return Folded("The heatmaps as tables", tables)
 
 
-def record_table(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Markup:
+def record_table(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Folded:
     """Return one row per cell: what varies, its status and its final errors."""
     kept = records[:_MOST_ROWS]
     errors = ("final_full_error", "final_local_error", "final_sampled_error")
-    header = [text("cell"), *(text(name.replace("_", " ")) for name in names), text("status")]
-    header += [text(label) for label in MEASURES.values()]
+    header = ["cell", *(name.replace("_", " ") for name in names), "status"]
+    header += MEASURES.values()
     body = [
         [
-            text(record["key"][:8]),
-            *(text(plain(record.get(name))) for name in names),
-            text(record["status"]),
-            *(text(shown(record[e]) if isinstance(record.get(e), float) else "none") for e in errors),
+            record["key"][:8],
+            *(plain(record.get(name)) for name in names),
+            record["status"],
+            *(shown(record[e]) if isinstance(record.get(e), float) else "none" for e in errors),
         ]
         for record in kept
     ]
     which = (
         f"all {len(records)} cells" if len(kept) == len(records) else f"the first {len(kept)} of {len(records)} cells"
     )
-    caption = text(f"Settings that vary, and training errors in the last round, of {which}.")
-    return folded(f"The cells as a table ({which})", table(caption, header, body))
+    caption = f"Settings that vary, and training errors in the last round, of {which}."
+    return Folded(f"The cells as a table ({which})", [Table(caption, header, body)])
 
 
 def _mean(values: Sequence[float | None], states: str) -> str:
@@ -89,22 +77,22 @@ def _mean(values: Sequence[float | None], states: str) -> str:
     return shown(float(np.mean(known))) if len(known) == len(there) else "not recorded"
 
 
-def outcome_table(verdicts: Sequence[Mapping[str, Any]], figure: str) -> Markup:
-    """Return the verdicts on the claims made of one figure, nothing if there are none; a claim is named once."""
-    groups: dict[Markup, list[list[Markup]]] = {}
+def outcome_tables(verdicts: Sequence[Mapping[str, Any]], figure: str) -> list[Table]:
+    """Return the table of the verdicts on the claims made of one figure, if there are any; a claim is named once."""
+    groups: dict[str, list[list[Cell]]] = {}
     for verdict in verdicts:
         if verdict["figure"] == figure:
             groups.setdefault(lettered(verdict["claim"]), []).append(
                 [
-                    text(verdict["measure"]),
+                    verdict["measure"],
                     lettered(verdict["protocol"]),
-                    outcome_mark(verdict["outcome"]),
-                    _unbroken(_effect(verdict)),
-                    _unbroken(_agreement(verdict)),
+                    Outcome(verdict["outcome"]),
+                    _effect(verdict),
+                    _agreement(verdict),
                 ]
             )
     if not groups:
-        return Markup("")
+        return []
     seeds = max(verdict["seeds"] for verdict in verdicts if verdict["figure"] == figure)
     together = any("p_value" in verdict for verdict in verdicts if verdict["figure"] == figure)  # not before 0.1
     rules = (
@@ -113,21 +101,12 @@ def outcome_table(verdicts: Sequence[Mapping[str, Any]], figure: str) -> Markup:
         if together
         else "HOLDS needs an interval above 0 and an agreement of at least 0.5; FAILS is the mirror image."
     )
-    caption = text(
+    caption = (
         f"What the paper claims of Figure {figure}, and whether these runs show it ({seeds} seeds). The effect is a "
         f"log ratio of errors, positive as claimed; the agreement is the share of single comparisons as claimed minus "
         f"the share the other way round. {rules}"
     )
-    return grouped_table(caption, [text(name) for name in _COLUMNS], groups, "words")
-
-
-def outcome_mark(outcome: str) -> Markup:
-    """Return an outcome, HOLDS for example: a word, and a colour besides."""
-    return Markup(f'<span class="outcome {_TONES.get(outcome, "open")}">{text(outcome)}</span>')
-
-
-def _unbroken(words: str) -> Markup:
-    return Markup(f'<span class="unbroken">{text(words)}</span>')
+    return [Table(caption, _COLUMNS, groups, "words outcomes")]
 
 
 def _effect(verdict: Mapping[str, Any]) -> str:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import numpy as np
 
-from .markup import Markup, text
-from .page import Key, PageFigure
+from .parts import Key, PageFigure
 from .rounding import compact, shown, spread
 from .style import AGGREGATED, BOUND, LOCAL, PREDICTED, QUIET, REPAIRED, SAMPLING, error_axis, log_scale, round_axis
 
@@ -46,13 +45,13 @@ def bound_figure(verdict: RunVerdict) -> PageFigure:
         if not (np.isfinite(values[k]) and values[k] <= 0)  # an unknown error stays, and breaks the line
     ]
     keys = {
-        "measured": Key("line", AGGREGATED, text("measured")),
-        "predicted": Key("dashed", PREDICTED, text("predicted mean over masks")),
-        "bound": Key("dotted", BOUND, text(f"bound of {paper.statement}")),
-        "repaired bound": Key("dashed", REPAIRED, text("the same with its proof repaired")),
+        "measured": Key("line", AGGREGATED, "measured"),
+        "predicted": Key("dashed", PREDICTED, "predicted mean over masks"),
+        "bound": Key("dotted", BOUND, f"bound of {paper.statement}"),
+        "repaired bound": Key("dashed", REPAIRED, "the same with its proof repaired"),
     }
     if np.isnan(measured).any():
-        keys["measured"] = Key("square", AGGREGATED, text("measured before and after training; no more was recorded"))
+        keys["measured"] = Key("square", AGGREGATED, "measured before and after training; no more was recorded")
     drawn = [key for name, key in keys.items() if curves[name] is not None]
     initial = float(measured[0])
     return PageFigure(
@@ -61,14 +60,14 @@ def bound_figure(verdict: RunVerdict) -> PageFigure:
         {"bound": bound_chart(rows, compact(initial) if initial > 0 else None)},
         {},
         _caption(verdict, paper),
-        keys=[*drawn, Key("rule", QUIET, text("initial error"))],
+        keys=[*drawn, Key("rule", QUIET, "initial error")],
     )
 
 
-def _caption(verdict: RunVerdict, paper: Promise) -> Markup:
+def _caption(verdict: RunVerdict, paper: Promise) -> str:
     start = "The error of the whole network after each aggregation, on a logarithmic axis."
     if paper.bound is None:
-        return text(f"{start} {paper.statement} gives no bound: {paper.reason}.")
+        return f"{start} {paper.statement} gives no bound: {paper.reason}."
     if paper.vacuous:
         says = (
             f"The bound is vacuous: it never falls below {shown(float(paper.bound.min()))}, while the run starts at "
@@ -76,7 +75,7 @@ def _caption(verdict: RunVerdict, paper: Promise) -> Markup:
         )
     else:
         says = f"The bound falls from {shown(float(paper.bound[0]))} to {shown(float(paper.bound[-1]))}"
-    return text(f"{start} {says}. The prediction is no bound, and a single run scatters about it.")
+    return f"{start} {says}. The prediction is no bound, and a single run scatters about it."
 
 
 def bound_chart(rows: Sequence[Mapping[str, Any]], initial: float | None) -> alt.TopLevelMixin:
@@ -126,13 +125,13 @@ def eigenvalue_figure(verdict: RunVerdict) -> PageFigure:
         for value in values
     ]
     share = 100 * verdict.kernel_share
-    caption = text(
+    caption = (
         f"The smallest eigenvalue of the kernel of each sampled subnetwork, for the masks of {len(found.mask_rounds)} "
         f"rounds. Training contracts the error at a rate that these set, so they must stay away from 0: Theorem 2 "
         f"promises at least λ₀/2 = {shown(lambda_0 / 2)}, and {share:.3g}% of these {found.values.size} have it. "
         f"λ₀ = {shown(lambda_0)} is the eigenvalue of the infinitely wide network, with the factor ξ."
     )
-    keys = [Key("triangle", SAMPLING, text(names[0])), *(Key("circle", LOCAL, text(name)) for name in names[1:])]
+    keys = [Key("triangle", SAMPLING, names[0]), *(Key("circle", LOCAL, name) for name in names[1:])]
     levels = {"λ₀": compact(lambda_0), "λ₀/2": compact(lambda_0 / 2)}
     return PageFigure("eigenvalue", "static", {"eigenvalue": eigenvalue_chart(rows, levels)}, {}, caption, keys=keys)
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .markup import Markup, folded, joined, paragraph, table, text
 from .page import Section
+from .parts import Folded, Outcome, Paragraph, Table
 from .rounding import shown
-from .tables import outcome_mark
 from .theory_figures import bound_figure, eigenvalue_figure
+from .words import lettered
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -40,45 +40,43 @@ def judge(run: TrainingRun) -> tuple[RunVerdict | None, str]:
 def theory_sections(verdict: RunVerdict | None, why_not: str) -> list[Section]:
     """Return what the theory promises and predicts, and the eigenvalues behind it."""
     if verdict is None:
-        note = paragraph(text(f"This run is not held against the theory: {why_not}."), "note")
-        return [Section("theory", "What the theory says", note)]
-    words = joined(paragraph(text(part), "verdict") for part in str(verdict).split("\n\n"))
-    parts = [bound_figure(verdict).markup(), promise_table(verdict), hypothesis_table(verdict)]
+        note = Paragraph(f"This run is not held against the theory: {why_not}.", "note")
+        return [Section("theory", "What the theory says", [note])]
+    words = [Paragraph(part, "verdict") for part in str(verdict).split("\n\n")]
+    parts = [bound_figure(verdict), promise_table(verdict), *hypothesis_tables(verdict)]
     return [
-        Section("theory", "What the theory says", joined([*parts, folded("The same in words", words)])),
-        Section("eigenvalues", "Eigenvalues of the masked kernels", eigenvalue_figure(verdict).markup()),
+        Section("theory", "What the theory says", [*parts, Folded("The same in words", words)]),
+        Section("eigenvalues", "Eigenvalues of the masked kernels", [eigenvalue_figure(verdict)]),
     ]
 
 
-def promise_table(verdict: RunVerdict) -> Markup:
+def promise_table(verdict: RunVerdict) -> Table:
     """Return a row per promise: what it says, what was measured, whether it was kept."""
     rows = [row for row in (_bound(verdict), _kernels(verdict), _movement(verdict), _local(verdict)) if row]
     if verdict.prediction is not None and verdict.prediction_gap is not None:
         rows.append(_prediction(verdict.measured, verdict.prediction, verdict.prediction_gap))
     rows += [_own(verdict, paper) for paper, _ in verdict.own_promises.values()]
-    header = [text(name) for name in ("statement", "says", "measured", "")]
-    caption = text("What the theory says of this run, and what the run did.")
-    return table(
-        caption, header, [[*map(text, row[:3]), outcome_mark(row[3]) if row[3] else text("")] for row in rows], "words"
-    )
+    header = ["statement", "says", "measured", ""]
+    caption = "What the theory says of this run, and what the run did."
+    return Table(caption, header, [[*row[:3], Outcome(row[3]) if row[3] else ""] for row in rows], "words")
 
 
-def hypothesis_table(verdict: RunVerdict) -> Markup:
-    """Return the hypotheses of the convergence theorem, with what the settings give; empty if none applies."""
+def hypothesis_tables(verdict: RunVerdict) -> list[Table]:
+    """Return the hypotheses of the convergence theorem, if it has any, with what the settings give."""
     paper, _ = verdict.promises[verdict.theorem]
     if not paper.conditions:
-        return Markup("")
+        return []
     rows = [
         [
-            text(c.name),
-            text(shown(c.value)),
-            text(f"{_RELATIONS[c.relation]} {shown(c.limit)}"),
-            outcome_mark("MET" if c.met else "NOT MET"),
+            lettered(c.name),
+            shown(c.value),
+            f"{_RELATIONS[c.relation]} {shown(c.limit)}",
+            Outcome("MET" if c.met else "NOT MET"),
         ]
         for c in paper.conditions
     ]
-    caption = text(f"What {paper.statement} asks of the settings: {paper.earned}.")
-    return table(caption, [text(name) for name in ("hypothesis", "here", "must be", "")], rows, "words")
+    caption = f"What {paper.statement} asks of the settings: {paper.earned}."
+    return [Table(caption, ["hypothesis", "here", "must be", ""], rows, "words")]
 
 
 def _bound(verdict: RunVerdict) -> tuple[str, str, str, str] | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def write_report(path: str | Path, out: str | Path | None = None, *, force: bool = False, model: Any = None) -> Path:
-    """Write the page of a run, a study or a reproduction: one HTML file that opens offline.
+    """Write the page of a run, a launch, a study or a reproduction: one HTML file that opens offline.
 
     Parameters
     ----------
@@ -71,9 +71,10 @@ def write_report(path: str | Path, out: str | Path | None = None, *, force: bool
 
 def _page(source: Source) -> Page:
     from ..training import TrainingRun
+    from .launch_page import launch_page
     from .reproduction_page import reproduction_page
     from .run_page import run_page
-    from .source import RunSource, StudySource
+    from .source import LaunchSource, RunSource, StudySource
     from .study_page import study_page
 
     match source:
@@ -83,6 +84,8 @@ def _page(source: Source) -> Page:
             from .module_page import module_page
 
             return module_page(source, run)
+        case LaunchSource():
+            return launch_page(source)
         case StudySource():
             return study_page(source)
         case _:

@@ -24,9 +24,9 @@ def test_the_events_are_the_history_of_train(data, masks):
     run = sl.train(network, data.X, data.y, settings.scheme(), seed=4)
     history = run.history
     assert (start["engine"], start["step_size"]) == (run.settings.engine, run.settings.step_size)
-    assert [start["full_error"], *(event["full_error"] for event in rounds)] == history.full_error.tolist()
-    assert [event["sampled"] for event in rounds] == history.sampled_error.tolist()
-    assert [event["local"] for event in rounds] == history.local_error.tolist()
+    assert [start["full_error"], *(event["errors"][-1] for event in rounds)] == history.full_error.tolist()
+    assert [event["errors"][0] for event in rounds] == history.sampled_error.tolist()
+    assert [event["errors"][1:-1] for event in rounds] == history.local_error.tolist()
     assert [event["round"] for event in rounds] == list(range(5))
     predicted = sl.predict(
         sl.lazy_model(network, data.X, data.y), settings.scheme(), run.settings.step_size, patterns="frozen"

@@ -14,6 +14,7 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.report.explore import server as explore_server
+from subnetlab.report.explore.live import shallow_subject
 
 pytest.importorskip("altair", reason="needs the extra 'report'")
 pytest.importorskip("vl_convert", reason="needs the extra 'report'")
@@ -21,7 +22,7 @@ pytest.importorskip("vl_convert", reason="needs the extra 'report'")
 
 @pytest.fixture(scope="module")
 def explorer():
-    explorer = explore_server.Explorer(sl.load_dataset("diabetes", n_samples=30), port=0)
+    explorer = explore_server.Explorer(shallow_subject(sl.load_dataset("diabetes", n_samples=30)), port=0)
     thread = threading.Thread(target=explorer.serve)
     thread.start()
     yield explorer
@@ -55,7 +56,7 @@ def test_the_page_needs_nothing_from_elsewhere(explorer):
     assert "http://" not in page
     assert "https://" not in page.replace("https://vega.github.io/schema/", "")  # a name, never asked for
     assert "connect-src 'self'" in answer.headers["Content-Security-Policy"]
-    for path in ("/explore.js", "/explore.css", "/vega.js"):
+    for path in ("/figures.js", "/rounds.js", "/explore.js", "/explore.css", "/vega.js"):
         assert path[1:] in page
         assert ask(explorer, path)[0].status == 200
 
@@ -126,9 +127,9 @@ def test_too_many_tabs_are_told_so(explorer):
 
 def test_a_taken_port_is_refused_only_if_it_was_asked_for(explorer, monkeypatch):
     with pytest.raises(OSError, match=rf"explore: port must be free, got {explorer.server_port} \("):
-        explore_server.Explorer(explorer.data, explorer.server_port)
+        explore_server.Explorer(explorer.subject, explorer.server_port)
     monkeypatch.setattr(explore_server, "PORT", explorer.server_port)
-    other = explore_server.Explorer(explorer.data)
+    other = explore_server.Explorer(explorer.subject)
     assert other.server_port != explorer.server_port
     other.server_close()
 

@@ -1,12 +1,12 @@
 """What may be asked of the explorer."""
 
-from dataclasses import fields
+from dataclasses import asdict
 from urllib.parse import parse_qs, urlencode
 
 import pytest
 
 from subnetlab.core.masks.table import plain_laws
-from subnetlab.report.explore.settings import CONTROLS, ExploreSettings, read_settings
+from subnetlab.report.explore.settings import ExploreSettings, ModuleSettings, read_settings, stops_of
 
 
 def test_an_empty_request_means_the_paper_s_settings():
@@ -15,17 +15,14 @@ def test_an_empty_request_means_the_paper_s_settings():
     assert (scheme.masks.n_subnetworks, scheme.masks.selection_prob, scheme.local_steps) == (10, 0.5, 10)
 
 
-def test_every_setting_has_one_control_that_offers_its_default():
-    assert sorted(control.name for control in CONTROLS) == sorted(field.name for field in fields(ExploreSettings))
-    for control in CONTROLS:
-        assert getattr(ExploreSettings(), control.name) in control.stops
-
-
-@pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.name)
-def test_every_stop_of_every_control_is_allowed(control):
-    for stop in control.stops:
-        query = parse_qs(urlencode({control.name: stop}))
-        assert getattr(read_settings(query), control.name) == stop
+@pytest.mark.parametrize("kind", [ExploreSettings, ModuleSettings])
+def test_every_setting_has_a_control_that_offers_its_default_and_what_is_allowed(kind):
+    defaults, stops = asdict(kind()), stops_of(kind)
+    assert sorted(defaults) == sorted(stops)
+    for name, offered in stops.items():
+        assert defaults[name] in offered
+        for stop in offered:
+            assert getattr(read_settings(parse_qs(urlencode({name: stop})), kind), name) == stop
 
 
 def test_the_laws():

@@ -1,31 +1,45 @@
-"""A run as a stream of events, each sent as soon as its round is done."""
+"""A run of the shallow network as a stream of events, each sent as soon as its round is done."""
 
 from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ...core.network import ShallowReLU
 from ...theory.lazy import lazy_model
 from ...theory.prediction import predict
 from ...training.errors import DivergenceError
 from ...training.session import TrainingSession
+from .settings import ExploreSettings
+from .subject import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from ...datasets import Dataset
-    from .settings import ExploreSettings
+    from .subject import Events
 
 _MOST_PREDICTED = 1000  # rows; the prediction needs the eigenvectors of an n x n kernel
 
 
-def live_events(data: Dataset, settings: ExploreSettings) -> Generator[dict[str, Any], None, None]:
-    """Train by the engine that "auto" chooses and yield what happens, ready for JSON.
+def shallow_subject(data: Dataset) -> Subject:
+    """Return the shallow network of the paper on data with numbers to predict."""
+    return Subject(
+        "Training with randomly masked neurons, live",
+        f"{data.name}: {len(data.X):,} rows, {data.X.shape[1]} features, unit rows, full-batch steps",
+        ExploreSettings,
+        partial(live_events, data),
+        "error",
+        "after local training",
+        "Above, |y−u|² of the whole network after each round, beside its expected value over all masks in the lazy "
+        "regime, computed without training. Below, the rounds chosen there: sampling masks changes the mean of |y−f|² "
+        "over the subnetworks at once, local steps lower it, and aggregation makes the whole network of the parts.",
+        predicted=True,
+    )
 
-    The first event is "start" (engine, step size, error before round 0), then comes "prediction" where there is
-    one, then a "round" for each, and "end" or "diverged". The bits are those of `subnetlab.train` on one thread.
+
+def live_events(data: Dataset, settings: ExploreSettings) -> Events:
+    """Train by the engine that "auto" chooses, with the bits of `subnetlab.train` on one thread; see `Subject`.
 
     Examples
     --------
@@ -43,23 +57,17 @@ def live_events(data: Dataset, settings: ExploreSettings) -> Generator[dict[str,
     used = session.settings
     yield {
         "event": "start",
+        "measure": "error",
         "engine": used.engine,
         "step_size": used.step_size,
         "rounds": scheme.rounds,
         "local_steps": scheme.local_steps,
-        "n_subnetworks": scheme.masks.n_subnetworks,
-        "selection_prob": scheme.masks.selection_prob,
         "full_error": session.measure(),
     }
     if len(data.X) <= _MOST_PREDICTED:
-        predicted = predict(
-            lazy_model(network, data.X, data.y), scheme, used.step_size, patterns="frozen"
-        )  # soon there
-        yield {
-            "event": "prediction",
-            "full_error": [_finite(value) for value in predicted.full_error],
-            "floor": _finite(predicted.floor),
-        }
+        model = lazy_model(network, data.X, data.y)
+        predicted = predict(model, scheme, used.step_size, patterns="frozen")  # soon there
+        yield {"event": "prediction", "full_error": [_finite(value) for value in predicted.full_error]}
     began = time.perf_counter()
     for k in range(scheme.rounds):
         try:
@@ -67,14 +75,8 @@ def live_events(data: Dataset, settings: ExploreSettings) -> Generator[dict[str,
         except DivergenceError as error:
             yield {"event": "diverged", "message": str(error).removeprefix("train: ").partition(";")[0], "round": k}
             return
-        errors = record.subnetwork_errors.mean(axis=1)
-        yield {
-            "event": "round",
-            "round": k,
-            "sampled": float(errors[0]),
-            "local": errors[1:].tolist(),
-            "full_error": float(record.full_error),
-        }
+        errors = [*record.subnetwork_errors.mean(axis=1).tolist(), float(record.full_error)]
+        yield {"event": "round", "round": k, "errors": errors}
     yield {"event": "end", "seconds": time.perf_counter() - began}
 
 

@@ -1,19 +1,20 @@
-"""The files that the explorer serves, made once: the page, its script, its style, the charting library."""
+"""The files that the explorer serves, made once: the page, its scripts, its style, the charting library."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from importlib.resources import files
-from string import Template
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ..library import check_installed, vega
-from ..markup import Markup, choice, joined, slider, text
-from .settings import CONTROLS, ExploreSettings
+from ..words import title_of
+from .settings import stops_of
 
 if TYPE_CHECKING:
-    from ...datasets import Dataset
-    from .settings import Control
+    from ..parts import PageFigure, Part
+    from .settings import Value
+    from .subject import Subject
+
+_SCRIPTS = ("figures.js", "rounds.js", "explore.js")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class File:
     content: bytes
 
 
-def page_files(data: Dataset) -> dict[str, File]:
+def page_files(subject: Subject) -> dict[str, File]:
     """Return every file of the page by its address.
 
     Raises
@@ -33,33 +34,42 @@ def page_files(data: Dataset) -> dict[str, File]:
         If altair or vl-convert is not installed.
     """
     check_installed("explore")
-    from ..page import script_data
-    from ..rounds_figure import INSIDE
-    from .charts import IN_THE_DARK, chart_specs
+    from ..style import chart_config, style_sheet
+    from ..templates import asset, environment
 
-    assets = files("subnetlab.report.explore") / "assets"
-    page = Template((assets / "explore.html").read_text(encoding="utf-8")).substitute(
-        headline=text(f"{data.name}: {len(data.X):,} rows, {data.X.shape[1]} features, unit rows, full-batch steps"),
-        controls=joined(_control(control) for control in CONTROLS),
-        page=script_data({"charts": chart_specs(), "stops": _stops(), "inside": INSIDE, "inTheDark": IN_THE_DARK}),
+    stops = stops_of(subject.settings)
+    defaults = asdict(subject.settings())
+    page = environment().get_template("explore.html")
+    content = page.render(
+        subject=subject,
+        controls=[_control(name, offered, defaults[name]) for name, offered in stops.items()],
+        figures=_figures(subject),
+        stops=stops,
+        config=chart_config(),
+        scripts=("vega.js", *_SCRIPTS),
     )
     return {
-        "/": File("text/html", page.encode(errors="backslashreplace")),
-        "/explore.js": File("text/javascript", (assets / "explore.js").read_bytes()),
-        "/explore.css": File("text/css", (assets / "explore.css").read_bytes()),
+        "/": File("text/html", content.encode(errors="backslashreplace")),
+        "/explore.css": File("text/css", (style_sheet() + asset("explore.css")).encode()),
         "/vega.js": File("text/javascript", vega().encode()),
+        **{f"/{name}": File("text/javascript", asset(name).encode()) for name in _SCRIPTS},
     }
 
 
-def _stops() -> dict[str, list[float | str]]:
-    return {control.name: list(control.stops) for control in CONTROLS}
+def _figures(subject: Subject) -> list[PageFigure]:
+    from ..layers import live_layers
+    from ..rounds_figure import live_rounds
+
+    return [
+        live_rounds("inside", subject.measure, subject.said, predicted=subject.predicted),
+        *(live_layers(name, said, subject.groups) for name, said in subject.layers.items()),
+    ]
 
 
-def _control(control: Control) -> Markup:
-    default = {field.name: field.default for field in fields(ExploreSettings)}[control.name]
-    letter = [Markup(f"<i>{text(control.letter)}</i>")] if control.letter else []
-    label = joined([text(control.label), *letter], " ")
-    at = control.stops.index(default)
-    if all(isinstance(stop, str) for stop in control.stops):
-        return choice(control.name, label, [str(stop) for stop in control.stops], at)
-    return slider(control.name, label, len(control.stops), at, default)
+def _control(name: str, stops: tuple[Value, ...], default: Value) -> Part:
+    from ..parts import Choice, Slider
+
+    label, at = title_of(name), stops.index(default)
+    if all(isinstance(stop, str) for stop in stops):
+        return Choice(name, label, stops, at)
+    return Slider(name, label, len(stops), at, default)

@@ -16,12 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
-from .live import live_events
 from .page import page_files
 from .settings import read_settings
 
 if TYPE_CHECKING:
-    from ...datasets import Dataset
+    from .subject import Subject
 
 ADDRESS = "127.0.0.1"
 PORT = 8765
@@ -33,11 +32,11 @@ _POLICY = (
 
 
 class Explorer(ThreadingHTTPServer):
-    """The explorer of one dataset.
+    """The explorer of one network on one dataset.
 
     Parameters
     ----------
-    data : Dataset
+    subject : Subject
     port : int, optional
         0 takes any free one; None takes 8765, or any free one if that is taken.
 
@@ -52,9 +51,9 @@ class Explorer(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, data: Dataset, port: int | None = None) -> None:
-        self.data = data
-        self.files = page_files(data)
+    def __init__(self, subject: Subject, port: int | None = None) -> None:
+        self.subject = subject
+        self.files = page_files(subject)
         self.stopping = threading.Event()
         self.streams = threading.BoundedSemaphore(MOST_STREAMS)
         try:
@@ -143,8 +142,9 @@ class Handler(BaseHTTPRequestHandler):
             self._event({"event": "refused", "message": f"{MOST_STREAMS} runs are at work already; close a tab"})
             return
         try:
-            settings = read_settings(parse_qs(query, keep_blank_values=True))
-            with closing(live_events(self._explorer.data, settings)) as events:
+            subject = self._explorer.subject
+            settings = read_settings(parse_qs(query, keep_blank_values=True), subject.settings)
+            with closing(subject.events(settings)) as events:
                 for event in events:
                     if self._explorer.stopping.is_set():
                         return
