@@ -145,7 +145,7 @@ def test_the_command_takes_a_network_by_its_name(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     for name, message in {
         "absent": "explore: --model must be module:Name of a function that makes the network, got 'live_nets:absent'",
-        "wrong": "explore: data: ",
+        "wrong": "explore: data must be inputs that the network takes, got float32 of shape (2, 64)",
     }.items():
         assert main(["explore", "--model", f"live_nets:{name}", *options]) == 2
         assert capsys.readouterr().err.startswith(f"subnetlab {message}")
