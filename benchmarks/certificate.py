@@ -1,7 +1,7 @@
 """The certificates of real runs beside their errors: where the bound is near, and where it says nothing.
 
     python benchmarks/certificate.py              # the table of docs/theory.md, some ten minutes of one thread
-    python benchmarks/certificate.py --rounds 20  # a look at every setting
+    python benchmarks/certificate.py --rounds 20 --data crime  # a first look
 
 Each line is one run with step_size="auto" and four subnetworks where the law takes a number: the error at the start and
 at the end, the bound over the error, the bound by norms over the error, and which share of the patterns has crossed.
@@ -55,10 +55,13 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--data", nargs="+", default=["random", "smooth", "crime", "diabetes"])
     options = parser.parse_args()
     print(HEADER + "\n" + "|---" * (HEADER.count("|") - 1) + "|")
     began = time.process_time()
-    for name, (X, y) in data_sets().items():
+    sets = data_sets()
+    for name in options.data:
+        X, y = sets[name]
         for label in SCHEMES:
             for kappa in SCALES:
                 for m in WIDTHS:
