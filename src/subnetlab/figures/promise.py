@@ -16,6 +16,7 @@ from .style import (
     GREEN,
     GREY,
     ORANGE,
+    PURPLE,
     SKY,
     VERMILLION,
     freeze_layout,
@@ -161,7 +162,7 @@ def _draw_curves(ax: Axes, curves: dict[str, FloatArray], bounds: dict[str, Floa
         ax.plot(rounds, _drawn(curves["predicted"]), color=BLUE, linestyle=(0, (5, 1)), label=label)
     if "certificate" in curves:
         values, label = _drawn(curves["certificate"]), "bound: this run's certificate"
-        ax.plot(rounds, values, color=GREEN, linestyle=(0, (2, 1)), linewidth=1.0, label=label)
+        ax.plot(rounds, values, color=PURPLE, linestyle=(0, (2, 1)), linewidth=1.0, label=label)
     if floor is not None and _is_drawn(floor):
         ax.axhline(floor, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), label="predicted floor")
     for (label, bound), (colour, dashes) in zip(bounds.items(), _BOUND_STYLES, strict=False):
