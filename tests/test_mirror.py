@@ -41,6 +41,7 @@ TESTED_ELSEWHERE = {
         [f"engines/event/{name}.py" for name in ("blocks", "candidates", "kernel", "local_phase", "network")],
         "parts of one engine that have no use alone",
     ),
+    "engines/event/test_traced.py": (["core/crossings.py"], "the record of what this engine sees"),
     "engines/lookup/test_engine.py": (
         ["compiled/lookup_sums.py", "engines/lookup/steps.py"],
         "parts of one engine that have no use alone",

@@ -35,6 +35,7 @@ _PUBLIC = {
     "TrainingSession": ".training",
     "average_lazy_model": ".theory.lazy",
     "certified_smallest_eigenvalue": ".kernels.certified",
+    "certify": ".training",
     "check_mask_law": ".core.law_check",
     "cut": ".modules",
     "deep_infinite_ntk": ".kernels.deep",
@@ -140,6 +141,7 @@ if TYPE_CHECKING:
     from .training import TrainingInterrupted as TrainingInterrupted
     from .training import TrainingRun as TrainingRun
     from .training import TrainingSession as TrainingSession
+    from .training import certify as certify
     from .training import load_run as load_run
     from .training import resume as resume
     from .training import train as train

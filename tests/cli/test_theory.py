@@ -15,10 +15,11 @@ def test_theory_of_a_run(tmp_path, capsys):
     assert main(["theory", folder]) == 0
     said = capsys.readouterr()
     assert "Theorem 3 is about this run" in said.out
+    assert "The run's certificate, proven from its own masks" in said.out
     assert said.err == f"figure: {folder}/theory.pdf\n"
     assert all((tmp_path / "run" / f"theory.{kind}").exists() for kind in ("pdf", "svg", "png", "csv"))
     numbers = (tmp_path / "run" / "theory.csv").read_text().splitlines()
-    assert numbers[0] == "round,measured,predicted,theorem_3_as_printed,theorem_3_repaired"
+    assert numbers[0] == "round,measured,predicted,certificate,theorem_3_as_printed,theorem_3_repaired"
     assert len(numbers) == 5
     assert main(["theory", folder, "--out", str(tmp_path / "elsewhere")]) == 0
     assert (tmp_path / "elsewhere" / "theory.svg").read_bytes() == (tmp_path / "run" / "theory.svg").read_bytes()
@@ -27,6 +28,10 @@ def test_theory_of_a_run(tmp_path, capsys):
     record = json.loads(capsys.readouterr().out)
     assert len(record["measured"]) == len(record["predicted"]) == 4
     assert record["promises"]["theorem3"][1]["constants"] == "repaired"
+    certificate = record["certificate"]
+    assert record["measured"][-1] <= certificate["bound"][-1] == certificate["ratio"] * certificate["measured"][-1]
+    assert main(["theory", folder, "--certificate", "never", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["certificate"] is None
     assert main(["theory", str(tmp_path / "nowhere")]) == 1
 
 

@@ -31,6 +31,16 @@ def test_it_draws_and_tabulates_what_it_was_given():
     assert table["theorem_3_as_printed"] == [900.0] * 11
 
 
+def test_what_the_run_has_earned_is_drawn_beside_it():
+    """Near the run, on the lower part of a broken axis, and in a column of its own."""
+    figure, table = draw_promise(MEASURED, bounds=FAR, certified=1.1 * MEASURED)
+    _, low = figure.axes
+    np.testing.assert_array_equal(lines(low)["bound: this run's certificate"], 1.1 * MEASURED)
+    assert low.get_ylim()[1] < 30
+    assert list(table)[1:3] == ["measured", "certificate"]
+    assert table["certificate"] == (1.1 * MEASURED).tolist()
+
+
 def test_the_axis_is_broken_only_for_far_bounds():
     figure, _ = draw_promise(MEASURED, bounds=FAR)
     top, low = figure.axes

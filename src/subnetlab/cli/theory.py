@@ -15,11 +15,13 @@ import tyro
 from ..atomic import refuse_foreign
 from ..training import load_run
 from ..training.reading import is_module_run, run_file
+from ..training.run import Certify
 from .folder import output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..theory.certificate import Certificate
     from ..theory.record import Promise
     from ..theory.run_verdict import RunVerdict
 
@@ -36,6 +38,8 @@ class Options:
     """kappa; estimated from the initial weights if not given."""
     out: Path | None = None
     """The folder for the figure (theory.pdf, .svg, .png and its numbers, .csv); the folder of the run if not given."""
+    certificate: Certify = "auto"
+    """Whether to run all rounds again for a bound that this run has earned; auto: where that takes a minute at most."""
     json: bool = False
     """Print JSON."""
     force: bool = False
@@ -53,7 +57,9 @@ def run(options: Options) -> int:
         )
     run = load_run(file)
     with _figure_folder(options, file) as folder:
-        verdict = run.theory(failure_prob=options.failure_prob, init_scale=options.init_scale)
+        verdict = run.theory(
+            failure_prob=options.failure_prob, init_scale=options.init_scale, certificate=options.certificate
+        )
         print(json.dumps(verdict_record(verdict)) if options.json else verdict)
         print(f"figure: {draw_verdict(verdict, folder)[0]}", file=sys.stderr)
     return 0
@@ -69,7 +75,8 @@ def _figure_folder(options: Options, file: Path) -> Iterator[Path]:
         return
     with file.open("rb") as content:
         run = {"file": file.name, "sha256": hashlib.file_digest(content, "sha256").hexdigest()}
-    settings = {"run": run, "failure_prob": options.failure_prob, "init_scale": options.init_scale}
+    names = ("failure_prob", "init_scale", "certificate")
+    settings = {"run": run, **{name: getattr(options, name) for name in names}}
     with output_folder(options.out, "theory", settings, force=options.force):
         yield options.out
 
@@ -101,6 +108,7 @@ def draw_verdict(verdict: RunVerdict, folder: Path) -> list[Path]:
         predicted=None if prediction is None else prediction.full_error[:rounds],
         floor=None if prediction is None else prediction.floor,
         bounds=bounds,
+        certified=None if verdict.certificate is None else verdict.certificate.bound,
     )
     return save_figure(figure, folder, "theory", table)
 
@@ -129,7 +137,13 @@ def verdict_record(verdict: RunVerdict) -> dict[str, Any]:
         "radius": verdict.radius,
         "local_rate_limit": verdict.local_rate_limit,
         "local_rates_kept": verdict.local_rates_kept,
+        "certificate": None if verdict.certificate is None else _certificate_record(verdict.certificate),
     }
+
+
+def _certificate_record(certificate: Certificate) -> dict[str, Any]:
+    curves = {name: values.tolist() for name, values in vars(certificate).items()}
+    return {**curves, "ratio": certificate.ratio, "vacuous": certificate.vacuous}
 
 
 def _promise_record(promise: Promise) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from .style import (
     GREEN,
     GREY,
     ORANGE,
+    PURPLE,
     SKY,
     VERMILLION,
     freeze_layout,
@@ -48,6 +49,7 @@ def draw_promise(
     predicted: Any | None = None,
     bounds: dict[str, Any] | None = None,
     floor: float | None = None,
+    certified: Any | None = None,
     title: str = "",
 ) -> tuple[Figure, Table]:
     """Draw |y - u_k|^2 against the round on a logarithmic axis, with the prediction and the bounds of its mean.
@@ -66,13 +68,15 @@ def draw_promise(
         are not finite are not drawn.
     floor : float, optional
         The predicted error of ever more rounds; drawn as a line if it is finite and above 0.
+    certified : array, shape (K + 1,), optional
+        The bound that this run has earned.
     title : str, optional
 
     Returns
     -------
     figure : matplotlib.figure.Figure
     table : dict
-        One row per round: round, measured, predicted, and each bound; what was not given has no column.
+        One row per round: round, measured, predicted, certificate, and each bound; what was not given has no column.
 
     Raises
     ------
@@ -91,6 +95,8 @@ def draw_promise(
         raise ValueError("draw_promise: measured must have a positive finite value")
     if predicted is not None:
         curves["predicted"] = _checked("predicted", predicted, K)
+    if certified is not None:
+        curves["certificate"] = _checked("certified", certified, K)
     bounds = {label: _checked(label, bound, K) for label, bound in (bounds or {}).items()}
     if len(bounds) > len(_BOUND_STYLES):
         raise ValueError(f"draw_promise: bounds must be at most {len(_BOUND_STYLES)}, got {len(bounds)}")
@@ -154,6 +160,9 @@ def _draw_curves(ax: Axes, curves: dict[str, FloatArray], bounds: dict[str, Floa
     if "predicted" in curves:
         label = "predicted, mean over masks"
         ax.plot(rounds, _drawn(curves["predicted"]), color=BLUE, linestyle=(0, (5, 1)), label=label)
+    if "certificate" in curves:
+        values, label = _drawn(curves["certificate"]), "bound: this run's certificate"
+        ax.plot(rounds, values, color=PURPLE, linestyle=(0, (2, 1)), linewidth=1.0, label=label)
     if floor is not None and _is_drawn(floor):
         ax.axhline(floor, color=GREY, linewidth=0.6, linestyle=(0, (1, 2)), label="predicted floor")
     for (label, bound), (colour, dashes) in zip(bounds.items(), _BOUND_STYLES, strict=False):

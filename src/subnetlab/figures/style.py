@@ -26,7 +26,7 @@ TEXT_WIDTH = 5.5  # inches: the text of a one-column page
 
 # Okabe and Ito (2008)
 VERMILLION, BLUE, BLACK, GREY = "#D55E00", "#0072B2", "#000000", "#9A9A9A"
-ORANGE, SKY, GREEN = "#E69F00", "#56B4E9", "#009E73"
+ORANGE, SKY, GREEN, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#CC79A7"
 
 _SETTINGS = {
     "font.family": "STIXGeneral",

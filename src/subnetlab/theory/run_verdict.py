@@ -12,6 +12,7 @@ from .table import OF_THE_PAPER
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray, IntArray
+    from .certificate import Certificate
     from .prediction import Prediction
     from .record import Promise
     from .setting import TheorySetting
@@ -59,6 +60,8 @@ class RunVerdict:
         errors are rounding or were not recorded.
     recorded : str
         What the run was asked to record.
+    certificate : Certificate, optional
+        The bound that the run has earned, if it was asked for.
     """
 
     setting: TheorySetting
@@ -70,6 +73,7 @@ class RunVerdict:
     movement: float
     local_rates: FloatArray
     recorded: str
+    certificate: Certificate | None = None
 
     def __repr__(self) -> str:
         met = sum(paper.met for paper, _ in self.promises.values())
@@ -140,6 +144,7 @@ class RunVerdict:
             _kernels(self),
             _movement(self),
             _local_steps(self),
+            *([] if self.certificate is None else [str(self.certificate)]),
             *(_own(self, paper) for paper, _ in self.own_promises.values()),
         ]
         return "\n\n".join(paragraphs)

@@ -1,5 +1,6 @@
 """Training: the loop over rounds, its step size, its results."""
 
+from .certificate import certify
 from .errors import DivergenceError, TrainingInterrupted
 from .loop import resume, train
 from .reading import load_run
@@ -14,6 +15,7 @@ __all__ = [
     "TrainingInterrupted",
     "TrainingRun",
     "TrainingSession",
+    "certify",
     "load_run",
     "resume",
     "train",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from ..archive import write_archive
+from ..core.checks import one_of
 from ..core.inputs import check_features
 from ..core.scheme_record import scheme_to_record
 from ..history import History
@@ -30,6 +31,8 @@ KIND, VERSION = "subnetlab-run", 1  # of the file; `subnetlab.training.reading` 
 
 Compare: TypeAlias = Literal["linearized"]
 COMPARISONS: tuple[str, ...] = ("linearized",)
+Certify: TypeAlias = Literal["auto", "always", "never"]
+CERTIFY: tuple[Certify, ...] = ("auto", "always", "never")
 Status: TypeAlias = Literal["finished", "unfinished", "diverged"]
 
 
@@ -195,11 +198,30 @@ class TrainingRun:
         }
         write_archive(path, KIND, VERSION, meta, arrays)
 
-    def theory(self, *, failure_prob: float = 0.1, init_scale: float | None = None) -> RunVerdict:
-        """Return this run held against the theory; `subnetlab.theory.verdict.verdict` explains the parameters."""
-        from ..theory.verdict import verdict
+    def theory(
+        self, *, failure_prob: float = 0.1, init_scale: float | None = None, certificate: Certify = "auto"
+    ) -> RunVerdict:
+        """Return this run held against the theory; `subnetlab.theory.verdict.verdict` explains two parameters.
 
-        return verdict(self, failure_prob=failure_prob, init_scale=init_scale)
+        Parameters
+        ----------
+        failure_prob : float, default 0.1
+        init_scale : float, optional
+        certificate : {"auto", "always", "never"}, default "auto"
+            Whether to add what `subnetlab.certify` proves of the run; "auto" does where there is a certificate and it
+            takes about a minute at most.
+
+        Raises
+        ------
+        ValueError
+            If the theory is not about the run, or there is no certificate and it was asked for.
+        """
+        from ..theory.verdict import verdict
+        from .certificate import certificate_of
+
+        one_of("theory", "certificate", certificate, CERTIFY)
+        found = verdict(self, failure_prob=failure_prob, init_scale=init_scale)
+        return replace(found, certificate=certificate_of(self, certificate))
 
     def export_network(self, path: str | Path) -> None:
         """Write weights (m, d), signs and the factor xi to an NPZ file for other programs."""

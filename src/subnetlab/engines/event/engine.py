@@ -121,6 +121,8 @@ class KernelEngine:
 class EventEngine(KernelEngine):
     """Numba, float64 inside; signs of -1 and +1, one output; shards, minibatches and sample weights."""
 
+    _run_phase = staticmethod(run_phase)  # `traced.TracedEngine` has another
+
     def __init__(self, problem: Problem, *, dtype: Dtype = "float64", threads: int = 1) -> None:
         super().__init__(problem, threads, follow_patterns=True)
         self._kernels = np.empty((0, *self._gram.values.shape))  # T of the subnetworks at work
@@ -218,7 +220,7 @@ class EventEngine(KernelEngine):
             watched, vectors, tables = self._memory(int(near.offsets[-1]))
             neurons = watch(near, subnetwork.mask, self._network.positive, state.patterns.by_neuron, down, up, watched)
             vectors.residual[:] = subnetwork.residual
-            found = run_phase(
+            found = self._run_phase(
                 gram,
                 subnetwork.kernel,
                 watched,

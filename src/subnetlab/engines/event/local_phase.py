@@ -104,15 +104,8 @@ def run_phase(
         right if `kernel.bound_motion` of what c and travel have become is within the bounds by which entries were
         chosen: those that are not watched cannot have moved through zero then.
     """
-    for sums in (vectors.c, vectors.travel, vectors.grown, vectors.advance):
-        sums[:] = 0.0
-    predicted = bool(watched.groups[-1] <= _MOST_PREDICTED * neurons)
-    if predicted:
-        predict(gram.values, modes, watched, tables)
-    else:  # all motion counts as the rest that is only bounded
-        modes = np.zeros_like(modes)
-        watched.slopes[: MODES * watched.groups[-1]] = 0.0
-    rounding = _ROUNDING * (len(most) + len(seen))
+    modes, predicted = begin_phase(gram, watched, neurons, vectors, tables, modes)
+    rounding = rounding_of_predictions(len(most), len(seen))
     changes = take_steps(
         gram.values,
         gram.sizes,
@@ -130,6 +123,30 @@ def run_phase(
         errors,
     )
     return int(changes)
+
+
+def begin_phase(
+    gram: GramMatrix,
+    watched: Candidates,
+    neurons: int,
+    vectors: PhaseVectors,
+    tables: SlopeTables,
+    modes: FloatArray,
+) -> tuple[FloatArray, bool]:
+    """Clear the sums and predict the entries; return the modes to follow and whether entries have slopes."""
+    for sums in (vectors.c, vectors.travel, vectors.grown, vectors.advance):
+        sums[:] = 0.0
+    predicted = bool(watched.groups[-1] <= _MOST_PREDICTED * neurons)
+    if predicted:
+        predict(gram.values, modes, watched, tables)
+        return modes, True
+    watched.slopes[: MODES * watched.groups[-1]] = 0.0  # all motion counts as the rest that is only bounded
+    return np.zeros_like(modes), False
+
+
+def rounding_of_predictions(n: int, local_steps: int) -> float:
+    """Return what rounding can amount to, relative to the terms that a prediction adds up."""
+    return _ROUNDING * (n + local_steps)
 
 
 def _take_steps(
