@@ -1,6 +1,6 @@
 """The certificates of real runs beside their errors: where the bound is near, and where it says nothing.
 
-    python benchmarks/certificate.py              # the table of docs/theory.md, some ten minutes of one thread
+    python benchmarks/certificate.py              # the tables of docs/derivations/certificate.md
     python benchmarks/certificate.py --rounds 20 --data crime  # a first look
 
 Each line is one run with step_size="auto" and four subnetworks where the law takes a number: the error at the start and

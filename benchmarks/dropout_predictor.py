@@ -1,6 +1,6 @@
 """The limit of dropout as a predictor of new rows, beside kernel ridge regression and the trained network.
 
-    SUBNETLAB_DATA=... python benchmarks/dropout_predictor.py    # the tables of docs/theory.md, some minutes
+    SUBNETLAB_DATA=... python benchmarks/dropout_predictor.py  # some minutes
 
 Errors are mean squares on test rows over the variance of the test targets (1 is as bad as the mean). Ridge parameters
 are chosen on the training rows by leave-one-out. Networks: m = 1,000, kappa = 0.1, dropout with xi = 0.5 and four

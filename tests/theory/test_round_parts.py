@@ -23,7 +23,7 @@ def rows(n, d, seed=0):
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_the_parts_add_up_to_the_next_error_exactly(by_definition, data):
-    """The statement of docs/theory.md in rational numbers, on kinks, with empty masks and steps of any size."""
+    """The statement of docs/derivations in rational numbers, on kinks, with empty masks and steps of any size."""
     n, d, m, p, tau = 2, 2, 4, data.draw(st.integers(1, 2)), data.draw(st.integers(1, 3))
 
     def draw(*shape):

@@ -1,4 +1,4 @@
-"""The repaired proofs of docs/theory.md, step by step, by all masks of small networks."""
+"""The repaired proofs of docs/derivations/repairs.md, step by step, by all masks of small networks."""
 
 import itertools
 import math

@@ -66,7 +66,8 @@ def theorem2_check() -> Finding:
     return Finding(
         "lambda_min of every masked NTK >= lambda_0/2",
         "holds" if lowest >= half else "false",
-        f"Hoeffding's and Bernstein's inequalities (docs/theory.md). n=6, d=5, m={m}, {ntk_width(setting) / m:.3g} "
+        "Hoeffding's and Bernstein's inequalities (docs/derivations/repairs.md). "
+        f"n=6, d=5, m={m}, {ntk_width(setting) / m:.3g} "
         f"times narrower than required, every neuron moved by kappa lambda_0/(12 n) to the nearest kink ({flipped} of "
         f"{z.size} patterns change): 80 masks, lowest {lowest / half:.3f} lambda_0/2",
         half / lowest,
@@ -99,7 +100,7 @@ def hypothesis1_check() -> Finding:
         f"rate / limit {worst_rate:.6f}; largest movement of a neuron within a round / (5) {worst_move:.3g}, E_k being "
         f"the run's own error",
         max(worst_rate, worst_move),
-        "E_k = sqrt(E|y-u_k|^2) in (3) and (5), and Theorem 2's kernels in all rounds (docs/theory.md)",
+        "E_k = sqrt(E|y-u_k|^2) in (3) and (5), and Theorem 2's kernels in all rounds (docs/derivations/repairs.md)",
     )
 
 

@@ -49,18 +49,16 @@ def theorem3_check() -> Finding:
     return Finding(
         "E|y-u_k|^2 <= (1 - eta theta tau lambda_0/4)^k |y-u_0|^2 + B1",
         "proof broken" if max(ratios) <= 1 else "false",
-        f"it takes means over all masks of what holds for good ones only, uses Lemmas 3, 4, 21, 24, which are false, "
-        f"and "
-        f"drops factors of 2 (docs/theory.md). Not violated: largest measured/bound {max(ratios):.4g}; and vacuous: "
-        f"B1 is "
-        f"{min(floors):.3g} to {max(floors):.3g} times the initial error. Repaired, measured/bound is "
-        f"{max(repaired):.4g}",
+        "it takes means over all masks of what holds for good ones only, uses Lemmas 3, 4, 21, 24, which are false, "
+        "and drops factors of 2 (docs/derivations/repairs.md). Not violated: largest measured/bound "
+        f"{max(ratios):.4g}; and vacuous: B1 is {min(floors):.3g} to {max(floors):.3g} times the initial error. "
+        f"Repaired, measured/bound is {max(repaired):.4g}",
         max(ratios),
         "B1 = 55 xi (1-xi)^2 n^3 kappa^2/(m lambda_0^2) + 0.09 xi v + 4.1 eta tau xi^2 n^2 v/lambda_0, v = 4 xi "
         "(1-xi) n "
         "kappa^2 (for tau = 1 times E[1/X | X>=1]), for steps of about lambda_0/(768 n^2 tau), while no weight has "
         "left R: "
-        "proven (docs/theory.md)",
+        "proven (docs/derivations/repairs.md)",
     )
 
 
@@ -81,7 +79,7 @@ def theorem4_check() -> Finding:
         f"measured/bound is {max(repaired):.4g}",
         max(ratios),
         "q^k |y-u_0|^2 + 4 xi (1-xi) n kappa^2 q/(1-q), q = (1-eta lambda_0/2)^tau, while no weight has left R: proven "
-        "by convexity (docs/theory.md)",
+        "by convexity (docs/derivations/repairs.md)",
     )
 
 

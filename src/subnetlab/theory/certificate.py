@@ -6,7 +6,7 @@ crossings of kinks add. So with Phi_{K,k} = T_{K-1} ... T_k
     |e_K| <= |Phi_{K,0} e_0 + sum_k Phi_{K,k+1} m_k| + sum_k |Phi_{K,k+1} c_k|,
 
 the linear part exactly, crossings by their lengths; and, weaker, B_{k+1} = |T_k| B_k + |m_k| + |c_k| from B_0 = |e_0|.
-docs/theory.md has the proof and says what is gained.
+docs/derivations/certificate.md has the proof and says what is gained.
 
 Rounding. T_k, m_k and c_k are whatever floating point made of them. What they miss of the step from the computed error
 of one network to that of the next, the defect, is itself computed and added with everything else that was rounded away:

@@ -1,4 +1,4 @@
-"""The constants of the theorems as printed and as repaired; docs/theory.md derives the repairs."""
+"""The constants of the theorems as printed and as repaired; docs/derivations/repairs.md derives the repairs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def bernoulli_constants(setting: TheorySetting, constants: Constants) -> Bernoul
              + (theta-xi^2) n kappa^2 / (6 tau^2 p) + (tau-1)^2 p C1 / (24 tau^2)
              + 8 eta^2 (tau-1)^2 n^4 p C1 / lambda_0^2 + 4 eta (tau-1) p n C1.
 
-    Repaired, with v of `mask_spread` (docs/theory.md has the proof),
+    Repaired, with v of `mask_spread` (docs/derivations/repairs.md has the proof),
 
         B1 = 55 xi (1-xi)^2 n^3 kappa^2 / (m lambda_0^2) + 0.09 xi v + 4.1 eta tau xi^2 n^2 v / lambda_0.
     """

@@ -1,6 +1,6 @@
 """The lazy regime: activation patterns stay as they were, and the width is large.
 
-Then a round is a linear map of the error plus noise, both diagonal in the eigenvectors of the NTK; docs/theory.md
+Then a round is a linear map of the error plus noise, both diagonal in the eigenvectors of the NTK; docs/derivations
 derives it. In those eigenvectors this module holds the few numbers per eigenvector that a prediction needs.
 """
 

@@ -2,7 +2,7 @@
 
 While patterns are frozen, the mean error obeys e_{k+1} = e_k - theta (1 - (1 - eta H)^tau) e_k. A neuron that crosses
 the kink of a row forgets what it had learned about that row, and answers to other rows from then on; both change the
-output at order 1/sqrt m. Here a sample of the given neurons is followed instead; docs/theory.md derives it.
+output at order 1/sqrt m. Here a sample of the given neurons is followed instead; docs/derivations has the method.
 """
 
 from __future__ import annotations

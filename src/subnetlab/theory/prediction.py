@@ -118,7 +118,7 @@ def predict(
     It follows a sample of the given network's neurons, which move and cross kinks on their way (`moving_course`): no
     training, but some 15 + 10 ln K steps of a few products of the sample with n x n matrices. ``patterns="frozen"`` is
     about linearized training, for any number of rounds and exact in the limit of width (`linearized_course`). Either
-    way the noise wears off over some m / (eta lambda) rounds, by Lemma 2's penalty. docs/theory.md derives both, and
+    way the noise wears off over some m / (eta lambda) rounds, by Lemma 2's penalty. docs/derivations derives both, and
     says how far they are right.
 
     Parameters

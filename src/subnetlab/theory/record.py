@@ -55,7 +55,7 @@ class Promise:
     statement : str
         "Theorem 3", for example.
     constants : {"paper", "repaired"}
-        As printed, or with the errors of docs/theory.md put right.
+        As printed, or with the errors of docs/derivations/repairs.md put right.
     applies : bool
         Whether the theorem is about such a scheme at all.
     reason : str
@@ -73,7 +73,7 @@ class Promise:
         With which the promise holds, over the initial network and the masks.
     notes : tuple of str
     proven : bool, optional
-        Whether the promise follows from its hypotheses by a proof without gaps (docs/theory.md); False if its printed
+        Whether the promise follows from its hypotheses by a proof without gaps (docs/derivations); False if its printed
         proof is broken, None where nothing is said, as of statements of a user's own.
     """
 

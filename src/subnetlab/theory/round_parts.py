@@ -12,7 +12,7 @@ where S_t holds the factors of the rows that step t sees (1 for all rows), K^l_t
 
 the kernel from the patterns of local step t to those of the round's start, and crossings add, for every neuron r whose
 pattern on x_j changes, a_r (P_rj after - P_rj before) <w_r, x_j> after / sqrt m to c^l_t,j, and xi times that to c_k,j.
-As r^l_0 = e_k + d^l with d^l = f^l_0 - u_k, the recursion is linear in e_k, the d^l and the crossings; docs/theory.md
+As r^l_0 = e_k + d^l with d^l = f^l_0 - u_k, the recursion is linear in e_k, the d^l and the crossings; docs/derivations
 has the proof.
 """
 

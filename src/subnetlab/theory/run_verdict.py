@@ -182,7 +182,8 @@ def _convergence(verdict: RunVerdict) -> str:
         kept = "stayed below" if verdict.bound_kept else "EXCEEDED"
         lines.append(f"This run {kept} the bound; {paper.earned}.")
     if repaired.applies and repaired.floor is not None:
-        lines.append(f"Repaired, with a proof (docs/theory.md), the floor is {repaired.floor:.4g}; {repaired.earned}.")
+        proof = "with a proof (docs/derivations/repairs.md)"
+        lines.append(f"Repaired, {proof}, the floor is {repaired.floor:.4g}; {repaired.earned}.")
     return "\n".join(lines)
 
 

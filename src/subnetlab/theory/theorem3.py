@@ -34,7 +34,7 @@ def theorem3(setting: TheorySetting, constants: Constants = "paper") -> Promise:
     "paper": B1 as printed. The width is tested by what the proof needs, not by the printed order (6): see
     `movement_bound`. The proof is broken, and its probability is 1 - 5 delta: Lemmas 16, 22 and 23, Theorem 2, and
     Markov's inequality. "repaired": the same rate with another B1, and a smaller step, of the error while no weight has
-    left R; docs/theory.md proves it. No weight leaves R in K rounds with probability 1 - 4 delta: Lemmas 16 and 23,
+    left R; docs/derivations proves it. No weight leaves R in K rounds with probability 1 - 4 delta: Lemmas 16 and 23,
     the kernel at the start, and Markov's inequality for the movement.
 
     With xi = 1 it is the classical theorem of gradient descent: theta = 1 and B1 = 0.
