@@ -9,11 +9,18 @@ subnetworks.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.datasets import make_friedman1
 
 import subnetlab as sl
 from subnetlab.theory.dropout_limit import dropout_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Kernel = Callable[[np.ndarray], np.ndarray]
 
 M, KAPPA, XI, ROUNDS = 1000, 0.1, 0.5, (100, 1000, 10_000)
 SEEDS = range(3)
@@ -42,7 +49,9 @@ def scaled(X: np.ndarray, y: np.ndarray, new: np.ndarray, truth: np.ndarray) -> 
     return X, (y - y.mean()) / y.std(), new, (truth - y.mean()) / y.std()
 
 
-def kernel_ridge(X: np.ndarray, y: np.ndarray, new: np.ndarray, kernel) -> np.ndarray:
+def kernel_ridge(
+    X: np.ndarray, y: np.ndarray, new: np.ndarray, kernel: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
     """Return predictions of kernel ridge regression, lambda by leave-one-out on the training rows."""
     K = kernel(np.vstack([X, new]))
     values, V = np.linalg.eigh(K[: len(X), : len(X)])

@@ -142,7 +142,7 @@ def test_a_guess_that_proves_too_small_is_made_again(monkeypatch, margin):
         results.append(run_phase(*arguments))
         return results[-1]
 
-    monkeypatch.setattr(event_engine, "run_phase", noting)
+    monkeypatch.setattr(event_engine.EventEngine, "_run_phase", staticmethod(noting))
     monkeypatch.setattr(event_engine, "_MARGIN", margin)
     assert _is_exact(*SETTING)
     assert len(results) >= 6  # three subnetworks, each at least twice
