@@ -201,12 +201,14 @@ class HistoryBuilder:
 
     def add_round(self, record: RoundRecord) -> None:
         """Add the errors inside a round."""
-        errors = record.subnetwork_errors
-        self._errors.append(errors if self._keep_subnetworks else errors.mean(axis=1))
+        self.add_errors(record.subnetwork_errors)
 
     def add_losses(self, losses: FloatArray) -> None:
         """Add the mean losses of a module's local steps, shape (tau, p)."""
-        errors = np.concatenate([losses[:1], losses])
+        self.add_errors(np.concatenate([losses[:1], losses]))
+
+    def add_errors(self, errors: FloatArray) -> None:
+        """Add the errors of all subnetworks after sampling and after each local step, shape (tau + 1, p)."""
         self._errors.append(errors if self._keep_subnetworks else errors.mean(axis=1))
 
     def add_state(self, **measures: float) -> None:

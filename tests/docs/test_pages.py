@@ -28,6 +28,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 
 NEEDS = {
     "import torch": "torch",
+    'network = ["mlp': "torch",
     "subnetlab launch": "torch",
     "subnetlab report": "altair",
     "dask scheduler": "distributed",

@@ -142,11 +142,11 @@ def test_what_may_pass_is_tried_again_and_what_will_not_pass_is_not(tmp_path, in
 def test_of_a_chunk_whose_worker_died_each_cell_is_tried_alone(tmp_path, inline, made_up, died):
     sizes = []
 
-    def submit(function, run, chunk, laws, submit=inline.submit):
+    def submit(function, run, chunk, *own, submit=inline.submit):
         sizes.append(len(chunk))
         if any(cell.seed == 11 for _, cell in chunk):
             function = _raising(died("gone"))
-        return submit(function, run, chunk, laws)
+        return submit(function, run, chunk, *own)
 
     inline.submit = submit
     with Store(tmp_path) as store:

@@ -24,6 +24,8 @@ from .study_folder import size, telling, told
 class GridOptions:
     """Settings of the cells, several values each; they take the place of those in the plan's [settings]."""
 
+    network: tuple[str, ...] | None = None
+    """Networks: shallow, or of torch such as mlp(64,64), cnn, resnet, transformer, or your own as module:factory."""
     masks: tuple[str, ...] | None = None
     """Laws of the masks: bernoulli, categorical, balanced, ordered, rolling, all, or your own as module:Class."""
     n_subnetworks: tuple[int, ...] | None = None
@@ -45,7 +47,7 @@ class GridOptions:
     network_seed: tuple[int | Literal["seed"], ...] | None = None
     """Seeds of the initial network; seed: each --seed has its own."""
     loss: tuple[str, ...] | None = None
-    """squared, logistic."""
+    """squared, logistic; of networks of torch squared, cross_entropy."""
     learn_output_weights: tuple[bool, ...] | None = None
     """Whether the output weights are trained, too."""
     learn_signs: tuple[bool, ...] | None = None
@@ -54,6 +56,16 @@ class GridOptions:
     """How rounds are computed."""
     dtype: tuple[str, ...] | None = None
     """Precisions of the engine."""
+    batch_size: tuple[int, ...] | None = None
+    """Rows per local step."""
+    cut_groups: tuple[str, ...] | None = None
+    """Of networks of torch: which groups of units are cut in a round, all or alternate."""
+    scale: tuple[float, ...] | None = None
+    """Of networks of torch: a, what units are multiplied by is xi^-a; 0 is the paper, 1 dropout."""
+    state: tuple[str, ...] | None = None
+    """Of networks of torch: whether the state of local optimisers is reset each round, or travels."""
+    optimizer: tuple[str, ...] | None = None
+    """Of networks of torch: sgd, momentum, adam, adamw."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from .describe import crime_places, describe, fashion_mnist_places, headline, li
 from .load import DatasetWarning, default_rows, load_dataset
 from .preprocessing import Preprocessing
 from .search import DatasetNotFoundError
-from .table import check_numeric_targets
+from .table import check_numeric_targets, has_labels
 
 __all__ = [
     "CollinearRows",
@@ -23,6 +23,7 @@ __all__ = [
     "default_rows",
     "describe",
     "fashion_mnist_places",
+    "has_labels",
     "headline",
     "list_datasets",
     "load_dataset",

@@ -136,9 +136,20 @@ def check_numeric_targets(owner: str, name: str) -> None:
     Traceback (most recent call last):
     ValueError: train: dataset must have numbers to predict, got the class labels of 'digits'; ...
     """
-    if name in DATASETS and DATASETS[name].labels:
+    if has_labels(name):
         raise ValueError(
             f"{owner}: dataset must have numbers to predict, got the class labels of {name!r}; in Python, "
             f"load_dataset({name!r}) gives X, y, test_X and test_y for subnetlab.SubnetClassifier or a torch module "
             "(docs/data.md)"
         )
+
+
+def has_labels(name: str) -> bool:
+    """Return whether a dataset's target is a class label; loads nothing.
+
+    Examples
+    --------
+    >>> has_labels("digits"), has_labels("crime"), has_labels("mine.csv")
+    (True, False, False)
+    """
+    return name in DATASETS and DATASETS[name].labels

@@ -9,6 +9,7 @@ import numpy as np
 from ..core.network import ShallowReLU
 from ..study.cell import Cell
 from ..study.data import DatasetSpec
+from ..study.networks import SHALLOW
 from ..theory.convergence import convergence_theorem
 from ..theory.lazy import average_lazy_model
 from ..theory.prediction import Prediction, predict
@@ -82,6 +83,8 @@ class GridTheory:
         return [None if cell.promise is None else _bound(cell.promise) for cell in self.cells]
 
     def _of(self, entry: Entry) -> CellTheory:
+        if entry.settings["network"] != SHALLOW:
+            return _SILENT
         cell, eta = Cell.from_settings(entry.settings), _eta(entry)
         data = self._data.get(cell.dataset, "")
         if isinstance(data, str) or eta is None or cell.beyond_the_paper():
@@ -134,7 +137,8 @@ def _data_again(entries: Sequence[Entry]) -> dict[DatasetSpec, StudyData | str]:
         Cells with a result.
     """
     found: dict[DatasetSpec, StudyData | str] = {}
-    for entry in sorted(entries, key=lambda entry: entry.settings["width"]):  # a narrow network is soon made
+    shallow = [entry for entry in entries if entry.settings["network"] == SHALLOW]
+    for entry in sorted(shallow, key=lambda entry: entry.settings["width"]):  # a narrow network is soon made
         spec = DatasetSpec.from_settings(entry.settings)
         if spec not in found and _initial_error(entry) is not None:
             found[spec] = _loaded(spec, entry)

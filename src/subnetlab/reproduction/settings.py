@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core import checks
+from ..datasets import check_numeric_targets
 from .plans import figure_names, read_plan
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class ReproductionSettings:
 
     def __post_init__(self) -> None:
         owner = "reproduce"
+        check_numeric_targets(owner, self.dataset.name)
         counts = ("width", "rounds", "seeds", "dynamics_seeds", "final_rounds")
         for name in (*counts, "dynamics_subnetworks", "dynamics_local_steps", "bernoulli_local_steps"):
             checks.whole_number(owner, name, getattr(self, name), least=1)

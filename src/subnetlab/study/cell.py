@@ -15,11 +15,14 @@ from ..core.losses import LOSSES
 from ..core.masks.naming import own_laws
 from ..core.renamed import renamed_arguments
 from ..core.scheme import TrainingScheme
+from ..datasets import check_numeric_targets
 from ..engines.choice import Workload, resolve_engine
 from ..engines.table import ENGINES, check_capabilities, needed_capabilities
 from ..training.request import RENAMED, STORED_AS, RunOptions
 from ..training.run import COMPARISONS
+from . import module_cell
 from .data import DatasetSpec
+from .networks import SHALLOW, NetworkText
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,13 +35,14 @@ if TYPE_CHECKING:
 
 _OF_THE_SCHEME = (
     *("masks", "n_subnetworks", "selection_prob", "rounds", "local_steps"),
-    *("step_size", "unselected", "shards", "batch_size"),
+    *("step_size", "unselected", "shards", "batch_size", "cut_groups"),
 )
 _RESULT_VERSION = 1  # raise when the meaning of a stored result changes: masks, initial weights, step sizes, curves
 
 _FIRST = ("seed", "engine", "dtype", "record", "diagnostics")  # options of a run that version 0.1.0 had
 ADDED: dict[str, Any] = {"loss": "squared", "learn_output_weights": False, "compare": None, "device": "cpu"}
 ADDED |= {option.name: option.default for option in fields(RunOptions) if option.name not in (*_FIRST, *ADDED)}
+ADDED |= {"network": SHALLOW, **module_cell.SETTINGS}
 """Settings that version 0.1.0 did not have, with the values that cells had then.
 
 At these values they are left out of a cell's key and of what the store keeps of it: results that version stored are
@@ -54,8 +58,8 @@ class Cell(RunOptions):
     Parameters
     ----------
     dataset : DatasetSpec
-    width : int
-        m.
+    width : int or None
+        m, of the shallow network; None for another.
     rounds : int
         K.
     masks : str, default "bernoulli"
@@ -76,6 +80,14 @@ class Cell(RunOptions):
         As in `TrainingScheme`.
     engine, dtype, record, diagnostics, seed, loss, learn_output_weights, compare, device
         As in `subnetlab.train`, except that something must be recorded.
+    network : str, default "shallow"
+        The paper's network, or one of torch: ``mlp(64, 64)``, ``cnn``, ``resnet``, ``transformer`` with settings
+        of ``subnetlab.modules.by_name``, or ``module:factory`` of one's own. `subnetlab.study.module_cell` says what
+        the other settings mean for it.
+    cut_groups, scale, state, optimizer, evaluate_every
+        Of networks of torch alone: as in `TrainingScheme` and `subnetlab.ModuleTraining`; ``optimizer`` is a name in
+        ``subnetlab.modules.by_name.OPTIMIZERS``; the whole network is measured after every so many rounds, each of them
+        if ``evaluate_every`` is None.
     curves : {"float32", "float64", "none"}
         The precision in which the errors of all rounds are stored. Final values are float64 in any case.
 
@@ -93,7 +105,7 @@ class Cell(RunOptions):
     """
 
     dataset: DatasetSpec
-    width: int
+    width: Any  # int or None
     rounds: int
     masks: str = "bernoulli"
     n_subnetworks: int = 1
@@ -107,21 +119,39 @@ class Cell(RunOptions):
     batch_size: int | None = None
     curves: Literal["float32", "float64", "none"] = "float32"
     compare: Compare | None = None
+    network: str = SHALLOW
+    cut_groups: str = "all"
+    scale: float = 1.0
+    state: str = "reset"
+    optimizer: str = "sgd"
+    evaluate_every: int | None = None
 
     def __post_init__(self) -> None:
-        checks.whole_number("Cell", "width", self.width, least=1)
-        for name in ("init_scale", "step_size", "selection_prob"):  # 1 and 1.0 are one setting and one hash
+        for name in ("init_scale", "step_size", "selection_prob", "scale"):  # 1 and 1.0 are one setting and one hash
             value = getattr(self, name)
             if isinstance(value, int) and not isinstance(value, bool):
                 object.__setattr__(self, name, float(value))
-        checks.positive_number("Cell", "init_scale", self.init_scale)
         if isinstance(self.network_seed, str) and self.network_seed != "seed":
             raise ValueError(f"Cell: network_seed must be a whole number or 'seed', got {self.network_seed!r}")
         checks.whole_number("Cell", "network_seed", self.own_network_seed, least=0)
         checks.seed_number("Cell", self.own_network_seed)
-        checks.one_of("Cell", "engine", self.engine, ("auto", *ENGINES))
         checks.one_of("Cell", "record", self.record, ("mean", "subnetworks", "rounds"))
         checks.one_of("Cell", "curves", self.curves, ("float32", "float64", "none"))
+        object.__setattr__(self, "network", str(NetworkText.parsed(self.network)))
+        if self.network == SHALLOW:
+            self._check_shallow()
+        else:
+            self.check("Cell", losses=tuple(module_cell.LOSSES))
+            module_cell.check(self)
+        self.scheme()
+
+    def _check_shallow(self) -> None:
+        """Raise unless the settings are those of the paper's network."""
+        check_numeric_targets("Cell", self.dataset.name)
+        checks.whole_number("Cell", "width", self.width, least=1)
+        checks.positive_number("Cell", "init_scale", self.init_scale)
+        checks.one_of("Cell", "engine", self.engine, ("auto", *ENGINES))
+        module_cell.check_at_default(self, module_cell.SETTINGS)
         if self.compare is not None:
             checks.one_of("Cell", "compare", self.compare, COMPARISONS)
         self.check("Cell")
@@ -130,7 +160,14 @@ class Cell(RunOptions):
                 f"Cell: step_size must be a number or 'auto', got 'theory', which covers the squared loss and fixed "
                 f"signs only: {reason}"
             )
-        self.scheme()
+
+    def beyond_the_paper(self) -> str:
+        """Return why the paper's theorems are not about this cell; empty if they are."""
+        if self.network != SHALLOW:
+            return (
+                f"the theory is about one hidden layer with fixed output weights, the cell's network is {self.network}"
+            )
+        return super().beyond_the_paper()
 
     @property
     def own_network_seed(self) -> int:
@@ -172,6 +209,9 @@ class Cell(RunOptions):
             If the engine needs an extra that is not installed.
         """
         data = data or self.dataset.load()
+        spec = replace(self.dataset, name=data.name) if self.dataset.name == "auto" else self.dataset
+        if self.network != SHALLOW:
+            return replace(self, engine=module_cell.resolved_engine(self, data), dataset=spec)
         LOSSES[self.loss].check(data.y, owner="Cell")
         scheme = self.scheme()
         scheme.check(self.width, len(data.X))
@@ -184,7 +224,6 @@ class Cell(RunOptions):
         name = resolve_engine(self.engine, *request, init_scale=self.init_scale, dtype=self.dtype, device=self.device)
         if self.compare is not None:
             check_capabilities(self.compare, needed_capabilities(*request, "float64"))  # of the twin
-        spec = replace(self.dataset, name=data.name) if self.dataset.name == "auto" else self.dataset
         return replace(self, engine=name, dataset=spec)
 
     @classmethod
@@ -213,7 +252,7 @@ class Cell(RunOptions):
             "dataset": data.name,
             "data": data.digest,
             "network_seed": cell.own_network_seed,
-            "engine_version": ENGINES[cell.engine].version,
+            "engine_version": module_cell.VERSION if cell.network != SHALLOW else ENGINES[cell.engine].version,
             "result_version": _RESULT_VERSION,
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(), cell

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..core import checks
-from ..datasets import Preprocessing, check_numeric_targets, load_dataset
+from ..datasets import Preprocessing, has_labels, load_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,8 @@ class DatasetSpec:
     Parameters
     ----------
     name : str
-        "crime", "diabetes", "synthetic", "auto", or the path of the user's own file.
+        "crime", "diabetes", "synthetic", "auto", or the path of the user's own file; for networks of torch also
+        "fashion_mnist" and "digits", whose images keep their pixels unless they are treated otherwise.
     n_samples : int or "all", optional
     seed : int, default 0
         Of the draw of the rows.
@@ -71,7 +72,6 @@ class DatasetSpec:
             raise TypeError(f"DatasetSpec: name must be the name or path of a dataset, got {self.name!r}")
         if self.path is not None and not isinstance(self.path, str):
             raise TypeError(f"DatasetSpec: path must be a text, got {self.path!r}")
-        check_numeric_targets("DatasetSpec", self.name)
         if self.n_samples not in (None, "all"):
             checks.whole_number("DatasetSpec", "n_samples", self.n_samples, least=1)
         checks.whole_number("DatasetSpec", "seed", self.seed, least=0)
@@ -119,11 +119,15 @@ class StudyData:
     ----------
     X : ndarray, shape (n, d)
     y : ndarray, shape (n,) or (n, o)
+        Of data with classes the labels, whole numbers.
     validation : (X, y), optional
+        Rows held out; of data with classes, those that the source keeps for testing if none are asked for.
     name : str
         The dataset that it is, where "auto" was asked for.
     digest : str
         SHA-256 of shapes and bits.
+    classes : int
+        How many there are; 0 where there are numbers to predict.
     """
 
     X: FloatArray
@@ -131,6 +135,7 @@ class StudyData:
     validation: tuple[FloatArray, FloatArray] | None
     name: str
     digest: str
+    classes: int = 0
 
     @property
     def nbytes(self) -> int:
@@ -149,8 +154,12 @@ def give(data: Mapping[DatasetSpec, StudyData]) -> None:
 @lru_cache(maxsize=_KEPT)
 def _load(spec: DatasetSpec) -> StudyData:
     own = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name not in _PREPROCESSING}
-    data = load_dataset(**own, preprocessing=spec.preprocessing())
+    preprocessing = spec.preprocessing()
+    as_is = has_labels(spec.name) and preprocessing == Preprocessing()  # images keep their pixels
+    data = load_dataset(**own, preprocessing=None if as_is else preprocessing)
     held_out = None
     if data.X_validation is not None and data.y_validation is not None:
         held_out = (data.X_validation, data.y_validation)
-    return StudyData(data.X, data.y, held_out, data.name, data.digest)
+    elif data.test_X is not None and data.test_y is not None:
+        held_out = (data.test_X, data.test_y)
+    return StudyData(data.X, data.y, held_out, data.name, data.digest, len(data.classes))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..engines.choice import NANOSECONDS_PER_ROUND
+from .module_cell import n_parameters
+from .networks import SHALLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,9 +18,12 @@ if TYPE_CHECKING:
     from .cell import Cell
 
 _PROCESS = 200e6  # bytes of a worker before it has done anything
+_TORCH = 400e6  # bytes of torch and of its export
 _START = 1.0  # seconds until the first worker works
 _OVERHEAD = 5e-3  # seconds per cell around the training
 _ROW = 2500  # bytes in the file per cell, besides its curves: settings, keys, hashes, pages that are not full
+_STEP = 2e-3  # seconds of a module's local step besides its arithmetic
+_PER_NUMBER = 6e-10  # seconds per row and parameter that a step takes forward and back; convolutions use theirs often
 _LIKE = "primal"  # the model for an engine that has none of its own
 
 
@@ -67,15 +72,23 @@ def estimate(cells: Iterable[Cell], jobs: int, measured: Mapping[Cell, float] | 
 
 
 def training_seconds(cell: Cell) -> float:
-    """Return the time of a cell by the engines' cost model (`subnetlab.engines.choice`)."""
+    """Return the time of a cell by the engines' cost model (`subnetlab.engines.choice`); of a module, roughly."""
+    if cell.network != SHALLOW:
+        data = cell.dataset.load()
+        rows = len(data.X) if cell.batch_size is None else cell.batch_size
+        steps = cell.rounds * cell.n_subnetworks * (cell.local_steps + 1)
+        return steps * (_STEP + _PER_NUMBER * rows * n_parameters(cell, data)) + _OVERHEAD
     model = NANOSECONDS_PER_ROUND.get(cell.engine, NANOSECONDS_PER_ROUND[_LIKE])
     return 1e-9 * cell.rounds * model(cell.workload(cell.dataset.load())) + _OVERHEAD
 
 
 def memory(cell: Cell) -> float:
     """Return the bytes of a worker at this cell: weights and copies of them, activations, masks."""
-    n, d = cell.dataset.load().X.shape
+    data = cell.dataset.load()
+    n, d = data.X.shape
     size = 4 if cell.dtype == "float32" else 8
+    if cell.width is None:
+        return _PROCESS + _TORCH + data.nbytes + 6 * size * n_parameters(cell, data)
     return _PROCESS + cell.width * (6 * d * size + 3 * n * size + 4 * cell.n_subnetworks)
 
 

@@ -15,6 +15,7 @@ from ..core.masks.naming import own_laws
 from ..progress import progress_bar
 from ..training.errors import deferred_interrupt
 from ..versions import versions
+from .networks import own_networks
 from .reading import ASKED
 from .result import CellResult, encode
 from .running import Trouble, run_cell, run_chunk
@@ -217,7 +218,8 @@ class _Execution:
         while len(self.flying) < capacity and (self.alone or self.todo):
             chunk = [self.alone.popleft()] if self.alone else self._next_chunk(capacity)
             laws = own_laws(cell.masks for _, cell in chunk)
-            self.flying[self.pool.submit(run_chunk, self.run, chunk, laws)] = chunk
+            networks = own_networks(cell.network for _, cell in chunk)
+            self.flying[self.pool.submit(run_chunk, self.run, chunk, laws, networks)] = chunk
 
     def _next_chunk(self, capacity: int) -> list[Task]:
         size = min(int(_CHUNK_SECONDS / self.seconds_per_cell), _LARGEST_CHUNK, -(-len(self.todo) // capacity))

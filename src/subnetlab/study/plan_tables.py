@@ -17,14 +17,18 @@ from ..core.masks.naming import import_law
 from ..datasets.files.source import READERS
 from .cell import Cell
 from .data import DatasetSpec
+from .networks import SHALLOW, import_network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sized
+    from collections.abc import Callable, Iterable, Mapping, Sized
 
 LARGEST = 100_000
 """The most cells of a study; each takes about a millisecond to check, and some kilobytes."""
 
 _LISTS = ("diagnostics", "drop", "categorical")  # settings whose value is a list, so that they cannot vary
+
+
+_IMPORTED: dict[str, Callable[..., Any]] = {"masks": import_law, "network": import_network}
 
 
 class PlanError(ValueError):
@@ -89,6 +93,8 @@ def cells_of(
     where: str, datasets: list[DatasetSpec], settings: Mapping[str, Any], own: Mapping[str, Any]
 ) -> list[Cell]:
     """Return the product of the datasets and all lists of values, the last setting varying fastest."""
+    if settings.get("network", SHALLOW) != SHALLOW:  # a list of networks may still want a width
+        settings = {"width": None, **settings}
     for name in (f.name for f in fields(Cell) if f.default is MISSING and f.name != "dataset"):
         if name not in settings:
             raise PlanError(f"settings.{name} must be given")
@@ -98,11 +104,11 @@ def cells_of(
     ]
     check_count(where if own else "settings", [*axes, datasets])
     for name, value in itertools.chain(*axes):
-        if name == "masks":
+        if name in _IMPORTED:
             try:
-                import_law(value, owner="Cell")  # the user wrote the plan
+                _IMPORTED[name](value, owner="Cell")  # the user wrote the plan
             except (TypeError, ValueError) as error:
-                raise PlanError(f"{where if name in own else 'settings'}.masks: {error}") from error
+                raise PlanError(f"{where if name in own else 'settings'}.{name}: {error}") from error
     cells: list[Cell] = []
     for dataset, choice in itertools.product(datasets, itertools.product(*axes)):
         try:

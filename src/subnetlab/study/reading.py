@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import checks
 from ..training.request import RENAMED
+from .networks import SHALLOW
 from .result import DamagedResultError, decode
 from .schema import DamagedFileError, StudyFileError, connect, explained, row_digest
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .result import CellResult
 
 ASKED = "asked"  # in the settings' JSON
-_NUMBERS = ("width", "rounds", "n_subnetworks", "local_steps", "seed")
+_NUMBERS = ("width", "rounds", "n_subnetworks", "local_steps", "seed")  # the first of the shallow network alone
 _PLAIN = (str, int, float)  # bool is an int
 _MENDING = "the same `subnetlab study` command again sets it aside and takes over what is sound"
 
@@ -93,7 +94,8 @@ def settings_of(text: str) -> tuple[dict[str, Any], tuple[dict[str, Any], ...]]:
     asked = settings.pop(ASKED, []) if isinstance(settings, dict) else None
     if not isinstance(settings, dict) or not isinstance(asked, list) or not all(isinstance(a, dict) for a in asked):
         raise TypeError("they must be a table")
-    for name in _NUMBERS:
+    shallow = settings.get("network", SHALLOW) == SHALLOW
+    for name in _NUMBERS if shallow else _NUMBERS[1:]:
         checks.whole_number("cell", name, settings.get(name), least=0)
     checks.instance("cell", "diagnostics", settings.get("diagnostics"), list)
     for value in itertools.chain.from_iterable(table.values() for table in (settings, *asked)):

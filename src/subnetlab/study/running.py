@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..core.masks.naming import know
 from ..core.network import ShallowReLU
+from ..history import METRIC
 from ..training import DivergenceError, TrainingRun, train
+from .module_cell import train_module_cell
+from .networks import SHALLOW, know_networks
 from .result import CellResult, encode
 from .store import Outcome
 
@@ -30,10 +33,14 @@ class Trouble:
 
 
 def run_chunk(
-    run: Callable[[Cell], CellResult], chunk: list[tuple[str, Cell]], laws: Mapping[str, type[MaskLaw]]
+    run: Callable[[Cell], CellResult],
+    chunk: list[tuple[str, Cell]],
+    laws: Mapping[str, type[MaskLaw]],
+    networks: Mapping[str, Any],
 ) -> list[Outcome | Trouble]:
-    """Run cells, given with their keys, one after another; ``laws`` are those that this process may not know."""
+    """Run cells, given with their keys, one after another, with the laws and networks of the user's own."""
     know(laws)
+    know_networks(networks)
     arrived: list[Outcome | Trouble] = []
     for key, cell in chunk:
         started = time.perf_counter()
@@ -64,28 +71,22 @@ def run_cell(cell: Cell) -> CellResult:
     """
     started = time.perf_counter()
     try:
-        run, status, message = _train(cell), "ok", ""
-    except DivergenceError as error:
-        run, status, message = error.run, "diverged", str(error)
+        trained = _train(cell) if cell.network == SHALLOW else _train_module(cell)
     except (MemoryError, OSError):
         raise
     except Exception as error:  # whatever it is, it must not stop the other cells
         return failure(error)
-    history, finals = run.history.arrays(), {}
-    if run.comparison is not None:
-        history["error_distance"] = run.comparison.error_distance
-        history["linearized_full_error"] = run.comparison.history.full_error
-        finals["weight_distance"] = run.comparison.weight_distance
+    history = trained.history
     precision = None if cell.curves == "none" else np.dtype(cell.curves)
     with np.errstate(over="ignore"):
         curves = {} if precision is None else {name: a.astype(precision) for name, a in history.items()}
     return CellResult(
-        status,
-        message,
-        step_size=run.settings.step_size,
-        rounds=run.history.rounds,
+        "diverged" if trained.diverged else "ok",
+        trained.diverged,
+        step_size=trained.step_size,
+        rounds=len(history["sampled_error"]),
         seconds=time.perf_counter() - started,
-        finals=_finals(history) | finals,
+        finals=_finals(history) | trained.finals,
         curves=curves,
     )
 
@@ -95,7 +96,35 @@ def failure(error: Exception) -> CellResult:
     return CellResult("failed", "".join(traceback.format_exception(error)[-4:]).strip())
 
 
-def _train(cell: Cell) -> TrainingRun:
+class _Trained(NamedTuple):
+    """What a network of any kind leaves: curves by name, more final values, and why it diverged or an empty text."""
+
+    history: dict[str, Any]
+    finals: dict[str, float]
+    step_size: float
+    diverged: str
+
+
+def _train_module(cell: Cell) -> _Trained:
+    history, diverged = train_module_cell(cell)
+    curves = {name.removeprefix(METRIC): curve for name, curve in history.arrays().items()}
+    return _Trained(curves, {}, float(cell.step_size), diverged)
+
+
+def _train(cell: Cell) -> _Trained:
+    try:
+        run, diverged = _run(cell), ""
+    except DivergenceError as error:
+        run, diverged = error.run, str(error)
+    history, finals = run.history.arrays(), {}
+    if run.comparison is not None:
+        history["error_distance"] = run.comparison.error_distance
+        history["linearized_full_error"] = run.comparison.history.full_error
+        finals["weight_distance"] = run.comparison.weight_distance
+    return _Trained(history, finals, run.settings.step_size, diverged)
+
+
+def _run(cell: Cell) -> TrainingRun:
     data = cell.dataset.load()
     outputs = data.y.shape[1] if data.y.ndim == 2 else None
     network = ShallowReLU.initialize(

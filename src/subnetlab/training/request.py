@@ -62,20 +62,22 @@ class RunOptions:
         """Return the options alone, by name."""
         return {name: getattr(self, name) for name in self.names()}
 
-    def check(self, owner: str) -> None:
+    def check(self, owner: str, losses: tuple[str, ...] = tuple(LOSSES)) -> None:
         """Put the options into their own types.
 
         Parameters
         ----------
         owner : str
             Whose options errors say they are: those of a request to train, of a study's cell, or of a file.
+        losses : tuple of str
+            That there are for the network.
 
         Raises
         ------
         TypeError, ValueError
             If an option breaks its rule. Which engines there are is left to `resolve_engine`.
         """
-        checks.one_of(owner, "loss", self.loss, tuple(LOSSES))
+        checks.one_of(owner, "loss", self.loss, losses)
         checks.one_of(owner, "record", self.record, ("mean", "subnetworks", "rounds", "none"))
         checks.one_of(owner, "dtype", self.dtype, DTYPES)
         checks.one_of(owner, "device", self.device, DEVICES)
