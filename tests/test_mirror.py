@@ -57,6 +57,11 @@ TESTED_ELSEWHERE = {
         ],
         "workers are what they exchange, and one of them writes",
     ),
+    "reproduction/depth/test_settings.py": (["reproduction/depth/plans.py"], "settings are seen from their plans"),
+    "reproduction/depth/test_training.py": (
+        ["reproduction/depth/reading.py", "reproduction/depth/drawing.py"],
+        "one small look is trained, read and drawn",
+    ),
     "kernels/test_extremes.py": (["kernels/krylov.py"], "the iteration is seen from what it finds"),
     "kernels/test_infinite.py": (
         [f"kernels/{name}.py" for name in ("angles", "deep", "eigenvalues", "finite", "masked")],

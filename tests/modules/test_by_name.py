@@ -47,7 +47,7 @@ def test_a_network_is_a_function_of_its_seed_alone():
     ("name", "arguments", "message"),
     [
         ("cnn", (10, 2), "cnn: rows must be square images, got 10 features"),
-        ("cnn", (9, 2), "cnn: images must have at least 4 x 4 pixels, got 9 features"),
+        ("cnn", (4, 2), "cnn: images must have at least 3 x 3 pixels, got 4 features"),
         ("transformer", (16, 2, 6, 4), "transformer: width must be a multiple of heads = 4, got 6"),
     ],
 )

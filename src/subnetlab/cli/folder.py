@@ -38,7 +38,15 @@ _RUN = (RUN_FILE, "network.npz", "history.csv", "summary.json")
 _RESULTS: dict[str, tuple[str, ...]] = {
     "train": (*_RUN, *_DERIVED),
     "launch": ("checkpoints", "training-*.safetensors*", _LOGS, "log.jsonl", *_RUN, *_DERIVED),
-    "reproduce": ("verdicts.csv", "verdicts.json", "view.json", "figure_2[abc]*.*", *_DERIVED),
+    "reproduce": (
+        "verdicts.csv",
+        "verdicts.json",
+        "view.json",
+        "figure_2[abc]*.*",
+        "depth_*.*",
+        "methods.csv",
+        *_DERIVED,
+    ),
     "theory": _DERIVED,
     "study": (),
 }

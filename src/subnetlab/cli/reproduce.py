@@ -61,7 +61,10 @@ class Options:
     """Options of `subnetlab reproduce`; defaults are those without --quick and --full."""
 
     out: Path = Path("reproduction")
-    """Folder for figures, verdicts and all runs; the same command again resumes."""
+    """Folder for figures, verdicts and all runs; the same command again resumes. With --depth it is depth."""
+    depth: bool = False
+    """Ask the claims of perceptrons with 1, 2 and 4 hidden layers, a CNN and a ResNet on Fashion-MNIST, and compare
+    coverage, scale, state and the small network; --quick, --seeds and --rounds are the settings that it takes."""
     data: DataOptions = field(default_factory=DataOptions)
     figures: tuple[str, ...] = tuple(FIGURES)
     """Which figures: 2a, 2b, 2c."""
@@ -135,6 +138,12 @@ class Options:
 
 def run(options: Options) -> int:
     """Train what is missing, draw, judge."""
+    if options.depth:
+        from .reproduce_depth import run_depth
+
+        if options.jobs is not None:
+            checks.whole_number("reproduce", "jobs", options.jobs, least=1)
+        return run_depth(options)
     for figure in options.figures:
         checks.one_of("reproduce", "figures", figure, tuple(FIGURES))
     if options.jobs is not None:

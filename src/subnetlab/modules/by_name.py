@@ -30,24 +30,25 @@ def mlp(inputs: int, outputs: int, *hidden: int) -> nn.Module:
 
 
 def cnn(inputs: int, outputs: int, first: int = 8, second: int = 16, hidden: int = 64) -> nn.Module:
-    """Return two convolutions of 3 x 3 pixels, each with a maximum over 2 x 2, and a hidden layer, on square images."""
-    side = _side("cnn", inputs)
-    if side < 4:
-        raise ValueError(f"cnn: images must have at least 4 x 4 pixels, got {inputs} features")
+    """Return two convolutions of 3 x 3 pixels, the first of every second pixel, and a hidden layer, on square images.
+
+    A maximum over 2 x 2 pixels stands between the convolutions and the hidden layer.
+    """
+    side = _side("cnn", inputs, least=3)
     return nn.Sequential(
         nn.Unflatten(1, (1, side, side)),
-        *(nn.Conv2d(1, first, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(first, second, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
-        *(nn.Linear((side // 4) ** 2 * second, hidden), nn.ReLU(), nn.Linear(hidden, outputs)),
+        *(nn.Conv2d(1, first, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(first, second, 3, padding=1), nn.ReLU()),
+        *(nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(((side + 1) // 4) ** 2 * second, hidden), nn.ReLU(), nn.Linear(hidden, outputs)),
     )
 
 
 def resnet(inputs: int, outputs: int, width: int = 16, blocks: int = 2) -> nn.Module:
-    """Return pre-activation residual blocks with batch norm on square images halved once; blocks are cut inside."""
-    side = _side("resnet", inputs)
+    """Return pre-activation residual blocks with batch norm, on square images made smaller by four; cut inside."""
+    side = _side("resnet", inputs, least=3)
     return nn.Sequential(
         nn.Unflatten(1, (1, side, side)),
-        nn.Conv2d(1, width, 3, stride=2, padding=1),
+        *(nn.Conv2d(1, width, 3, stride=2, padding=1), nn.MaxPool2d(2)),
         *(_Residual(width) for _ in range(blocks)),
         *(nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, outputs)),
     )
@@ -150,8 +151,10 @@ class _MeanOverRows(nn.Module):
         return x.mean(dim=1)
 
 
-def _side(name: str, inputs: int) -> int:
+def _side(name: str, inputs: int, least: int = 1) -> int:
     side = math.isqrt(inputs)
     if side * side != inputs:
         raise ValueError(f"{name}: rows must be square images, got {inputs} features")
+    if side < least:
+        raise ValueError(f"{name}: images must have at least {least} x {least} pixels, got {inputs} features")
     return side

@@ -86,7 +86,12 @@ class ClaimVerdict:
 
 
 def dynamics_verdicts(sampled: FloatArray, local: FloatArray, full: FloatArray) -> list[ClaimVerdict]:
-    """Judge the three kinds of change of Figure 2a.
+    """Judge the three kinds of change of Figure 2a; see `dynamics_tests`."""
+    return decided(dynamics_tests(sampled, local, full))
+
+
+def dynamics_tests(sampled: FloatArray, local: FloatArray, full: FloatArray) -> list[ClaimVerdict]:
+    """Test the three kinds of change of Figure 2a; `decided` makes verdicts of all tests on a figure together.
 
     Parameters
     ----------
@@ -107,7 +112,7 @@ def dynamics_verdicts(sampled: FloatArray, local: FloatArray, full: FloatArray) 
         flat = change.reshape(len(change), -1)
         nothing = np.full(len(change), np.nan)  # of one round, nothing is sampled again
         verdicts.append(
-            _judged(
+            judged_by(
                 ("2a", claim, when, "every round"),
                 "log ratio of the errors, mean over rounds",
                 flat.mean(axis=1) if change.size else nothing,
@@ -115,26 +120,36 @@ def dynamics_verdicts(sampled: FloatArray, local: FloatArray, full: FloatArray) 
                 needed,
             )
         )
-    return decided(verdicts)
+    return verdicts
 
 
 def bernoulli_verdicts(grid: ErrorGrid, *, rounds: int) -> list[ClaimVerdict]:
     """Judge Figure 2b: the error falls with xi at fixed p, and with p at fixed xi."""
+    return decided(bernoulli_tests(grid, rounds=rounds))
+
+
+def bernoulli_tests(grid: ErrorGrid, *, rounds: int) -> list[ClaimVerdict]:
+    """Test what `bernoulli_verdicts` judges."""
     claims = {
         "error falls as the selection probability grows, at fixed p": (COLUMNS, -1.0),
         "error falls as the number of subnetworks grows, at fixed xi": (ROWS, -1.0),
     }
-    return _grid_verdicts("2b", claims, {"final rounds": grid.at_end}, rounds)
+    return _grid_tests("2b", claims, {"final rounds": grid.at_end}, rounds)
 
 
 def categorical_verdicts(grid: ErrorGrid, *, rounds: int) -> list[ClaimVerdict]:
     """Judge Figure 2c: the error rises with p, and with tau; at equal rounds and at equal local steps."""
+    return decided(categorical_tests(grid, rounds=rounds))
+
+
+def categorical_tests(grid: ErrorGrid, *, rounds: int) -> list[ClaimVerdict]:
+    """Test what `categorical_verdicts` judges."""
     claims = {
         "error rises as the number of subnetworks grows, at fixed tau": (ROWS, 1.0),
         "error rises as the number of local steps grows, at fixed p": (COLUMNS, 1.0),
     }
     protocols = {"equal rounds K": grid.at_end, "equal steps K tau": grid.at_equal_steps}
-    return _grid_verdicts("2c", claims, protocols, rounds)
+    return _grid_tests("2c", claims, protocols, rounds)
 
 
 def write_verdicts(path: Path, rows: Sequence[dict[str, Any]]) -> None:
@@ -144,23 +159,23 @@ def write_verdicts(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         file.write(csv_text(names, ([row.get(name) for name in names] for row in rows)).encode())
 
 
-def _grid_verdicts(
+def _grid_tests(
     figure: str, claims: dict[str, tuple[int, float]], protocols: dict[str, Reading], rounds: int
 ) -> list[ClaimVerdict]:
-    """Judge each claim (an axis, and +1 where the error rises along it) by each protocol and measure."""
+    """Test each claim (an axis, and +1 where the error rises along it) by each protocol and measure."""
     verdicts: list[ClaimVerdict] = []
     for (claim, (axis, direction)), (protocol, read) in itertools.product(claims.items(), protocols.items()):
         for measure, name in MEASURES.items():
             errors = read(measure, rounds=rounds)
             verdicts.append(
-                _judged(
+                judged_by(
                     (figure, claim, name, protocol),
                     "slope of the log error per column or row, in the direction claimed",
                     direction * log_slope(errors, axis),
                     direction * rank_agreements(errors, axis),
                 )
             )
-    return decided(verdicts)
+    return verdicts
 
 
 def decided(verdicts: Sequence[ClaimVerdict]) -> list[ClaimVerdict]:
@@ -172,13 +187,14 @@ def decided(verdicts: Sequence[ClaimVerdict]) -> list[ClaimVerdict]:
     ]
 
 
-def _judged(
+def judged_by(
     where: tuple[str, str, str, str],
     effect_of: str,
     effects: FloatArray,
     agreements: FloatArray,
     needed: float = MOST,
 ) -> ClaimVerdict:
+    """Return a claim with its test and no outcome yet; where is its figure, words, measure and protocol."""
     return ClaimVerdict(
         *where, effect_of, interval(effects), interval(agreements), needed, p_value(effects), "UNDECIDED"
     )

@@ -94,7 +94,7 @@ def resolved_engine(cell: Cell, data: StudyData) -> str:
         )
     n_parameters(cell, data)
     cell.scheme().check_rows(len(data.X))
-    return _ENGINES[0] if cell.engine == "auto" else cell.engine
+    return _engine(cell)
 
 
 def n_parameters(cell: Cell, data: StudyData) -> int:
@@ -117,13 +117,13 @@ def train_module_cell(cell: Cell) -> tuple[History, str]:
     held_out = None if data.validation is None else _pair(cell, data, *data.validation)
     scheme = replace(cell.scheme(), step_size="auto")  # the optimiser has it
     training = ModuleTraining(
-        _cut(cell, data),
+        initial_cut(cell, data),
         scheme,
         optimizer=OPTIMIZERS[cell.optimizer](float(cell.step_size)),
         seed=cell.seed,
         state=cell.state,  # pyright: ignore[reportArgumentType]
         scale=cell.scale,
-        engine=cell.engine,  # pyright: ignore[reportArgumentType]
+        engine=_engine(cell),  # pyright: ignore[reportArgumentType]
         device=cell.device,
     )
     loss = loss_function(LOSSES[cell.loss])
@@ -153,6 +153,10 @@ def train_module_cell(cell: Cell) -> tuple[History, str]:
     return history.build(), ""
 
 
+def _engine(cell: Cell) -> str:
+    return _ENGINES[0] if cell.engine == "auto" else cell.engine
+
+
 def _labels(target: Any) -> Any:
     """Return the classes of targets, which for the squared loss are rows with a one in the place of the class."""
     return target if target.ndim == 1 else target.argmax(dim=1)
@@ -174,7 +178,7 @@ def _pair(cell: Cell, data: StudyData, X: Any, y: Any) -> tuple[Any, Any]:
     return as_tensor(X, precision(cell.dtype), "Cell: X"), as_tensor(y, precision(cell.dtype), "Cell: y")
 
 
-def _cut(cell: Cell, data: StudyData) -> Any:
+def initial_cut(cell: Cell, data: StudyData) -> Any:
     """Return the cell's initial network, cut and verified; a network of this package's is cut once per process."""
     from ..modules.by_name import cut_of, drawn
 
