@@ -34,8 +34,8 @@ def test_one_command_gives_figures_and_verdicts_and_again_the_same_bytes(tiny, t
     out = tmp_path / "d"
     assert main([*tiny, "--out", str(out)]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("data: digits, 100 of 1437 rows")
-    assert "2b  error falls as the selection probability grows, at fixed p: after aggregation" in text
+    assert text.startswith("data: digits, 100 of 1,437 rows")
+    assert "2b  error falls as ξ grows: after aggregation" in text
     assert "the large network in parts has a lower error than a small one" in text
     with (out / "verdicts.csv").open() as file:
         verdicts = list(csv.DictReader(file))

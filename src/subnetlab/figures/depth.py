@@ -58,7 +58,7 @@ def draw_verdicts(
     ['HOLDS', 'FAILS']
     """
     with publication_style():
-        figure = new_figure(_WIDTH, 0.9 + 0.17 * len(rows))
+        figure = new_figure(3.8 + 0.42 * len(columns), 1.1 + 0.17 * len(rows))
         ax = figure.subplots()
         for i, line in enumerate(outcomes):
             for j, outcome in enumerate(line):
@@ -70,7 +70,7 @@ def draw_verdicts(
         ax.set_ylim(len(rows) - 0.5, -0.5)
         ax.set_xticks(range(len(columns)), columns, rotation=30, ha="left")
         ax.xaxis.tick_top()
-        ax.set_yticks(range(len(rows)), rows)
+        ax.set_yticks(range(len(rows)), rows, fontsize=6.5)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         patches = [Patch(facecolor=colour, label=name.lower()) for name, colour in _COLOURS.items()]
@@ -204,12 +204,9 @@ def draw_methods(
         for number, (label, points) in enumerate(coverage.items()):
             ordered = sorted(points, key=lambda point: (point[0], point[2]))
             _points(right, [p[0] for p in ordered], [p[1] for p in ordered], number, label)
-            for place, seeds, words in ordered:
-                below = number % 2 == 0
-                right.annotate(
-                    words, (place, float(np.mean(seeds))), xytext=(6, -3 if below else 3), fontsize=6,
-                    textcoords="offset points",
-                )  # fmt: skip
+            for rank, (place, seeds, words) in enumerate(ordered):
+                at = (place, float(np.mean(seeds)))
+                right.annotate(words, at, xytext=(6, 7 * rank - 8), textcoords="offset points", fontsize=6)
             _note(table, "coverage", label, [p[0] for p in ordered], [p[1] for p in ordered])
         right.set_xlim(0, 1.25)
         right.set_xlabel("share of entries between cut layers\ntrained in a round")

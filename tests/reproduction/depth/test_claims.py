@@ -73,7 +73,7 @@ def test_a_record_names_the_network(verdicts):
 def test_the_table_of_verdicts_has_a_column_per_network(verdicts):
     outcomes, rows, columns = verdict_table(verdicts)
     assert columns == ["deep, squared", "flat, squared"]
-    at = next(i for i, row in enumerate(rows) if "selection probability" in row and row.endswith("after aggregation"))
+    at = next(i for i, row in enumerate(rows) if "as ξ grows" in row and row.endswith("after aggregation"))
     assert outcomes[at] == ["HOLDS", "UNDECIDED"]
     assert outcomes[0] == ["HOLDS", ""]  # a run of the other diverged: nothing was judged
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...atomic import atomic_file, csv_text
+from ...study.result import last_line
+from ..results import CellsMissingError
 from .claims import DepthVerdict, log_error, method_verdicts, paper_verdicts
 from .plans import METHODS
 from .reading import coverage_between, curves_of, finals_of, grid_of
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 _SHOWN_ROUNDS = 6
 _ROWS = "subnetworks $p$"
 _COLUMNS = {"2b": r"probability $\xi$", "2c": r"local steps $\tau$"}
+_SHORT = {
+    "error falls as the selection probability grows, at fixed p": "error falls as ξ grows",
+    "error falls as the number of subnetworks grows, at fixed xi": "error falls as p grows",
+    "error rises as the number of subnetworks grows, at fixed tau": "error rises as p grows",
+    "error rises as the number of local steps grows, at fixed p": "error rises as τ grows",
+}
 _SWEEP = {
     "every layer cut": ("ist_2", "ist", "ist_8"),
     "every second layer": ("alternate_2", "alternate", "alternate_8"),
@@ -40,6 +48,8 @@ def draw_depth(trained: Trained, settings: DepthSettings, folder: Path) -> list[
     from ...figures.files import save_figure
 
     s = settings
+    if failed := trained.failed():
+        raise CellsMissingError(f"{len(failed)} cells have no result: {last_line(failed[0])}")
     places = list(itertools.product(s.networks, s.losses))
     grids = {place: (grid_of("2b", *place, trained, s), grid_of("2c", *place, trained, s)) for place in places}
     curves = {place: curves_of(*place, trained, s) for place in places}
@@ -122,10 +132,12 @@ def _method_rows(trained: Trained, finals: Any) -> list[dict[str, Any]]:
 
 
 def _claim(verdict: DepthVerdict) -> str:
+    """Return a claim in a few words, with protocol and measure."""
     v = verdict.verdict
+    claim = _SHORT.get(v.claim, v.claim)
     protocol = {"equal rounds K": ", equal K", "equal steps K tau": ", equal Kτ"}.get(v.protocol, "")
     measure = "" if v.figure == "2a" else f": {v.measure}"
-    return f"{v.figure}  {v.claim}{protocol}{measure}"
+    return f"{v.figure}  {claim}{protocol}{measure}"
 
 
 def _mean(grid: Any, rounds: int) -> Any:
