@@ -224,7 +224,7 @@ def _heatmap(ax: Axes, array: FloatArray) -> None:
     draw_cells(ax, array, scale)
     for (i, j), value in np.ndenumerate(array):
         if not np.isnan(value):
-            ink = "white" if scale(value) > _DARK else "black"
+            ink = "white" if float(scale(float(value))) > _DARK else "black"
             ax.text(j, i, short_number(float(value), 2), ha="center", va="center", fontsize=5.5, color=ink)
     ax.tick_params(length=0)
 
