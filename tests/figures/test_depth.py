@@ -69,3 +69,4 @@ def test_methods_have_a_mean_and_a_range():
     _, table = DRAWN["methods"]()
     assert (table["mean"][0], table["low"][0], table["high"][0]) == (2.0, 1.0, 3.0)
     assert table["panel"] == ["depth", "depth", "coverage"]
+    assert (table["mean"][1], table["high"][1]) == (2.0, 2.0)  # of the run that did not diverge

@@ -205,7 +205,7 @@ def draw_methods(
             ordered = sorted(points, key=lambda point: (point[0], point[2]))
             _points(right, [p[0] for p in ordered], [p[1] for p in ordered], number, label)
             for rank, (place, seeds, words) in enumerate(ordered):
-                at = (place, float(np.mean(seeds)))
+                at = (place, float(np.mean(_ended(seeds))))
                 right.annotate(words, at, xytext=(6, 7 * rank - 8), textcoords="offset points", fontsize=6)
             _note(table, "coverage", label, [p[0] for p in ordered], [p[1] for p in ordered])
         right.set_xlim(0, 1.25)
@@ -270,6 +270,7 @@ def _lines(table: dict[str, list[Any]], place: tuple[str, str], what: str, x: Fl
 
 
 def _points(ax: Axes, at: Sequence[float], seeds: Sequence[Any], number: int, label: str) -> None:
+    seeds = [_ended(own) for own in seeds]
     means = [float(np.mean(own)) for own in seeds]
     spread = [[m - float(np.min(own)) for m, own in zip(means, seeds, strict=True)]]
     spread.append([float(np.max(own)) - m for m, own in zip(means, seeds, strict=True)])
@@ -280,10 +281,16 @@ def _points(ax: Axes, at: Sequence[float], seeds: Sequence[Any], number: int, la
 
 
 def _note(table: dict[str, list[Any]], panel: str, label: str, places: Sequence[Any], seeds: Sequence[Any]) -> None:
-    for place, own in zip(places, seeds, strict=True):
+    for place, own in zip(places, map(_ended, seeds), strict=True):
         line = (panel, label, place, float(np.mean(own)), float(np.min(own)), float(np.max(own)))
         for name, value in zip(table, line, strict=True):
             table[name].append(value)
+
+
+def _ended(seeds: Any) -> FloatArray:
+    """Return the values of those runs that did not diverge; one NaN if all did."""
+    values = np.asarray(seeds, dtype=np.float64)
+    return values[np.isfinite(values)] if np.isfinite(values).any() else np.array([np.nan])
 
 
 def _words(loss: str) -> str:
