@@ -66,7 +66,7 @@ def test_the_help_of_every_command_is_for_people(command, columns, monkeypatch, 
 
 def test_a_sentence_is_wrapped_by_the_terminal_and_not_by_the_source(monkeypatch, capsys):
     wide = help_of("train", 400, monkeypatch, capsys)
-    assert re.search(r"auto \(crime where .* alone takes\. \(default: auto\)", wide)  # in one line
+    assert re.search(r"auto \(crime where .* --model` take\. \(default: auto\)", wide)  # in one line
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,6 @@ def test_messages_speak_of_the_option(arguments, message, tmp_path, monkeypatch,
         "run.npz: weights must be floating-point numbers",
         "load_dataset: mine.csv: column 'p' must hold numbers, got 'x'",
         "a plan must be given: a TOML file, or settings (--masks)",
-        "TrainingScheme: cut_groups must be 'all'",
     ],
 )
 def test_other_messages_stay_as_they_are(message):

@@ -8,7 +8,7 @@ import pytest
 
 import subnetlab as sl
 from subnetlab.cli.reproduce import verdicts_text
-from subnetlab.report.tables import outcome_table
+from subnetlab.report.tables import outcome_tables
 from subnetlab.reproduction.claims import (
     bernoulli_verdicts,
     categorical_verdicts,
@@ -146,7 +146,7 @@ def test_of_one_round_nothing_is_sampled_again():
     one_seed = dynamics_verdicts(2 * errors[:1], errors[:1, :, np.newaxis], np.column_stack([errors, errors / 2])[:1])
     assert one_seed[0].as_row()["effect_low"] is None
     json.dumps([verdict.as_row() for verdict in [*verdicts, *one_seed]], allow_nan=False)
-    table = outcome_table([verdict.as_row() for verdict in one_seed], "2a")
+    table = str(outcome_tables([verdict.as_row() for verdict in one_seed], "2a"))
     assert "(one seed: no interval)" in table and "nothing to compare" in table and "nan" not in table
 
 
@@ -173,6 +173,6 @@ def test_verdicts_of_an_earlier_version_stay_beside_new_ones(tmp_path):
     assert new <= first.keys()
     assert (first["p_value"], second["p_value"]) == ("", str(row["p_value"]))
     assert {name: first[name] for name in old} == {name: second[name] for name in old}
-    tables = outcome_table([old], "2b"), outcome_table([row], "2b")
+    tables = [str(outcome_tables([verdict], "2b")) for verdict in (old, row)]
     assert "an interval above 0" in tables[0]
     assert "decided together" in tables[1]

@@ -59,10 +59,10 @@ def plain(cell, masks_of):
             column = []
             for _ in range(cell.local_steps):
                 loss = error(own, m1, m2, xi**-a)
-                column.append(float(loss))
+                column.append(loss.item())
                 gradients = torch.autograd.grad(loss, own)
                 own = [(p - cell.step_size * g).detach().requires_grad_() for p, g in zip(own, gradients, strict=True)]
-            errors.append([*column, float(error(own, m1, m2, xi**-a))])
+            errors.append([*column, error(own, m1, m2, xi**-a).item()])
             held = [m1[:, None], m1, m2[:, None] * m1, m2, m2[None, :], torch.ones(1)]
             for i in range(6):
                 changes[i] = changes[i] + held[i] * (own[i].detach() - theta[i])

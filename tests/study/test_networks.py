@@ -61,6 +61,7 @@ def test_networks_of_this_package_say_what_they_take(text, message, refused):
 def own_module(tmp_path, monkeypatch):
     (tmp_path / "own_nets.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("own_nets", None)  # another test's
     yield
     sys.modules.pop("own_nets", None)
 

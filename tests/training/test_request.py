@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.study import Cell, DatasetSpec
+from subnetlab.study import Cell, DatasetSpec, module_cell
 from subnetlab.study.cell import ADDED
 from subnetlab.training import RunRequest, RunSettings
 from subnetlab.training.loop import TRAINERS
@@ -50,7 +50,11 @@ def test_an_option_reaches_the_run_from_everywhere():
 
 def test_an_option_that_is_new_leaves_the_keys_of_stored_cells_alone():
     first = {"seed", "engine", "dtype", "record", "diagnostics"}
-    assert {option.name for option in fields(RunOptions)} - first == ADDED.keys() - {"compare"}
+    assert {option.name for option in fields(RunOptions)} - first == ADDED.keys() - {
+        "compare",
+        "network",
+        *module_cell.SETTINGS,
+    }
 
 
 def test_another_kind_of_network_is_a_line_in_a_table(monkeypatch):

@@ -142,7 +142,7 @@ def draw_insides(curves: Mapping[tuple[str, str], tuple[Any, Any, Any] | None], 
     >>> one = (np.ones((2, 3)), np.ones((2, 3, 2)), np.ones((2, 4)))
     >>> figure, table = draw_insides({("CNN", "squared"): one}, rounds=2)
     >>> table["round"]
-    [0.0, 0.0, 0.333, 0.667, 1.0, 1.0, 1.333, 1.667, 2.0]
+    [0.0, 0.333, 0.667, 1.0, 1.333, 1.667, 0.0, 1.0, 2.0]
     """
     networks, losses = (list(dict.fromkeys(names)) for names in zip(*curves, strict=True))
     table: dict[str, list[Any]] = {name: [] for name in ("network", "loss", "what", "round", "error")}

@@ -10,6 +10,7 @@ import subnetlab as sl
 from subnetlab.core.masks.table import plain_laws
 from subnetlab.report.explore.live import shallow_subject
 from subnetlab.report.explore.settings import STOPS
+from subnetlab.training import TrainingSession
 
 pytest.importorskip("altair", reason="needs the extra 'report'")
 pytest.importorskip("vl_convert", reason="needs the extra 'report'")
@@ -138,13 +139,25 @@ def test_controls_without_a_meaning_are_disabled(opened, explorer):
     wait_for_status(tab, " rounds in ")
 
 
-def test_stop_and_two_tabs(opened, explorer):
+def test_stop_and_two_tabs(opened, explorer, monkeypatch):
+    """The long run waits in the middle, so that it is not over before it is stopped."""
+    stopped, advance = threading.Event(), TrainingSession.advance
+
+    def waiting(session):
+        if session.rounds_done == 300:
+            stopped.wait()
+        return advance(session)
+
+    monkeypatch.setattr(TrainingSession, "advance", waiting)
     first, second = opened(explorer.url + SMALL), opened(explorer.url + SMALL)
-    move(first, "rounds", 1000)
-    wait_for_status(first, " of 1000")
-    wait_for_status(second, " rounds in ")
-    first.locator("#stop").click()
-    assert wait_for_status(first, "stopped after ").startswith("stopped after ")
+    try:
+        move(first, "rounds", 1000)
+        wait_for_status(first, " of 1000")
+        wait_for_status(second, " rounds in ")
+        first.locator("#stop").click()
+        assert wait_for_status(first, "stopped after ").startswith("stopped after ")
+    finally:
+        stopped.set()
     assert wait_for_status(second, " rounds in ").startswith("20 rounds in ")
 
 
