@@ -28,10 +28,10 @@ def theorem4(setting: TheorySetting, constants: Constants = "paper", gamma: floa
 
     "paper": (gamma + (1-gamma) q)^k C^2 n + floor, with a floor that falls with the width. Its proof rests on Lemma 15,
     whose expectation does not vanish, and its probability is 1 - 5 delta, as that of Theorem 3. "repaired":
-    q^k |y - u_0|^2 + q V / (1-q) with V = 4 xi (1-xi) n kappa^2, from convexity and without Lemma 15 (see docs):
-    the faster rate, and a floor that does not fall with the width but with q. It is proven of the error while all
-    subnetworks have had good kernels and no weight has left R, which in K rounds has probability 1 - 4 delta:
-    Lemmas 16 and 23, Theorem 2, and Markov's inequality for the movement.
+    q^k |y - u_0|^2 + q V / (1-q) with V = 4 xi (1-xi) n kappa^2, from convexity and without Lemma 15: the faster
+    rate, and a floor that does not fall with the width but with q (proof: docs/derivations/repairs.md). It is proven
+    of the error while all subnetworks have had good kernels and no weight has left R, which in K rounds has
+    probability 1 - 4 delta: Lemmas 16 and 23, Theorem 2, and Markov's inequality for the movement.
 
     Parameters
     ----------

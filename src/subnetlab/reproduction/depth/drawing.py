@@ -45,7 +45,6 @@ def draw_depth(trained: Trained, settings: DepthSettings, folder: Path) -> list[
         If cells have no result.
     """
     from ...figures.depth import draw_grids, draw_insides, draw_verdicts  # with matplotlib
-    from ...figures.files import save_figure
 
     s = settings
     if failed := trained.failed():
@@ -54,14 +53,14 @@ def draw_depth(trained: Trained, settings: DepthSettings, folder: Path) -> list[
     grids = {place: (grid_of("2b", *place, trained, s), grid_of("2c", *place, trained, s)) for place in places}
     curves = {place: curves_of(*place, trained, s) for place in places}
     if any(found is not None for found in curves.values()):
-        save_figure(*_swapped(folder, "depth_2a", draw_insides(curves, rounds=_SHOWN_ROUNDS)))
+        _save(folder, "depth_2a", draw_insides(curves, rounds=_SHOWN_ROUNDS))
     for number, figure in enumerate(("2b", "2c")):
         errors = {place: _mean(grid[number], s.final_rounds) for place, grid in grids.items()}
         one = grids[places[0]][number]
         drawn = draw_grids(errors, one.row_values, one.column_values, row_label=_ROWS, col_label=_COLUMNS[figure])
-        save_figure(*_swapped(folder, f"depth_{figure}", drawn))
+        _save(folder, f"depth_{figure}", drawn)
     verdicts = paper_verdicts(grids, curves, rounds=s.final_rounds)
-    save_figure(*_swapped(folder, "depth_verdicts", draw_verdicts(*verdict_table(verdicts))))
+    _save(folder, "depth_verdicts", draw_verdicts(*verdict_table(verdicts)))
     return verdicts + _draw_methods(trained, settings, folder)
 
 
@@ -81,7 +80,6 @@ def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def _draw_methods(trained: Trained, settings: DepthSettings, folder: Path) -> list[DepthVerdict]:
     from ...figures.depth import draw_methods
-    from ...figures.files import save_figure
 
     finals = {pair: finals_of(cells, trained.results) for pair, cells in trained.methods.items()}
     write_table(folder / "methods.csv", _method_rows(trained, finals))
@@ -107,7 +105,7 @@ def _draw_methods(trained: Trained, settings: DepthSettings, folder: Path) -> li
     drawn = draw_methods(
         values, coverage, value_label="errors on rows held out, percent", coverage_title=f"{deepest} layers"
     )
-    save_figure(*_swapped(folder, "depth_methods", drawn))
+    _save(folder, "depth_methods", drawn)
     return method_verdicts(finals)
 
 
@@ -145,6 +143,8 @@ def _mean(grid: Any, rounds: int) -> Any:
     return np.where(np.isfinite(mean), mean, np.nan)
 
 
-def _swapped(folder: Path, stem: str, drawn: tuple[Any, Any]) -> tuple[Any, Path, str, Any]:
+def _save(folder: Path, stem: str, drawn: tuple[Any, Any]) -> None:
+    from ...figures.files import save_figure  # with matplotlib
+
     figure, table = drawn
-    return figure, folder, stem, table
+    save_figure(figure, folder, stem, table)

@@ -82,11 +82,9 @@ def best_rate(method: str, cells: Iterable[Cell], results: Mapping[str, CellResu
     losses: dict[float, float] = {}
     for cell in cells:
         result = results.get(cell.key())
-        if result is not None and result.status == "ok":
-            losses[float(cell.step_size)] = result.finals["final_full_error"]
-        elif result is not None and result.status == "diverged":
-            losses[float(cell.step_size)] = np.inf
+        if result is not None and result.status in ("ok", "diverged"):
+            loss = result.finals["final_full_error"] if result.status == "ok" else np.inf
+            losses[float(cell.step_size)] = loss if np.isfinite(loss) else np.inf
     if not losses:
         raise CellsMissingError(f"no learning rate of {METHODS[method].label!r} gave a result")
-    found = {rate: loss if np.isfinite(loss) else np.inf for rate, loss in losses.items()}
-    return min(sorted(found), key=lambda rate: found[rate])
+    return min(sorted(losses), key=lambda rate: losses[rate])
