@@ -3,7 +3,8 @@
     python stress/flaky.py [--runs 20] [--conditions plain busy ...] [--write] [pytest's own arguments]
 
 The runs take the conditions in turn. Without arguments for pytest the whole suite runs, ``-n 0 tests/launch`` is
-quicker. A run that ends without a report of its tests counts as a failure of its own.
+quicker. A run that ends without a report of its tests counts as a failure of its own. What pytest said of a failure
+is printed in full: some never come back.
 """
 
 from __future__ import annotations
@@ -103,7 +104,9 @@ def main() -> int:
         runs[name] += 1
         for test in failed:
             failures.setdefault(test, Counter())[name] += 1
-        print(f"{run + 1:3d} {name:<10} {len(failed)} failed", *failed, sep="\n      ", flush=True)
+        print(f"{run + 1:3d} {name:<10} {len(failed)} failed", flush=True)
+        for test, said in failed.items():
+            print(f"\n--- {test}\n{said}\n", flush=True)
     lines = _table(runs, failures, (time.monotonic() - started) / 60)
     print(*lines, sep="\n")
     if options.write:
@@ -125,8 +128,8 @@ def _possible(name: str) -> bool:
     return not tried.returncode
 
 
-def _run(condition: Condition, run: int, selection: list[str]) -> list[str]:
-    """Run the tests once; return the names of those that failed."""
+def _run(condition: Condition, run: int, selection: list[str]) -> dict[str, str]:
+    """Run the tests once; return what pytest said of those that failed."""
     environment = {**os.environ, **condition.environment}
     environment = {name: value for name, value in environment.items() if value is not None}
     with tempfile.TemporaryDirectory() as scratch, _busy(condition.busy):
@@ -145,9 +148,9 @@ def _run(condition: Condition, run: int, selection: list[str]) -> list[str]:
             timeout=MOST_SECONDS,
             check=False,
         )
-        failed = _failed(report) if report.exists() else []
+        failed = _failed(report) if report.exists() else {}
         if done.returncode and not failed:
-            return [f"no test, but pytest ended with {done.returncode}: {done.stdout.strip().splitlines()[-1:]}"]
+            return {f"no test, but pytest ended with {done.returncode}": done.stdout.strip()}
         return failed
 
 
@@ -155,10 +158,13 @@ def _words(words: tuple[str, ...], scratch: str, run: int) -> list[str]:
     return [word.replace("{scratch}", scratch).replace("{run}", str(run)) for word in words]
 
 
-def _failed(report: Path) -> list[str]:
-    cases = ET.parse(report).iter("testcase")
-    bad = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
-    return sorted({f"{case.get('classname')}::{case.get('name')}" for case in bad})
+def _failed(report: Path) -> dict[str, str]:
+    failed: dict[str, str] = {}
+    for case in ET.parse(report).iter("testcase"):
+        for bad in (*case.findall("failure"), *case.findall("error")):
+            name = f"{case.get('classname')}::{case.get('name')}"
+            failed[name] = f"{failed.get(name, '')}{bad.tag}: {bad.get('message')}\n{bad.text}"
+    return failed
 
 
 @contextmanager
