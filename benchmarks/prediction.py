@@ -3,8 +3,8 @@
     SUBNETLAB_DATA=... python benchmarks/prediction.py measure FOLDER    # trains; goes on where it was stopped
     SUBNETLAB_DATA=... python benchmarks/prediction.py compare           # trains nothing: reads prediction_measured.npz
 
-`measure` writes one file per cell, the error curve of every seed, and at the end what `compare` needs of them into
-FOLDER/prediction_measured.npz; a copy of it lies beside this file. A cell is a point of a Latin hypercube: each value
+`measure` writes one file per cell, the error curve of every seed, and after each what `compare` needs of them into
+FOLDER/prediction_measured.npz. A copy of that file lies beside this one; cells that are in it are not trained again. A cell is a point of a Latin hypercube: each value
 of each setting occurs equally often, and which values meet is drawn with a fixed seed. `compare` predicts each cell and
 prints a table. A round passes if the mean curve is within 10 per cent or three standard errors of the prediction; what
 counts is the last third of the rounds.
@@ -96,9 +96,10 @@ def cells() -> list[Cell]:
 
 def measure(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    known = already_measured()
     for cell in cells():
         file = folder / f"{cell.name}.npz"
-        if file.exists():
+        if file.exists() or f"{cell.name}/curve" in known:
             continue
         start = time.perf_counter()
         X, y = DATA[cell.data]()
@@ -111,12 +112,18 @@ def measure(folder: Path) -> None:
         with atomic_file(file) as stream:
             np.savez(stream, curves=np.array(curves), step_size=run.settings.step_size, changed=changed)
         print(f"{file.name}: {time.perf_counter() - start:.0f} s", flush=True)
-    summarise(folder)
+        summarise(folder)
+
+
+def already_measured() -> dict[str, np.ndarray]:
+    """Return the summaries of the cells that are stored beside this file."""
+    with np.load(Path(__file__).with_name(STORED)) as stored:
+        return dict(stored)
 
 
 def summarise(folder: Path) -> None:
     """Write per cell that was measured: mean and standard error of each round, step size, share of changed patterns."""
-    summary = {}
+    summary = already_measured()
     for cell in cells():
         file = folder / f"{cell.name}.npz"
         if not file.exists():
