@@ -44,7 +44,7 @@ def test_what_is_no_plain_value_is_refused(text):
     ("text", "message"),
     [
         ("vgg", "Cell: network must be one of 'shallow', 'mlp', 'cnn', 'resnet', 'transformer', got 'vgg'"),
-        ("mlp(0)", "Cell: network 'mlp(0)': a setting must be at least 1, got 0"),
+        ("mlp(0)", "Cell: network must have settings that are whole numbers of at least 1, got 'mlp(0)'"),
         (
             "cnn(depth=3)",
             "Cell: network must have settings that cnn takes, got 'cnn(depth=3)' (got an unexpected keyword argument "

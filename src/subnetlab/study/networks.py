@@ -128,7 +128,10 @@ class NetworkText:
         networks = _networks(owner, self)
         checks.one_of(owner, "network", self.name, (SHALLOW, *networks))
         for value in (*self.args, *dict(self.kwargs).values()):
-            checks.whole_number(owner, f"network {str(self)!r}: a setting", value, least=1)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"{owner}: network must have settings that are whole numbers of at least 1, got {str(self)!r}"
+                )
         return networks[self.name]
 
 
