@@ -1,12 +1,14 @@
 """Files: whole or not there."""
 
 import errno
+import fcntl
 import os
 import resource
 import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -252,6 +254,32 @@ def test_the_leftover_of_a_killed_writer_is_removed_by_the_next_and_a_living_one
     assert path.read_bytes() == b"half"
     assert sorted(tmp_path.iterdir()) == sorted([path, other])
     writers[0].communicate()
+
+
+def test_a_new_file_that_another_writer_takes_for_a_leftover_is_made_again(tmp_path, monkeypatch):
+    """The other one has locked it before its maker could, and removes it while the maker waits, or right after."""
+    path, lock, others = tmp_path / "file", fcntl.flock, []
+
+    def remove():
+        for descriptor in others:
+            Path(os.readlink(f"/proc/self/fd/{descriptor}")).unlink()
+            os.close(descriptor)
+        others.clear()
+
+    def beaten(descriptor, operation):
+        monkeypatch.setattr(fcntl, "flock", lock)
+        others.append(os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY))
+        lock(others[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not operation & fcntl.LOCK_NB:
+            remove()
+        return lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", beaten)
+    with atomic_file(path) as file:
+        remove()
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_of_somebody_else_is_not_written_over(tmp_path):

@@ -153,7 +153,7 @@ def _temporary_beside(target: Path, old: os.stat_result | None) -> tuple[int, Pa
         mode = 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o666  # never open to more than the old file was
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits for one that is about to remove the file
         if os.fstat(descriptor).st_nlink:  # else another writer took it for a leftover before it was locked
             return descriptor, temporary
         os.close(descriptor)
