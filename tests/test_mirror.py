@@ -135,7 +135,6 @@ TESTED_ELSEWHERE = {
         ],
         "a run of a module is trained, measured, saved and evaluated",
     ),
-    "cli/test_folder.py": (["locks.py"], "a lock is what keeps two processes out of a folder"),
     "cli/test_launch.py": (["launch/launcher.py"], "a launch is seen from its command"),
     "datasets/crime/test_source.py": (["datasets/search.py"], "where this data set is looked for"),
     "datasets/files/test_source.py": (

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import secrets
 import socket
+import time
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -48,7 +50,7 @@ def locked(path: Path, work: str, *, hint: str = "", tell: Callable[[str], None]
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(descriptor)
         except BlockingIOError:
             raise FolderBusyError(
                 f"{path.parent}: one process at a time may {work}, and {_read(descriptor)} is at it; "
@@ -63,6 +65,17 @@ def locked(path: Path, work: str, *, hint: str = "", tell: Callable[[str], None]
         yield descriptor
     finally:
         os.close(descriptor)  # releases the lock; the file stays, for removing it would race with a newcomer
+
+
+def _take(descriptor: int) -> None:
+    """Take the lock, unless somebody works under it; one who asks by `holder` shares it for a moment only."""
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # refused where somebody works
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            time.sleep(secrets.randbelow(100) / 10_000)  # two that begin at once do not meet again and again
 
 
 def holder(path: Path) -> str | None:

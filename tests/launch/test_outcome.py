@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -49,6 +50,24 @@ def test_folders_of_killed_launchers_go_and_those_of_living_ones_stay(temporary)
         assert not dead.exists()
         assert living.path.exists()
     assert [path.name for path in temporary.iterdir()] == ["subnetlab-somebody's"]
+
+
+def test_a_launcher_that_begins_is_not_taken_for_dead_by_another(temporary, monkeypatch):
+    """The other one looks around at the worst moment: the new folder is there, its lock not yet held."""
+    lock = fcntl.flock
+
+    def late(*args):
+        monkeypatch.setattr(fcntl, "flock", lock)
+        with private_folder():
+            pass
+        lock(*args)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with private_folder() as private:
+        assert private.path.exists()
+        with private_folder():
+            assert private.path.exists()
+    assert list(temporary.iterdir()) == []
 
 
 LAUNCH = """

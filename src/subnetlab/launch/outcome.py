@@ -34,7 +34,7 @@ _FACTS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "script_round": {"training": int, "of": int, "loss": (int, float), "workers": int, "bytes_sent": int},
     "checkpoint": {"training": int},
 }
-_PREFIX, _LOCK, _PIPE = "subnetlab-", "launcher.lock", "outcome.json"
+_PREFIX, _NEW_LOCK, _LOCK, _PIPE = "subnetlab-", "new.lock", "launcher.lock", "outcome.json"
 _ROOM = 1 << 18  # bytes that torchrun and the workers may write there
 _LONGEST = 3000  # bytes of a message; a pipe takes 4096 from one writer at once
 
@@ -75,10 +75,11 @@ def private_folder() -> Iterator[PrivateFolder]:
     _remove_dead(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True) as name:
         path = Path(name)
-        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        lock = os.open(path / _NEW_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         reader = -1
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (path / _NEW_LOCK).rename(path / _LOCK)  # where other launchers see it, it is held
             _check_room(path)
             os.mkfifo(path / _PIPE, 0o600)
             reader = os.open(path / _PIPE, os.O_RDONLY | os.O_NONBLOCK)
