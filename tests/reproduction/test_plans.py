@@ -76,10 +76,10 @@ def test_a_setting_of_one_figure_leaves_the_others_alone():
 
 def test_repetitions_share_the_data_and_differ_in_network_and_masks():
     cells = arranged(figure_plan("2b", ReproductionSettings(DIABETES, step_size=0.1)).cells, FIGURES["2b"].axes)
-    assert cells.shape == (8, 6, 6)
+    assert cells.shape == (8, 5, 5)
     assert [(c.seed, c.own_network_seed) for c in cells[:, 0, 0]] == [(k, k) for k in range(8)]
     assert {c.dataset for c in cells.flat} == {DIABETES}
-    assert (cells[0, 2, 3].n_subnetworks, cells[0, 2, 3].selection_prob) == (4, 0.6)
+    assert (cells[0, 2, 3].n_subnetworks, cells[0, 2, 3].selection_prob) == (4, 0.7)
 
 
 def test_only_a_full_grid_can_be_arranged():

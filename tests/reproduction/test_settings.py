@@ -13,8 +13,8 @@ DATA = DatasetSpec("diabetes", n_samples=20)
 def test_the_papers_numbers_are_the_defaults():
     settings = ReproductionSettings(DATA)
     assert (settings.width, settings.rounds) == (4000, 200)
-    assert settings.bernoulli_subnetworks == (1, 2, 4, 6, 8, 10)
-    assert settings.bernoulli_selection_probs == (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+    assert settings.bernoulli_subnetworks == (1, 2, 4, 7, 10)
+    assert settings.bernoulli_selection_probs == (0.1, 0.3, 0.5, 0.7, 1.0)
     assert settings.bernoulli_local_steps == 5
     assert settings.categorical_subnetworks == (2, 4, 6, 8, 10)
     assert settings.categorical_local_steps == (1, 2, 5, 10, 20)
