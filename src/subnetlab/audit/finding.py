@@ -14,12 +14,11 @@ WORDS: tuple[Word, ...] = ("exact", "holds", "holds empirically", "false", "proo
 
 _HEAD = """# The audit
 
-What `subnetlab audit` finds of every numbered statement of the paper, of what its text prints unlike its proofs, and of
-the claims R1 to R19 of its abstract, contributions and remarks. This page is its output (`subnetlab audit --markdown`);
-nothing on it is written by hand.
+What `subnetlab audit` finds about every numbered statement of the paper, the places where its text and proofs differ,
+and the claims R1 to R19 of its abstract, contributions and remarks. `subnetlab audit --markdown` prints this page.
 
-- *exact*: an identity, with the argument for all settings, computed in some, in rational arithmetic or to rounding.
-- *holds*: another statement with a short proof, checked. *holds empirically*: not violated where it was tried.
+- *exact*: an identity, argued for all settings and computed in some, in rational arithmetic or to rounding.
+- *holds*: any other statement with a short proof, checked. *holds empirically*: not violated where it was tried.
 - *false*: refuted as printed. *proof broken*: not refuted, but its proof uses something false.
 - *not checkable*: for the reason given.
 """
