@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from ..study.reading import read_cells
+from ..training.diagnostics import divergence_limit, has_diverged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,6 +131,9 @@ def error_grid(
 ) -> ErrorGrid:
     """Return the errors of the cells (S, R, C); those of a diverged cell are infinite.
 
+    The training of a torch network ends only where a number is not finite, so its errors are judged here, by the rule
+    for the shallow network.
+
     Raises
     ------
     CellsMissingError
@@ -141,9 +145,12 @@ def error_grid(
         result = _result(cell, results)
         if result.status == "diverged":
             continue
+        start, *_ = errors = result.curves["full_error"]
+        if has_diverged(errors, divergence_limit("reproduce", float(start))):
+            continue
         sampled[index] = result.curves["sampled_error"]
         local[index] = result.curves["local_error"][:, -1]
-        full[index] = result.curves["full_error"][1:]
+        full[index] = errors[1:]
     local_steps = np.array([cell.local_steps for cell in cells[0, 0]])
     return ErrorGrid(row_values, column_values, local_steps, sampled, local, full)
 

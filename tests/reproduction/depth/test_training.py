@@ -58,6 +58,15 @@ def test_everything_is_trained_and_read(trained):
     assert np.isfinite(finals["final_accuracy"]).all() and finals["final_full_error"].shape == (2,)
 
 
+@pytest.mark.parametrize(("growth", "diverged"), [(0.9e10, False), (1.1e10, True)])
+def test_a_network_whose_loss_explodes_has_diverged_even_if_its_numbers_stay_finite(trained, growth, diverged):
+    cell = trained.grids["2b", "1 layer", "squared"][0]
+    curves = trained.results[cell.key()].curves
+    curves["full_error"] = np.array([2.0, 2.0 * growth, 1.0])
+    grid = grid_of("2b", "1 layer", "squared", trained, TINY)
+    assert np.isinf(grid.full).sum() == np.isinf(grid.sampled).sum() == np.isinf(grid.local).sum() == 2 * diverged
+
+
 def test_rates_are_those_with_the_lowest_training_loss(trained):
     for pair, rate in trained.rates.items():
         cells = search_plan(*pair, TINY).cells
