@@ -162,8 +162,8 @@ TESTED_ELSEWHERE = {
         [
             f"report/{name}.py"
             for name in (
-                *("cell_theory", "grid_figure", "lines", "parts", "reproduction_page", "rounds_figure"),
-                *("run_page", "run_parts", "study_page", "style", "tables", "templates", "theory_figures", "words"),
+                *("cell_theory", "eigenvalue_figure", "grid_figure", "lines", "parts", "reproduction_page"),
+                *("rounds_figure", "run_page", "run_parts", "study_page", "style", "tables", "templates", "words"),
             )
         ],
         "pieces of a page are read from the page",

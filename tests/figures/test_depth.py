@@ -45,7 +45,7 @@ def test_the_table_of_grids_is_the_grids():
     np.testing.assert_array_equal(table["error"][:4], GRID.ravel())
     assert table["network"] == ["a"] * 4 + ["b"] * 4
     texts = [text.get_text() for ax in figure.axes for text in ax.texts]
-    assert texts == ["0.30", "0.20", "0.10"] * 2  # a cell that diverged has no number
+    assert texts == ["0.300", "0.200", "0.100"] * 2  # a cell that diverged has no number
     assert [legend.get_texts()[0].get_text() for legend in figure.legends] == ["diverged"]
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import LogNorm
 from matplotlib.patches import Patch, Rectangle
 
-from .cells import diverged_patch, draw_cells, short_number
+from .cells import Cells, colour_scale, diverged_patch, draw_cells, write_numbers
 from .style import (
     BLACK,
     BLUE,
@@ -37,7 +36,6 @@ _COLOURS = {"HOLDS": GREEN, "FAILS": VERMILLION, "UNDECIDED": "#E3E3E3"}
 _INK = {"HOLDS": "white", "FAILS": "white", "UNDECIDED": "#606060"}
 _LINES = (BLUE, VERMILLION, GREEN, ORANGE, SKY, BLACK, GREY)
 _MARKERS = "osD^vPX"
-_DARK = 0.55  # of a colour scale: beyond it numbers are white
 
 
 def draw_verdicts(
@@ -108,22 +106,22 @@ def draw_grids(
     with publication_style():
         figure = new_figure(_WIDTH, 0.6 + 1.25 * len(losses))
         axes = figure.subplots(len(losses), len(networks), sharex=True, sharey=True, squeeze=False)
-        diverged = False
+        drawn: list[Cells] = []
         for (network, loss), values in panels.items():
-            i, j = losses.index(loss), networks.index(network)
-            array = np.asarray(values, dtype=np.float64)
-            diverged |= bool(np.isnan(array).any())
-            _heatmap(axes[i, j], array)
-            axes[i, j].set_title(f"{network}\n{_words(loss)}" if not i else _words(loss))
+            ax, array = axes[losses.index(loss), networks.index(network)], np.asarray(values, dtype=np.float64)
+            drawn.append(draw_cells(ax, array, colour_scale(array, log=True)))
+            ax.tick_params(length=0)
+            ax.set_title(f"{network}\n{_words(loss)}" if loss == losses[0] else _words(loss))
         for ax in axes[-1]:
             ax.set_xticks(range(len(col_values)), [f"{value:g}" for value in col_values])
             ax.set_xlabel(col_label)
         for ax in axes[:, 0]:
             ax.set_yticks(range(len(row_values)), [f"{value:g}" for value in row_values])
             ax.set_ylabel(row_label)
-        if diverged:
+        if any(np.isnan(cells.values).any() for cells in drawn):
             figure.legend(handles=[diverged_patch()], loc="outside lower right")
         freeze_layout(figure)
+        write_numbers(drawn)
     return figure, _grid_table(panels, row_values, col_values, row_label, col_label)
 
 
@@ -215,18 +213,6 @@ def draw_methods(
         right.legend(loc="upper left", bbox_to_anchor=(0, -0.28))
         freeze_layout(figure)
     return figure, dict(table)
-
-
-def _heatmap(ax: Axes, array: FloatArray) -> None:
-    known = array[~np.isnan(array)]
-    low, high = (float(known.min()), float(known.max())) if known.size else (1.0, 1.0)
-    scale = LogNorm(low / 1.02, high * 1.02)
-    draw_cells(ax, array, scale)
-    for (i, j), value in np.ndenumerate(array):
-        if not np.isnan(value):
-            ink = "white" if float(scale(float(value))) > _DARK else "black"
-            ax.text(j, i, short_number(float(value), 2), ha="center", va="center", fontsize=5.5, color=ink)
-    ax.tick_params(length=0)
 
 
 def _grid_table(

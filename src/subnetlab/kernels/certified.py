@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.arrays import UNIT_ROUNDOFF
 from ..core.inputs import check_symmetric
 from ..surroundings import undisturbed
 from .eigenvalues import smallest_eigenvalue
@@ -14,7 +15,6 @@ from .eigenvalues import smallest_eigenvalue
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
 
-_UNIT_ROUNDOFF = 2.0**-53
 _SMALLEST_SUBNORMAL = 2.0**-1074
 _ATTEMPTS = 60
 
@@ -64,7 +64,7 @@ def certified_smallest_eigenvalue(H: FloatArray, entry_error: float | FloatArray
     H = check_symmetric(H, owner="certified_smallest_eigenvalue")
     widening = _norm_bound(entry_error, len(H))
     shift = smallest_eigenvalue(H)  # no proof yet
-    step = max(float(np.max(np.abs(H))) * len(H) ** 2 * _UNIT_ROUNDOFF, _SMALLEST_SUBNORMAL)
+    step = max(float(np.max(np.abs(H))) * len(H) ** 2 * UNIT_ROUNDOFF, _SMALLEST_SUBNORMAL)
     for _ in range(_ATTEMPTS):
         shift -= step
         B = H.copy()
@@ -82,19 +82,19 @@ def _norm_bound(entry_error: float | FloatArray, n: int) -> float:
     if not np.all(errors >= 0):
         raise ValueError("certified_smallest_eigenvalue: entry_error must be at least 0, got a value that is not")
     sums = np.maximum(errors.sum(axis=0), errors.sum(axis=1))
-    return float(np.max(sums)) * (1 + 2 * n * _UNIT_ROUNDOFF)
+    return float(np.max(sums)) * (1 + 2 * n * UNIT_ROUNDOFF)
 
 
 def _factorisation_error(diagonal: FloatArray) -> float | None:
     """Return the bound c of the docstring, rounded up; None if it gives no finite bound."""
     n = len(diagonal)
     largest = float(np.max(np.abs(diagonal)))
-    if not np.all(diagonal > 0) or not (n + 1) * _UNIT_ROUNDOFF < 0.01:
+    if not np.all(diagonal > 0) or not (n + 1) * UNIT_ROUNDOFF < 0.01:
         return None
-    gamma = (n + 1) * _UNIT_ROUNDOFF / (1 - (n + 1) * _UNIT_ROUNDOFF)
-    error = gamma / (1 - gamma) * float(np.sum(diagonal)) + largest * _UNIT_ROUNDOFF
+    gamma = (n + 1) * UNIT_ROUNDOFF / (1 - (n + 1) * UNIT_ROUNDOFF)
+    error = gamma / (1 - gamma) * float(np.sum(diagonal)) + largest * UNIT_ROUNDOFF
     error += 3 * n * (2 * n + largest) * _SMALLEST_SUBNORMAL
-    return error * (1 + (n + 10) * 2 * _UNIT_ROUNDOFF)
+    return error * (1 + (n + 10) * 2 * UNIT_ROUNDOFF)
 
 
 def _cholesky_succeeds(B: FloatArray) -> bool:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import checks
+from ..core.arrays import UNIT_ROUNDOFF
 from ..core.inputs import check_features
 from ..surroundings import undisturbed
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
-
-_UNIT_ROUNDOFF = 2.0**-53
 
 
 @undisturbed()
@@ -79,4 +78,4 @@ def infinite_ntk_entry_error(X: FloatArray, selection_prob: float = 1.0) -> floa
     """
     X = check_features(X, owner="infinite_ntk_entry_error")
     longest = float(np.max(np.einsum("ij,ij->i", X, X)))
-    return selection_prob * longest * _UNIT_ROUNDOFF * (X.shape[1] + 10)
+    return selection_prob * longest * UNIT_ROUNDOFF * (X.shape[1] + 10)

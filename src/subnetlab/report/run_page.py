@@ -38,10 +38,10 @@ _MEASURES = {
 
 def run_page(source: RunSource, run: TrainingRun) -> Page:
     """Return the page of a run."""
-    verdict, why_not = judge(run)
+    verdict, reason = judge(run)
     prediction = None if verdict is None else verdict.prediction
     sections = [Section("rounds", "The error within the rounds", _rounds(run, prediction))]
-    sections += theory_sections(verdict, why_not)
+    sections += theory_sections(verdict, reason)
     if measures := _measures(run.history):
         sections.append(Section("measures", "Other measures along training", measures))
     if len(finite(run.history.full_error)) > 1:

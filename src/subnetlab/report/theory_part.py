@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..training.certificate import certificate_of, why_not
+from .bound_figure import bound_curves, bound_figure
+from .eigenvalue_figure import eigenvalue_figure
 from .page import Section
 from .parts import Folded, Outcome, Paragraph, Table
 from .rounding import shown
-from .theory_figures import bound_figure, eigenvalue_figure
+from .run_parts import numbers_table
 from .words import lettered
 
 if TYPE_CHECKING:
@@ -24,7 +28,7 @@ _RELATIONS = {">=": "at least", "<=": "at most", ">": "above"}
 
 
 def judge(run: TrainingRun) -> tuple[RunVerdict | None, str]:
-    """Return the theory's verdict on a run, or None and the reason."""
+    """Return the theory's verdict on a run, or None; and why there is none, or why it has no certificate."""
     if run.history.rounds == 0:
         return None, "the run completed no round"
     if reason := run.settings.beyond_the_paper():
@@ -32,18 +36,26 @@ def judge(run: TrainingRun) -> tuple[RunVerdict | None, str]:
     if len(run.data.X) > _MOST_ROWS:
         return None, f"{len(run.data.X)} rows would make it slow; subnetlab theory does it"
     try:
-        return run.theory(certificate="never"), ""  # it can take a minute
+        verdict = run.theory(certificate="never")
     except ValueError as error:
         return None, str(error).removeprefix("theory: ")
+    try:
+        certificate = certificate_of(run, "auto")
+    except ValueError as error:  # its numbers overflow
+        return verdict, str(error).removeprefix("certify: ")
+    if certificate is None:
+        return verdict, why_not(run) or "it would take more than about a minute; subnetlab.certify computes it"
+    return replace(verdict, certificate=certificate), ""
 
 
-def theory_sections(verdict: RunVerdict | None, why_not: str) -> list[Section]:
-    """Return what the theory promises and predicts, and the eigenvalues behind it."""
+def theory_sections(verdict: RunVerdict | None, reason: str) -> list[Section]:
+    """Return what the theory promises and predicts, and the eigenvalues behind it; of what `judge` returned."""
     if verdict is None:
-        note = Paragraph(f"This run is not held against the theory: {why_not}.", "note")
+        note = Paragraph(f"This run is not held against the theory: {reason}.", "note")
         return [Section("theory", "What the theory says", [note])]
     words = [Paragraph(part, "verdict") for part in str(verdict).split("\n\n")]
-    parts = [bound_figure(verdict), promise_table(verdict), *hypothesis_tables(verdict)]
+    figure = bound_figure(verdict, reason)
+    parts = [figure, promise_table(verdict), *hypothesis_tables(verdict), bound_table(verdict)]
     return [
         Section("theory", "What the theory says", [*parts, Folded("The same in words", words)]),
         Section("eigenvalues", "Eigenvalues of the masked kernels", [eigenvalue_figure(verdict)]),
@@ -52,13 +64,21 @@ def theory_sections(verdict: RunVerdict | None, why_not: str) -> list[Section]:
 
 def promise_table(verdict: RunVerdict) -> Table:
     """Return a row per promise: what it says, what was measured, whether it was kept."""
-    rows = [row for row in (_bound(verdict), _kernels(verdict), _movement(verdict), _local(verdict)) if row]
+    found = (_bound(verdict), _certificate(verdict), _kernels(verdict), _movement(verdict), _local(verdict))
+    rows = [row for row in found if row]
     if verdict.prediction is not None and verdict.prediction_gap is not None:
         rows.append(_prediction(verdict.measured, verdict.prediction, verdict.prediction_gap))
     rows += [_own(verdict, paper) for paper, _ in verdict.own_promises.values()]
     header = ["statement", "says", "measured", ""]
     caption = "What the theory says of this run, and what the run did."
     return Table(caption, header, [[*row[:3], Outcome(row[3]) if row[3] else ""] for row in rows], "words")
+
+
+def bound_table(verdict: RunVerdict) -> Folded:
+    """Return the numbers of the figure of bounds, round by round."""
+    columns = {curve.name: curve.values for curve in bound_curves(verdict)}
+    said = "The error of the whole network after so many rounds, and what bounds it"
+    return numbers_table("Error and bounds", said, columns, np.arange(len(verdict.measured)), "rounds made")
 
 
 def hypothesis_tables(verdict: RunVerdict) -> list[Table]:
@@ -87,6 +107,20 @@ def _bound(verdict: RunVerdict) -> tuple[str, str, str, str] | None:
     says = f"mean error at most {shown(float(paper.bound[len(measured) - 1]))} after {len(measured) - 1} rounds"
     outcome = "VACUOUS" if paper.vacuous else "KEPT" if verdict.bound_kept else "BROKEN"
     return f"{paper.statement}, bound", says, shown(float(measured[-1])), outcome
+
+
+def _certificate(verdict: RunVerdict) -> tuple[str, str, str, str] | None:
+    certificate = verdict.certificate
+    if certificate is None:
+        return None
+    rounds, crossed = len(certificate.factors), int(certificate.crossed.sum())
+    says = (
+        f"error at most {shown(float(certificate.bound[-1]))} after {rounds} rounds, proven from this run's masks, "
+        f"kernels and {crossed:,} changes of activation patterns"
+    )
+    kept = "KEPT" if (certificate.measured <= certificate.bound).all() else "BROKEN"
+    outcome = "VACUOUS" if certificate.vacuous else kept
+    return "certificate of this run", says, shown(float(verdict.measured[-1])), outcome
 
 
 def _own(verdict: RunVerdict, promise: Promise) -> tuple[str, str, str, str]:

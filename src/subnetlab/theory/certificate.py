@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.arrays import UNIT_ROUNDOFF as _U
 from ..core.network import network_output
 from ..kernels.certified import certified_smallest_eigenvalue
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from ..core.network import ShallowReLU
     from .round_parts import RoundParts
 
-_U = 2.0**-53
 _LOST = 2.0**-500  # above what squares and products that underflow can take from a length
 _MOST_COLUMNS = 256  # of crossings kept apart; beyond, neighbours in time are added up
 

@@ -138,8 +138,8 @@ def test_a_guess_that_proves_too_small_is_made_again(monkeypatch, margin):
     results = []
     run_phase = event_engine.run_phase
 
-    def noting(*arguments):
-        results.append(run_phase(*arguments))
+    def noting(phase):
+        results.append(run_phase(phase))
         return results[-1]
 
     monkeypatch.setattr(event_engine.EventEngine, "_run_phase", staticmethod(noting))

@@ -62,6 +62,23 @@ def test_the_events_are_the_history_of_train(subject, data):
     assert (start["measure"], end["event"]) == ("loss", "end")
 
 
+def test_batch_norm_is_measured_as_train_measures_it(data):
+    """Its running statistics are those that the subnetworks left, in the explorer as in the history."""
+
+    def normed():
+        torch.manual_seed(0)
+        return torch.nn.Sequential(
+            *(torch.nn.Linear(64, 12), torch.nn.BatchNorm1d(12), torch.nn.ReLU(), torch.nn.Linear(12, 10))
+        )
+
+    start, *rounds, _ = module_subject(normed(), data).events(SETTINGS)
+    cut = sl.cut(normed(), torch.zeros(2, 64))
+    run = sl.train(cut, data.X, data.y, SETTINGS.scheme(), seed=5, evaluate_every=1)
+    losses = [start["full_error"], *(event["errors"][-1] for event in rounds)]
+    np.testing.assert_allclose(losses, run.history.full_loss, rtol=1e-12)
+    np.testing.assert_array_equal([event["errors"][:2] for event in rounds], run.history.local_loss)
+
+
 def test_two_runs_at_once_have_the_numbers_that_each_has_alone(subject):
     alone, together = list(subject.events(SETTINGS))[:-1], []
     threads = [threading.Thread(target=lambda: together.append(list(subject.events(SETTINGS))[:-1])) for _ in range(2)]

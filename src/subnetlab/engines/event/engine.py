@@ -16,7 +16,7 @@ from ...core.rows import row_weights
 from ..workers import Workers
 from .candidates import Candidates, Near, SlopeTables, find_near, watch
 from .kernel import GramMatrix, bound_motion, fill_kernel, frozen_phase
-from .local_phase import PhaseVectors, find_modes, run_phase
+from .local_phase import Phase, PhaseVectors, find_modes, run_phase
 from .network import BlockedNetwork, Changes
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ class EventEngine(KernelEngine):
             watched, vectors, tables = self._memory(int(near.offsets[-1]))
             neurons = watch(near, subnetwork.mask, self._network.positive, state.patterns.by_neuron, down, up, watched)
             vectors.residual[:] = subnetwork.residual
-            found = self._run_phase(
+            phase = Phase(
                 gram,
                 subnetwork.kernel,
                 watched,
@@ -235,6 +235,7 @@ class EventEngine(KernelEngine):
                 down + up,
                 errors,
             )
+            found = self._run_phase(phase)
             moved_down, moved_up = bound_motion(gram, vectors.c, vectors.travel, step_size / np.sqrt(layout.m))
             if not ((moved_down > down).any() or (moved_up > up).any()):
                 return _Outcome(errors, vectors.c[: layout.n].copy(), self._changes(watched, found, vectors.c))

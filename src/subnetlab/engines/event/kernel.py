@@ -14,6 +14,7 @@ from ...compiled.compilation import compiled
 from ...compiled.masked_sums import LANES
 from ...compiled.patterns import add_pair_counts
 from ...compiled.vector_code import aligned_zeros
+from ...core.arrays import UNIT_ROUNDOFF
 
 if TYPE_CHECKING:
     from ...core.arrays import FloatArray, IntArray, WordArray
@@ -84,7 +85,7 @@ def bound_motion(gram: GramMatrix, c: FloatArray, travel: FloatArray, rate: floa
     """
     with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is noticed by its errors
         net, all_ = gram.values @ c, gram.sizes @ travel
-        all_ *= 1.0 + 4.0 * (len(c) + 8) * 2.0**-53
+        all_ *= 1.0 + 4.0 * (len(c) + 8) * UNIT_ROUNDOFF
         return 0.5 * rate * (all_ + net), 0.5 * rate * (all_ - net)
 
 
@@ -94,7 +95,7 @@ def _widen(gram: FloatArray, size: FloatArray, driving: FloatArray, rate: float,
     Like `bound_motion`, for one step and both directions together; raised by more than the rounding errors.
     """
     n, padded = gram.shape
-    raised = 1.0 + 4.0 * (padded + 8) * 2.0**-53
+    raised = 1.0 + 4.0 * (padded + 8) * UNIT_ROUNDOFF
     for j in range(n):
         row, sizes = gram[j], size[j]
         net, all_ = 0.0, 0.0

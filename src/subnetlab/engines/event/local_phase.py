@@ -27,6 +27,7 @@ from ...compiled.compilation import compiled
 from ...compiled.masked_sums import LANES, MODES, masked_axpy, masked_total, within_reach
 from ...compiled.patterns import popcount
 from ...compiled.vector_code import aligned_zeros
+from ...core.arrays import UNIT_ROUNDOFF
 from .candidates import predict
 from .kernel import multiply, weighted_square, widen
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 # an event changes the slopes of all entries of its neuron: where they are more, that costs more than looks do
 _MOST_PREDICTED = 48
-_ROUNDING = 16 * 2.0**-53  # of predictions, relative to the terms added up
+_ROUNDING = 16 * UNIT_ROUNDOFF  # of predictions, relative to the terms added up
 _FLAGS = {"reassoc", "contract", "nsz"}
 _SET_BITS = np.array(  # row b: the positions of the ones of the byte b
     [([i for i in range(LANES) if b >> i & 1] + LANES * [0])[:LANES] for b in range(256)], np.int32
@@ -73,29 +74,26 @@ def find_modes(driving: FloatArray) -> FloatArray:
     return np.ascontiguousarray(np.where(usable, basis, 0.0).swapaxes(-2, -1))
 
 
-def run_phase(
-    gram: GramMatrix,
-    T: FloatArray,
-    watched: Candidates,
-    neurons: int,
-    vectors: PhaseVectors,
-    tables: SlopeTables,
-    seen: FloatArray,
-    sample_weight: FloatArray,
-    modes: FloatArray,
-    step_size: float,
-    m: int,
-    most: FloatArray,
-    errors: FloatArray,
-) -> int:
-    """Run tau steps from vectors.residual; T, the watched entries and the vectors change as the steps go.
+class Phase(NamedTuple):
+    """What one local phase works on; T, the watched entries, the vectors and the errors change as the steps go."""
 
-    Parameters
-    ----------
-    neurons : int
-        The number of neurons that have watched entries.
-    most : ndarray, shape (n,)
-        How far entries of a row can move, both directions together.
+    gram: GramMatrix
+    T: FloatArray
+    watched: Candidates
+    neurons: int  # that have watched entries
+    vectors: PhaseVectors  # the steps begin at vectors.residual
+    tables: SlopeTables
+    seen: FloatArray  # (tau, padded)
+    sample_weight: FloatArray
+    modes: FloatArray
+    step_size: float
+    m: int
+    most: FloatArray  # (n,), how far entries of a row can move, both directions together
+    errors: FloatArray  # (tau + 1,)
+
+
+def run_phase(phase: Phase) -> int:
+    """Run all steps of a phase.
 
     Returns
     -------
@@ -104,49 +102,58 @@ def run_phase(
         right if `kernel.bound_motion` of what c and travel have become is within the bounds by which entries were
         chosen: those that are not watched cannot have moved through zero then.
     """
-    modes, predicted = begin_phase(gram, watched, neurons, vectors, tables, modes)
-    rounding = rounding_of_predictions(len(most), len(seen))
-    changes = take_steps(
-        gram.values,
-        gram.sizes,
-        T,
-        watched,
-        vectors,
-        seen,
-        sample_weight,
-        modes,
-        predicted,
-        step_size,
-        m,
-        rounding * gram.norms,
-        rounding * most,
-        errors,
-    )
-    return int(changes)
+    modes, predicted = begin_phase(phase)
+    return run_steps(phase, modes, predicted, 0, len(phase.seen), phase.most)
 
 
-def begin_phase(
-    gram: GramMatrix,
-    watched: Candidates,
-    neurons: int,
-    vectors: PhaseVectors,
-    tables: SlopeTables,
-    modes: FloatArray,
-) -> tuple[FloatArray, bool]:
+def begin_phase(phase: Phase) -> tuple[FloatArray, bool]:
     """Clear the sums and predict the entries; return the modes to follow and whether entries have slopes."""
+    watched, vectors, modes = phase.watched, phase.vectors, phase.modes
     for sums in (vectors.c, vectors.travel, vectors.grown, vectors.advance):
         sums[:] = 0.0
-    predicted = bool(watched.groups[-1] <= _MOST_PREDICTED * neurons)
+    predicted = bool(watched.groups[-1] <= _MOST_PREDICTED * phase.neurons)
     if predicted:
-        predict(gram.values, modes, watched, tables)
+        predict(phase.gram.values, modes, watched, phase.tables)
         return modes, True
     watched.slopes[: MODES * watched.groups[-1]] = 0.0  # all motion counts as the rest that is only bounded
     return np.zeros_like(modes), False
 
 
-def rounding_of_predictions(n: int, local_steps: int) -> float:
-    """Return what rounding can amount to, relative to the terms that a prediction adds up."""
-    return _ROUNDING * (n + local_steps)
+def run_steps(phase: Phase, modes: FloatArray, predicted: bool, first: int, last: int, most: FloatArray) -> int:
+    """Run steps first, ..., last - 1 of a phase that `begin_phase` has begun.
+
+    Parameters
+    ----------
+    modes : ndarray
+    predicted : bool
+        What `begin_phase` returned.
+    first, last : int
+    most : ndarray, shape (n,)
+        ``phase.most``, or more where earlier steps count as well.
+
+    Returns
+    -------
+    int
+        The number of entries whose pattern these steps were the first to change.
+    """
+    rounding = _ROUNDING * (len(phase.most) + len(phase.seen))
+    changes = take_steps(
+        phase.gram.values,
+        phase.gram.sizes,
+        phase.T,
+        phase.watched,
+        phase.vectors,
+        phase.seen[first:last],
+        phase.sample_weight,
+        modes,
+        predicted,
+        phase.step_size,
+        phase.m,
+        rounding * phase.gram.norms,
+        rounding * most,
+        phase.errors[first : last + 1],
+    )
+    return int(changes)
 
 
 def _take_steps(
@@ -165,7 +172,7 @@ def _take_steps(
     rounding_of_rest: FloatArray,
     errors: FloatArray,
 ) -> np.int64:
-    """Take the steps of `run_phase`; return its result."""
+    """Take the steps of `run_steps`; return its result."""
     rate = step_size / math.sqrt(m)
     residual, driving, product = vectors.residual, vectors.driving, vectors.product
     c, travel, rest = vectors.c, vectors.travel, vectors.rest

@@ -13,15 +13,14 @@ import numpy as np
 
 from ...core.crossings import NO_CROSSINGS, Crossings, LocalPhase, RoundTrace
 from .engine import EventEngine
-from .local_phase import begin_phase, rounding_of_predictions, take_steps
+from .local_phase import begin_phase, run_steps
 
 if TYPE_CHECKING:
     from ...core.arrays import BoolArray, FloatArray, IntArray, WordArray
     from ...core.record import RoundRecord
-    from .candidates import Candidates, Near, SlopeTables
+    from .candidates import Candidates, Near
     from .engine import _Outcome, _Subnetwork
-    from .kernel import GramMatrix
-    from .local_phase import PhaseVectors
+    from .local_phase import Phase
     from .network import NetworkState
 
 
@@ -54,49 +53,19 @@ class TracedEngine(EventEngine):
         )
         return outcome
 
-    def _run_phase(
-        self,
-        gram: GramMatrix,
-        T: FloatArray,
-        watched: Candidates,
-        neurons: int,
-        vectors: PhaseVectors,
-        tables: SlopeTables,
-        seen: FloatArray,
-        sample_weight: FloatArray,
-        modes: FloatArray,
-        step_size: float,
-        m: int,
-        most: FloatArray,
-        errors: FloatArray,
-    ) -> int:
+    def _run_phase(self, phase: Phase) -> int:
         """Do what `run_phase` does, step by step."""
-        modes, predicted = begin_phase(gram, watched, neurons, vectors, tables, modes)
-        rounding = rounding_of_predictions(len(most), len(seen))
+        modes, predicted = begin_phase(phase)
         self._steps: list[Crossings] = []  # of an earlier guess, they do not count
-        patterns = watched.patterns.reshape(len(watched.neuron), -1)[:neurons]
-        spread, rate = 0.0, step_size / math.sqrt(m)  # what the steps so far add to the rounding of predictions
-        for t in range(len(seen)):
+        watched, root, n = phase.watched, math.sqrt(phase.m), len(phase.most)
+        patterns = watched.patterns.reshape(len(watched.neuron), -1)[: phase.neurons]
+        spread = 0.0  # what the steps so far add to the rounding of predictions
+        for t in range(len(phase.seen)):
             before = patterns.copy()
-            driving = seen[t] * vectors.residual
-            take_steps(
-                gram.values,
-                gram.sizes,
-                T,
-                watched,
-                vectors,
-                seen[t : t + 1],
-                sample_weight,
-                modes,
-                predicted,
-                step_size,
-                m,
-                rounding * gram.norms,
-                rounding * (most + spread * gram.norms),
-                errors[t : t + 2],
-            )
-            spread += rate * float(np.linalg.norm(driving))
-            self._steps.append(_crossings(watched, before, patterns, len(most), math.sqrt(m)))
+            driving = phase.seen[t] * phase.vectors.residual
+            run_steps(phase, modes, predicted, t, t + 1, phase.most + spread * phase.gram.norms)
+            spread += phase.step_size / root * float(np.linalg.norm(driving))
+            self._steps.append(_crossings(watched, before, patterns, n, root))
         touched = np.flatnonzero(watched.touched[: watched.groups[-1]] & (watched.number[: watched.groups[-1]] >= 0))
         watched.changed[: len(touched)] = touched
         return len(touched)
