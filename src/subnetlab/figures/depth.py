@@ -87,7 +87,7 @@ def draw_grids(
     row_label: str,
     col_label: str,
 ) -> tuple[Figure, Table]:
-    """Draw a heatmap per network (columns) and loss (rows), each with a colour scale of its own; lighter is smaller.
+    """Draw a heatmap per network (columns) and loss (rows), with one colour scale for each loss; lighter is smaller.
 
     Parameters
     ----------
@@ -107,9 +107,14 @@ def draw_grids(
         figure = new_figure(_WIDTH, 0.6 + 1.25 * len(losses))
         axes = figure.subplots(len(losses), len(networks), sharex=True, sharey=True, squeeze=False)
         drawn: list[Cells] = []
-        for (network, loss), values in panels.items():
-            ax, array = axes[losses.index(loss), networks.index(network)], np.asarray(values, dtype=np.float64)
-            drawn.append(draw_cells(ax, array, colour_scale(array, log=True)))
+        arrays = {panel: np.asarray(values, dtype=np.float64) for panel, values in panels.items()}
+        scales = {}  # one for all networks of a loss, else rounding would have colours where nothing is learned
+        for loss in losses:
+            of_loss = [array.ravel() for (_, own), array in arrays.items() if own == loss]
+            scales[loss] = colour_scale(np.concatenate(of_loss), log=True)
+        for (network, loss), array in arrays.items():
+            ax = axes[losses.index(loss), networks.index(network)]
+            drawn.append(draw_cells(ax, array, scales[loss]))
             ax.tick_params(length=0)
             ax.set_title(f"{network}\n{_words(loss)}" if loss == losses[0] else _words(loss))
         for ax in axes[-1]:
