@@ -13,6 +13,7 @@ counts is the last third of the rounds.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from dataclasses import dataclass
@@ -38,8 +39,15 @@ GRID = {
     "p": (2, 3, 8),
     "xi": (0.2, 0.35, 0.5, 0.8),
 }
+ROWS_GRID = {  # every combination: K = 200, m = 2,000, kappa = 1; "rows" is what a subnetwork sees
+    "data": ("diabetes", "crime"),
+    "tau": (1, 5),
+    "p": (2, 4),
+    "xi": (0.35, 0.5),
+    "rows": ("a shard each", "batches of 8"),
+}
 CELLS = {300: 24, 3000: 6}  # rounds: how many cells of each law
-SEEDS = {300: 10, 3000: 4}
+SEEDS = {200: 8, 300: 10, 3000: 4}
 
 
 @dataclass(frozen=True)
@@ -53,16 +61,20 @@ class Cell:
     p: int
     xi: float | None
     rounds: int
+    rows: str = "all"
 
     @property
     def name(self) -> str:
         law = "categorical" if self.xi is None else f"bernoulli-xi{self.xi}"
-        return f"{self.data}-kappa{self.kappa}-tau{self.tau}-m{self.m}-p{self.p}-{law}-K{self.rounds}".replace(" ", "_")
+        rows = "" if self.rows == "all" else f"-{self.rows}"
+        name = f"{self.data}-kappa{self.kappa}-tau{self.tau}-m{self.m}-p{self.p}-{law}-K{self.rounds}{rows}"
+        return name.replace(" ", "_")
 
     @property
     def scheme(self) -> sl.TrainingScheme:
         masks = sl.Categorical(self.p) if self.xi is None else sl.Bernoulli(self.p, self.xi)
-        return sl.TrainingScheme(masks, rounds=self.rounds, local_steps=self.tau)
+        rows = {"a shard each": {"shards": self.p}, "batches of 8": {"batch_size": 8}}.get(self.rows, {})
+        return sl.TrainingScheme(masks, rounds=self.rounds, local_steps=self.tau, **rows)
 
     def network(self, X) -> sl.ShallowReLU:
         return sl.ShallowReLU.initialize(self.m, X.shape[1], init_scale=self.kappa, seed=0)
@@ -91,7 +103,8 @@ def cells() -> list[Cell]:
                 if categorical:
                     point["xi"] = None
                 chosen.append(Cell(**point, rounds=rounds))
-    return chosen
+    combined = (dict(zip(ROWS_GRID, values, strict=True)) for values in itertools.product(*ROWS_GRID.values()))
+    return chosen + [Cell(**values, kappa=1.0, m=2000, rounds=200) for values in combined]
 
 
 def measure(folder: Path) -> None:
