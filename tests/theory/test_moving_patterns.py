@@ -70,7 +70,7 @@ def test_it_is_right_where_frozen_patterns_fail(masks, tau, kappa, eta, rounds):
     [(sl.Categorical(3), 0.9, {"shards": 3}), (sl.Bernoulli(2, 0.5), 0.3, {"batch_size": 3})],
 )
 def test_shards_and_batches_are_followed_where_frozen_patterns_fail(masks, eta, rows):
-    """Width 4,096, 8 seeds with shards of their own: run minus prediction within five per cent and 4 standard errors."""
+    """Width 4,096, 8 seeds with shards of their own: run minus prediction within 5% and 4 standard errors."""
     network = sl.ShallowReLU.initialize(4096, 8, init_scale=0.1, seed=3)
     scheme = sl.TrainingScheme(masks, rounds=12, local_steps=5, step_size=eta, **rows)
     model, seeds = sl.lazy_model(network, X, Y, n_neurons=2048), range(8)

@@ -28,7 +28,8 @@ def matrix_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
     V, step = model.eigenvectors, _matrix_round(model, round_map)
     error, F = _start(model, round_map.selection_prob)
     course = Course(round_map, rounds)
-    neurons = SlowNeurons(model, round_map, step.pull) if rounds * _wear(model, round_map, step) > _LITTLE else None
+    slow = step.stable and rounds * _wear(model, round_map, step) > _LITTLE
+    neurons = SlowNeurons(model, round_map, step.pull) if slow else None
     C = before = model.activations
     start, last = 0, 1
     steady = neurons is None and not round_map.batched
@@ -72,7 +73,7 @@ def _settled(step: MatrixRound, error: FloatArray, C: FloatArray, neurons: SlowN
     if not step.stable:
         return float("inf")
     second = np.outer(error, error) + _TRACE * np.eye(len(error))
-    total, added, size = np.zeros_like(C), C, np.inf
+    total, added, size, before = np.zeros_like(C), C, np.inf, np.inf
     for _ in range(_TIRED):  # F = noise + Psi(noise) + ..., a sum of powers
         shared, own = step.noise(added, second)
         F = step.settled(shared)
@@ -83,10 +84,7 @@ def _settled(step: MatrixRound, error: FloatArray, C: FloatArray, neurons: SlowN
             return float("inf")
         if size <= _ENOUGH * np.trace(total):
             break
-    else:
-        if size >= before:
-            return float("inf")
-    return float(error @ error + np.trace(total))
+    return float(error @ error + np.trace(total)) if size < before else float("inf")
 
 
 def _matrix_round(model: LazyModel, round_map: RoundMap) -> MatrixRound:
@@ -104,8 +102,6 @@ def _start(model: LazyModel, xi: float) -> tuple[FloatArray, FloatArray]:
 
 def _wear(model: LazyModel, round_map: RoundMap, step: MatrixRound) -> float:
     """Return about which share of its contribution the fastest direction of a neuron loses in a round."""
-    if not np.isfinite(step.pull).all():  # the step is too large
-        return np.inf
     size = float(np.linalg.norm(model.X.T @ step.pull @ model.X, 2)) / model.width
     return round_map.coverage * (1 - round_map.selection_prob) * size
 

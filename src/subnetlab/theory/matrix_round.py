@@ -16,6 +16,8 @@ from .neuron_noise import matrix_root
 from .round_map import geometric_sum
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..core.arrays import FloatArray
     from .course import Course
     from .neuron_noise import ProductNoise
@@ -39,6 +41,8 @@ class MatrixRound:
     """
 
     def __init__(self, round_map: RoundMap, kernel: FloatArray) -> None:
+        if round_map.rows is None:
+            raise ValueError("MatrixRound: round_map must have rows, got None: EigenRound is about all rows")
         self._map, self.kernel, self._rows = round_map, kernel, round_map.rows
         h, V = np.linalg.eigh(kernel)
         root = (V * np.sqrt(np.maximum(h, 0))) @ V.T
@@ -50,7 +54,7 @@ class MatrixRound:
         self._R = round_map.coverage * self._L.T @ self.pull
 
     def _mean(self, matrices: list[FloatArray]) -> FloatArray:
-        return sum(share * matrix for share, matrix in zip(self._rows.shares, matrices, strict=True))
+        return np.tensordot(np.array(self._rows.shares), np.array(matrices), 1)
 
     def _pull_of(self, seen: FloatArray) -> FloatArray:
         own = np.flatnonzero(seen)
@@ -112,7 +116,7 @@ class MatrixRound:
         return total + k[:, 0] * np.sum(np.where(near, weighed * added, 0.0))
 
     @property
-    def _per_step(self) -> list[FloatArray]:
+    def _per_step(self) -> Sequence[FloatArray]:
         """W_t for t = 0, ..., tau: the mean over subnetworks of E |r_t|^2 is tr W_t E[r_0 r_0']."""
         n, H, eta = len(self.kernel), self.kernel, self._map.step_size
         mean = [np.eye(n)] + [np.zeros((n, n)) for _ in range(self._map.local_steps)]
@@ -213,7 +217,7 @@ class MatrixRound:
             np.sum((errors @ W) * errors, axis=1) + self.variances(W, F, shared, rounds) + np.sum(W * masks)
             for W in self._per_step
         ]
-        noise = self.variances(np.eye(len(F)), F, shared, rounds)
+        noise = np.maximum(self.variances(np.eye(len(F)), F, shared, rounds), 0)  # not below by rounding
         course.write_squares(start, np.sum(errors**2, axis=1), noise, np.transpose(inside)[:-1])
         return self.covariance(F, shared, rounds)
 
