@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.theory.planner import Costs, TrainingPlan, trade_off
+from subnetlab.theory.planner import STEP_SHARES, Costs, TrainingPlan, trade_off
 
 
 def rows(n, d, seed=0):
@@ -89,8 +89,11 @@ def test_what_four_subnetworks_reach_in_500_rounds_is_planned():
     target = float(np.mean([run.history.full_error[475:] for run in runs]))
     assert target < sl.predict(model, scheme).plateau / 4
     few = {"n_subnetworks": (4,), "selection_probs": (0.5,), "local_steps": (1,), "widths": (500,), "max_rounds": 2000}
-    found = [plan for plan in sl.plan(X, y, target, **few) if plan.scheme.masks == masks]
-    plan = max(found, key=lambda plan: plan.scheme.step_size)
+    plans = sl.plan(X, y, target, **few)
+    for law in (masks, sl.Categorical(4)):  # each of the steps that are tried gets there
+        found = sorted(p.scheme.step_size * law.selection_prob for p in plans if p.scheme.masks == law)
+        np.testing.assert_allclose(found, [share * eta for share in sorted(STEP_SHARES)])
+    plan = max((p for p in plans if p.scheme.masks == masks), key=lambda plan: plan.scheme.step_size)
     assert plan.scheme.step_size == pytest.approx(eta)
     assert plan.predicted_error <= target
     assert plan.floor < target

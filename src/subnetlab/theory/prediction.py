@@ -28,7 +28,7 @@ _MOST_ROWS_FOLLOWED = 300  # with more, patterns are taken as frozen by default:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Expected errors, over the masks only; sums over all rows, as `History` has them.
+    """Expected errors, over masks and batches only; sums over all rows, as `History` has them.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def predict(
     patterns: Patterns | None = None,
     seed: int = 0,
 ) -> Prediction:
-    """Return what Algorithm 1 does on average over the masks.
+    """Return what Algorithm 1 does on average over masks and batches.
 
     It follows a sample of the given network's neurons, which move and cross kinks on their way (`moving_course`): no
     training, but some 15 + 10 ln K steps of a few products of the sample with n x n matrices. ``patterns="frozen"`` is
