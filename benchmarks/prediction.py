@@ -6,13 +6,15 @@
 `measure` writes one file per cell, the error curve of every seed, and after each what `compare` needs of them into
 FOLDER/prediction_measured.npz. A copy of that file lies beside this one; cells that are in it are not trained again. A cell is a point of a Latin hypercube: each value
 of each setting occurs equally often, and which values meet is drawn with a fixed seed. `compare` predicts each cell and
-prints a table. A round passes if the mean curve is within 10 per cent or three standard errors of the prediction; what
-counts is the last third of the rounds.
+prints a table. A round passes if the mean curve is within 10 per cent or three standard errors of the prediction (two
+standard errors in the small grid with shards and minibatches); what counts is the last third of the rounds. Shards
+follow from the seed, so that with shards the prediction is the mean of one for each seed.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from dataclasses import dataclass
@@ -38,8 +40,15 @@ GRID = {
     "p": (2, 3, 8),
     "xi": (0.2, 0.35, 0.5, 0.8),
 }
+ROWS_GRID = {  # every combination: K = 200, m = 2,000, kappa = 1; "rows" is what a subnetwork sees
+    "data": ("diabetes", "crime"),
+    "tau": (1, 5),
+    "p": (2, 4),
+    "xi": (0.35, 0.5),
+    "rows": ("a shard each", "batches of 8"),
+}
 CELLS = {300: 24, 3000: 6}  # rounds: how many cells of each law
-SEEDS = {300: 10, 3000: 4}
+SEEDS = {200: 8, 300: 10, 3000: 4}
 
 
 @dataclass(frozen=True)
@@ -53,16 +62,25 @@ class Cell:
     p: int
     xi: float | None
     rounds: int
+    rows: str = "all"
 
     @property
     def name(self) -> str:
         law = "categorical" if self.xi is None else f"bernoulli-xi{self.xi}"
-        return f"{self.data}-kappa{self.kappa}-tau{self.tau}-m{self.m}-p{self.p}-{law}-K{self.rounds}".replace(" ", "_")
+        rows = "" if self.rows == "all" else f"-{self.rows}"
+        name = f"{self.data}-kappa{self.kappa}-tau{self.tau}-m{self.m}-p{self.p}-{law}-K{self.rounds}{rows}"
+        return name.replace(" ", "_")
 
     @property
     def scheme(self) -> sl.TrainingScheme:
         masks = sl.Categorical(self.p) if self.xi is None else sl.Bernoulli(self.p, self.xi)
-        return sl.TrainingScheme(masks, rounds=self.rounds, local_steps=self.tau)
+        rows = {"a shard each": {"shards": self.p}, "batches of 8": {"batch_size": 8}}.get(self.rows, {})
+        return sl.TrainingScheme(masks, rounds=self.rounds, local_steps=self.tau, **rows)
+
+    @property
+    def seeds(self) -> range:
+        """Those whose predictions differ."""
+        return range(SEEDS[self.rounds] if "shard" in self.rows else 1)
 
     def network(self, X) -> sl.ShallowReLU:
         return sl.ShallowReLU.initialize(self.m, X.shape[1], init_scale=self.kappa, seed=0)
@@ -91,7 +109,8 @@ def cells() -> list[Cell]:
                 if categorical:
                     point["xi"] = None
                 chosen.append(Cell(**point, rounds=rounds))
-    return chosen
+    combined = (dict(zip(ROWS_GRID, values, strict=True)) for values in itertools.product(*ROWS_GRID.values()))
+    return chosen + [Cell(**values, kappa=1.0, m=2000, rounds=200) for values in combined]
 
 
 def measure(folder: Path) -> None:
@@ -137,18 +156,18 @@ def summarise(folder: Path) -> None:
         np.savez_compressed(stream, **summary)
 
 
-def passes(mean, error, predicted):
-    return np.abs(mean - predicted) <= np.maximum(0.1 * predicted, 3 * error)
+def passes(mean, error, predicted, errors):
+    return np.abs(mean - predicted) <= np.maximum(0.1 * predicted, errors * error)
 
 
-def compare(stored: Path) -> None:
+def compare(stored: Path, only_rows: bool) -> None:
     """Print, for each cell that was measured, how the prediction fares in the last third, and the shares by law."""
     print("| data | kappa | tau | m | p | xi | K | changed | measured, end | predicted | ratio | moving | frozen |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     shares: dict[tuple[str, int], list[float]] = {}
     with np.load(stored) as measured:
         for cell in cells():
-            if f"{cell.name}/curve" not in measured:
+            if f"{cell.name}/curve" not in measured or (only_rows and cell.rows == "all"):
                 continue
             mean, error = measured[f"{cell.name}/curve"]
             step_size, changed = measured[f"{cell.name}/rest"]
@@ -157,14 +176,21 @@ def compare(stored: Path) -> None:
             late = slice(cell.rounds - cell.rounds // 3 + 1, None)
             passed = []
             for patterns in (None, "frozen"):
-                curve = sl.predict(model, cell.scheme, float(step_size), patterns=patterns).full_error
-                passed.append(float(passes(mean[late], error[late], curve[late]).mean()))
+                curves = [
+                    sl.predict(model, cell.scheme, float(step_size), patterns=patterns, seed=seed).full_error
+                    for seed in cell.seeds
+                ]
+                curve, errors = np.mean(curves, axis=0), 3 if cell.rows == "all" else 2
+                passed.append(float(passes(mean[late], error[late], curve[late], errors).mean()))
                 if patterns is None:
                     ratio, end = mean[late].mean() / curve[late].mean(), curve[-1]
             law = "categorical" if cell.xi is None else "Bernoulli"
+            data = cell.data
+            if cell.rows != "all":
+                law, data = f"{law}, {cell.rows},", f"{data}, {cell.rows}"
             shares.setdefault((law, cell.rounds), []).append(passed[0])
             print(
-                f"| {cell.data} | {cell.kappa} | {cell.tau} | {cell.m:,} | {cell.p} | {cell.xi or 'categorical'} | "
+                f"| {data} | {cell.kappa} | {cell.tau} | {cell.m:,} | {cell.p} | {cell.xi or 'categorical'} | "
                 f"{cell.rounds} | {changed:.1%} | {mean[-1]:.3g} | {end:.3g} | {ratio:.2f} | {passed[0]:.0%} | "
                 f"{passed[1]:.0%} |",
                 flush=True,
@@ -178,13 +204,14 @@ def main() -> None:
     parser.add_argument("action", choices=["measure", "summarise", "compare"])
     parser.add_argument("folder", type=Path, nargs="?", default=Path("prediction_cells"))
     parser.add_argument("--stored", type=Path, default=Path(__file__).with_name(STORED))
+    parser.add_argument("--only-rows", action="store_true", help="compare only the grid with shards and minibatches")
     options = parser.parse_args()
     if options.action == "measure":
         measure(options.folder)
     elif options.action == "summarise":
         summarise(options.folder)
     else:
-        compare(options.stored)
+        compare(options.stored, options.only_rows)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,10 @@ TESTED_ELSEWHERE = {
         [f"theory/{name}.py" for name in ("course", "round_map", "slow_time")],
         "what linearized training consists of",
     ),
+    "theory/test_matrix_round.py": (
+        ["theory/eigen_round.py", "theory/seen_rows.py"],
+        "a round in matrices is compared with a round in eigenvectors",
+    ),
     "theory/test_moving_patterns.py": (["theory/neuron_noise.py"], "the noise of neurons whose patterns move"),
     "theory/test_verdict.py": (["theory/run_verdict.py"], "the record of a verdict"),
     "training/test_run_crafted.py": (["training/reading.py"], "files are read into runs"),

@@ -65,6 +65,22 @@ def test_it_is_right_where_frozen_patterns_fail(masks, tau, kappa, eta, rounds):
     assert np.any(np.abs(runs.mean(axis=0) - frozen) > 2 * allowed)
 
 
+@pytest.mark.parametrize(
+    ("masks", "eta", "rows"),
+    [(sl.Categorical(3), 0.9, {"shards": 3}), (sl.Bernoulli(2, 0.5), 0.3, {"batch_size": 3})],
+)
+def test_shards_and_batches_are_followed_where_frozen_patterns_fail(masks, eta, rows):
+    """Width 4,096, 8 seeds with shards of their own: run minus prediction within 5% and 4 standard errors."""
+    network = sl.ShallowReLU.initialize(4096, 8, init_scale=0.1, seed=3)
+    scheme = sl.TrainingScheme(masks, rounds=12, local_steps=5, step_size=eta, **rows)
+    model, seeds = sl.lazy_model(network, X, Y, n_neurons=2048), range(8)
+    runs = np.array([sl.train(network, X, Y, scheme, seed=s, engine="event").history.full_error for s in seeds])
+    for patterns, right in (("moving", True), ("frozen", False)):
+        away = runs - [sl.predict(model, scheme, patterns=patterns, seed=s).full_error for s in seeds]
+        allowed = 0.05 * runs.mean(axis=0) + 4 * away.std(axis=0, ddof=1) / np.sqrt(8)
+        assert np.all(np.abs(away.mean(axis=0)) <= allowed) == right
+
+
 def test_the_noise_of_a_narrow_network_wears_off():
     """Lemma 2's penalty shrinks the activations of 1,000 neurons, and with them the noise; mean of 12 seeds, 15%."""
     network = sl.ShallowReLU.initialize(1000, 8, seed=3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import subnetlab as sl
-from subnetlab.theory.planner import Costs, TrainingPlan, trade_off
+from subnetlab.theory.planner import STEP_SHARES, Costs, TrainingPlan, trade_off
 
 
 def rows(n, d, seed=0):
@@ -76,6 +76,28 @@ def test_targets_below_the_plateau_are_reached_when_the_noise_has_worn_off():
     runs = [sl.train(net, X, Y, plan.scheme, seed=s, engine="linearized") for s, net in enumerate(networks)]
     late = [run.history.full_error[-plan.scheme.rounds // 10 :].mean() for run in runs]
     assert np.mean(late) == pytest.approx(plan.predicted_error, rel=0.3)
+
+
+def test_what_four_subnetworks_reach_in_500_rounds_is_planned():
+    """The example of docs/theory.md: the target is what 6 networks reach, between its plateau and its floor."""
+    X, y = rows(8, 6), np.random.default_rng(1).uniform(-1, 1, size=8)
+    model = sl.average_lazy_model(X, y, 500)
+    masks, eta = sl.Bernoulli(4, 0.5), 1 / (0.5 * float(model.eigenvalues[-1]))
+    scheme = sl.TrainingScheme(masks, rounds=525, step_size=eta)
+    networks = [sl.ShallowReLU.initialize(500, 6, seed=s) for s in range(6)]
+    runs = [sl.train(net, X, y, scheme, seed=s, engine="linearized") for s, net in enumerate(networks)]
+    target = float(np.mean([run.history.full_error[475:] for run in runs]))
+    assert target < sl.predict(model, scheme).plateau / 4
+    few = {"n_subnetworks": (4,), "selection_probs": (0.5,), "local_steps": (1,), "widths": (500,), "max_rounds": 2000}
+    plans = sl.plan(X, y, target, **few)
+    for law in (masks, sl.Categorical(4)):  # each of the steps that are tried gets there
+        found = sorted(p.scheme.step_size * law.selection_prob for p in plans if p.scheme.masks == law)
+        np.testing.assert_allclose(found, [share * eta for share in sorted(STEP_SHARES)])
+    plan = max((p for p in plans if p.scheme.masks == masks), key=lambda plan: plan.scheme.step_size)
+    assert plan.scheme.step_size == pytest.approx(eta)
+    assert plan.predicted_error <= target
+    assert plan.floor < target
+    assert 350 < plan.scheme.rounds < 700
 
 
 def test_guarantees_come_with_a_plan():

@@ -160,8 +160,11 @@ def test_the_default_is_the_best_that_there_is():
     ("change", "message"),
     [
         ({"step_size": "auto"}, "predict: step_size must be given as a number, the scheme has 'auto'"),
-        ({"shards": 2}, "predict: shards must be None, got 2: the prediction is not about it"),
-        ({"batch_size": 2}, "predict: batch_size must be None, got 2: the prediction is not about it"),
+        (
+            {"shards": 3},
+            "predict: shards must be at most the number of subnetworks 2, got 3: nobody trains on the others",
+        ),
+        ({"batch_size": 7}, "TrainingScheme: batch_size must be at most the number of rows 6, got 7"),
         ({"unselected": "zero"}, "predict: unselected must be 'keep', got 'zero': the prediction is not about it"),
     ],
 )

@@ -93,7 +93,7 @@ class GridTheory:
         try:
             if at not in self._models:
                 self._models[at] = average_lazy_model(data.X, data.y, cell.width, cell.init_scale)
-            prediction = predict(self._models[at], cell.scheme(), eta)
+            prediction = predict(self._models[at], cell.scheme(), eta, seed=cell.seed)
         except ValueError:
             prediction = None
         try:

@@ -56,6 +56,12 @@ class Course:
         per_step = self._map.step_factor(eigenvalues) ** (2 * steps)  # (tau + 1, n)
         self.subnetworks[start:stop] = (squares[:-1] + noise[:-1] + self._map.mask_variance * C) @ per_step.T
 
+    def write_squares(self, start: int, mean: FloatArray, noise: FloatArray, subnetworks: FloatArray) -> None:
+        """Write the rounds after ``start``: mean and noise, shape (rounds + 1,), and subnetworks (rounds, tau + 1)."""
+        stop = start + len(mean) - 1
+        self.mean[start : stop + 1], self.noise[start : stop + 1] = mean, noise
+        self.subnetworks[start:stop] = subnetworks
+
     def diverge(self, start: int) -> None:
         """Write that errors are infinite from round ``start`` on."""
         self.mean[start:], self.noise[start:], self.subnetworks[start:] = np.inf, np.inf, np.inf

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..surroundings import undisturbed
 from .course import GROWTH, Course, next_stop, recursion
+from .matrix_course import matrix_course, matrix_floor, matrix_plateau
 from .neuron_noise import ProductNoise
 from .slow_time import SlowNeurons
 
@@ -28,6 +29,8 @@ def linearized_course(model: LazyModel, round_map: RoundMap, rounds: int, coarse
     kernel has a recursion of its own, with the noise (gain_j)^2 xi (1 - xi) C_jj / p for Bernoulli masks, and
     `ProductNoise`. A ``coarse`` course is several times quicker, and off by some per cent.
     """
+    if round_map.rows is not None:
+        return matrix_course(model, round_map, rounds)
     xi, V = round_map.selection_prob, model.eigenvectors
     h = xi * model.eigenvalues
     gain = round_map.gain(h)
@@ -83,6 +86,8 @@ def _drift(neurons: SlowNeurons, model: LazyModel, error: FloatArray, rho: Float
 @np.errstate(over="ignore", invalid="ignore")
 def plateau(model: LazyModel, round_map: RoundMap) -> float:
     """Return the error at which training stands for a while, k << m / (eta lambda): C as it is at the start."""
+    if round_map.rows is not None:
+        return matrix_plateau(model, round_map)
     h = round_map.selection_prob * model.eigenvalues
     noise = _noise_of_a_round(model, round_map, h, model.activations, np.zeros(len(h)))
     initial = model.initial_moment(round_map.selection_prob)
@@ -93,6 +98,8 @@ def plateau(model: LazyModel, round_map: RoundMap) -> float:
 @np.errstate(over="ignore", invalid="ignore")
 def floor(model: LazyModel, round_map: RoundMap) -> float:
     """Return the limit of the error for ever more rounds; infinite where it has none."""
+    if round_map.rows is not None:
+        return matrix_floor(model, round_map)
     xi = round_map.selection_prob
     h = xi * model.eigenvalues
     rho = 1 - round_map.gain(h)

@@ -13,9 +13,10 @@ import numpy as np
 from scipy.special import bdtr
 
 from ..core.randomness import Purpose, rows_of_words, standard_normals, uniforms
-from .course import Course, next_stop, recursion
-from .neuron_noise import ProductNoise, matrix_root
-from .round_map import geometric_sum
+from .course import Course, next_stop
+from .eigen_round import EigenRound
+from .matrix_round import MatrixRound
+from .neuron_noise import ProductNoise
 from .slow_time import output_signs
 
 if TYPE_CHECKING:
@@ -70,39 +71,29 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
     C, C_missing, size = model.activations, model.activations - neurons.spread(), float(np.trace(neurons.spread()))
     noise, loss, pushed = np.zeros_like(C), np.zeros(len(C)), np.zeros(len(C))
     course = Course(round_map, rounds)
-    steps = np.arange(round_map.local_steps)[:, np.newaxis]
     start, share = 0, 1.0
     while start < rounds:
-        h, U = np.linalg.eigh(xi * (neurons.kernel() + share * missing))
-        s, gain = round_map.pull(h), round_map.gain(h)
-        S, rho = (U * s) @ U.T, 1 - gain
-        strongest = theta * (1 - xi) * np.abs(np.linalg.eigvals(S @ neurons.inner)).max() / model.width
+        step = _round(round_map, xi * (neurons.kernel() + share * missing))
+        strongest = theta * (1 - xi) * np.abs(np.linalg.eigvals(step.pull @ neurons.inner)).max() / model.width
         stop = next_stop(start, rounds, _SMALL_PULL / max(strongest, 1e-300))
         length = stop - start
         selected = _how_often_selected(neurons.count, length, theta, start)
 
         neurons.single = length * round_map.local_steps == 1
-        c = U.T @ C @ U
-        shared = round_map.shared * round_map.mask_variance * c  # Cov d
-        several = geometric_sum(np.outer(rho, rho), length)
-        own = matrix_root(length * round_map.own * round_map.mask_variance * c) * s[:, np.newaxis]
-        neurons.drift(selected, (1 - xi) * S, U @ own, start)
-        neurons.shake(theta * U, rho**length, matrix_root(several * shared * np.outer(s, s)), start)
+        neurons.drift(selected, (1 - xi) * step.pull, step.own_root(C, error, noise, length), start)
+        neurons.shake(step.taken_back(length), step.shared_root(C, error, noise, length), start)
 
-        power = h**2 * (round_map.mask_variance * np.maximum(np.diag(c), 0) + (U.T @ error) ** 2)
-        left, answered = round_map.loss_at_the_end(h, np.sqrt(round_map.step_factor(h) ** (2 * steps) @ power))
+        left, answered = step.loss_at_the_end(C, error)
         total, reached, errors = np.zeros(len(C)), error, error[np.newaxis]  # total: of the forces so far
-        for _ in range(
-            1 if length * round_map.local_steps == 1 else 2
-        ):  # again, with the loss that the first has shown
-            errors = recursion(U.T @ error, rho, theta * left * (U.T @ loss), length)
-            force = U @ (s * errors[:-1].sum(axis=0) + length * answered * (U.T @ loss))
+        for _ in range(1 if neurons.single else 2):  # again, with the loss that the first has shown
+            errors = step.errors(error, theta * left @ loss, length)
+            force = step.pull @ errors[:-1].sum(axis=0) + length * answered @ loss
             neurons.push((force - total) / length, selected)
             total, pushed = force, pushed + force - total
             share = neurons.agreement()
             reached = first - share * theta * xi * kernel @ pushed + xi * neurons.output_change(share)
-            loss = (reached - error + theta * (U @ (h * (U.T @ total)))) / (length * theta)
-        errors += np.linspace(0, 1, length + 1)[:, np.newaxis] * (U.T @ reached - errors[-1])
+            loss = (reached - error + theta * step.kernel @ total) / (length * theta)
+        errors += np.linspace(0, 1, length + 1)[:, np.newaxis] * (reached - errors[-1])
 
         found = neurons.spread()
         if not (np.abs(reached).max() < _BEYOND and np.abs(found).max() < _BEYOND):  # or not a number
@@ -110,15 +101,17 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
             break
         now = found + share * C_missing * float(np.trace(found)) / size
         C, middle = now, (C + now) / 2
-        c = U.T @ middle @ U
-        products = ProductNoise(round_map, neurons.patterns(), model.X, model.width, h, U)
-        added = round_map.shared * round_map.mask_variance * np.outer(gain, gain) * c
-        added += np.diag(products.variance(middle, error))
-        before = U.T @ noise @ U
-        course.write(start, errors, recursion(np.diag(before), rho**2, np.diag(added), length), np.diag(c), h)
-        noise = U @ (np.outer(rho, rho) ** length * before + several * added) @ U.T
+        products = None
+        if isinstance(step, EigenRound):
+            patterns, h, U = neurons.patterns(), step.eigenvalues, step.eigenvectors
+            products = ProductNoise(round_map, patterns, model.X, model.width, h, U)
+        noise = step.write(course, start, errors, noise, middle, products)
         start, error = stop, reached
     return course
+
+
+def _round(round_map: RoundMap, kernel: FloatArray) -> EigenRound | MatrixRound:
+    return EigenRound(round_map, kernel) if round_map.rows is None else MatrixRound(round_map, kernel)
 
 
 def _how_often_selected(count: int, rounds: int, coverage: float, start: int) -> IntArray:
@@ -169,12 +162,11 @@ class _Neurons:
         mean = selected.mean()
         self._worn -= self._worn_active * ((self._worn_active * (mean * (self._worn @ own_pull))) @ self._step)
 
-    def shake(self, vectors: FloatArray, kept: FloatArray, root: FloatArray, start: int) -> None:
+    def shake(self, taken_back: FloatArray, root: FloatArray, start: int) -> None:
         """Move by the change of what shared noise has moved and later rounds have not yet taken back."""
         n = len(root)
         normals = standard_normals(_SEED + _SHARED, Purpose.NEURON_NOISE, 0, self.count, n, round=start)
-        self._shaken, before = (self._shaken @ vectors) * kept + normals @ root.T, self._shaken
-        self._shaken = self._shaken @ vectors.T
+        self._shaken, before = self._shaken @ taken_back.T + normals @ root.T, self._shaken
         change = self._shaken - before
         for z in self._twins.values():
             self._move(z, change)

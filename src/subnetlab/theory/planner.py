@@ -201,12 +201,13 @@ def _plans(
     xi, m = masks.selection_prob, model.width
     for share in STEP_SHARES:
         eta = share * 2 / (xi * float(model.eigenvalues[-1]))
-        rounds = _rounds_to_look_at(model, RoundMap.of(masks, eta, tau), target, max_rounds)
-        if rounds is None:
-            continue
-        course = linearized_course(model, RoundMap.of(masks, eta, tau), rounds, coarse=True)
-        predicted = course.mean + course.noise
-        rounds = _first_below(predicted, target)
+        rounds, predicted = None, np.empty(0)
+        for looked_at in _rounds_to_look_at(model, RoundMap.of(masks, eta, tau), target, max_rounds):
+            course = linearized_course(model, RoundMap.of(masks, eta, tau), looked_at, coarse=True)
+            predicted = course.mean + course.noise
+            rounds = _first_below(predicted, target)
+            if rounds is not None:
+                break
         if rounds is None:
             continue
         chosen = TrainingScheme(masks, rounds=max(1, rounds), local_steps=tau, step_size=eta)
@@ -220,19 +221,20 @@ def _plans(
         )
 
 
-def _rounds_to_look_at(model: LazyModel, round_map: RoundMap, target: float, max_rounds: int) -> int | None:
-    """Return by when the target is reached if at all, or None if the mean error alone is above it for too long.
+def _rounds_to_look_at(model: LazyModel, round_map: RoundMap, target: float, max_rounds: int) -> Sequence[int]:
+    """Return by when the target is probably reached, and all rounds; none if the mean error alone stays above it.
 
-    Noise that has not worn off gives a curve that is too high for long, and is soon computed.
+    The first is a guess: noise that has not worn off gives a curve that is too high for long, and is soon computed, but
+    the noise of products, which is all that there is for categorical masks, is left out.
     """
     h = round_map.selection_prob * model.eigenvalues
     rho, k = (1 - round_map.gain(h)) ** 2, np.arange(max_rounds + 1.0)[:, np.newaxis]
     mean = rho**k @ model.initial_moment(round_map.selection_prob)
     if _first_below(mean, target) is None:
-        return None
+        return ()
     noise = round_map.shared * round_map.mask_variance * round_map.gain(h) ** 2 * model.spread
     late = _first_below(1.05 * (mean + geometric_sum(rho, k) @ noise), target)
-    return max_rounds if late is None else min(max_rounds, late + 1)
+    return (max_rounds,) if late is None or late + 1 >= max_rounds else (late + 1, max_rounds)
 
 
 def _first_below(curve: FloatArray, target: float) -> int | None:

@@ -16,7 +16,7 @@ from .lazy import LazyModel
 from .linearized import floor, linearized_course, plateau
 from .moving_patterns import moving_course
 from .round_map import RoundMap
-from .setting import PAPER_SCHEME
+from .seen_rows import SeenRows
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -28,7 +28,7 @@ _MOST_ROWS_FOLLOWED = 300  # with more, patterns are taken as frozen by default:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Expected errors, over the masks only; sums over all rows, as `History` has them.
+    """Expected errors, over masks and batches only; sums over all rows, as `History` has them.
 
     Parameters
     ----------
@@ -112,8 +112,9 @@ def predict(
     step_size: float | None = None,
     *,
     patterns: Patterns | None = None,
+    seed: int = 0,
 ) -> Prediction:
-    """Return what Algorithm 1 does on average over the masks.
+    """Return what Algorithm 1 does on average over masks and batches.
 
     It follows a sample of the given network's neurons, which move and cross kinks on their way (`moving_course`): no
     training, but some 15 + 10 ln K steps of a few products of the sample with n x n matrices. ``patterns="frozen"`` is
@@ -126,12 +127,15 @@ def predict(
     model : LazyModel
         From `lazy_model` (a given network) or `average_lazy_model`.
     scheme : TrainingScheme
-        Bernoulli masks, uniform categorical masks or all neurons; no shards, no minibatches, unselected neurons kept.
+        Bernoulli masks, uniform categorical masks or all neurons, with shards and minibatches; every shard must have a
+        subnetwork, and unselected neurons must be kept.
     step_size : float, optional
         eta; None takes the scheme's, which must then be a number.
     patterns : {"moving", "frozen"}, optional
         None takes "moving" for a given network with at most 300 rows, as the price goes with n^2, and "frozen" for
         others and for averages over initial networks. Floor and plateau are those of frozen patterns in any case.
+    seed : int, default 0
+        That of the run: it decides which rows are in which shard. Masks and batches are averaged over.
 
     Returns
     -------
@@ -155,10 +159,12 @@ def predict(
     """
     checks.instance("predict", "model", model, LazyModel)
     checks.instance("predict", "scheme", scheme, TrainingScheme)
-    eta = _step_size(scheme, step_size)
+    eta = _step_size(scheme, step_size, len(model.X))
     if patterns is not None:
         checks.one_of("predict", "patterns", patterns, ("frozen", "moving"))
-    round_map = RoundMap.of(scheme.masks, eta, scheme.local_steps)
+    checks.seed_number("predict", seed)
+    rows = SeenRows.of(scheme, len(model.X), seed)
+    round_map = RoundMap.of(scheme.masks, eta, scheme.local_steps, rows)
     chosen = patterns or ("frozen" if model.output is None or len(model.X) > _MOST_ROWS_FOLLOWED else "moving")
     course = (linearized_course if chosen == "frozen" else moving_course)(model, round_map, scheme.rounds)
     return Prediction(
@@ -173,12 +179,18 @@ def predict(
     )
 
 
-def _step_size(scheme: TrainingScheme, step_size: float | None) -> float:
+def _step_size(scheme: TrainingScheme, step_size: float | None, n_samples: int) -> float:
     eta = scheme.step_size if step_size is None else step_size
     if isinstance(eta, str):
         raise ValueError(f"predict: step_size must be given as a number, the scheme has {eta!r}")
-    for name, allowed in PAPER_SCHEME.items():
-        value = getattr(scheme, name)
-        if value != allowed:
-            raise ValueError(f"predict: {name} must be {allowed!r}, got {value!r}: the prediction is not about it")
+    if scheme.unselected != "keep":
+        raise ValueError(
+            f"predict: unselected must be 'keep', got {scheme.unselected!r}: the prediction is not about it"
+        )
+    if scheme.shards is not None and scheme.shards > scheme.masks.n_subnetworks:
+        raise ValueError(
+            f"predict: shards must be at most the number of subnetworks {scheme.masks.n_subnetworks}, got "
+            f"{scheme.shards}: nobody trains on the others"
+        )
+    scheme.check_rows(n_samples)
     return checks.positive_number("predict", "step_size", eta)

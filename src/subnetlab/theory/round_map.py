@@ -13,6 +13,7 @@ from .moments import mask_moments
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
     from ..core.masks import MaskLaw
+    from .seen_rows import SeenRows
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class RoundMap:
         eta.
     local_steps : int
         tau.
+    rows : SeenRows, optional
+        With shards or minibatches; None where every subnetwork sees all rows in every step.
     """
 
     n_subnetworks: int
@@ -44,9 +47,10 @@ class RoundMap:
     own: float
     step_size: float
     local_steps: int
+    rows: SeenRows | None = None
 
     @classmethod
-    def of(cls, masks: MaskLaw, step_size: float, local_steps: int) -> RoundMap:
+    def of(cls, masks: MaskLaw, step_size: float, local_steps: int, rows: SeenRows | None = None) -> RoundMap:
         """Return the numbers for a mask law.
 
         Raises
@@ -65,12 +69,29 @@ class RoundMap:
             own=float(moments.mean_step) - theta**2 * shared,
             step_size=step_size,
             local_steps=local_steps,
+            rows=rows,
         )
 
     @property
     def mask_variance(self) -> float:
         """Return xi (1 - xi), by which C becomes the covariance of a subnetwork's output."""
         return self.selection_prob * (1 - self.selection_prob)
+
+    @property
+    def mean_step(self) -> float:
+        """Return E[eta_r]."""
+        return self.own + self.coverage**2 * self.shared
+
+    @property
+    def between(self) -> float:
+        """Return by what C becomes the covariance of two subnetworks' outputs: 0 where masks are independent."""
+        p = self.n_subnetworks
+        return self.mask_variance * (self.shared - 1 / p) * p / max(p - 1, 1)
+
+    @property
+    def batched(self) -> bool:
+        """Whether a subnetwork sees other rows in each local step."""
+        return self.rows is not None and any(spread.any() for spread in self.rows.spreads)
 
     def step_factor(self, eigenvalues: FloatArray) -> FloatArray:
         """Return 1 - eta h, what a local step makes of an error, for eigenvalues h of H (with the factor xi)."""

@@ -49,9 +49,11 @@ class SlowNeurons:
     ----------
     model : LazyModel
     round_map : RoundMap
+    pull : ndarray, shape (n, n), optional
+        S; None takes that of local training on all rows.
     """
 
-    def __init__(self, model: LazyModel, round_map: RoundMap) -> None:
+    def __init__(self, model: LazyModel, round_map: RoundMap, pull: FloatArray | None = None) -> None:
         n = len(model.X)
         count = int(min(model.neurons.shape[1], max(_FEWEST, min(_MOST, _ROOM // n**3))))
         z = model.neurons[:, :count]
@@ -59,7 +61,8 @@ class SlowNeurons:
         self._theta_rest = round_map.coverage * (1 - round_map.selection_prob)
         self._weight = model.width / count
         V = model.eigenvectors
-        self._pull = (V * round_map.pull(round_map.selection_prob * model.eigenvalues)) @ V.T  # S
+        whole = (V * round_map.pull(round_map.selection_prob * model.eigenvalues)) @ V.T
+        self._pull = whole if pull is None else pull  # S
         left, size, _ = np.linalg.svd(model.X, full_matrices=False)
         span = size > size[0] * n * np.finfo(float).eps
         basis = left[:, span] * size[span]  # X in coordinates of its row space, n x rank
@@ -91,7 +94,7 @@ class SlowNeurons:
         B = self._map.coverage * self._weight * (S @ R.T) @ self._pull
         return self._map.selection_prob * output, self._map.selection_prob * B
 
-    def advance(self, error: FloatArray, C: FloatArray, rounds: int) -> None:
+    def advance(self, error: FloatArray, C: FloatArray, rounds: int, own: FloatArray | None = None) -> None:
         """Go on by some rounds, in which the mean error is ``error`` on average and C stays.
 
         Parameters
@@ -99,12 +102,14 @@ class SlowNeurons:
         error : ndarray, shape (n,)
         C : ndarray, shape (n, n)
         rounds : int
+        own : ndarray, shape (n, n), optional
+            Covariance of what moves a neuron alone in a round; None takes that of local training on all rows.
         """
         theta, rest = self._map.coverage, self._theta_rest
         kept = 1 - rest * self._rates
         push = theta * (self._to_force @ error)
         source = -push[:, :, np.newaxis] * self._answer[:, np.newaxis, :]
-        source = source + source.transpose(0, 2, 1) + self._noise(C)
+        source = source + source.transpose(0, 2, 1) + (self._noise(C) if own is None else self._moved(own))
         both = 1 - rest * (self._rates[:, :, np.newaxis] + self._rates[:, np.newaxis, :])
         self._moment = both**rounds * self._moment + geometric_sum(both, rounds) * source
         self._weights = kept**rounds * self._weights
@@ -118,26 +123,33 @@ class SlowNeurons:
         targets : ndarray, shape (n,)
             y.
         """
-        xi, rest = self._map.selection_prob, self._theta_rest
-        inverse = _inverse(self._rates)
-        spans = np.einsum("rni,ri,rim->nm", self._R, inverse, self._to_force) * self._weight
-        error = np.linalg.solve(np.eye(len(targets)) + xi / (1 - xi) * spans, -targets)
-        answer = -inverse * (self._to_force @ error) / (1 - xi)
-        left = self._sum(answer[:, :, np.newaxis] * answer[:, np.newaxis, :])
-        wears = _inverse(rest * (self._rates[:, :, np.newaxis] + self._rates[:, np.newaxis, :]))
-        C, added = left, left
+        end = self.settled_mean(targets)
+        wears = self._wears()
+        C = added = end.activations
         for _ in range(_TIRED):  # C = left + Phi(C), a sum of powers of Phi
             added = self._sum(wears * self._noise(added))
             C = C + added
             if np.trace(added) <= _ENOUGH * np.trace(C):
-                return Limit(error, C)
+                return Limit(end.error, C)
             if not np.isfinite(np.trace(C)):
                 break
         return None
 
+    def settled_mean(self, targets: FloatArray) -> Limit:
+        """Return the limit without noise: where the error and what neurons contribute themselves balance."""
+        xi, inverse = self._map.selection_prob, _inverse(self._rates)
+        spans = np.einsum("rni,ri,rim->nm", self._R, inverse, self._to_force) * self._weight
+        error = np.linalg.solve(np.eye(len(targets)) + xi / (1 - xi) * spans, -targets)
+        answer = -inverse * (self._to_force @ error) / (1 - xi)
+        return Limit(error, self._sum(answer[:, :, np.newaxis] * answer[:, np.newaxis, :]))
+
+    def kept_up(self, own: FloatArray) -> FloatArray:
+        """Return the part of C that noise of this covariance keeps up in the long run."""
+        return self._sum(self._wears() * self._moved(own))
+
     def growth(self) -> float:
         """Return the spectral radius of Phi, below 1 where the penalty wears off more of C than noise brings."""
-        wears = _inverse(self._theta_rest * (self._rates[:, :, np.newaxis] + self._rates[:, np.newaxis, :]))
+        wears = self._wears()
         C, radius = np.eye(self._R.shape[1]), 0.0
         for _ in range(_TIRED):
             C = self._sum(wears * self._noise(C))
@@ -147,9 +159,15 @@ class SlowNeurons:
             C = C / radius
         return radius
 
+    def _wears(self) -> FloatArray:
+        return _inverse(self._theta_rest * (self._rates[:, :, np.newaxis] + self._rates[:, np.newaxis, :]))
+
     def _noise(self, C: FloatArray) -> FloatArray:
         scale = self._map.own * self._map.mask_variance
         return scale * (self._to_force @ C @ self._to_force.transpose(0, 2, 1))
+
+    def _moved(self, own: FloatArray) -> FloatArray:
+        return self._R.transpose(0, 2, 1) @ own @ self._R
 
     def _sum(self, moment: FloatArray) -> FloatArray:
         """Return sum_r R_r W_r R_r', for all m neurons."""

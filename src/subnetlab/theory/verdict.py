@@ -135,7 +135,7 @@ def _prediction(run: FinishedRun) -> Prediction | None:
     """Predict the run from its initial network; None if the prediction does not cover its scheme."""
     try:
         model = lazy_model(run.initial_network, run.data.X, run.data.y)
-        return predict(model, run.scheme, run.settings.step_size)
+        return predict(model, run.scheme, run.settings.step_size, seed=run.settings.seed)
     except ValueError:
         return None
 

@@ -1,0 +1,106 @@
+"""A round of Algorithm 1 on all rows while activation patterns stay: everything is diagonal in H's eigenvectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .course import recursion
+from .neuron_noise import matrix_root
+from .round_map import geometric_sum
+
+if TYPE_CHECKING:
+    from ..core.arrays import FloatArray
+    from .course import Course
+    from .neuron_noise import ProductNoise
+    from .round_map import RoundMap
+
+
+class EigenRound:
+    """What a round makes of the mean error e, and of the covariance F of the error; see `MatrixRound` for shards.
+
+    Parameters
+    ----------
+    round_map : RoundMap
+    kernel : ndarray, shape (n, n)
+        H, with the factor xi.
+
+    Attributes
+    ----------
+    kernel, eigenvalues, eigenvectors : ndarray
+        H, and its eigenvalues and eigenvectors.
+    pull : ndarray, shape (n, n)
+        S = eta sum_t (I - eta H)^t.
+    """
+
+    def __init__(self, round_map: RoundMap, kernel: FloatArray) -> None:
+        self._map, self.kernel = round_map, kernel
+        self.eigenvalues, self.eigenvectors = np.linalg.eigh(kernel)
+        self._s = round_map.pull(self.eigenvalues)
+        self._gain = round_map.gain(self.eigenvalues)
+        self._rho = 1 - self._gain
+        self.pull = (self.eigenvectors * self._s) @ self.eigenvectors.T
+
+    def errors(self, error: FloatArray, drift: FloatArray, rounds: int) -> FloatArray:
+        """Return e_0, e_1 = (I - A) e_0 + drift, and so on, shape (rounds + 1, n)."""
+        U = self.eigenvectors
+        return recursion(U.T @ error, self._rho, U.T @ drift, rounds) @ U.T
+
+    def own_root(self, C: FloatArray, error: FloatArray, F: FloatArray, rounds: int) -> FloatArray:
+        """Return a root of the covariance of what moves a neuron alone in some rounds."""
+        U = self.eigenvectors
+        scale = rounds * self._map.own * self._map.mask_variance
+        return U @ (matrix_root(scale * (U.T @ C @ U)) * self._s[:, np.newaxis])
+
+    def shared_root(self, C: FloatArray, error: FloatArray, F: FloatArray, rounds: int) -> FloatArray:
+        """Return a root of the covariance of what moves all neurons in some rounds and is not yet taken back."""
+        U, s = self.eigenvectors, self._s
+        several = geometric_sum(np.outer(self._rho, self._rho), rounds)
+        noise = self._map.shared * self._map.mask_variance * (U.T @ C @ U)
+        return self._map.coverage * U @ matrix_root(several * noise * np.outer(s, s))
+
+    def taken_back(self, rounds: int) -> FloatArray:
+        """Return what later rounds leave of a move that all neurons share."""
+        return (self.eigenvectors * self._rho**rounds) @ self.eigenvectors.T
+
+    def loss_at_the_end(self, C: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return what a round leaves of a loss of output, and the sum of steps that answer to it, as matrices.
+
+        A loss comes in the local steps by the size of their moves.
+        """
+        U, h, steps = self.eigenvectors, self.eigenvalues, np.arange(self._map.local_steps)[:, np.newaxis]
+        spread = np.maximum(np.einsum("ij,ij->j", U, C @ U), 0)
+        power = h**2 * (self._map.mask_variance * spread + (U.T @ error) ** 2)
+        left, answered = self._map.loss_at_the_end(h, np.sqrt(self._map.step_factor(h) ** (2 * steps) @ power))
+        return (U * left) @ U.T, (U * answered) @ U.T
+
+    def write(
+        self,
+        course: Course,
+        start: int,
+        errors: FloatArray,
+        F: FloatArray,
+        C: FloatArray,
+        products: ProductNoise | None,
+    ) -> FloatArray:
+        """Write the rounds after ``start`` and return F after them.
+
+        Parameters
+        ----------
+        course : Course
+        start : int
+        errors : ndarray, shape (rounds + 1, n)
+        F, C : ndarray, shape (n, n)
+            F at the start, C in the middle.
+        products : ProductNoise, optional
+        """
+        U, rounds = self.eigenvectors, len(errors) - 1
+        c = U.T @ C @ U
+        added = self._map.shared * self._map.mask_variance * np.outer(self._gain, self._gain) * c
+        if products is not None:
+            added += np.diag(products.variance(C, errors[0]))
+        before, both = U.T @ F @ U, np.outer(self._rho, self._rho)
+        noise = recursion(np.diag(before), self._rho**2, np.diag(added), rounds)
+        course.write(start, errors @ U, noise, np.diag(c), self.eigenvalues)
+        return U @ (both**rounds * before + geometric_sum(both, rounds) * added) @ U.T
