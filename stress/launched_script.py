@@ -1,4 +1,7 @@
-"""A small convolutional network with batch norm, trained by a script: launched_script.py ROUNDS [FILE]."""
+"""A small convolutional network with batch norm, trained by a script: launched_script.py ROUNDS [FILE [LOSSES]].
+
+FILE is the checkpoint; the loss of every round is written to LOSSES.
+"""
 
 import sys
 
@@ -32,3 +35,6 @@ for round in training.rounds():
     for subnet in round:
         for x, y in subnet.batches(rows):
             subnet.step(torch.nn.functional.cross_entropy(subnet(x), y))
+    if sys.argv[3:]:
+        with open(sys.argv[3], "a") as losses:
+            losses.write(f"{round.last_loss()!r}\n")

@@ -3,13 +3,17 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
+
+from subnetlab.launch.rendezvous import listen  # noqa: E402
 
 SCRIPT = """
 import os, sys
@@ -38,7 +42,10 @@ for round in training.rounds():
     for fault in mark.glob(f"{training.workers.rank}-{round.index}-*"):
         what = fault.name.split("-")[2]
         fault.unlink()
-        if what == "kill":
+        if what == "lose":
+            for file in Path(os.environ["OUT"]).glob("training-*"):
+                file.unlink()
+        if what in ("kill", "lose"):
             os.kill(os.getpid(), 9)
         if what == "raise":
             raise ValueError("a fault of its own")
@@ -94,6 +101,39 @@ def test_faults_leave_no_trace_in_the_bits(tmp_path, script):
     assert [int(row["rounds"]) for row in rows] == list(range(1, 9))
     assert all(int(row["workers"]) == 3 and int(row["bytes_sent"]) > 0 for row in rows)
     assert weights(launch(script, tmp_path / "out", workers=2, rounds=9).stdout) == alone[9]
+
+
+def test_disks_of_two_machines_are_lost_one_after_the_other(tmp_path, script):
+    """Each has a folder of its own. The second one loses its checkpoint, then the first one does, then the folder."""
+    alone = {n: weights(run([sys.executable, script, tmp_path / "faults", n]).stdout) for n in (8, 9)}
+    for fault in ("1-3-lose", "0-6-lose"):
+        (tmp_path / "faults" / fault).touch()
+    outs = [tmp_path / "first", tmp_path / "second"]
+
+    def launched(rounds):
+        free = listen("127.0.0.1", 0)
+        several = ["--local-workers", 1, "--address", "{}:{}".format(*free.getsockname())]
+        free.close()
+        with ThreadPoolExecutor(2) as pool:
+            machines = [
+                pool.submit(launch, script, out, *several, "--machine", number, workers=2, rounds=rounds)
+                for number, out in enumerate(outs)
+            ]
+            return [machine.result().stdout for machine in machines]
+
+    said, other = launched(8)
+    assert [line for line in said.splitlines() if line.startswith("begins")] == [
+        f"begins after round {k}" for k in (0, 3, 6)
+    ]
+    assert weights(said) == alone[8]
+    assert weights(other) == alone[8]
+    assert "going on from that of worker 1, after round 6" in (outs[0] / "worker-0-0.log").read_text()
+    shutil.rmtree(outs[0])
+    said, _ = launched(9)
+    assert "\nbegins after round 8\n" in said
+    assert weights(said) == alone[9]
+    for name in ("training-1.safetensors", "training-1.safetensors.before"):
+        assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
 
 
 def test_an_orderly_end_and_going_on(tmp_path, script):

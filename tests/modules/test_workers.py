@@ -24,7 +24,7 @@ import subnetlab as sl  # noqa: E402
 from subnetlab.archive import ArchiveError  # noqa: E402
 from subnetlab.engines.distributed.group import JobError, PeerLostError  # noqa: E402
 from subnetlab.modules.checkpoint_file import CheckpointFile  # noqa: E402
-from subnetlab.modules.copying import copied  # noqa: E402
+from subnetlab.modules.copying import newest_file, on_two_disks  # noqa: E402
 from subnetlab.modules.tensor_file import bytes_of  # noqa: E402
 from subnetlab.modules.workers import Together  # noqa: E402
 
@@ -281,24 +281,101 @@ def test_the_bytes_of_any_tensor(dtype):
     assert bytes(bytes_of(empty)) == b""
 
 
-def test_machines_need_not_share_a_folder(tmp_path):
-    """The first worker writes; who sees another folder gets a copy when a training begins again."""
+@pytest.fixture
+def disks(tmp_path):
+    """``disks(size, ...)``: train on so many machines, each with a folder of its own; return what each has then."""
 
-    def work(group=None, rounds=K):
-        folder = tmp_path / str(0 if group is None else group.rank)
-        folder.mkdir(exist_ok=True)
-        training, _ = trained("perceptron", rounds=rounds, checkpoint=folder / "run.safetensors")
-        return everything(training)[0]
+    def train(size, rounds=K, **more):
+        def work(group):
+            folder = tmp_path / str(group.rank)
+            folder.mkdir(exist_ok=True)
+            kept = {"checkpoint": folder / "run.safetensors", "checkpoint_every": 1} | more
+            training, measured = trained("perceptron", rounds=rounds, **kept)
+            assert len(measured) == rounds - going_on
+            return everything(training)[0]
 
-    in_turn(2, lambda group: work(group, 2))
-    first = (tmp_path / "0" / "run.safetensors").read_bytes()
-    assert not (tmp_path / "1" / "run.safetensors").exists()
-    (tmp_path / "2").mkdir()
-    (tmp_path / "2" / "run.safetensors").write_bytes(first[:100])  # of an earlier job, say
-    alone, _ = trained("perceptron")
-    assert in_turn(3, work) == [everything(alone)[0]] * 3
-    assert (tmp_path / "1" / "run.safetensors").read_bytes() == first
-    assert (tmp_path / "2" / "run.safetensors").read_bytes() == first
+        going_on = more.pop("going_on", 0)
+        return in_turn(size, work)
+
+    return train
+
+
+def test_a_checkpoint_is_on_two_disks(tmp_path, disks):
+    """One of the first worker, one of the first that sees another folder; who has none gets a copy when it begins."""
+    disks(3, 2)
+    first, second, third = (tmp_path / str(rank) / "run.safetensors" for rank in range(3))
+    assert first.read_bytes() == second.read_bytes()
+    assert not third.exists()
+    older = first.read_bytes()
+    third.write_bytes(older[:100])  # of an earlier job, say
+    with pytest.warns(
+        UserWarning, match=rf"{third}: not a readable .*; going on from that of worker 0, after round 2$"
+    ):
+        assert disks(3, going_on=2) == [everything(trained("perceptron")[0])[0]] * 3
+    assert third.read_bytes() == older
+    assert first.read_bytes() == second.read_bytes() != older
+    assert sorted(os.listdir(tmp_path / "0")) == sorted(os.listdir(tmp_path / "1")) == ["run.safetensors"]
+
+
+def test_a_disk_that_is_seen_by_all_takes_one_file(tmp_path):
+    (tmp_path / "apart").mkdir()
+
+    def found(group, apart):
+        return on_two_disks(group, tmp_path / ("apart" if group.rank in apart else "."))
+
+    assert in_turn(3, lambda group: found(group, [])) == [(0,)] * 3
+    assert in_turn(3, lambda group: found(group, [0])) == [(0, 1)] * 3
+    assert in_turn(3, lambda group: found(group, [2])) == [(0, 2)] * 3
+    assert os.listdir(tmp_path) == ["apart"]
+    assert in_turn(2, lambda group: on_two_disks(group, tmp_path / "none")) == [(0, 1)] * 2
+
+
+@pytest.mark.parametrize("harm", ["empty", "older", "damaged", "cut short"])
+@pytest.mark.parametrize("size", [2, 3])
+def test_the_first_machines_disk_is_lost(tmp_path, disks, harm, size):
+    """The newest checkpoint of all machines counts, with the same bits; the first machine has it again, too."""
+    disks(3, 1)
+    first, second = (tmp_path / str(rank) / "run.safetensors" for rank in range(2))
+    old = first.read_bytes()
+    disks(3, 3, going_on=1)
+    newest = second.read_bytes()
+    if harm == "empty":
+        shutil.rmtree(first.parent)
+    else:
+        first.write_bytes({"older": old, "damaged": b"x" * 100, "cut short": newest[:-1]}[harm])
+    with pytest.warns(UserWarning, match=rf"{first}: .*; going on from that of worker 1, after round 3$"):
+        disks(size, 3, going_on=3)
+    assert [(tmp_path / str(rank) / "run.safetensors").read_bytes() for rank in range(size)] == [newest] * size
+    assert disks(size, going_on=3) == [everything(trained("perceptron")[0])[0]] * size
+
+
+@pytest.mark.parametrize("harm", ["missing", "damaged"])
+def test_another_machines_file_is_lost(tmp_path, disks, harm):
+    disks(2, 2)
+    first, second = (tmp_path / str(rank) / "run.safetensors" for rank in range(2))
+    second.unlink()
+    if harm == "damaged":
+        second.write_bytes(first.read_bytes()[:-1])
+        with pytest.warns(UserWarning, match=rf"{second}: .*; going on from that of worker 0, after round 2$"):
+            disks(2, 2, going_on=2)
+        assert second.read_bytes() == first.read_bytes()
+    assert disks(2, going_on=2) == [everything(trained("perceptron")[0])[0]] * 2
+    assert second.read_bytes() == first.read_bytes()
+
+
+def test_files_of_other_settings_and_files_that_are_all_damaged(tmp_path, disks):
+    """The first machine's refuse the training; another machine's do not count."""
+    disks(2, 2)
+    first, second = (tmp_path / str(rank) / "run.safetensors" for rank in range(2))
+    with pytest.raises(JobError, match=r"0/run.safetensors must be of the same settings \(scale: 1.0 there, 0.5 here"):
+        disks(2, scale=0.5)
+    first.unlink()
+    disks(2, 1, scale=0.5)
+    assert first.read_bytes() == second.read_bytes()
+    for file in (first, second):
+        file.write_bytes(b"x")
+    with pytest.raises(JobError, match=r"0/run.safetensors: not a readable subnetlab-module-run file"):
+        disks(2)
 
 
 def test_a_copy_that_cannot_be_written_is_told_to_all(tmp_path, monkeypatch):
@@ -313,7 +390,7 @@ def test_a_copy_that_cannot_be_written_is_told_to_all(tmp_path, monkeypatch):
         elif group.rank == 1:
             file.symlink_to("/dev/full")
         try:
-            copied(group, file)
+            newest_file(group, file, None if group.rank else file, 7)
         except JobError as error:
             return str(error)
 
@@ -661,7 +738,7 @@ def test_the_exported_network_is_a_plain_state_dict(tmp_path, size):
         training.export(tmp_path / "none" / "model.safetensors")
 
 
-def test_of_two_checkpoints_the_damaged_one_does_not_count(tmp_path):
+def test_of_two_checkpoints_the_damaged_one_does_not_count(tmp_path, monkeypatch):
     """As under a launch, which keeps two for each training; a damaged file that is alone ends the training."""
     file = tmp_path / "run.safetensors"
     kept = CheckpointFile(file, two=True)
@@ -679,7 +756,13 @@ def test_of_two_checkpoints_the_damaged_one_does_not_count(tmp_path):
     with pytest.warns(UserWarning, match=r"run.safetensors: not a readable .* going on from the checkpoint before it"):
         kept.restore(training)
     assert training.rounds_done == 1
+    before = (tmp_path / "run.safetensors.before").read_bytes()
     continued(training)
+    with monkeypatch.context() as full:
+        full.setattr("os.replace", lambda *given: pytest.fail("the disk is full"))
+        with pytest.raises(pytest.fail.Exception):
+            kept.write(training)
+    assert (tmp_path / "run.safetensors.before").read_bytes() == before  # the damaged file does not take its place
     assert everything(training)[0] == whole
     with pytest.raises(ArchiveError):
         CheckpointFile(file).restore(training)

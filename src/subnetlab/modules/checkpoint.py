@@ -145,20 +145,20 @@ class Snapshot:
         scale = float(self.record["settings"]["scale"])
         return whole_model(cut, whole_factors(scheme.masks, scheme.cut_groups, cut.units, scale), self.below("entry"))
 
-    def restore(self, training: ModuleTraining, source: object = "of the run") -> None:
-        """Take a training to where this one was.
+    def check(self, training: ModuleTraining, source: object) -> None:
+        """Refuse a training that cannot go on from here.
 
         Raises
         ------
         ArchiveError
-            If it is of another network.
+            If this is of another network.
         ValueError
             If it comes from other settings; the message lists them. More rounds are no other settings.
         """
         mine, _ = scheme_to_record(training.scheme)
         try:
             stored = {"rates": None, **self.record["settings"], **self.record["scheme"]}
-            rounds_done, numbers = self.rounds_done, dict(self.record["state_numbers"])
+            _ = self.rounds_done, dict(self.record["state_numbers"])
         except (KeyError, TypeError, ValueError) as error:
             raise ArchiveError(f"{source}: its record is not that of a training ({error})") from error
         here = {**training.settings(), **json.loads(json.dumps(mine))}
@@ -171,19 +171,22 @@ class Snapshot:
             raise ValueError(
                 f"ModuleTraining: checkpoint {source} must be of the same settings ({'; '.join(different)})"
             )
-        entries = self.below("entry")
-        if _shapes(entries) != _shapes(training.cut.state()):
+        if _shapes(self.below("entry")) != _shapes(training.cut.state()):
             raise ArchiveError(f"{source}: its parameters are not those of this network")
+
+    def restore(self, training: ModuleTraining, source: object = "of the run") -> None:
+        """Take a training to where this one was; see `check` for the errors."""
+        self.check(training, source)
         part = training.workers.part
-        for name, tensor in entries.items():
+        for name, tensor in self.below("entry").items():
             training.home[name].copy_(part(tensor))
         if training.travelling_state is not None:
             state = self.below("state").items()
             training.travelling_state.tensors = {n: part(t).to(training.device, copy=True) for n, t in state}
-            training.travelling_state.take_up(numbers)
+            training.travelling_state.take_up(dict(self.record["state_numbers"]))
         training.outer.restore(self.below("outer"), part)
         training.history = self.history
-        training.rounds_done = rounds_done
+        training.rounds_done = self.rounds_done
 
     def write(self, path: str | Path) -> None:
         """Write the record and the tensors to one file.

@@ -1,4 +1,8 @@
-"""The files that a training writes: its checkpoint, and the whole network's weights. Of several workers one writes."""
+"""The files that a training writes: its checkpoint, and the whole network's weights.
+
+Of several workers one writes. A checkpoint is written by a second one, too, if that one sees another folder, so that it
+outlives the loss of any one disk.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from .factors import folded
 from .tensor_file import write_tensors
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .training import ModuleTraining
 
 
@@ -31,37 +37,76 @@ class CheckpointFile:
         self._path = Path(path)
         self._before = self._path.with_name(f"{self._path.name}.before") if two else None
         self._holds = -1  # completed rounds
+        self._counts = True  # the newest file can be read, so it may take the place of the one before it
+        self._writers: Sequence[int] | None = None
 
     def restore(self, training: ModuleTraining) -> None:
-        """Take a training to where the file was written, if the first worker has it; see `Snapshot` for the errors.
+        """Take a training to where the newest file of any worker was written, if there is one.
 
-        A worker that sees another folder than the first one gets a copy.
+        Every worker that has another file, or none, gets a copy. Damaged files do not count, and those of other
+        settings count at the first worker alone, which refuses them.
+
+        Raises
+        ------
+        ArchiveError, ValueError, OSError
+            See `Snapshot`. Several workers raise a JobError.
+        PeerLostError
+            If a worker is lost.
         """
-        for path in (self._path, self._before):
-            if path is not None:
-                training.workers.have_alike(path)
-        if self._path.exists():
-            snapshot, source = self._newest_whole()
-            snapshot.restore(training, source)
-            self._holds = training.rounds_done
-
-    def _newest_whole(self) -> tuple[Snapshot, Path]:
+        workers, error = training.workers, None
+        rounds, held, damage = -1, None, None
         try:
-            return Snapshot.read(self._path), self._path
-        except ArchiveError as error:
-            if self._before is None or not self._before.exists():
-                raise
-            warnings.warn(f"ModuleTraining: {error}; going on from the checkpoint before it", stacklevel=4)
-            return Snapshot.read(self._before), self._before
+            rounds, held, damage = self._newest_whole(training)
+        except (OSError, ValueError) as failed:
+            error = failed
+        workers.agree(error)
+        source, worker = workers.newest_file(self._path, held, rounds)
+        if source is None:
+            workers.agree(damage)
+            return
+        self._counts |= source == self._path
+        Snapshot.read(source).restore(training, source)
+        self._holds = training.rounds_done
+        behind = f"{self._path}: older than another worker's checkpoint, or not there" if worker else None
+        if why := damage or (behind if workers.rank == 0 else None):
+            found = "the checkpoint before it" if source == self._before else f"that of worker {worker}"
+            warnings.warn(f"ModuleTraining: {why}; going on from {found}, after round {self._holds}", stacklevel=3)
 
-    def write(self, training: ModuleTraining) -> None:
+    def _newest_whole(self, training: ModuleTraining) -> tuple[int, Path | None, ArchiveError | None]:
+        """Return the rounds and the file of the newest checkpoint here, and what is wrong with a newer one."""
+        damage = None
+        for path in (self._path, self._before):
+            if path is None or not path.exists():
+                continue
+            try:
+                snapshot = Snapshot.read(path)
+                snapshot.check(training, path)
+            except ArchiveError as error:
+                damage, self._counts = damage or error, False
+            except ValueError:
+                if training.workers.rank == 0:
+                    raise
+                break
+            else:
+                return snapshot.rounds_done, path, damage
+        return -1, None, damage
+
+    def write(self, training: ModuleTraining, writers: Sequence[int] = (0,)) -> None:
         """Write a training as it stands; see `write_tensors` for the errors."""
         found = Contents.of(training)
-        metadata = metadata_of(found.record)
-        write_tensors(training.workers, self._path, found.tensors, found.shapes, metadata, before=self._keep_the_last)
+        write_tensors(
+            training.workers,
+            self._path,
+            found.tensors,
+            found.shapes,
+            metadata_of(found.record),
+            before=self._keep_the_last,
+            writers=writers,
+        )
+        self._counts = True
 
     def _keep_the_last(self) -> None:
-        if self._before is not None and self._path.exists():
+        if self._before is not None and self._counts and self._path.exists():
             with suppress(OSError):  # a file system without links keeps one file
                 self._before.unlink(missing_ok=True)
                 self._before.hardlink_to(self._path)
@@ -70,8 +115,10 @@ class CheckpointFile:
         """Write a training that has gone on since the last time; warn if that cannot be done."""
         if self._holds == training.rounds_done:
             return
+        if self._writers is None:
+            self._writers = training.workers.on_two_disks(self._path.parent)
         try:
-            self.write(training)
+            self.write(training, self._writers)
         except PeerLostError:  # an OSError, too
             raise
         except (OSError, JobError) as error:  # what was computed is still here

@@ -1,4 +1,4 @@
-"""Whole tensors at the first worker, a piece at a time: what is written to files never comes together in memory."""
+"""Whole tensors at the workers that write them, a piece at a time: they never come together in memory."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ class _Piece(NamedTuple):
 
 
 def collected(
-    workers: Together, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]
+    workers: Together,
+    tensors: Mapping[str, torch.Tensor],
+    shapes: Mapping[str, Sequence[int]],
+    writers: Sequence[int],
 ) -> Iterator[torch.Tensor]:
-    """Yield the numbers of whole tensors on worker 0, one after another; see `Workers.pieces`."""
+    """Yield the numbers of whole tensors on some workers, one after another; see `Workers.pieces`."""
     for batch in _batches(workers, tensors, shapes):
-        yield from workers.group.drive(_brought(workers, tensors, batch))
+        yield from workers.group.drive(_brought(workers, tensors, batch, writers))
 
 
 def _batches(
@@ -64,16 +67,17 @@ def _numbers_at(workers: Together, worker: int, tensor: torch.Tensor, shape: Seq
 
 
 def _brought(
-    workers: Together, tensors: Mapping[str, torch.Tensor], batch: Sequence[_Piece]
+    workers: Together, tensors: Mapping[str, torch.Tensor], batch: Sequence[_Piece], writers: Sequence[int]
 ) -> Steps[list[torch.Tensor]]:
     def numbers(worker: int) -> list[tuple[torch.Tensor, int, int]]:
         return [(tensors[piece.name], piece.first, piece.end) for piece in batch if piece.worker == worker]
 
     here = [tensor.detach().reshape(-1)[first:end] for tensor, first, end in numbers(workers.rank)]
-    senders = range(workers.size) if workers.rank == 0 else ()
+    writes = workers.rank in writers
+    outgoing = [here if worker in writers else [] for worker in range(workers.size)]
     awaited: list[list[Form]] = [[] for _ in range(workers.size)]
-    for a in senders:
+    for a in range(workers.size) if writes else ():
         awaited[a] = [((end - first,), tensor.dtype) for tensor, first, end in numbers(a)]
-    arrived = yield from exchanged([here, *[[]] * (workers.size - 1)], awaited, torch.device("cpu"))
+    arrived = yield from exchanged(outgoing, awaited, torch.device("cpu"))
     rest = list(map(iter, arrived))
-    return [next(rest[piece.worker]) for piece in batch] if workers.rank == 0 else []
+    return [next(rest[piece.worker]) for piece in batch] if writes else []

@@ -1,8 +1,10 @@
-"""A file of the first worker on the disks of the others, so that machines need not share a folder."""
+"""Files on the disks of several workers, so that machines need not share a folder."""
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,16 +14,31 @@ from ..engines.distributed.worker import Exchange
 from .tensor_file import PIECE, written_together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ..engines.distributed.group import Group
 
 
-def copied(group: Group, path: Path) -> None:
-    """Give a copy of the first worker's file to each worker that has none of this name, or another one.
+def newest_file(group: Group, path: Path, held: Path | None, rounds: int) -> tuple[Path | None, int]:
+    """Give every worker what the newest file of any of them holds; all workers call it together.
 
-    All workers call it together. Where the first worker has no file, nothing happens.
+    Parameters
+    ----------
+    group : Group
+    path : Path
+        Where a copy goes on the workers that hold something else, or nothing.
+    held : Path, optional
+        The newest file here.
+    rounds : int
+        Completed rounds that it holds.
+
+    Returns
+    -------
+    path or None
+        The file with the newest content here: ``held``, or the copy. None if no worker has a file.
+    int
+        The worker whose file it is: the first one that has this many rounds.
 
     Raises
     ------
@@ -30,30 +47,51 @@ def copied(group: Group, path: Path) -> None:
     PeerLostError
         If a worker is lost.
     """
-    found, error = ("", 0), None
+    mine, error = (-1, "", 0), None
     try:
-        if path.is_file():
-            found = _sha256(path), path.stat().st_size
+        if held is not None:
+            mine = rounds, _sha256(held), held.stat().st_size
     except OSError as failed:
         error = failed
     group.agree(error)
-    everybodys = group.tell_all_json(found)
-    (wanted, size), needy = everybodys[0], [theirs[0] != everybodys[0][0] for theirs in everybodys]
-    if not wanted or not any(needy):
-        return
-    pieces = _pieces(group, path, size, needy)
+    everybodys = group.tell_all_json(mine)
+    source = max(range(group.size), key=lambda worker: (everybodys[worker][0], -worker))
+    newest, wanted, size = everybodys[source]
+    if newest < 0:
+        return None, source
+    needy = [theirs[1] != wanted for theirs in everybodys]
+    if not any(needy):
+        return held, source
+    pieces = _pieces(group, held if group.rank == source else None, source, size, needy)
     with written_together(pieces, group.agree):
         if needy[group.rank]:
             with atomic_file(path) as file:
                 for piece in pieces:
                     file.write(piece.data)
             if _sha256(path) != wanted:
-                raise OSError(f"{path}: the first worker's file changed while it was copied")
+                raise OSError(f"{path}: the file of worker {source} changed while it was copied")
+    return path if needy[group.rank] else held, source
 
 
-def _pieces(group: Group, path: Path, size: int, needy: list[bool]) -> Iterator[np.ndarray]:
-    """Send a file from the first worker, and yield it where it is needed."""
-    file = path.open("rb") if group.rank == 0 else None
+def on_two_disks(group: Group, folder: Path) -> Sequence[int]:
+    """Return the first worker, and the first one that sees another folder, if there is one; all call it together."""
+    name = str(group.tell_all_json(f".seen-{token_hex(8)}")[0])
+    try:
+        if group.rank == 0:
+            with suppress(OSError):  # whoever writes a file there will say why it cannot
+                (folder / name).touch()
+        group.tell_all(np.zeros(1))  # now it is there
+        sees = group.tell_all_json((folder / name).exists())
+    finally:
+        if group.rank == 0:
+            with suppress(OSError):
+                (folder / name).unlink()
+    return (0, *[worker for worker in range(1, group.size) if not sees[worker]][:1])
+
+
+def _pieces(group: Group, held: Path | None, source: int, size: int, needy: list[bool]) -> Iterator[np.ndarray]:
+    """Send a file from one worker, and yield it where it is needed."""
+    file = None if held is None else held.open("rb")
     try:
         for start in range(0, size, PIECE):
             length = min(PIECE, size - start)
@@ -64,10 +102,10 @@ def _pieces(group: Group, path: Path, size: int, needy: list[bool]) -> Iterator[
                 file.readinto(piece.data)  # a file that has become shorter is noticed by its hash
                 outgoing = [[piece] if needs else [] for needs in needy]
             elif needy[group.rank]:
-                shapes[0] = [(length,)]
+                shapes[source] = [(length,)]
             arrived = group.exchange(Exchange(outgoing, shapes, np.dtype(np.uint8)))
             if needy[group.rank]:
-                yield arrived[0][0]
+                yield arrived[source][0]
     finally:
         if file is not None:
             file.close()

@@ -61,8 +61,9 @@ def write_tensors(
     metadata: Mapping[str, str],
     *,
     before: Callable[[], None] = lambda: None,
+    writers: Sequence[int] = (0,),
 ) -> None:
-    """Write tensors to a file that safetensors reads, whole or not there: all workers together, by the hand of one.
+    """Write tensors to a file that safetensors reads, whole or not there: all workers together, by the hand of some.
 
     Parameters
     ----------
@@ -74,7 +75,9 @@ def write_tensors(
         Of whole tensors, for those that live by rows; the others are on every worker.
     metadata : mapping from str to str
     before : callable, optional
-        What the worker that writes does first.
+        What a worker that writes does first.
+    writers : sequence of int, optional
+        The workers that write the file, each to its own disk.
 
     Raises
     ------
@@ -88,9 +91,9 @@ def write_tensors(
     longest_first = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))  # so that all are aligned
     forms = {name: (tuple(shapes.get(name, tensors[name].shape)), tensors[name].dtype) for name in longest_first}
     header = _header(forms, metadata)
-    pieces = workers.pieces({name: tensors[name] for name in forms}, shapes)
+    pieces = workers.pieces({name: tensors[name] for name in forms}, shapes, writers)
     with written_together(pieces, workers.agree):
-        if workers.rank == 0:
+        if workers.rank in writers:
             before()
             with atomic_file(path) as file:
                 file.write(header)

@@ -17,7 +17,7 @@ from ..core.rates import equal_share
 from ..core.scheme_record import scheme_to_record
 from ..engines.distributed.group import JobError
 from .collecting import collected
-from .copying import copied
+from .copying import newest_file, on_two_disks
 from .messages import exchanged
 from .tensor_file import bytes_of, pieces_of
 from .traffic import GroupTraffic, LocalTraffic, as_rows
@@ -54,14 +54,18 @@ class Workers(Protocol):
         """Return whole tensors of the parts that live here; all workers call it together."""
         ...
 
-    def have_alike(self, path: Path) -> None:
-        """Let every worker have the first worker's file of this name, if that one has it."""
+    def newest_file(self, path: Path, held: Path | None, rounds: int) -> tuple[Path | None, int]:
+        """Let every worker have what the newest file of any of them holds; see `copying.newest_file`."""
+        ...
+
+    def on_two_disks(self, folder: Path) -> Sequence[int]:
+        """Return the workers that write a file so that the loss of one disk does not lose it."""
         ...
 
     def pieces(
-        self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]
+        self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]], writers: Sequence[int]
     ) -> Iterator[torch.Tensor]:
-        """Yield the numbers of whole tensors on worker 0, one after another, and nothing on the others.
+        """Yield the numbers of whole tensors on some workers, one after another, and nothing on the others.
 
         All workers run through it together. ``shapes`` are those of the tensors that live by rows; the others are on
         every worker.
@@ -118,11 +122,16 @@ class Alone:
         """Return the tensors as they are."""
         return dict(parts)
 
-    def have_alike(self, path: Path) -> None:
-        """Do nothing: there are no others."""
+    def newest_file(self, path: Path, held: Path | None, rounds: int) -> tuple[Path | None, int]:
+        """Return the file that is held here."""
+        return held, 0
+
+    def on_two_disks(self, folder: Path) -> Sequence[int]:
+        """Return the only worker, which has one disk."""
+        return (0,)
 
     def pieces(
-        self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]
+        self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]], writers: Sequence[int]
     ) -> Iterator[torch.Tensor]:
         """Yield the numbers of tensors, one after another."""
         for tensor in tensors.values():
@@ -217,15 +226,19 @@ class Together:
         pieces = zip(*arrived, strict=True)
         return {name: torch.cat(rows).reshape(tuple(shapes[name])) for name, rows in zip(parts, pieces, strict=True)}
 
-    def have_alike(self, path: Path) -> None:
-        """Let every worker have the first worker's file of this name, if that one has it."""
-        copied(self.group, path)
+    def newest_file(self, path: Path, held: Path | None, rounds: int) -> tuple[Path | None, int]:
+        """Let every worker have what the newest file of any of them holds."""
+        return newest_file(self.group, path, held, rounds)
+
+    def on_two_disks(self, folder: Path) -> Sequence[int]:
+        """Return worker 0, and the first worker that sees another folder, if there is one."""
+        return on_two_disks(self.group, folder)
 
     def pieces(
-        self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]
+        self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]], writers: Sequence[int]
     ) -> Iterator[torch.Tensor]:
-        """Yield the numbers of whole tensors on worker 0; all workers run through it together."""
-        return collected(self, tensors, shapes)
+        """Yield the numbers of whole tensors on those that write; all workers run through it together."""
+        return collected(self, tensors, shapes, writers)
 
     def traffic(self, p: int, home: Mapping[str, torch.Tensor], kept: Lookup, receive: Receive) -> GroupTraffic:
         """Return what moves entries in one round."""

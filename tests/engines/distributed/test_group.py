@@ -1,5 +1,7 @@
 """What workers tell each other, over real connections between the threads of this process."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -61,6 +63,89 @@ def test_an_error_of_one_is_raised_by_all():
 def test_settings_that_differ():
     found = on_all(lambda group: group.agree_on_settings({"seed": 1, "rate": 0.1 * (group.rank == 2)}))
     assert found == ["test: rate must be the same on all workers, got 0.0 on worker 0 and 0.1 on worker 2"] * SIZE
+
+
+LEAVING = """
+import os, signal, sys
+from datetime import timedelta
+
+import numpy as np
+import torch.distributed as dist
+
+from subnetlab.engines.distributed.group import Group, JobError, PeerLostError
+
+folder, size = sys.argv[1], 3
+
+
+class Held:
+    # It waits before it sends (early), or when all that it sends is on its way, and says so.
+    def __init__(self, group, early, told, tell):
+        self.group, self.early, self.told, self.tell, self.works = group, early, told, tell, []
+
+    def pause(self):
+        os.write(self.tell, b".")
+        os.read(self.told, 1)
+
+    def recv(self, *given):
+        return self.group.recv(*given)
+
+    def send(self, *given):
+        if self.early and not self.works:
+            self.pause()
+        self.works.append(self.group.send(*given))
+        if not self.early and len(self.works) == size - 1:
+            for work in self.works:
+                work.wait()
+            self.pause()
+            return self  # its sends are done
+        return self.works[-1] if self.early else self
+
+    def wait(self):
+        pass
+
+
+def work(rank, name, told, tell, answer):
+    raw = dist.ProcessGroupGloo(dist.FileStore(name, size), rank, size, timedelta(seconds=300))
+    group = Group(raw, rank, size)
+    group.tell_all(np.zeros(1))
+    if rank < 2:
+        group.process_group = Held(raw, rank == 0, told, tell)
+    try:
+        group.agree(ValueError("no room") if rank == 2 else None)
+    except (JobError, PeerLostError) as error:
+        os.write(answer, f"{rank} {error}\\n".encode())
+    os._exit(0)
+
+
+for attempt in range(int(sys.argv[2])):
+    told, (ready, tell), (answers, answer) = [os.pipe() for _ in range(size)], os.pipe(), os.pipe()
+    pids = []
+    for rank in range(size):
+        pids.append(os.fork())
+        if not pids[-1]:
+            work(rank, f"{folder}/store-{attempt}", told[rank][0], tell, answer)
+    os.close(answer)
+    for _ in range(2):
+        os.read(ready, 1)
+    os.kill(pids[1], signal.SIGSTOP)  # all its threads: it has sent, and reads nothing any more
+    assert os.WIFSTOPPED(os.waitpid(pids[1], os.WUNTRACED)[1])
+    os.write(told[0][1], b".")
+    for rank in (0, 2):
+        os.waitpid(pids[rank], 0)  # it has left
+    os.write(told[1][1], b".")
+    os.kill(pids[1], signal.SIGCONT)
+    os.waitpid(pids[1], 0)
+    with open(answers) as file:
+        print(sorted(file.read().splitlines()))
+"""
+
+
+def test_an_agreed_error_reaches_a_worker_that_reads_when_the_others_have_left(tmp_path):
+    """One worker is stopped between its own message and those of the others, who end before it goes on."""
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, str(tmp_path), "3"], capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.stdout.splitlines() == [str([f"{rank} no room" for rank in range(SIZE)])] * 3, done.stderr
 
 
 def test_a_process_without_others(monkeypatch):

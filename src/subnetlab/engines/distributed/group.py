@@ -136,7 +136,13 @@ class Group:
                     )
 
     def exchange(self, exchange: Exchange) -> Messages:
-        """Send every message and return what arrived; empty arrays are not sent."""
+        """Send every message and return what arrived; empty arrays are not sent.
+
+        A worker may end as soon as its exchange is over, even if another one has not read yet, so an error that all
+        have agreed on reaches all. Gloo completes a send when all of it is in the socket, which the system delivers
+        after the end of the process, too. And the message is the last that a peer writes, after its notices that it is
+        ready to send and to receive, so nothing is left unread, which would make the system reset the connection.
+        """
         import torch
 
         start = time.perf_counter()
