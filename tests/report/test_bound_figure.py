@@ -75,7 +75,7 @@ def test_certificate_and_own_bounds_are_lines_with_their_names(run, verdict):
     assert not near.keys() & far.keys()
     assert [key.meaning for key in figure.keys[:-1]] == [curve.name for curve in bound_curves(verdict)]
     assert near.keys() | far.keys() == {curve.name for curve in bound_curves(verdict)}
-    looks = [(curve.colour, tuple(curve.dash)) for curve in bound_curves(verdict)]
+    looks = [(key.mark, key.colour) for key in figure.keys]  # in the legend, too, no two are alike
     assert len(set(looks)) == len(looks)
 
 

@@ -125,7 +125,7 @@ def test_a_click_on_a_cell_chooses_it(opened, pages):
     page = opened(pages["reproduction"])
     heatmap = page.locator("#explorer-2b [data-plot=heatmap]")
     heatmap.scroll_into_view_if_needed()
-    chosen = heatmap.locator(".mark-rect.role-mark path").last.bounding_box()
+    chosen = heatmap.locator("path[stroke='var(--sampling)']").bounding_box()
     width = heatmap.locator("svg").bounding_box()["width"]
     x, y = chosen["x"] + chosen["width"] / 2, chosen["y"] + chosen["height"] / 2
     page.mouse.click(x - width / 4, y)  # the cell to the left of the chosen one

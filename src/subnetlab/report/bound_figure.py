@@ -33,7 +33,13 @@ if TYPE_CHECKING:
 
 _MOST_POINTS = 400
 _FAR = 30.0  # times the largest measured error: a bound that never falls below has a chart of its own
-_OWN = ((SAMPLING, [9, 3]), (PREDICTED, [1, 2]), (BOUND, [6, 2, 1, 2]), (REPAIRED, [3, 1]))  # one after the other
+# lines of own statements, one after the other; the legend tells them from those of the paper
+_OWN: tuple[tuple[str, list[int], Literal["dashed", "dotted"]], ...] = (
+    (SAMPLING, [9, 3], "dashed"),
+    (PREDICTED, [1, 2], "dotted"),
+    (BOUND, [6, 2, 1, 2], "dashed"),
+    (REPAIRED, [1, 3], "dotted"),
+)
 
 
 class Curve(NamedTuple):
@@ -64,7 +70,8 @@ def bound_curves(verdict: RunVerdict) -> list[Curve]:
         if promise.bound is not None:
             named = f"bound of {promise.statement}"
             twice = named in (curve.name for curve in curves)
-            curves.append(Curve(f"{named} ({name})" if twice else named, promise.bound, *next(looks)))
+            colour, dash, mark = next(looks)
+            curves.append(Curve(f"{named} ({name})" if twice else named, promise.bound, colour, dash, mark))
     return curves
 
 

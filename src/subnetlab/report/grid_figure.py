@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from .grid import Axis, CellGrid
 
 
-ACROSS, UP = "{across}", "{up}"
 _COLOURS = {"sampled": SAMPLING, "local": LOCAL, "full": AGGREGATED}
 _ACROSS = ("selection_prob", "local_steps", "step_size", "width", "init_scale")  # preferred, in order
 _UP = ("n_subnetworks", *_ACROSS)
@@ -45,18 +44,18 @@ def heatmap_chart(rows: int) -> alt.TopLevelMixin:
     Parameters
     ----------
     rows : int
-        The most rows that it will have, for its height.
+        The most rows that it will have, for its height; with 1 nothing is chosen upwards.
 
     Notes
     -----
-    Data: "cells" (column, row, value, label, pale, shown) and "chosen" (column, row). Signals: columns, rows (what
-    stands on the axes, in order), low, high (the scale), font. The script puts titles in place of `ACROSS` and `UP`.
+    Data: "cells" (column, row, at, up, value, label, pale, shown). Signals: columns, rows (what stands on the axes, in
+    order), low, high (the scale), font. The script puts words in place of those in braces.
     """
     columns = alt.Scale(domain=alt.ExprRef("columns"), paddingInner=0.03, paddingOuter=0)
     upwards = alt.Scale(domain=alt.ExprRef("rows"), paddingInner=0.03, paddingOuter=0)
     flat = alt.Axis(labelAngle=0, domain=False, ticks=False, labelPadding=6)
-    x = alt.X("column:O", title=ACROSS, scale=columns, axis=flat, sort=None)
-    y = alt.Y("row:O", title=UP, scale=upwards, axis=flat, sort=None)
+    x = alt.X("column:O", title="{at title}", scale=columns, axis=flat, sort=None)
+    y = alt.Y("row:O", title="{up title}", scale=upwards, axis=flat, sort=None)
     cells = chart_of("cells")
     squares = cells.mark_rect().encode(
         x,
@@ -67,11 +66,6 @@ def heatmap_chart(rows: int) -> alt.TopLevelMixin:
             scale=alt.Scale(type="log", scheme=HEAT, domain=[alt.ExprRef("low"), alt.ExprRef("high")], nice=False),
             legend=heat_legend(),
         ),
-        tooltip=[
-            alt.Tooltip("column:O", title="across"),
-            alt.Tooltip("row:O", title="up"),
-            alt.Tooltip("shown:N", title="error"),
-        ],
     )
     # a cell without a number has the colour of the page behind it and a sign in it
     empty = cells.transform_filter("!isValid(datum.value)").mark_rect(color="var(--raised)").encode(x, y)
@@ -81,12 +75,32 @@ def heatmap_chart(rows: int) -> alt.TopLevelMixin:
         text="label:N",
         color=marks_by_name(alt.Color, "pale:N", {"yes": "#ffffff", "no": "#111111", "none": "var(--quiet)"}),
     )
-    chosen = chart_of("chosen").mark_rect(fill=None, stroke=SAMPLING, strokeWidth=3, strokeJoin="round")
     names = [alt.param(name=name, value=[""]) for name in ("columns", "rows")]
     scale = [alt.param(name="low", value=1), alt.param(name="high", value=10)]
-    layers = alt.layer(empty, squares, numbers, chosen.encode(x, y)).resolve_scale(color="independent")
+    layers = alt.layer(empty, squares, numbers, _choice(cells, upwards=rows > 1).encode(x, y))
+    layers = layers.resolve_scale(color="independent")
     return layers.add_params(*names, *scale, alt.param(name="font", value=11)).properties(
         width="container", height=max(170, min(420, 36 * rows))
+    )
+
+
+def _choice(cells: alt.Chart, *, upwards: bool) -> alt.Chart:
+    """Return cells to click on, which show their numbers and outline the chosen one.
+
+    The choice is a selection, bound to a control for each of its fields, "at" and "up": the position on the axis.
+    """
+    fields = ["at", "up"] if upwards else ["at"]
+    bind: Any = {field: alt.BindDirect(element=f"{{{field} control}}") for field in fields}
+    start: Any = [{field: f"{{{field} place}}" for field in fields}]
+    choice = alt.selection_point("choice", fields=fields, bind=bind, value=start, on="rect:click", clear=False)
+    marks = cells.mark_rect(fill="transparent", strokeWidth=3, strokeJoin="round").add_params(choice)
+    return marks.encode(
+        stroke=alt.condition(choice, alt.value(SAMPLING), alt.value("transparent")),
+        tooltip=[
+            alt.Tooltip("column:O", title="across"),
+            alt.Tooltip("row:O", title="up"),
+            alt.Tooltip("shown:N", title="error"),
+        ],
     )
 
 

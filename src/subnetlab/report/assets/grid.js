@@ -1,4 +1,5 @@
-// A grid of runs: a heatmap, and the curves of the cell chosen in it or by the sliders.
+// A grid of runs: a heatmap, and the curves of the cell chosen by the controls. Vega binds the heatmap's selection to the
+// controls of its two axes, so that a click is a change of controls.
 "use strict";
 
 subnetlab.components.grid = async (figure, data) => {
@@ -41,17 +42,15 @@ subnetlab.components.grid = async (figure, data) => {
 
   async function embedHeatmap() {
     if (!data.specs.heatmap) return;
-    const title = (index) => (index === null ? "" : axes[index].title);
-    const quoted = (textOf) => JSON.stringify(textOf).slice(1, -1);
-    const spec = JSON.stringify(data.specs.heatmap)
-      .replaceAll("{across}", quoted(title(across))).replaceAll("{up}", quoted(title(up)));
+    if (heatmap) heatmap.finalize(); // it was bound to other controls
+    let spec = JSON.stringify(data.specs.heatmap);
+    for (const [name, index] of [["at", across], ["up", up]]) {
+      const axis = axes[index] || {}, place = sliders[index]?.value ?? "", control = `#${figure.id} [name="axis-${axis.name}"]`;
+      for (const [word, text] of Object.entries({ title: axis.title || "", place, control })) {
+        spec = spec.replaceAll(`{${name} ${word}}`, JSON.stringify(text).slice(1, -1));
+      }
+    }
     heatmap = await plot(figure, "heatmap", JSON.parse(spec));
-    heatmap.addEventListener("click", (_, item) => {
-      if (!item || !item.datum || item.datum.column === undefined) return;
-      sliders[across].value = axes[across].values.indexOf(item.datum.column);
-      if (up !== null) sliders[up].value = axes[up].values.indexOf(item.datum.row);
-      draw();
-    });
   }
 
   async function drawHeatmap(place, name) {
@@ -67,7 +66,7 @@ subnetlab.components.grid = async (figure, data) => {
       const share = Math.log(error / low) / Math.log(high / low);
       const sign = why === "diverged" ? "×" : why === "failed" ? "!" : "–";
       return {
-        column, row, value: error > 0 ? error : null,
+        column, row, at: String(c), up: String(r), value: error > 0 ? error : null,
         label: why ? sign : short(error, room < 34 ? 2 : 3),
         pale: why ? "none" : share > 0.55 ? "yes" : "no",
         shown: why || short(error, 4),
@@ -78,7 +77,7 @@ subnetlab.components.grid = async (figure, data) => {
       for (const cell of cells) if (cell.pale !== "none") cell.label = "";
     }
     heatmap.signal("columns", columns).signal("rows", [...rows].reverse()).signal("low", low).signal("high", high).signal("font", font);
-    await fill(heatmap, { cells, chosen: [{ column: columns[place[across]], row: up === null ? "" : rows[place[up]] }] });
+    await fill(heatmap, { cells });
   }
 
   // where the prediction grows without limit it leaves the picture, and does not flatten the rest of it
@@ -119,9 +118,9 @@ subnetlab.components.grid = async (figure, data) => {
     sliders.forEach((input, i) => { if (input && input.type === "range") say(input, axes[i].values[Number(input.value)]); });
     const place = at(), cell = cellAt(place), { name } = measure();
     legend(figure);
+    describe(place, cell, name);
     if (heatmap) await drawHeatmap(place, name);
     if (curve) await drawCurve(cell, name);
-    describe(place, cell, name);
   }
 
   // where the settings of several axes depend on each other, the others follow the one that was changed
@@ -135,7 +134,7 @@ subnetlab.components.grid = async (figure, data) => {
       const distance = other.reduce((sum, index, i) => sum + Math.abs(index - place[i]), 0);
       if (other[changed] === place[changed] && distance < least && there(cell)) [nearest, least] = [other, distance];
     }
-    if (nearest) sliders.forEach((input, i) => { input.value = nearest[i]; });
+    if (nearest) sliders.forEach((input, i) => { input.value = nearest[i]; input.dispatchEvent(new Event("input")); });
   }
 
   async function turn(event) {
@@ -147,9 +146,12 @@ subnetlab.components.grid = async (figure, data) => {
     await embedHeatmap();
     await draw();
   }
+  let waiting = null, axis = -1; // a click changes two controls, and is drawn once
+  const move = (event) => {
+    if (sliders.includes(event.target)) axis = sliders.indexOf(event.target);
+    waiting ??= requestAnimationFrame(() => { waiting = null; if (axis >= 0) follow(axis); draw(); });
+  };
   for (const input of figure.querySelectorAll(".controls input, .controls select")) {
-    const axis = sliders.indexOf(input);
-    const move = () => { if (axis >= 0) follow(axis); return draw(); };
     input.addEventListener("input", input === acrossInput || input === upInput ? turn : move);
   }
   let width = figure.clientWidth;
