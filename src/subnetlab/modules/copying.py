@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -81,7 +82,7 @@ def on_two_disks(group: Group, folder: Path) -> Sequence[int]:
             with suppress(OSError):  # whoever writes a file there will say why it cannot
                 (folder / name).touch()
         group.tell_all(np.zeros(1))  # now it is there
-        sees = group.tell_all_json((folder / name).exists())
+        sees = group.tell_all_json(os.path.exists(folder / name))  # False, too, where it cannot be looked at
     finally:
         if group.rank == 0:
             with suppress(OSError):
