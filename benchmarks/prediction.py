@@ -4,11 +4,12 @@
     SUBNETLAB_DATA=... python benchmarks/prediction.py compare           # trains nothing: reads prediction_measured.npz
 
 `measure` writes one file per cell, the error curve of every seed, and after each what `compare` needs of them into
-FOLDER/prediction_measured.npz. A copy of that file lies beside this one; cells that are in it are not trained again. A cell is a point of a Latin hypercube: each value
-of each setting occurs equally often, and which values meet is drawn with a fixed seed. `compare` predicts each cell and
-prints a table. A round passes if the mean curve is within 10 per cent or three standard errors of the prediction (two
-standard errors in the small grid with shards and minibatches); what counts is the last third of the rounds. Shards
-follow from the seed, so that with shards the prediction is the mean of one for each seed.
+FOLDER/prediction_measured.npz. A copy of that file lies beside this one; cells that are in it are not trained again. A
+cell is a point of a Latin hypercube: each value of each setting occurs equally often, and which values meet is drawn
+with a fixed seed. `compare` predicts each cell and prints a table. A round passes if the mean curve is within 10 per
+cent or three standard errors of the prediction (two standard errors in the small grid with shards and minibatches);
+what counts is the last third of the rounds. Shards follow from the seed, so that with shards the prediction is the mean
+of one for each seed.
 """
 
 from __future__ import annotations
