@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _COLOURS = {"sampled": SAMPLING, "local": LOCAL, "full": AGGREGATED}
 _ACROSS = ("selection_prob", "local_steps", "step_size", "width", "init_scale")  # preferred, in order
 _UP = ("n_subnetworks", *_ACROSS)
+_ROOM = "width / length(columns)"  # of a cell of the heatmap
+_FONT = f"max(7, min(12, {_ROOM} / 3.1))"
 
 
 def heatmap_chart(rows: int) -> alt.TopLevelMixin:
@@ -48,8 +50,9 @@ def heatmap_chart(rows: int) -> alt.TopLevelMixin:
 
     Notes
     -----
-    Data: "cells" (column, row, at, up, value, label, pale, shown). Signals: columns, rows (what stands on the axes, in
-    order), low, high (the scale), font. The script puts words in place of those in braces.
+    Data: "cells" (column, row, at, up, value, label, brief, shown), of which label or brief is written. Signals:
+    columns, rows (what stands on the axes, in order), low, high (the scale). The script puts words in place of those
+    in braces.
     """
     columns = alt.Scale(domain=alt.ExprRef("columns"), paddingInner=0.03, paddingOuter=0)
     upwards = alt.Scale(domain=alt.ExprRef("rows"), paddingInner=0.03, paddingOuter=0)
@@ -69,19 +72,24 @@ def heatmap_chart(rows: int) -> alt.TopLevelMixin:
     )
     # a cell without a number has the colour of the page behind it and a sign in it
     empty = cells.transform_filter("!isValid(datum.value)").mark_rect(color="var(--raised)").encode(x, y)
-    numbers = cells.mark_text(fontSize=alt.ExprRef("font")).encode(
-        x,
-        y,
-        text="label:N",
-        color=marks_by_name(alt.Color, "pale:N", {"yes": "#ffffff", "no": "#111111", "none": "var(--quiet)"}),
-    )
+    ink = alt.when("!isValid(datum.value)").then(alt.value("var(--quiet)"))
+    ink = ink.when("log(datum.value / low) > 0.55 * log(high / low)").then(alt.value("#ffffff"))
+    numbers = _written(cells).encode(x, y, text="text:N", color=ink.otherwise(alt.value("#111111")))
     names = [alt.param(name=name, value=[""]) for name in ("columns", "rows")]
     scale = [alt.param(name="low", value=1), alt.param(name="high", value=10)]
     layers = alt.layer(empty, squares, numbers, _choice(cells, upwards=rows > 1).encode(x, y))
     layers = layers.resolve_scale(color="independent")
-    return layers.add_params(*names, *scale, alt.param(name="font", value=11)).properties(
+    return layers.add_params(*names, *scale, alt.param(name="font", expr=_FONT)).properties(
         width="container", height=max(170, min(420, 36 * rows))
     )
+
+
+def _written(cells: alt.Chart) -> alt.Chart:
+    """Return the texts of cells, in a size that fits; numbers that would run into each other are left out."""
+    chart = cells.transform_calculate(text=f"{_ROOM} < 34 ? datum.brief : datum.label")
+    chart = chart.transform_calculate(letters="length(datum.text)").transform_joinaggregate(longest="max(letters)")
+    fitting = chart.transform_filter(f"!isValid(datum.value) || datum.longest * 0.58 * font <= {_ROOM}")
+    return fitting.mark_text(fontSize=alt.ExprRef("font"))
 
 
 def _choice(cells: alt.Chart, *, upwards: bool) -> alt.Chart:
@@ -107,8 +115,8 @@ def _choice(cells: alt.Chart, *, upwards: bool) -> alt.Chart:
 def curve_chart() -> alt.TopLevelMixin:
     """Return the chart of the chosen cell's errors against the round.
 
-    Data: "lines" (round, error, measure, width), "band" (round, low, high), "predicted" and "bound" (round, error),
-    "final" (round, error).
+    Data: "lines" (round, error, measure), "band" (round, low, high), "predicted" and "bound" (round, error), "final"
+    (round, error). Signal: measure, the one to stress.
     """
     x = alt.X("round:Q", title="round", scale=alt.Scale(nice=False, zero=False), axis=round_axis())
     y = alt.Y("error:Q", title="training error", scale=log_scale(), axis=error_axis())
@@ -116,6 +124,7 @@ def curve_chart() -> alt.TopLevelMixin:
     predicted = chart_of("predicted").mark_line(color=PREDICTED, strokeWidth=1.6, strokeDash=[5, 3])
     bound = chart_of("bound").mark_line(color=BOUND, strokeWidth=1.8, strokeDash=[2, 3])
     final = chart_of("final").mark_point(filled=False, stroke=INK, strokeWidth=2, size=70)
+    stressed = "datum.measure === measure"
     layers = alt.layer(
         band.encode(x, y=alt.Y("low:Q", scale=log_scale()), y2="high:Q"),
         chart_of("lines")
@@ -124,14 +133,15 @@ def curve_chart() -> alt.TopLevelMixin:
             x,
             y,
             stroke=marks_by_name(alt.Stroke, "measure:N", _COLOURS),
-            strokeWidth=alt.StrokeWidth("width:Q", legend=None, scale=None),
-            opacity=alt.Opacity("opacity:Q", legend=None, scale=None),
+            strokeWidth=alt.when(stressed).then(alt.value(2)).otherwise(alt.value(1)),
+            opacity=alt.when(stressed).then(alt.value(1)).otherwise(alt.value(0.45)),
         ),
         predicted.encode(x, y),
         bound.encode(x, y),
         final.encode(x, y, tooltip=alt.Tooltip("error:Q", title="in the heatmap", format=".4g")),
     )
-    return layers.properties(width="container", height=320)
+    measure = alt.param(name="measure", value="full")
+    return layers.add_params(measure).properties(width="container", height=320)
 
 
 def grid_figure(name: str, grid: CellGrid, theory: GridTheory, said: str, *, last_rounds: int | None) -> PageFigure:

@@ -56,27 +56,18 @@ subnetlab.components.grid = async (figure, data) => {
   async function drawHeatmap(place, name) {
     const columns = axes[across].values, rows = up === null ? [""] : axes[up].values;
     const [low, high] = limits(name);
-    const room = figure.querySelector('[data-plot="heatmap"]').clientWidth / (columns.length + 1.5);
-    const font = Math.max(7, Math.min(12, room / 3.1));
     const cells = rows.flatMap((row, r) => columns.map((column, c) => {
       const here = [...place];
       here[across] = c;
       if (up !== null) here[up] = r;
       const { error, why } = value(cellAt(here), name, seed());
-      const share = Math.log(error / low) / Math.log(high / low);
       const sign = why === "diverged" ? "×" : why === "failed" ? "!" : "–";
       return {
         column, row, at: String(c), up: String(r), value: error > 0 ? error : null,
-        label: why ? sign : short(error, room < 34 ? 2 : 3),
-        pale: why ? "none" : share > 0.55 ? "yes" : "no",
-        shown: why || short(error, 4),
+        label: why ? sign : short(error, 3), brief: why ? sign : short(error, 2), shown: why || short(error, 4),
       };
     }));
-    const longest = Math.max(...cells.map(({ label }) => label.length));
-    if (longest * 0.58 * font > room) { // numbers that would run into each other are left to the readout
-      for (const cell of cells) if (cell.pale !== "none") cell.label = "";
-    }
-    heatmap.signal("columns", columns).signal("rows", [...rows].reverse()).signal("low", low).signal("high", high).signal("font", font);
+    heatmap.signal("columns", columns).signal("rows", [...rows].reverse()).signal("low", low).signal("high", high).resize();
     await fill(heatmap, { cells });
   }
 
@@ -87,8 +78,7 @@ subnetlab.components.grid = async (figure, data) => {
   async function drawCurve(cell, name) {
     const { rounds } = data;
     const line = (numbers, more) => (numbers || []).map((error, i) => ({ round: rounds[i], error: positive(error), ...more }));
-    const lines = measures.flatMap((m) =>
-      line(data.curves[m.name]?.mean[cell], { measure: m.name, width: m.name === name ? 2 : 1, opacity: m.name === name ? 1 : 0.45 }));
+    const lines = measures.flatMap((m) => line(data.curves[m.name]?.mean[cell], { measure: m.name }));
     const { low, high } = data.curves[name] || {};
     const band = low && low[cell] ? low[cell].map((v, i) => ({ round: rounds[i], low: positive(v), high: positive(high[cell][i]) })) : [];
     const predicted = predictionBox && predictionBox.checked ? within(line(data.predicted[name][cell]), lines) : [];
@@ -97,7 +87,7 @@ subnetlab.components.grid = async (figure, data) => {
       ? rounds.map((k) => ({ round: k, error: positive(promise.start * promise.rate ** (k + 1) + promise.floor) })) : [];
     const { error } = value(cell, name, seed());
     const last = rounds[rounds.length - 1];
-    await fill(curve, { lines, band, predicted, bound, final: error > 0 && lines.length ? [{ round: last, error }] : [] });
+    await fill(curve.signal("measure", name), { lines, band, predicted, bound, final: error > 0 && lines.length ? [{ round: last, error }] : [] });
   }
 
   function describe(place, cell, name) {
@@ -154,8 +144,6 @@ subnetlab.components.grid = async (figure, data) => {
   for (const input of figure.querySelectorAll(".controls input, .controls select")) {
     input.addEventListener("input", input === acrossInput || input === upInput ? turn : move);
   }
-  let width = figure.clientWidth;
-  window.addEventListener("resize", () => { if (figure.clientWidth !== width) { width = figure.clientWidth; draw(); } });
   await embedHeatmap();
   await draw();
 };
