@@ -204,3 +204,17 @@ def test_arguments_of_another_kind_are_refused(refused):
         sl.predict(X, sl.gradient_descent(1, 0.1))
     with refused(TypeError, "predict: scheme must be a TrainingScheme, got Bernoulli"):
         sl.predict(model, sl.Bernoulli(2, 0.5))
+
+
+@pytest.mark.parametrize("rows", [{}, {"shards": 2}, {"batch_size": 3}], ids=str)
+@pytest.mark.parametrize(("step_size", "local_steps"), [(50.0, 20), (1e3, 300), (1e5, 50), (1e200, 3)])
+@pytest.mark.parametrize("patterns", ["moving", "frozen"])
+def test_a_step_that_is_far_too_large_ends_in_infinity(patterns, step_size, local_steps, rows):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((8, 6)) / 3, rng.uniform(-1, 1, 8)
+    net = sl.ShallowReLU.initialize(500, 6, init_scale=1.0, seed=0)
+    model, law = sl.lazy_model(net, X, y), sl.Bernoulli(4, 0.5)
+    scheme = sl.TrainingScheme(law, rounds=20, local_steps=local_steps, **rows)
+    prediction = sl.predict(model, scheme, step_size, patterns=patterns)
+    np.testing.assert_allclose(prediction.full_error[0], np.sum((net.output(X, 0.5) - y) ** 2), rtol=1e-6)
+    assert prediction.full_error[-1] == prediction.local_error[-1, -1] == prediction.floor == np.inf

@@ -62,9 +62,10 @@ class Course:
         self.mean[start : stop + 1], self.noise[start : stop + 1] = mean, noise
         self.subnetworks[start:stop] = subnetworks
 
-    def diverge(self, start: int) -> None:
-        """Write that errors are infinite from round ``start`` on."""
+    def diverge(self, start: int, mean: float, noise: float) -> None:
+        """Write that errors are infinite after round ``start``, where they are still known."""
         self.mean[start:], self.noise[start:], self.subnetworks[start:] = np.inf, np.inf, np.inf
+        self.mean[start], self.noise[start] = mean, noise
 
 
 def recursion(start: FloatArray, ratio: FloatArray, added: FloatArray, rounds: int) -> FloatArray:

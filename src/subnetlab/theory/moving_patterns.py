@@ -97,7 +97,7 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
 
         found = neurons.spread()
         if not (np.abs(reached).max() < _BEYOND and np.abs(found).max() < _BEYOND):  # or not a number
-            course.diverge(start)
+            course.diverge(start, float(error @ error), float(np.trace(noise)))
             break
         now = found + share * C_missing * float(np.trace(found)) / size
         C, middle = now, (C + now) / 2

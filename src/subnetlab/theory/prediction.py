@@ -12,6 +12,7 @@ from ..core import checks
 from ..core.scheme import TrainingScheme
 from ..plotting import plot
 from ..surroundings import undisturbed
+from .course import Course
 from .lazy import LazyModel
 from .linearized import floor, linearized_course, plateau
 from .moving_patterns import moving_course
@@ -60,12 +61,12 @@ class Prediction:
     @cached_property
     def floor(self) -> float:
         """The limit of full_error for ever more rounds while patterns stay, of order 1/m; infinite without one."""
-        return floor(self.model, self.round_map)
+        return np.inf if self.round_map.overflows(self.model.eigenvalues) else floor(self.model, self.round_map)
 
     @cached_property
     def plateau(self) -> float:
         """Where full_error stands for a while, k << m / (eta lambda): with the noise of the initial neurons."""
-        return plateau(self.model, self.round_map)
+        return np.inf if self.round_map.overflows(self.model.eigenvalues) else plateau(self.model, self.round_map)
 
     def __repr__(self) -> str:
         error, steps = self.full_error, self.local_error.shape[1]
@@ -166,7 +167,13 @@ def predict(
     rows = SeenRows.of(scheme, len(model.X), seed)
     round_map = RoundMap.of(scheme.masks, eta, scheme.local_steps, rows)
     chosen = patterns or ("frozen" if model.output is None or len(model.X) > _MOST_ROWS_FOLLOWED else "moving")
-    course = (linearized_course if chosen == "frozen" else moving_course)(model, round_map, scheme.rounds)
+    if round_map.overflows(model.eigenvalues):
+        course = Course(round_map, scheme.rounds)
+        course.diverge(0, float(model.initial_moment(round_map.selection_prob).sum()), 0.0)
+    else:
+        course = (linearized_course if chosen == "frozen" else moving_course)(model, round_map, scheme.rounds)
+    for errors in (course.mean, course.noise, course.subnetworks):
+        errors[np.isnan(errors)] = np.inf  # what has grown beyond all numbers, less itself
     return Prediction(
         full_error=course.mean + course.noise,
         sampled_error=course.subnetworks[:, 0],

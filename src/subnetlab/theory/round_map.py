@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..core.masks import MaskLaw
     from .seen_rows import SeenRows
 
+_LARGEST_LOG = 100.0  # of a factor of which some powers are still numbers
+
 
 @dataclass(frozen=True)
 class RoundMap:
@@ -92,6 +94,14 @@ class RoundMap:
     def batched(self) -> bool:
         """Whether a subnetwork sees other rows in each local step."""
         return self.rows is not None and any(spread.any() for spread in self.rows.spreads)
+
+    def overflows(self, eigenvalues: FloatArray) -> bool:
+        """Return whether a round multiplies errors by so much that products of them are no numbers, at NTK eigenvalues.
+
+        Such a step is far beyond what is stable, so that nothing is lost by not following it.
+        """
+        factor = np.abs(self.step_factor(self.selection_prob * eigenvalues)).max()
+        return not self.local_steps * np.log(max(float(factor), 1.0)) < _LARGEST_LOG
 
     def step_factor(self, eigenvalues: FloatArray) -> FloatArray:
         """Return 1 - eta h, what a local step makes of an error, for eigenvalues h of H (with the factor xi)."""
