@@ -76,7 +76,7 @@ def test_a_sentence_is_wrapped_by_the_terminal_and_not_by_the_source(monkeypatch
         ("launch", "n-subnetworks", "4"),
         ("train", "selection-prob", "0.5"),
         ("reproduce", "width", "4000"),
-        ("reproduce", "bernoulli-subnetworks", "1 2 4 6 8 10"),
+        ("reproduce", "bernoulli-subnetworks", "1 2 4 7 10"),
         ("reproduce", "figures", "2a 2b 2c"),
         ("plan", "local-steps", "1 2 5 10 20"),
     ],

@@ -52,7 +52,7 @@ def figure_plan(figure: str, settings: ReproductionSettings) -> StudyPlan:
     >>> from subnetlab.study.data import DatasetSpec
     >>> settings = ReproductionSettings(DatasetSpec("diabetes"), width=50, seeds=2, step_size=0.1)
     >>> len(figure_plan("2b", settings).cells)
-    72
+    50
     """
     dataset = {f.name: value for f in fields(DatasetSpec) if (value := getattr(settings.dataset, f.name)) != f.default}
     content = {**read_plan(figure), "dataset": dataset}
