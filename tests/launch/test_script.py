@@ -3,11 +3,12 @@
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -83,13 +84,21 @@ def launch(script, out, *words, workers=3, code=0, rounds=8):
     return run([*command, script, script.parent / "faults", rounds], code, OUT=str(out))
 
 
+@cache
+def alone(rounds):
+    """The weights that one process ends with."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "train.py")
+        file.write_text(SCRIPT)
+        return weights(run([sys.executable, file, folder, rounds]).stdout)
+
+
 def test_faults_leave_no_trace_in_the_bits(tmp_path, script):
     """One worker is killed in the fourth round, another fails in the seventh; then the job gets more rounds."""
-    alone = {n: weights(run([sys.executable, script, tmp_path / "faults", n]).stdout) for n in (8, 9)}
     for fault in ("1-3-kill", "0-6-raise"):
         (tmp_path / "faults" / fault).touch()
     done = launch(script, tmp_path / "out")
-    assert weights(done.stdout) == alone[8]
+    assert weights(done.stdout) == alone(8)
     assert [line for line in done.stdout.splitlines() if line.startswith("begins")] == [
         f"begins after round {k}" for k in (0, 3, 6)
     ]
@@ -100,38 +109,28 @@ def test_faults_leave_no_trace_in_the_bits(tmp_path, script):
         rows = list(csv.DictReader(file))
     assert [int(row["rounds"]) for row in rows] == list(range(1, 9))
     assert all(int(row["workers"]) == 3 and int(row["bytes_sent"]) > 0 for row in rows)
-    assert weights(launch(script, tmp_path / "out", workers=2, rounds=9).stdout) == alone[9]
+    assert weights(launch(script, tmp_path / "out", workers=2, rounds=9).stdout) == alone(9)
 
 
 def test_disks_of_two_machines_are_lost_one_after_the_other(tmp_path, script):
-    """Each has a folder of its own. The second one loses its checkpoint, then the first one does, then the folder."""
-    alone = {n: weights(run([sys.executable, script, tmp_path / "faults", n]).stdout) for n in (8, 9)}
+    """Each has a folder of its own. The second one loses its checkpoint, then the first one does."""
     for fault in ("1-3-lose", "0-6-lose"):
         (tmp_path / "faults" / fault).touch()
     outs = [tmp_path / "first", tmp_path / "second"]
-
-    def launched(rounds):
-        free = listen("127.0.0.1", 0)
-        several = ["--local-workers", 1, "--address", "{}:{}".format(*free.getsockname())]
-        free.close()
-        with ThreadPoolExecutor(2) as pool:
-            machines = [
-                pool.submit(launch, script, out, *several, "--machine", number, workers=2, rounds=rounds)
-                for number, out in enumerate(outs)
-            ]
-            return [machine.result().stdout for machine in machines]
-
-    said, other = launched(8)
+    free = listen("127.0.0.1", 0)
+    several = ["--local-workers", 1, "--address", "{}:{}".format(*free.getsockname())]
+    free.close()
+    with ThreadPoolExecutor(2) as pool:
+        machines = [
+            pool.submit(launch, script, out, *several, "--machine", number, workers=2)
+            for number, out in enumerate(outs)
+        ]
+        said, other = (machine.result().stdout for machine in machines)
     assert [line for line in said.splitlines() if line.startswith("begins")] == [
         f"begins after round {k}" for k in (0, 3, 6)
     ]
-    assert weights(said) == alone[8]
-    assert weights(other) == alone[8]
+    assert weights(said) == weights(other) == alone(8)
     assert "going on from that of worker 1, after round 6" in (outs[0] / "worker-0-0.log").read_text()
-    shutil.rmtree(outs[0])
-    said, _ = launched(9)
-    assert "\nbegins after round 8\n" in said
-    assert weights(said) == alone[9]
     for name in ("training-1.safetensors", "training-1.safetensors.before"):
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
 
@@ -143,14 +142,14 @@ def test_an_orderly_end_and_going_on(tmp_path, script):
     assert "weights" not in done.stdout
     again = launch(script, tmp_path / "out", workers=2)
     assert again.stdout.startswith(("begins after round 4", "begins after round 5"))
-    assert weights(again.stdout) == weights(run([sys.executable, script, tmp_path / "faults", 8]).stdout)
+    assert weights(again.stdout) == alone(8)
 
 
 def test_rates_decide_the_bits_and_workers_do_not(tmp_path, script):
     """The oracle is told the rates by the script itself."""
-    alone = script.with_name("alone.py")
-    alone.write_text(SCRIPT.replace("checkpoint_every=3", "rates=(1, 1, 0.5)"))
-    expected = weights(run([sys.executable, alone, tmp_path / "faults", 8]).stdout)
+    rated = script.with_name("rated.py")
+    rated.write_text(SCRIPT.replace("checkpoint_every=3", "rates=(1, 1, 0.5)"))
+    expected = weights(run([sys.executable, rated, tmp_path / "faults", 8]).stdout)
     done = launch(script, tmp_path / "out", "--rates", "1", "1", "0.5", workers=2)
     assert weights(done.stdout) == expected
     done = launch(script, tmp_path / "out", "--rates", "1", "1", workers=2, code=1, rounds=9)
@@ -174,7 +173,7 @@ def test_plain_torchrun(tmp_path, script):
     """The group is the one that torchrun's variables name."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     output = run([*command, script, tmp_path / "faults", 4]).stdout
-    assert weights(output) == weights(run([sys.executable, script, tmp_path / "faults", 4]).stdout)
+    assert weights(output) == alone(4)
     assert output.count("weights") == 2
 
 
