@@ -86,6 +86,8 @@ def _drift(neurons: SlowNeurons, model: LazyModel, error: FloatArray, rho: Float
 @np.errstate(over="ignore", invalid="ignore")
 def plateau(model: LazyModel, round_map: RoundMap) -> float:
     """Return the error at which training stands for a while, k << m / (eta lambda): C as it is at the start."""
+    if round_map.overflows(model.eigenvalues):
+        return float("inf")
     if round_map.rows is not None:
         return matrix_plateau(model, round_map)
     h = round_map.selection_prob * model.eigenvalues
@@ -98,6 +100,8 @@ def plateau(model: LazyModel, round_map: RoundMap) -> float:
 @np.errstate(over="ignore", invalid="ignore")
 def floor(model: LazyModel, round_map: RoundMap) -> float:
     """Return the limit of the error for ever more rounds; infinite where it has none."""
+    if round_map.overflows(model.eigenvalues):
+        return float("inf")
     if round_map.rows is not None:
         return matrix_floor(model, round_map)
     xi = round_map.selection_prob

@@ -61,12 +61,12 @@ class Prediction:
     @cached_property
     def floor(self) -> float:
         """The limit of full_error for ever more rounds while patterns stay, of order 1/m; infinite without one."""
-        return np.inf if self.round_map.overflows(self.model.eigenvalues) else floor(self.model, self.round_map)
+        return floor(self.model, self.round_map)
 
     @cached_property
     def plateau(self) -> float:
         """Where full_error stands for a while, k << m / (eta lambda): with the noise of the initial neurons."""
-        return np.inf if self.round_map.overflows(self.model.eigenvalues) else plateau(self.model, self.round_map)
+        return plateau(self.model, self.round_map)
 
     def __repr__(self) -> str:
         error, steps = self.full_error, self.local_error.shape[1]
