@@ -126,7 +126,9 @@ def _kept(options: WorkerOptions) -> int:
         address, listener = _find_address(options)
     except (*_FINAL, ValueError) as error:
         return _conclude(options.private, "failed", str(error))
+    libraries = _libraries(options)
     import_module("torch.distributed")  # once, before the forks
+    libraries.load()
     origin = f"{socket.gethostname()}/{os.getppid()}"  # torchrun, which starts agents again
     heard = log_end(options.folder)
 
@@ -148,7 +150,7 @@ def _kept(options: WorkerOptions) -> int:
         max_restarts=options.max_restarts,
         silence=options.timeout,
         stop=(options.folder / STOP_FILE).touch,
-        meanwhile=_libraries(options).load,
+        meanwhile=libraries.load,
     )
     if code in (0, FAILED):
         return code

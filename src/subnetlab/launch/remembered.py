@@ -57,14 +57,20 @@ class ScriptFailures(_Remembered):
 
 
 class ScriptLibraries(_Remembered):
-    """Spares a script that begins again the imports, which take longer than all the rest of its way back.
+    """Spares a script the imports, which take longer than all the rest of its way back after a failure.
 
-    A worker that has completed something notes the libraries that it imported; its agent imports them while the worker
-    trains, so that the next fork has them in memory. These are installed libraries alone, never files of the user's,
-    which may have changed when the script begins again, and whose code belongs in the worker.
+    The agent imports what every training needs before its first fork. A worker that has completed something notes what
+    else it imported, and its agent imports that while the worker trains, so that the next fork has it in memory. These
+    are installed libraries alone, never files of the user's, which may have changed when the script begins again, and
+    whose code belongs in the worker.
     """
 
     name = "libraries"
+    _always: ClassVar[tuple[str, ...]] = (
+        "subnetlab.modules.cutting",
+        "subnetlab.modules.training",
+        "torch.export._trace",  # what the first export imports
+    )
 
     def note(self) -> None:
         """Write down the libraries that this process has imported, in their order; once."""
@@ -80,12 +86,13 @@ class ScriptLibraries(_Remembered):
             out.write("\n".join(names).encode())
 
     def load(self) -> None:
-        """Import in this process what a worker has noted; what cannot be imported here is left to the worker."""
-        if self.private is None or not self._file.exists():
+        """Import in this process what a worker will need; what cannot be imported here is left to the worker."""
+        if self.private is None:
             return
+        noted = self._file.read_text().splitlines() if self._file.exists() else ()
         # a library that asks for GPUs while it is imported must not begin to use them: no fork could go on with that
         os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-        for name in self._file.read_text().splitlines():
+        for name in (*self._always, *noted):
             with contextlib.suppress(Exception):
                 import_module(name)
 
