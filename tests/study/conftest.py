@@ -7,7 +7,7 @@ import subnetlab as sl
 from subnetlab.study import CellResult, Store, StudyPlan, execute
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_plan():
     """Twelve cells of a few milliseconds each."""
     return StudyPlan.from_dict(

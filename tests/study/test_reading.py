@@ -22,18 +22,19 @@ from subnetlab.study.store import DATABASE, Outcome
 CELLS = 60
 
 
-@pytest.fixture
-def whole(tmp_path, small_plan):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, small_plan):
     """A study of sixty results of about 1.2 kB: its bytes, and the payload of each key."""
+    folder = tmp_path_factory.mktemp("whole")
     draw = np.random.default_rng(0)
     settings = small_plan.cells[0].resolved().stored_settings()
     keys = [f"{i:064x}" for i in range(CELLS)]
     payloads = {key: encode(CellResult("ok", curves={"full_error": draw.random(150)})) for key in keys}
-    with Store(tmp_path / "whole") as store:
+    with Store(folder) as store:
         store.set_plan((key, settings) for key in keys)
         for key, payload in payloads.items():
             store.write([Outcome(key, "ok", 0.5, payload)])
-    return (tmp_path / "whole" / DATABASE).read_bytes(), payloads
+    return (folder / DATABASE).read_bytes(), payloads
 
 
 @pytest.fixture
@@ -174,9 +175,11 @@ def test_a_result_that_claims_gigabytes_is_refused_before_they_are_taken():
     result = CellResult("ok", curves={"full_error": np.zeros(2)})
     text = zlib.decompress(encode(result))[4:-16].replace(b"[2]", b"[400000000]")
     packer = zlib.compressobj(9)
-    parts = [packer.compress(len(text).to_bytes(4, "little") + text)]
-    parts += [packer.compress(bytes(10**7)) for _ in range(320)]
-    payload = b"".join([*parts, packer.flush()])
+
+    def packed(content):
+        return packer.compress(content) + packer.flush(zlib.Z_FULL_FLUSH)  # so that it may be repeated
+
+    payload = packed(len(text).to_bytes(4, "little") + text) + 320 * packed(bytes(10**7)) + packer.flush()
     assert len(payload) < 4e6
     tracemalloc.start()
     try:

@@ -189,7 +189,8 @@ def _job(options: Options, data: Dataset) -> Job:
     wanted = options.scheme
     scheme = wanted.scheme()
     seed, d = checks.seed_number("launch", options.seed), data.X.shape[1]
-    check_first_masks(scheme.masks, seed, wanted.width)
+    if own_laws([wanted.masks]):  # those of a built-in law would take memory that no worker needs
+        check_first_masks(scheme.masks, seed, wanted.width)
     if isinstance(wanted.step_size, str):
         if 8 * wanted.width * d > _WHOLE_NETWORK:
             raise ValueError(
