@@ -178,7 +178,7 @@ def test_one_shard_of_all_rows_is_no_shard(masks):
     errors, courses = plain.errors(error, drift, 6), []
     for s in (step, plain):
         course = Course(RoundMap.of(masks, 0.8, 3), 6)
-        courses.append((course, s.write(course, 0, errors, F, C, None)))
+        courses.append((course, s.write(course, 0, errors, F, C)))
     np.testing.assert_allclose(courses[0][1], courses[1][1], atol=1e-11)
     for name in ("mean", "noise", "subnetworks"):
         np.testing.assert_allclose(*(getattr(course, name) for course, _ in courses), rtol=1e-10)

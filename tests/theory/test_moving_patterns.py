@@ -101,13 +101,13 @@ def test_local_training_makes_up_for_what_crossing_neurons_lose():
 
 
 def test_a_neuron_stops_at_the_kink():
-    """One row: a force that carries z from 0.5 to -0.5 in a single step leaves it at the kink in several."""
+    """One row: a force that carries z from 0.5 to -0.5 in one step leaves it after the step that crosses in several."""
     network = sl.ShallowReLU(np.array([[0.5, 0.0]]), np.array([1.0]))
     neurons = _Neurons(sl.lazy_model(network, np.array([[1.0, 0.0]]), np.array([1.0])))
-    for single, end in ((True, -0.5), (False, 0.0)):
-        neurons.single = single
+    for steps, over, end in ((1, 0.5, -0.5), (1000, 0.0, 0.0), (4, 0.125, -0.125)):
+        neurons.begin(1, np.full(steps, 1 / steps))
         z = np.array([[0.5]])
-        neurons._move(z, np.array([[1.0]]))
+        neurons._move(z, np.array([[1.0]]), over)
         assert z[0, 0] == pytest.approx(end, abs=1e-9)
         assert z[0, 0] < 0
 

@@ -8,13 +8,17 @@ import numpy as np
 
 from .course import recursion
 from .neuron_noise import matrix_root
-from .round_map import geometric_sum
+from .round_map import as_shares, geometric_sum
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..core.arrays import FloatArray
     from .course import Course
     from .neuron_noise import ProductNoise
     from .round_map import RoundMap
+
+    Forget = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
 
 class EigenRound:
@@ -69,11 +73,16 @@ class EigenRound:
 
         A loss comes in the local steps by the size of their moves.
         """
+        U = self.eigenvectors
+        left, answered = self._map.loss_at_the_end(self.eigenvalues, self.sizes(C, error))
+        return (U * left) @ U.T, (U * answered) @ U.T
+
+    def sizes(self, C: FloatArray, error: FloatArray) -> FloatArray:
+        """Return by how much each local step moves outputs, shape (tau,), as shares of all."""
         U, h, steps = self.eigenvectors, self.eigenvalues, np.arange(self._map.local_steps)[:, np.newaxis]
         spread = np.maximum(np.einsum("ij,ij->j", U, C @ U), 0)
         power = h**2 * (self._map.mask_variance * spread + (U.T @ error) ** 2)
-        left, answered = self._map.loss_at_the_end(h, np.sqrt(self._map.step_factor(h) ** (2 * steps) @ power))
-        return (U * left) @ U.T, (U * answered) @ U.T
+        return as_shares(self._map.step_factor(h) ** (2 * steps) @ power)
 
     def write(
         self,
@@ -82,7 +91,8 @@ class EigenRound:
         errors: FloatArray,
         F: FloatArray,
         C: FloatArray,
-        products: ProductNoise | None,
+        products: ProductNoise | None = None,
+        forget: Forget | None = None,
     ) -> FloatArray:
         """Write the rounds after ``start`` and return F after them.
 
@@ -94,6 +104,8 @@ class EigenRound:
         F, C : ndarray, shape (n, n)
             F at the start, C in the middle.
         products : ProductNoise, optional
+        forget : callable, optional
+            `Forgetting.left` with the patterns at the end.
         """
         U, rounds = self.eigenvectors, len(errors) - 1
         c = U.T @ C @ U
@@ -101,6 +113,12 @@ class EigenRound:
         if products is not None:
             added += np.diag(products.variance(C, errors[0]))
         before, both = U.T @ F @ U, np.outer(self._rho, self._rho)
+        after = both**rounds * before + geometric_sum(both, rounds) * added
         noise = recursion(np.diag(before), self._rho**2, np.diag(added), rounds)
+        if forget is not None:
+            born = geometric_sum(self._rho**2, rounds) * np.diag(added)
+            left = forget(U, born, self._rho**rounds)
+            kept = np.divide(left, noise[-1], out=np.ones_like(left), where=noise[-1] > 0)
+            after, noise = after * np.sqrt(np.outer(kept, kept)), noise * np.linspace(1, kept, rounds + 1)
         course.write(start, errors @ U, noise, np.diag(c), self.eigenvalues)
-        return U @ (both**rounds * before + geometric_sum(both, rounds) * added) @ U.T
+        return U @ after @ U.T

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .neuron_noise import matrix_root
-from .round_map import geometric_sum
+from .round_map import as_shares, geometric_sum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..core.arrays import FloatArray
     from .course import Course
-    from .neuron_noise import ProductNoise
     from .round_map import RoundMap
 
 
@@ -171,26 +170,27 @@ class MatrixRound:
 
         A loss comes in the local steps by the size of their moves.
         """
-        n, eta, tau = len(error), self._map.step_size, self._map.local_steps
-        first = np.outer(error, error) + self._map.mask_variance * C
-        when = np.zeros(tau)
-        for share, seen, _ in self._rows:
-            R = first
-            for t in range(tau):
-                moves = self.kernel * seen
-                when[t] += share * np.sum((moves @ R) * moves)
-                step = np.eye(n) - eta * moves
-                R = step @ R @ step.T
-        when = np.sqrt(np.maximum(when, 0))
+        n, eta, sizes = len(error), self._map.step_size, self.sizes(C, error)
         left, answered = np.zeros((n, n)), np.zeros((n, n))
         for share, seen, _ in self._rows:
             now = np.zeros((n, n))
-            for part in when / max(float(when.sum()), 1e-300):
+            for part in sizes:
                 driving = eta * seen[:, np.newaxis] * now
                 answered += share * driving
                 now = now - self.kernel @ driving + part * np.eye(n)
             left += share * now
         return left, answered
+
+    def sizes(self, C: FloatArray, error: FloatArray) -> FloatArray:
+        """Return by how much each local step moves outputs, shape (tau,), as shares of all."""
+        squares = np.zeros(self._map.local_steps)
+        for share, seen, _ in self._rows:
+            R, moves = np.outer(error, error) + self._map.mask_variance * C, self.kernel * seen
+            step = np.eye(len(error)) - self._map.step_size * moves
+            for t in range(len(squares)):
+                squares[t] += share * np.sum((moves @ R) * moves)
+                R = step @ R @ step.T
+        return as_shares(squares)
 
     def write(
         self,
@@ -199,7 +199,6 @@ class MatrixRound:
         errors: FloatArray,
         F: FloatArray,
         C: FloatArray,
-        products: ProductNoise | None = None,
     ) -> FloatArray:
         """Write the rounds after ``start`` and return F after them; `EigenRound.write` has the parameters.
 

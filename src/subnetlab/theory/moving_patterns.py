@@ -7,6 +7,7 @@ output at order 1/sqrt m. Here a sample of the given neurons is followed instead
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.special import bdtr
 from ..core.randomness import Purpose, rows_of_words, standard_normals, uniforms
 from .course import Course, next_stop
 from .eigen_round import EigenRound
+from .forgetting import Forgetting
 from .matrix_round import MatrixRound
 from .neuron_noise import ProductNoise
 from .slow_time import output_signs
@@ -30,6 +32,8 @@ _SEED = 0  # of the neurons' noise: the same question has the same answer
 _OWN, _SHARED = 0, 1  # added to it: streams of normal numbers
 _SMALL_PULL = 0.25  # of a neuron's own contribution, in an interval
 _LEAST_FOLLOWED = 2048  # neurons; fewer given ones are followed several times each, with other noise
+_ROOM = 2**25  # of n^2 numbers per neuron: how many neurons tell what is forgotten
+_OVER = 0.58  # of a step: how far a random walk passes a border when it crosses it, in the mean
 
 
 def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
@@ -70,6 +74,7 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
     first = error = V @ (xi * model.output - model.targets)
     C, C_missing, size = model.activations, model.activations - neurons.spread(), float(np.trace(neurons.spread()))
     noise, loss, pushed = np.zeros_like(C), np.zeros(len(C)), np.zeros(len(C))
+    forgetting = Forgetting(neurons.inner, neurons.some_patterns())
     course = Course(round_map, rounds)
     start, share = 0, 1.0
     while start < rounds:
@@ -79,7 +84,7 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
         length = stop - start
         selected = _how_often_selected(neurons.count, length, theta, start)
 
-        neurons.single = length * round_map.local_steps == 1
+        neurons.begin(length, step.sizes(C, error))
         neurons.drift(selected, (1 - xi) * step.pull, step.own_root(C, error, noise, length), start)
         neurons.shake(step.taken_back(length), step.shared_root(C, error, noise, length), start)
 
@@ -101,11 +106,13 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
             break
         now = found + share * C_missing * float(np.trace(found)) / size
         C, middle = now, (C + now) / 2
-        products = None
         if isinstance(step, EigenRound):
-            patterns, h, U = neurons.patterns(), step.eigenvalues, step.eigenvectors
-            products = ProductNoise(round_map, patterns, model.X, model.width, h, U)
-        noise = step.write(course, start, errors, noise, middle, products)
+            h, U = step.eigenvalues, step.eigenvectors
+            products = ProductNoise(round_map, neurons.patterns(), model.X, model.width, h, U, turn=start)
+            forget = partial(forgetting.left, neurons.some_patterns())
+            noise = step.write(course, start, errors, noise, middle, products, forget)
+        else:
+            noise = step.write(course, start, errors, noise, middle)
         start, error = stop, reached
     return course
 
@@ -138,17 +145,23 @@ class _Neurons:
         self._twins = {1: z.copy(), -1: z.copy()}  # by a
         self._push = np.zeros_like(z)
         self._shaken = np.zeros_like(z)
-        self.single = True  # whether an interval is one local step
+        self.begin(1, np.ones(1))
         s = np.maximum(model.neurons, 0).T
         self._signs = output_signs(s / np.sqrt(model.width), model.signs, model.output, model.eigenvectors)
         self._worn, self._worn_active = s.copy(), s > 0
         self._first_output = self._signs @ s
 
+    def begin(self, rounds: int, sizes: FloatArray) -> None:
+        """Begin an interval of so many rounds, whose local steps move by these shares of a round's way."""
+        self._rounds, self.single = rounds, rounds * len(sizes) == 1
+        self._largest = float(np.sum(sizes**2))  # the share of a round in the local step that crosses, in the mean
+
     def push(self, force: FloatArray, selected: IntArray) -> None:
         """Move by -(1 / sqrt m) sum_i P_ri a force_i <x_i, x_j> as often as selected."""
         self._push += selected * force
+        over = 0.5 * self._largest / self._rounds
         for a, z in self._twins.items():
-            self._move(z, selected * (a * force))
+            self._move(z, selected * (a * force), over)
 
     def drift(self, selected: IntArray, pull: FloatArray, noise_root: FloatArray, start: int) -> None:
         """Draw the noise of an interval that a neuron has for itself; move by it and by the neuron's own pull."""
@@ -158,7 +171,7 @@ class _Neurons:
         own_pull = pull / np.sqrt(self._width)
         for z in self._twins.values():
             own = np.maximum(z, 0) @ own_pull
-            self._move(z, selected * own + noise)
+            self._move(z, selected * own + noise, self._over_by_chance)
         mean = selected.mean()
         self._worn -= self._worn_active * ((self._worn_active * (mean * (self._worn @ own_pull))) @ self._step)
 
@@ -169,19 +182,24 @@ class _Neurons:
         self._shaken, before = self._shaken @ taken_back.T + normals @ root.T, self._shaken
         change = self._shaken - before
         for z in self._twins.values():
-            self._move(z, change)
+            self._move(z, change, self._over_by_chance)
 
-    def _move(self, z: FloatArray, force: FloatArray) -> None:
+    @property
+    def _over_by_chance(self) -> float:
+        return _OVER * self._largest / np.sqrt(self._rounds)
+
+    def _move(self, z: FloatArray, force: FloatArray, over: float) -> None:
         """Move by -(1 / sqrt m) sum_i P_ri force_i <x_i, x_j>, in place.
 
         A single local step acts with the patterns at its start. In several, a row's force acts as long as the neuron is
-        active on the row: it stops where the straight way leaves, and starts where it comes.
+        active on the row: it stops after the step in which it leaves, which goes over the kink by the given part of the
+        way in the mean, and starts after the step in which it comes.
         """
         active = z >= 0
         new = z - (active * force) @ self._step
         if not self.single:
             crosses = active != (new >= 0)
-            part = np.where(crosses, z / np.where(crosses, z - new, 1.0), 1.0)  # of the way, before the kink
+            part = np.where(crosses, np.minimum(1.0, z / np.where(crosses, z - new, 1.0) + over), 1.0)
             new = z - (np.where(active, part, 1.0 - part) * force) @ self._step
             new[active & crosses & (new >= 0)] = -_JUST_INACTIVE
         z[...] = new
@@ -201,6 +219,11 @@ class _Neurons:
     def patterns(self) -> BoolArray:
         """Return the current patterns, shape (n, neurons)."""
         return self._twins[1].T >= 0
+
+    def some_patterns(self) -> FloatArray:
+        """Return the current patterns of the neurons that tell what is forgotten, shape (some, n)."""
+        every = int(np.ceil(self.count * len(self.inner) ** 2 / _ROOM))
+        return np.vstack([z[::every] >= 0 for z in self._twins.values()]).astype(np.float32)
 
     def kernel(self) -> FloatArray:
         """Return the sample's current NTK, for xi = 1."""

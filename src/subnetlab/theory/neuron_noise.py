@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .round_map import RoundMap
 
 _ROOM = 2**26  # of n^3 numbers per neuron: how many neurons are looked at
-_FEWEST, _MOST = 32, 256
+_FEWEST, _MOST = 32, 2048
 
 
 class ProductNoise:
@@ -42,6 +42,8 @@ class ProductNoise:
         m.
     eigenvalues, eigenvectors : ndarray, shapes (n,) and (n, n)
         Of H, with the factor xi.
+    turn : int, default 0
+        Other neurons of the sample are taken in the next turn, so that their chance averages out over intervals.
     """
 
     def __init__(
@@ -52,11 +54,12 @@ class ProductNoise:
         width: int,
         eigenvalues: FloatArray,
         eigenvectors: FloatArray,
+        turn: int = 0,
     ) -> None:
         n = len(X)
         count = int(min(patterns.shape[1], max(_FEWEST, min(_MOST, _ROOM // n**3))))
         every = patterns.shape[1] // count
-        active = patterns[:, : count * every : every].T
+        active = patterns[:, turn % every :: every][:, :count].T
         masked = active[:, :, np.newaxis] * eigenvectors  # (k, n, n): the eigenvectors on the neuron's rows
         kernel = masked.transpose(0, 2, 1) @ (X @ X.T) @ masked / width
         slope = _divided_difference(round_map, eigenvalues)

@@ -129,18 +129,24 @@ class RoundMap:
         ----------
         eigenvalues : ndarray, shape (n,)
         when : ndarray, shape (tau,)
-            How much of the loss each local step brings, up to a factor.
+            The share of the loss that each local step brings.
 
         Returns
         -------
         a, b : ndarray, shape (n,)
         """
-        factor, share = self.step_factor(eigenvalues), when / max(float(when.sum()), 1e-300)
+        factor = self.step_factor(eigenvalues)
         left, answered = np.zeros_like(factor), np.zeros_like(factor)
-        for part in share:
+        for part in when:
             answered = answered + self.step_size * left
             left = factor * left + part
         return left, answered
+
+
+def as_shares(squares: FloatArray) -> FloatArray:
+    """Return the sizes of moves, whose squares are given, as shares of all."""
+    sizes = np.sqrt(np.maximum(squares, 0))  # not below by rounding
+    return sizes / max(float(sizes.sum()), 1e-300)
 
 
 def geometric_sum(ratio: FloatArray, terms: FloatArray | int) -> FloatArray:
