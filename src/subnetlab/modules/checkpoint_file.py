@@ -65,7 +65,7 @@ class CheckpointFile:
             workers.agree(damage)
             return
         self._counts |= source == self._path
-        Snapshot.read(source).restore(training, source)
+        Snapshot.read(source).restore(training, source)  # again: a newer file may lie there now
         self._holds = training.rounds_done
         behind = f"{self._path}: older than another worker's checkpoint, or not there" if worker else None
         if why := damage or (behind if workers.rank == 0 else None):

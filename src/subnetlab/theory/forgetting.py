@@ -23,7 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
 
-_MOST_INTERVALS = 80  # that are remembered; what is left of older noise is forgotten no further
+_MOST_INTERVALS = 48  # that are remembered; what is left of older noise is forgotten no further
 
 
 class Forgetting:

@@ -30,9 +30,10 @@ _JUST_INACTIVE = 1e-12  # the pre-activation of a neuron that has stopped at a k
 _BEYOND = 1e100  # errors so large are on their way to infinity
 _SEED = 0  # of the neurons' noise: the same question has the same answer
 _OWN, _SHARED = 0, 1  # added to it: streams of normal numbers
+_GROWTH = 1.05  # of the intervals: with 1.1 too few neurons leave over a kink
 _SMALL_PULL = 0.25  # of a neuron's own contribution, in an interval
 _LEAST_FOLLOWED = 2048  # neurons; fewer given ones are followed several times each, with other noise
-_ROOM = 2**25  # of n^2 numbers per neuron: how many neurons tell what is forgotten
+_ROOM = 2**22  # of n^2 numbers per neuron: how many neurons tell what is forgotten
 _OVER = 0.58  # of a step: how far a random walk passes a border when it crosses it, in the mean
 
 
@@ -80,13 +81,14 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
     while start < rounds:
         step = _round(round_map, xi * (neurons.kernel() + share * missing))
         strongest = theta * (1 - xi) * np.abs(np.linalg.eigvals(step.pull @ neurons.inner)).max() / model.width
-        stop = next_stop(start, rounds, _SMALL_PULL / max(strongest, 1e-300))
+        stop = next_stop(start, rounds, _SMALL_PULL / max(strongest, 1e-300), _GROWTH)
         length = stop - start
         selected = _how_often_selected(neurons.count, length, theta, start)
 
         neurons.begin(length, step.sizes(C, error))
         neurons.drift(selected, (1 - xi) * step.pull, step.own_root(C, error, noise, length), start)
-        neurons.shake(step.taken_back(length), step.shared_root(C, error, noise, length), start)
+        if round_map.shared or round_map.rows is not None:
+            neurons.shake(step.taken_back(length), step.shared_root(C, error, noise, length), start)
 
         left, answered = step.loss_at_the_end(C, error)
         total, reached, errors = np.zeros(len(C)), error, error[np.newaxis]  # total: of the forces so far

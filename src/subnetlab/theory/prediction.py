@@ -118,7 +118,7 @@ def predict(
     """Return what Algorithm 1 does on average over masks and batches.
 
     It follows a sample of the given network's neurons, which move and cross kinks on their way (`moving_course`): no
-    training, but some 15 + 10 ln K steps of a few products of the sample with n x n matrices. ``patterns="frozen"`` is
+    training, but some 20 ln K steps of a few products of the sample with n x n matrices. ``patterns="frozen"`` is
     about linearized training, for any number of rounds and exact in the limit of width (`linearized_course`). Either
     way the noise wears off over some m / (eta lambda) rounds, by Lemma 2's penalty. docs/derivations derives both, and
     says how far they are right.
@@ -160,7 +160,8 @@ def predict(
     """
     checks.instance("predict", "model", model, LazyModel)
     checks.instance("predict", "scheme", scheme, TrainingScheme)
-    eta = _step_size(scheme, step_size, len(model.X))
+    eta = _step_size(scheme, step_size)
+    _check_scheme(scheme, len(model.X))
     if patterns is not None:
         checks.one_of("predict", "patterns", patterns, ("frozen", "moving"))
     checks.seed_number("predict", seed)
@@ -186,10 +187,14 @@ def predict(
     )
 
 
-def _step_size(scheme: TrainingScheme, step_size: float | None, n_samples: int) -> float:
+def _step_size(scheme: TrainingScheme, step_size: float | None) -> float:
     eta = scheme.step_size if step_size is None else step_size
     if isinstance(eta, str):
         raise ValueError(f"predict: step_size must be given as a number, the scheme has {eta!r}")
+    return checks.positive_number("predict", "step_size", eta)
+
+
+def _check_scheme(scheme: TrainingScheme, n_samples: int) -> None:
     if scheme.unselected != "keep":
         raise ValueError(
             f"predict: unselected must be 'keep', got {scheme.unselected!r}: the prediction is not about it"
@@ -200,4 +205,3 @@ def _step_size(scheme: TrainingScheme, step_size: float | None, n_samples: int) 
             f"{scheme.shards}: nobody trains on the others"
         )
     scheme.check_rows(n_samples)
-    return checks.positive_number("predict", "step_size", eta)
