@@ -86,7 +86,10 @@ TESTED_ELSEWHERE = {
         ["theory/eigen_round.py", "theory/seen_rows.py"],
         "a round in matrices is compared with a round in eigenvectors",
     ),
-    "theory/test_moving_patterns.py": (["theory/neuron_noise.py"], "the noise of neurons whose patterns move"),
+    "theory/test_moving_patterns.py": (
+        ["theory/neuron_noise.py", "theory/followed_neurons.py"],
+        "neurons whose patterns move, and their noise",
+    ),
     "theory/test_verdict.py": (["theory/run_verdict.py"], "the record of a verdict"),
     "training/test_run_crafted.py": (["training/reading.py"], "files are read into runs"),
     "modules/test_cutting.py": (

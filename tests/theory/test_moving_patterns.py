@@ -8,7 +8,7 @@ from scipy import stats
 
 import subnetlab as sl
 from subnetlab.theory.course import next_stop
-from subnetlab.theory.moving_patterns import _how_often_selected, _Neurons
+from subnetlab.theory.followed_neurons import FollowedNeurons, how_often_selected
 
 
 def rows(n, d, seed=0):
@@ -103,7 +103,7 @@ def test_local_training_makes_up_for_what_crossing_neurons_lose():
 def test_a_neuron_stops_at_the_kink():
     """One row: a force that carries z from 0.5 to -0.5 in one step leaves it after the step that crosses in several."""
     network = sl.ShallowReLU(np.array([[0.5, 0.0]]), np.array([1.0]))
-    neurons = _Neurons(sl.lazy_model(network, np.array([[1.0, 0.0]]), np.array([1.0])))
+    neurons = FollowedNeurons(sl.lazy_model(network, np.array([[1.0, 0.0]]), np.array([1.0])))
     for steps, over, end in ((1, 0.5, -0.5), (1000, 0.0, 0.0), (4, 0.125, -0.125)):
         neurons.begin(1, np.full(steps, 1 / steps))
         z = np.array([[0.5]])
@@ -125,7 +125,7 @@ def test_intervals_are_rounds_at_first_and_cover_all():
 
 def test_long_runs_stay_stable():
     """With few neurons and intervals of hundreds of rounds: each is followed twice, and old pushes are forgotten."""
-    data = sl.load_dataset("diabetes", n_samples=40, seed=0)
+    data = sl.load_dataset("diabetes", n_samples=20, seed=0)
     network = sl.ShallowReLU.initialize(2000, data.X.shape[1], seed=0)
     scheme = sl.TrainingScheme(sl.Bernoulli(10, 0.5), rounds=8000, local_steps=5, step_size=0.4)
     predicted = sl.predict(sl.lazy_model(network, data.X, data.y, n_neurons=500), scheme, patterns="moving")
@@ -161,9 +161,9 @@ def test_what_it_cannot_follow_is_refused(refused):
 @pytest.mark.parametrize(("rounds", "coverage"), [(1, 0.3), (7, 0.5), (40, 0.9), (3, 1.0)])
 def test_neurons_are_selected_as_often_as_a_binomial_number_says(rounds, coverage):
     """20,000 neurons of one fixed draw against the exact chances; five standard errors, about 1e-6 for each count."""
-    found = _how_often_selected(20_000, rounds, coverage, 11)
+    found = how_often_selected(20_000, rounds, coverage, 11)
     assert found.shape == (20_000, 1)
     chances = stats.binom.pmf(np.arange(rounds + 1), rounds, coverage)
     shares = np.bincount(found[:, 0], minlength=rounds + 1) / 20_000
     assert (np.abs(shares - chances) <= 5 * np.sqrt(chances * (1 - chances) / 20_000) + 1e-3).all()
-    assert (found != _how_often_selected(20_000, rounds, coverage, 12)).any() == (coverage < 1)
+    assert (found != how_often_selected(20_000, rounds, coverage, 12)).any() == (coverage < 1)
