@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .round_map import RoundMap
 
 _ROOM = 2**26  # of n^3 numbers per neuron: how many neurons are looked at
-_FEWEST, _MOST = 32, 512
+_FEWEST, _MOST = 32, 256
 
 
 class ProductNoise:
