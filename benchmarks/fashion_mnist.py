@@ -211,14 +211,16 @@ def best_rate(cell: dict, rates: tuple[float, ...], out: Path, most: int) -> flo
     for rate in rates:
         tried(rate)
     while True:
-        best = max(found, key=lambda rate: found[rate])
-        beyond = {min(found): best / 2, max(found): best * 2}
+        best = max(found, key=lambda rate: (found[rate], -rate))  # the smallest if training diverges with all
+        beyond = {max(found): best * 2, min(found): best / 2}
         if best not in beyond or len(found) >= most:
             return best
         tried(beyond[best])
 
 
 def spread(values: list[float]) -> str:
+    if diverged := sum(map(math.isnan, values)):
+        return f"{diverged} of {len(values)} diverged"
     values = [100 * value for value in values]
     mean = sum(values) / len(values)
     deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / max(1, len(values) - 1))
@@ -255,8 +257,8 @@ def table(name: str, results: dict[str, tuple[float, list[dict]]], costs: dict[s
     seconds = costs[reference] * results[reference][1][0]["states"][-1]["rows"]
     for method, (rate, runs) in results.items():
         last = [r["states"][-1] for r in runs]
-        mean = costs[method] * last[0]["rows"]
-        moved = 4e-6 * last[0]["moved"]
+        mean = costs[method] * max(state["rows"] for state in last)
+        moved = 4e-6 * max(state["moved"] for state in last)
         peak = max(r["peak_bytes"] for r in runs) / 1e6
         accuracies = spread([s["accuracy"] for s in last]), spread([at_time(r, seconds / costs[method]) for r in runs])
         lines.append(
