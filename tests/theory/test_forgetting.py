@@ -68,8 +68,8 @@ def test_the_oldest_noise_is_forgotten_no_further(monkeypatch):
 def test_the_noise_of_algorithm_1_is_forgotten():
     """Rows that are nearly alike, two categorical subnetworks: the variance over 30 seeds, to 25 per cent.
 
-    That is nearly twice the standard deviation of such a variance, and the seeds are fixed. What training alone takes
-    back would leave half as much again.
+    That is nearly twice the standard deviation of such a variance, and the seeds are fixed. If training alone took
+    noise back, there would be twice as much.
     """
     draw = np.random.default_rng(4)
     rows = draw.normal(size=(8, 12))

@@ -167,7 +167,9 @@ def test_one_shard_of_all_rows_is_no_shard(masks):
     np.testing.assert_allclose(step.pull, plain.pull, atol=1e-12)
     np.testing.assert_allclose(step.errors(error, drift, 6), plain.errors(error, drift, 6), atol=1e-12)
     np.testing.assert_allclose(step.taken_back(6), plain.taken_back(6), atol=1e-12)
-    for found, expected in zip(step.loss_at_the_end(C, error), plain.loss_at_the_end(C, error), strict=True):
+    for found, expected in zip(
+        step.loss_at_the_end(step.sizes(C, error)), plain.loss_at_the_end(plain.sizes(C, error)), strict=True
+    ):
         np.testing.assert_allclose(found, expected, atol=1e-12)
     theta = RoundMap.of(masks, 0.8, 3).coverage
     own, own_plain = (s.own_root(C, error, F, 6) for s in (step, plain))
@@ -190,7 +192,7 @@ def test_local_training_answers_to_a_loss_on_its_own_rows():
     rng = np.random.default_rng(5)
     error, root, loss = rng.normal(size=N), rng.normal(size=(N, N)), rng.normal(size=N)
     C, H = root @ root.T, 0.5 * KERNEL
-    left, answered = step.loss_at_the_end(C, error)
+    left, answered = step.loss_at_the_end(step.sizes(C, error))
     when = np.zeros(4)
     for part in PARTS:
         R = np.outer(error, error) + 0.25 * C

@@ -68,13 +68,13 @@ class EigenRound:
         """Return what later rounds leave of a move that all neurons share."""
         return (self.eigenvectors * self._rho**rounds) @ self.eigenvectors.T
 
-    def loss_at_the_end(self, C: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def loss_at_the_end(self, sizes: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return what a round leaves of a loss of output, and the sum of steps that answer to it, as matrices.
 
-        A loss comes in the local steps by the size of their moves.
+        A loss comes in the local steps by the `sizes` of their moves.
         """
         U = self.eigenvectors
-        left, answered = self._map.loss_at_the_end(self.eigenvalues, self.sizes(C, error))
+        left, answered = self._map.loss_at_the_end(self.eigenvalues, sizes)
         return (U * left) @ U.T, (U * answered) @ U.T
 
     def sizes(self, C: FloatArray, error: FloatArray) -> FloatArray:

@@ -77,12 +77,13 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
         length = stop - start
         selected = how_often_selected(neurons.count, length, theta, start)
 
-        neurons.begin(length, step.sizes(C, error))
+        sizes = step.sizes(C, error)
+        neurons.begin(length, sizes)
         neurons.drift(selected, (1 - xi) * step.pull, step.own_root(C, error, noise, length), start)
-        if round_map.shared or round_map.rows is not None:
+        if round_map.shared or round_map.rows is not None:  # else all neurons together are moved by no noise
             neurons.shake(step.taken_back(length), step.shared_root(C, error, noise, length), start)
 
-        left, answered = step.loss_at_the_end(C, error)
+        left, answered = step.loss_at_the_end(sizes)
         total, reached, errors = np.zeros(len(C)), error, error[np.newaxis]  # total: of the forces so far
         for _ in range(1 if neurons.single else 2):  # again, with the loss that the first has shown
             errors = step.errors(error, theta * left @ loss, length)
