@@ -3,6 +3,7 @@
     python benchmarks/distributed.py [--megabits 100] [--width 4000] [--workers 4] [--target 0.1]
     python benchmarks/distributed.py --memory        peak memory per worker, on a wide network
     python benchmarks/distributed.py --wide          m = 1,000,000, d = 100 on 4 processes: memory against m d / q
+    python benchmarks/distributed.py --one-group     the engine of the shallow network beside that of any module
 
 Every worker is a machine of its own: a network namespace whose uplink a token bucket limits (needs root). Bytes are
 counted at the network card, headers included. Each method takes the step with which it needs the fewest rounds, of the
@@ -55,6 +56,7 @@ class Setting:
     delay: float  # mean of this worker's random delay in a round, seconds
     close_share: float
     seed: int
+    bernoulli: bool  # masks of twice as many subnetworks as workers, each neuron in half of them
 
 
 class WorkerError(Exception):
@@ -87,9 +89,7 @@ def train_ist(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     from subnetlab.launch.job import Job
     from subnetlab.launch.rendezvous import Rendezvous, listen
 
-    law = sl.Categorical(setting.workers)
-    eta = setting.step_factor * auto_step(X, y, sl.TrainingScheme(law, 1, setting.local_steps))
-    scheme = sl.TrainingScheme(law, setting.rounds, setting.local_steps, eta)
+    scheme = scheme_of(setting, X, y)
     job = Job(X, y, scheme, setting.width, 1.0, 0, "float32", 1, setting.close_share)
     if setting.delay:
         be_slow(setting)
@@ -100,13 +100,53 @@ def train_ist(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     training = Attempt(job, transport, folder, every=setting.rounds + 1)
     training._checkpoint = lambda: None  # the peers write none
     training.run()
-    result = {"baseline": baseline, "step_size": eta}
+    result = {"baseline": baseline, "step_size": scheme.step_size, "handed_over": transport.bytes_sent}
     if setting.rank == 0:
         events = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
         times = [event["time"] for event in events if event["event"] in ("begin", "round")]
         errors = [event["full_error"] for event in events if event["event"] == "round"]
         result |= {"seconds": np.diff(times).tolist(), "errors": errors}
     return result
+
+
+def scheme_of(setting: Setting, X: np.ndarray, y: np.ndarray) -> Any:
+    import subnetlab as sl
+
+    law = sl.Bernoulli(2 * setting.workers, 0.5) if setting.bernoulli else sl.Categorical(setting.workers)
+    eta = setting.step_factor * auto_step(X, y, sl.TrainingScheme(law, 1, setting.local_steps))
+    return sl.TrainingScheme(law, setting.rounds, setting.local_steps, eta)
+
+
+def train_modules(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """The same network and masks by the engine for any module, whose only group are the hidden neurons."""
+    import torch
+    import torch.distributed as dist
+
+    import subnetlab as sl
+
+    torch.set_num_threads(1)
+    scheme = scheme_of(setting, X, y)
+    rows, targets = torch.tensor(X, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
+    baseline = peak_memory()
+    dist.init_process_group(
+        "gloo", init_method=f"tcp://{setting.host}:{PORT}", rank=setting.rank, world_size=setting.workers
+    )
+    W, signs = first_weights(setting.width, X.shape[1])
+    hidden, output = torch.nn.Linear(*W.T.shape, bias=False), torch.nn.Linear(len(W), 1, bias=False)
+    hidden.weight = torch.nn.Parameter(W)
+    output.weight = torch.nn.Parameter(signs[None] / setting.width**0.5, requires_grad=False)
+    cut = sl.cut(torch.nn.Sequential(hidden, torch.nn.ReLU(), output), rows[:3])
+    training = sl.ModuleTraining(cut, scheme, seed=0, scale=0.0)
+    seconds = []
+    for round in training.rounds():
+        start = time.perf_counter()
+        for subnet in round:
+            for some, wanted in subnet.batches((rows, targets)):
+                subnet.step(0.5 * ((subnet.module(some)[:, 0] - wanted) ** 2).sum())
+        round.finish()
+        seconds.append(time.perf_counter() - start)
+    sent = training.workers.group.bytes_sent
+    return {"baseline": baseline, "step_size": scheme.step_size, "handed_over": sent, "seconds": seconds}
 
 
 def be_slow(setting: Setting) -> None:
@@ -128,8 +168,8 @@ def be_slow(setting: Setting) -> None:
     LocalPhase.steps = steps
 
 
-def make_network(width: int, d: int) -> Any:
-    """The shallow network as a torch module, drawn piece by piece so that no second copy is made."""
+def first_weights(width: int, d: int) -> Any:
+    """Hidden weights and signs of the shallow network, drawn piece by piece so that no second copy is made."""
     import torch
 
     from subnetlab.core.network import initial_neurons
@@ -139,6 +179,14 @@ def make_network(width: int, d: int) -> Any:
         stop = min(start + (1 << 14), width)
         weights, signs[start:stop] = map(torch.from_numpy, initial_neurons(start, stop, n_features=d))
         W[start:stop] = weights
+    return W, signs
+
+
+def make_network(width: int, d: int) -> Any:
+    """The shallow network as a torch module."""
+    import torch
+
+    W, signs = first_weights(width, d)
 
     class Network(torch.nn.Module):
         def __init__(self) -> None:
@@ -200,7 +248,7 @@ def work(setting: Setting) -> None:
     import torch  # noqa: F401  before the baseline
 
     X, y = data(setting)
-    train = train_ist if setting.method == "ist" else train_peer
+    train = {"ist": train_ist, "modules": train_modules}.get(setting.method, train_peer)
     result = train(setting, X, y)
     result["peak"] = peak_memory()
     Path(setting.folder, f"result-{setting.rank}.json").write_text(json.dumps({**result, "energy": float(y @ y)}))
@@ -229,6 +277,7 @@ def run(method: str, places: list[Any], options: argparse.Namespace, **changes: 
                     "delay": 0.0,
                     "close_share": 1.0,
                     "seed": 0,
+                    "bernoulli": False,
                     **changes,
                 },
             )
@@ -309,6 +358,22 @@ def memory(options: argparse.Namespace, width: int, methods: tuple[str, ...]) ->
         )
 
 
+def one_group(options: argparse.Namespace) -> None:
+    """Print what both engines need for the same network: one group, of all hidden neurons."""
+    for width, d, law in itertools.product((4_000, 200_000), (100,), ("categorical", "bernoulli")):
+        rounds = 4 if width > 10_000 else 40
+        for method in ("ist", "modules"):
+            changes = {"width": width, "rounds": rounds, "features": d, "bernoulli": law == "bernoulli"}
+            results = run(method, [None] * options.workers, options, **changes, target=0.0)
+            used = max(result["peak"] - result["baseline"] for result in results)
+            sent = sum(result["handed_over"] for result in results) / len(results) / rounds
+            print(
+                f"m = {width:<8} {law:<12} {method:<8} {1e3 * median(results[0]['seconds']):8.1f} ms a round, "
+                f"{sent / 1e6:7.2f} MB sent by a worker, {used / 1e6:6.0f} MB above the imports",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worker")
@@ -321,9 +386,12 @@ def main() -> None:
     parser.add_argument("--target", type=float, default=0.1, help="of |y|^2")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--wide", action="store_true")
+    parser.add_argument("--one-group", action="store_true")
     options = parser.parse_args()
     if options.worker:
         work(Setting(**json.loads(options.worker)))
+    elif options.one_group:
+        one_group(options)
     elif options.memory:
         memory(options, 200_000, METHODS)
     elif options.wide:

@@ -20,12 +20,13 @@ X = rows(6, 8)
 Y = np.linspace(-1, 1, 6)
 
 
-def test_gradient_descent_of_twins_is_followed_exactly():
+@pytest.mark.parametrize("tau", [1, 4])
+def test_gradient_descent_of_twins_is_followed_exactly(tau):
     """Twins (w, +1), (w, -1) are what the method moves, and for ten rounds an interval is a round: no error at all."""
     half = sl.ShallowReLU.initialize(40, 8, init_scale=0.2, seed=3).weights
     twins = sl.ShallowReLU(np.vstack([half, half]), np.repeat([1.0, -1.0], 40))
     model = sl.lazy_model(twins, X, Y, n_neurons=40)
-    scheme = sl.gradient_descent(rounds=10, step_size=1.0)
+    scheme = sl.TrainingScheme(sl.AllNeurons(), rounds=10, local_steps=tau, step_size=1.0)
     run = sl.train(twins, X, Y, scheme, engine="reference")
     assert np.mean((run.network.weights @ X.T >= 0) != (twins.weights @ X.T >= 0)) > 0.02  # patterns do change
     predicted = sl.predict(model, scheme, patterns="moving").full_error
@@ -43,11 +44,12 @@ def test_nothing_crosses_a_kink_in_the_limit_of_width():
     np.testing.assert_allclose(moving.local_error, frozen.local_error, rtol=1e-5)
 
 
-CASES = [  # masks, local steps, kappa, eta, rounds; in the last the masks' noise moves the neurons, not the mean force
+CASES = [  # masks, local steps, kappa, eta, rounds; in the fourth the masks' noise moves the neurons, not the mean force
     (sl.AllNeurons(), 3, 0.1, 0.3, 15),
     (sl.Categorical(4), 5, 0.1, 0.3, 15),
     (sl.Bernoulli(4, 0.5), 5, 0.1, 0.3, 15),
     (sl.Categorical(8), 5, 2.0, 0.6, 30),
+    (sl.Categorical(8), 8, 0.3, 6.0, 6),  # a subnetwork loses much in its first local steps, and makes up for it
 ]
 
 
@@ -92,12 +94,12 @@ def test_the_noise_of_a_narrow_network_wears_off():
 
 
 def test_local_training_makes_up_for_what_crossing_neurons_lose():
-    """Categorical masks, 8 local steps: the last third of 90 rounds, mean of 6 seeds, to a half."""
+    """Categorical masks, 8 local steps: the last third of 90 rounds, mean of 6 seeds, to 40%."""
     network = sl.ShallowReLU.initialize(2000, 8, init_scale=0.3, seed=3)
     scheme = sl.TrainingScheme(sl.Categorical(8), rounds=90, local_steps=8, step_size=6.0)
     late = [sl.train(network, X, Y, scheme, seed=s, engine="event").history.full_error[60:].mean() for s in range(6)]
     predicted = sl.predict(sl.lazy_model(network, X, Y), scheme).full_error[60:].mean()
-    assert np.mean(late) == pytest.approx(predicted, rel=0.5)
+    assert np.mean(late) == pytest.approx(predicted, rel=0.4)
 
 
 def test_a_neuron_stops_at_the_kink():

@@ -8,7 +8,7 @@ import numpy as np
 
 from .course import recursion
 from .neuron_noise import matrix_root
-from .round_map import as_shares, geometric_sum
+from .round_map import geometric_sum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,21 +68,14 @@ class EigenRound:
         """Return what later rounds leave of a move that all neurons share."""
         return (self.eigenvectors * self._rho**rounds) @ self.eigenvectors.T
 
-    def loss_at_the_end(self, sizes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def loss_at_the_end(self, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return what a round leaves of a loss of output, and the sum of steps that answer to it, as matrices.
 
-        A loss comes in the local steps by the `sizes` of their moves.
+        Each local step brings the given share of it.
         """
         U = self.eigenvectors
-        left, answered = self._map.loss_at_the_end(self.eigenvalues, sizes)
+        left, answered = self._map.loss_at_the_end(self.eigenvalues, shares)
         return (U * left) @ U.T, (U * answered) @ U.T
-
-    def sizes(self, C: FloatArray, error: FloatArray) -> FloatArray:
-        """Return by how much each local step moves outputs, shape (tau,), as shares of all."""
-        U, h, steps = self.eigenvectors, self.eigenvalues, np.arange(self._map.local_steps)[:, np.newaxis]
-        spread = np.maximum(np.einsum("ij,ij->j", U, C @ U), 0)
-        power = h**2 * (self._map.mask_variance * spread + (U.T @ error) ** 2)
-        return as_shares(self._map.step_factor(h) ** (2 * steps) @ power)
 
     def write(
         self,

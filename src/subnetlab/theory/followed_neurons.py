@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from .slow_time import output_signs
 if TYPE_CHECKING:
     from ..core.arrays import BoolArray, FloatArray, IntArray
     from .lazy import LazyModel
+    from .round_map import RoundMap
 
 _JUST_INACTIVE = 1e-12  # the pre-activation of a neuron that has stopped at a kink
 _SEED = 0  # of the neurons' noise: the same question has the same answer
@@ -27,6 +29,31 @@ def how_often_selected(count: int, rounds: int, coverage: float, start: int) -> 
     at_most = bdtr(np.arange(rounds), rounds, coverage)  # the distribution function, below its last step to 1
     u = uniforms(rows_of_words(_SEED, Purpose.NEURON_CHOICES, start, 0, count, 1))
     return np.searchsorted(at_most, u, side="right")
+
+
+@dataclass(frozen=True)
+class LocalSteps:
+    """What the local steps of a round make of the sampled neurons, if a subnetwork holds them.
+
+    Parameters
+    ----------
+    ends : dict from sign a to ndarray, shape (count, n)
+        The pre-activations after the steps.
+    force : ndarray, shape (n,)
+        Of all steps together.
+    losses : ndarray, shape (tau, n)
+        By how much each step changes the output besides what the patterns at the start of the round make of the error.
+    """
+
+    ends: dict[int, FloatArray]
+    force: FloatArray
+    losses: FloatArray
+
+    def shares_of_loss(self) -> FloatArray:
+        """Return which share of what is lost in the round each step brings, shape (tau,)."""
+        along = np.maximum(self.losses @ self.losses.sum(axis=0), 0)
+        total = along.sum()
+        return along / total if total > 0 else np.full(len(along), 1 / len(along))
 
 
 class FollowedNeurons:
@@ -57,33 +84,82 @@ class FollowedNeurons:
         self._rounds, self.single = rounds, rounds * len(sizes) == 1
         self._largest = float(np.sum(sizes**2))  # the share of a round in the local step that crosses, in the mean
 
-    def push(self, force: FloatArray, selected: IntArray) -> None:
-        """Move by -(1 / sqrt m) sum_i P_ri a force_i <x_i, x_j> as often as selected."""
+    def own_force(self, pull: FloatArray) -> dict[int, FloatArray]:
+        """Return by sign what a neuron's own contribution adds to the force on it in a round, shape (count, n)."""
+        return {a: np.maximum(z, 0) @ (pull / np.sqrt(self._width)) for a, z in self._twins.items()}
+
+    def push(self, force: FloatArray, selected: IntArray, own: dict[int, FloatArray] | None = None) -> None:
+        """Move by -(1 / sqrt m) sum_i P_ri (a force + own)_i <x_i, x_j> as often as selected.
+
+        Both at once: late in a run they nearly balance, and one alone would carry neurons over kinks.
+        """
         self._push += selected * force
         over = 0.5 * self._largest / self._rounds
         for a, z in self._twins.items():
-            self._move(z, selected * (a * force), over)
+            self._move(z, selected * (a * force + (0 if own is None else own[a])), over)
 
-    def drift(self, selected: IntArray, pull: FloatArray, noise_root: FloatArray, start: int) -> None:
-        """Draw the noise of an interval that a neuron has for itself; move by it and by the neuron's own pull."""
-        n = len(pull)
-        normals = standard_normals(_SEED + _OWN, Purpose.NEURON_NOISE, 0, self.count, n, round=start)
-        noise = normals @ noise_root.T
-        own_pull = pull / np.sqrt(self._width)
+    def local_steps(
+        self, error: FloatArray, noise_root: FloatArray, round_map: RoundMap, missing: FloatArray, start: int
+    ) -> LocalSteps:
+        """Take the local steps of a round one after another, as if all neurons were in it; none is moved here.
+
+        Parameters
+        ----------
+        error : ndarray, shape (n,)
+            The mean error at the start.
+        noise_root : ndarray, shape (n, n)
+            A root of the covariance of what a subnetwork's output has for a neuron alone.
+        round_map : RoundMap
+        missing : ndarray, shape (n, n)
+            What H has and the sample has not.
+        start : int
+            The round, which decides the noise.
+        """
+        eta, xi = round_map.step_size, round_map.selection_prob
+        G = np.eye(len(error)) - eta * (xi * self.kernel() + missing)
+        noise = self._normals(_OWN, start) @ noise_root.T
+        ends = {a: z.copy() for a, z in self._twins.items()}
+        alone = {a: noise + (1 - xi) / np.sqrt(self._width) * np.maximum(z, 0) for a, z in ends.items()}
+        first, force, errors = self._answer(ends), np.zeros_like(error), [error]
+        room = np.empty_like(noise)
+        for _ in range(round_map.local_steps):
+            force = force + eta * errors[-1]
+            for a, z in ends.items():
+                np.add(alone[a], a * errors[-1], out=room)
+                room *= z >= 0
+                z -= room @ (eta * self._step)
+                alone[a] = alone[a] @ G
+            errors.append(error + xi * (self._answer(ends) - first) - missing @ force)
+        return LocalSteps(ends, force, np.array(errors[1:]) - np.array(errors[:-1]) @ G)
+
+    def train(self, selected: IntArray, steps: LocalSteps) -> None:
+        """Move the neurons that were selected in the round as far as its local steps have moved them."""
+        for a, z in self._twins.items():
+            np.copyto(z, steps.ends[a], where=selected > 0)
+        self._push += selected * steps.force
+
+    def drift(self, noise_root: FloatArray, start: int) -> None:
+        """Draw the noise of an interval that a neuron has for itself, and move by it."""
+        noise = self._normals(_OWN, start) @ noise_root.T
         for z in self._twins.values():
-            own = np.maximum(z, 0) @ own_pull
-            self._move(z, selected * own + noise, self._over_by_chance)
-        mean = selected.mean()
+            self._move(z, noise, self._over_by_chance)
+
+    def wear(self, selected: IntArray, pull: FloatArray) -> None:
+        """Move what the penalty makes of the initial output by the neurons' own pull."""
+        own_pull, mean = pull / np.sqrt(self._width), selected.mean()
         self._worn -= self._worn_active * ((self._worn_active * (mean * (self._worn @ own_pull))) @ self._step)
 
     def shake(self, taken_back: FloatArray, root: FloatArray, start: int) -> None:
         """Move by the change of what shared noise has moved and later rounds have not yet taken back."""
-        n = len(root)
-        normals = standard_normals(_SEED + _SHARED, Purpose.NEURON_NOISE, 0, self.count, n, round=start)
+        normals = self._normals(_SHARED, start)
         self._shaken, before = self._shaken @ taken_back.T + normals @ root.T, self._shaken
         change = self._shaken - before
         for z in self._twins.values():
             self._move(z, change, self._over_by_chance)
+
+    def _normals(self, stream: int, start: int) -> FloatArray:
+        n = len(self.inner)
+        return standard_normals(_SEED + stream, Purpose.NEURON_NOISE, 0, self.count, n, round=start)
 
     @property
     def _over_by_chance(self) -> float:
@@ -107,10 +183,14 @@ class FollowedNeurons:
 
     def output_change(self, share: float) -> FloatArray:
         """Return the change of the output minus a share of the change with frozen patterns, for xi = 1."""
-        moved = (np.maximum(self._twins[1], 0) - np.maximum(self._twins[-1], 0)).sum(axis=0)
         frozen = -2 * (self._active * ((self._active * self._push) @ self._step)).sum(axis=0)
-        answered = np.sqrt(self._width) / (2 * self.count) * (moved - share * frozen)
+        answered = self._answer(self._twins) - share * np.sqrt(self._width) / (2 * self.count) * frozen
         return answered + (self._signs @ self._worn - self._first_output) / np.sqrt(self._width)
+
+    def _answer(self, twins: dict[int, FloatArray]) -> FloatArray:
+        """Return what differs between the two signs of the output, for xi = 1."""
+        differences = (np.maximum(twins[1], 0) - np.maximum(twins[-1], 0)).sum(axis=0)
+        return np.sqrt(self._width) / (2 * self.count) * differences
 
     def agreement(self) -> float:
         """Return how far patterns agree with the initial ones: 1 if all do, 0 if no more than by chance."""

@@ -165,16 +165,16 @@ class MatrixRound:
         """Return what later rounds leave of a move that all neurons share."""
         return np.eye(len(self.kernel)) - ((self._L * geometric_sum(self._rho, rounds)) @ self._R).T
 
-    def loss_at_the_end(self, sizes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def loss_at_the_end(self, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return what a round leaves of a loss of output, and the sum of steps that answer to it, as matrices.
 
-        A loss comes in the local steps by the `sizes` of their moves.
+        Each local step brings the given share of it.
         """
         n, eta = len(self.kernel), self._map.step_size
         left, answered = np.zeros((n, n)), np.zeros((n, n))
         for share, seen, _ in self._rows:
             now = np.zeros((n, n))
-            for part in sizes:
+            for part in shares:
                 driving = eta * seen[:, np.newaxis] * now
                 answered += share * driving
                 now = now - self.kernel @ driving + part * np.eye(n)

@@ -17,7 +17,7 @@ from .eigen_round import EigenRound
 from .followed_neurons import FollowedNeurons, how_often_selected
 from .forgetting import Forgetting
 from .matrix_round import MatrixRound
-from .neuron_noise import ProductNoise
+from .neuron_noise import ProductNoise, matrix_root
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _BEYOND = 1e100  # errors so large are on their way to infinity
 _GROWTH = 1.05  # of the intervals: with 1.1 too few neurons leave over a kink
-_SMALL_PULL = 0.25  # of a neuron's own contribution, in an interval
+_SMALL_PULL = 0.1  # of a neuron's own contribution, in an interval
 
 
 def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
@@ -38,12 +38,14 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
     subnetworks' outputs: what other neurons do not share of it is new in every round, and what they share moves the
     output, so that later rounds take it back.
 
-    Rounds go in growing intervals. Within an interval the error obeys the kernel of the patterns at its start, but for
-    what is lost of the output as neurons cross kinks: local training answers to a loss at once, so that of the loss of
-    a round only a part is left at its end (`RoundMap.loss_at_the_end`). Noise obeys the same kernel, with C as the
-    neurons have it, and neurons that cross kinks forget it (`Forgetting`). At the end of the interval the neurons give
-    the error, and the loss of the next interval's rounds. The part of the initial NTK that the sample misses is
-    weighted by how far patterns still agree with the initial ones.
+    Rounds go in growing intervals. In the first ones, of a single round, the sample takes the local steps one after
+    another. In a longer one all steps are taken at once, and the error obeys the kernel of the patterns at its start,
+    but for what is lost of the output as neurons cross kinks: local training answers to a loss at once, so that of the
+    loss of a round only a part is left at its end (`RoundMap.loss_at_the_end`). When in a round losses come is seen in
+    local steps that are taken for show. Noise obeys the same kernel, with C as the neurons have it, and neurons
+    that cross kinks forget it (`Forgetting`). At the end of an interval the neurons give the error, and the loss of the
+    next interval's rounds. The part of the initial NTK that the sample misses is weighted by how far patterns still
+    agree with the initial ones. With shards or minibatches no step is taken alone.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
     noise, loss, pushed = np.zeros_like(C), np.zeros(len(C)), np.zeros(len(C))
     forgetting = Forgetting(neurons.inner, neurons.some_patterns())
     course = Course(round_map, rounds)
-    start, share = 0, 1.0
+    start, share, shares, taken = 0, 1.0, None, None
     while start < rounds:
         step = _round(round_map, xi * (neurons.kernel() + share * missing))
         strongest = theta * (1 - xi) * np.abs(np.linalg.eigvals(step.pull @ neurons.inner)).max() / model.width
@@ -77,18 +79,34 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
         length = stop - start
         selected = how_often_selected(neurons.count, length, theta, start)
 
-        sizes = step.sizes(C, error)
-        neurons.begin(length, sizes)
-        neurons.drift(selected, (1 - xi) * step.pull, step.own_root(C, error, noise, length), start)
+        neurons.wear(selected, (1 - xi) * step.pull)
+        if isinstance(step, EigenRound):
+            root = matrix_root(round_map.mask_variance * round_map.own / theta * C)
+            local = neurons.local_steps(error, root, round_map, share * xi * missing, start)
+            seen = local.shares_of_loss()
+            shares = seen if shares is None else (shares + seen) / 2  # one round tells much of its own chance
+            taken = local if length == 1 else None
+        else:
+            taken, shares = None, step.sizes(C, error)
+        neurons.begin(length, shares)
+        own = neurons.own_force((1 - xi) * step.pull)
+        if taken is not None:
+            neurons.train(selected, taken)
+        else:
+            neurons.drift(step.own_root(C, error, noise, length), start)
         if round_map.shared or round_map.rows is not None:  # else all neurons together are moved by no noise
             neurons.shake(step.taken_back(length), step.shared_root(C, error, noise, length), start)
 
-        left, answered = step.loss_at_the_end(sizes)
-        total, reached, errors = np.zeros(len(C)), error, error[np.newaxis]  # total: of the forces so far
-        for _ in range(1 if neurons.single else 2):  # again, with the loss that the first has shown
-            errors = step.errors(error, theta * left @ loss, length)
-            force = step.pull @ errors[:-1].sum(axis=0) + length * answered @ loss
-            neurons.push((force - total) / length, selected)
+        left, answered = step.loss_at_the_end(shares)
+        total, reached, errors = np.zeros(len(C)), error, np.stack([error, error])  # total: of the forces so far
+        # a long interval twice, the second time with the loss that the first has shown
+        for more in (own,) if taken is not None or neurons.single else (own, None):
+            if taken is not None:
+                force = taken.force
+            else:
+                errors = step.errors(error, theta * left @ loss, length)
+                force = step.pull @ errors[:-1].sum(axis=0) + length * answered @ loss
+                neurons.push((force - total) / length, selected, more)
             total, pushed = force, pushed + force - total
             share = neurons.agreement()
             reached = first - share * theta * xi * kernel @ pushed + xi * neurons.output_change(share)
