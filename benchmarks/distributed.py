@@ -84,7 +84,6 @@ def auto_step(X: np.ndarray, y: np.ndarray, scheme: Any) -> float:
 
 
 def train_ist(setting: Setting, X: np.ndarray, y: np.ndarray) -> dict[str, Any]:
-    import subnetlab as sl
     from subnetlab.launch.attempt import Attempt
     from subnetlab.launch.job import Job
     from subnetlab.launch.rendezvous import Rendezvous, listen
@@ -360,8 +359,8 @@ def memory(options: argparse.Namespace, width: int, methods: tuple[str, ...]) ->
 
 def one_group(options: argparse.Namespace) -> None:
     """Print what both engines need for the same network: one group, of all hidden neurons."""
-    for width, d, law in itertools.product((4_000, 200_000), (100,), ("categorical", "bernoulli")):
-        rounds = 4 if width > 10_000 else 40
+    for width, law in itertools.product((4_000, 100_000), ("categorical", "bernoulli")):
+        rounds, d = 3 if width > 10_000 else 20, 100
         for method in ("ist", "modules"):
             changes = {"width": width, "rounds": rounds, "features": d, "bernoulli": law == "bernoulli"}
             results = run(method, [None] * options.workers, options, **changes, target=0.0)

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ def names_of(page):
                 yield number, name.partition("(")[0]
 
 
-@lru_cache
+@cache
 def members(file):
     """The names that a module defines or imports, and the members of its classes as Class.member."""
     found = set()

@@ -44,7 +44,7 @@ def test_nothing_crosses_a_kink_in_the_limit_of_width():
     np.testing.assert_allclose(moving.local_error, frozen.local_error, rtol=1e-5)
 
 
-CASES = [  # masks, local steps, kappa, eta, rounds; in the fourth the masks' noise moves the neurons, not the mean force
+CASES = [  # masks, local steps, kappa, eta, rounds; in the fourth masks' noise moves the neurons, not the mean force
     (sl.AllNeurons(), 3, 0.1, 0.3, 15),
     (sl.Categorical(4), 5, 0.1, 0.3, 15),
     (sl.Bernoulli(4, 0.5), 5, 0.1, 0.3, 15),

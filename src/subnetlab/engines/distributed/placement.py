@@ -19,22 +19,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...core.rates import equal_share
+
 if TYPE_CHECKING:
     from ...core.arrays import BoolArray, IntArray
 
 HOME_BLOCKS = 32  # decides the order of the sum in `full_error`, so part of the bits: never change it
-
-
-def items_of(process: int, n_items: int, n_processes: int) -> range:
-    """Return the slots or subnetworks that a process serves: item i belongs to process i n_processes // n_items.
-
-    Examples
-    --------
-    >>> [list(items_of(process, 6, 4)) for process in range(4)]
-    [[0, 1], [2], [3, 4], [5]]
-    """
-    first, last = (-(-((process + i) * n_items) // n_processes) for i in (0, 1))
-    return range(first, last)
 
 
 def is_partition(masks: BoolArray) -> bool:
@@ -69,7 +59,7 @@ class Placement:
 
     def slots_of(self, process: int, n_processes: int) -> range:
         """Return the slots on a process."""
-        return items_of(process, len(self.slots), n_processes)
+        return range(*equal_share(len(self.slots), process, n_processes))
 
     def neurons_of(self, process: int, n_processes: int) -> IntArray:
         """Return the neurons on a process, slot after slot: the order of its rows of W."""
@@ -96,13 +86,17 @@ class Route:
         self._rank = rank
         self._size = size
         self._late: set[int] = set()
-        self.subnetworks = items_of(rank, len(masks), size)
+        self.subnetworks = self.subnetworks_of(rank)
         self.members = {l: np.flatnonzero(masks[l]) for l in self.subnetworks}
         self.stays = after is not before  # trained neurons stay where they are
         self.home = after.neurons_of(rank, size)
         self.trained = self.home if self.stays else np.flatnonzero(self._needed_by(rank))
         self._trained_row = _rows_by_neuron(self.trained, masks.shape[1])
         self._home_row = _rows_by_neuron(self.home, masks.shape[1])
+
+    def subnetworks_of(self, process: int) -> range:
+        """Return the subnetworks that a process trains."""
+        return range(*equal_share(len(self._masks), process, self._size))
 
     def give_up(self, late: IntArray) -> None:
         """Note the subnetworks that were given up; they have no updates."""
@@ -143,7 +137,7 @@ class Route:
         return self._home_row[np.flatnonzero(self._masks[l] & lives_here)]
 
     def _needed_by(self, process: int) -> BoolArray:
-        l = items_of(process, len(self._masks), self._size)
+        l = self.subnetworks_of(process)
         return np.logical_or.reduce(self._masks[l.start : l.stop], axis=0)
 
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from ...core.aggregation import aggregation_step
+from ...core.rates import equal_share
 from ...core.record import RoundRecord
 from ...core.rows import row_weights
 from ..primal import LocalPhase
-from .placement import Placement, Route, items_of
+from .placement import Placement, Route
 
 if TYPE_CHECKING:
     from ...core.aggregation import Unselected
@@ -160,7 +161,7 @@ class Worker:
     def _agree_on_the_late(self, route: Route, masks: BoolArray, updates: dict[int, FloatArray]) -> Steps[BoolArray]:
         """Tell all processes which subnetworks were given up; return the masks without them."""
         mine = np.array([l not in updates for l in route.subnetworks], bool)
-        shapes = [[(len(items_of(s, len(masks), self.size)),)] for s in range(self.size)]
+        shapes = [[(len(route.subnetworks_of(s)),)] for s in range(self.size)]
         arrived = yield Exchange([[mine]] * self.size, shapes, np.dtype(bool))
         self.late = np.concatenate([flags for (flags,) in arrived])
         route.give_up(np.flatnonzero(self.late))
@@ -175,7 +176,7 @@ class Worker:
         outgoing: Messages = [
             [updates.get(l, self.W[:0])[route.update_rows_out(l, t)] for l in route.subnetworks] for t in peers
         ]
-        shapes = [[(len(route.update_rows_in(l)), d) for l in items_of(s, p, self.size)] for s in peers]
+        shapes = [[(len(route.update_rows_in(l)), d) for l in route.subnetworks_of(s)] for s in peers]
         arrived = yield Exchange(outgoing, shapes, self._X.dtype)
         return [piece for message in arrived for piece in message]  # process after process is l after l
 
@@ -202,9 +203,9 @@ class Worker:
             for slot, W in self.slot_weights().items()
         ]
         message = [errors, np.reshape(outputs, (len(outputs), n)), self.note]
+        trained = [len(range(*equal_share(p, s, self.size))) for s in range(self.size)]
         shapes = [
-            [(steps, len(items_of(s, p, self.size))), (len(placement.slots_of(s, self.size)), n), self.note.shape]
-            for s in range(self.size)
+            [(steps, trained[s]), (len(placement.slots_of(s, self.size)), n), self.note.shape] for s in range(self.size)
         ]
         arrived = yield Exchange([message] * self.size, shapes, np.dtype(np.float64))
         f = np.zeros(n)
