@@ -195,7 +195,7 @@ TRANSFORMERS = {
     "xlnet": ("XLNet", {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 48, "vocab_size": 99}),
     "starcoder2": ("Starcoder2", SMALL),
     "granite": ("Granite", SMALL),
-    "nemotron": ("Nemotron", SMALL),
+    "nemotron": ("Nemotron", SMALL | {"num_key_value_heads": 4}),
     "rwkv": ("Rwkv", {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 99}),
     "mobilebert": ("MobileBert", SMALL | {"embedding_size": 32, "intra_bottleneck_size": 32, "num_attention_heads": 4}),
     "convbert": ("ConvBert", SMALL | {"embedding_size": 32}),
