@@ -15,6 +15,7 @@ reproduce: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m compileall -q src  # or, where Python may not write bytecode, each of some hundred processes does it
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
 # the tests again and again, each time under another condition: make flaky ARGS="--runs 50 -n 0 tests/launch"
