@@ -152,6 +152,8 @@ def test_rates_decide_the_bits_and_workers_do_not(tmp_path, script):
     expected = weights(run([sys.executable, rated, tmp_path / "faults", 8]).stdout)
     done = launch(script, tmp_path / "out", "--rates", "1", "1", "0.5", workers=2)
     assert weights(done.stdout) == expected
+    done = launch(script, tmp_path / "out", "--rates", "1", "1", workers=1, code=1, rounds=9)
+    assert "rates: [1.0, 1.0, 0.5] there, [1.0, 1.0] here" in done.stderr
     done = launch(script, tmp_path / "new", "--rates", "1", "2", workers=2, code=2)
     assert done.stderr.startswith("subnetlab launch: rates must be in (0, 1]")
     assert not (tmp_path / "new").exists()

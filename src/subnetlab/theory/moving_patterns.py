@@ -71,7 +71,7 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
     noise, loss, pushed = np.zeros_like(C), np.zeros(len(C)), np.zeros(len(C))
     forgetting = Forgetting(neurons.inner, neurons.some_patterns())
     course = Course(round_map, rounds)
-    start, share, shares, taken = 0, 1.0, None, None
+    start, share, shares = 0, 1.0, None
     while start < rounds:
         step = _round(round_map, xi * (neurons.kernel() + share * missing))
         strongest = theta * (1 - xi) * np.abs(np.linalg.eigvals(step.pull @ neurons.inner)).max() / model.width
@@ -89,24 +89,25 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
         else:
             taken, shares = None, step.sizes(C, error)
         neurons.begin(length, shares)
-        own = neurons.own_force((1 - xi) * step.pull)
         if taken is not None:
             neurons.train(selected, taken)
-        else:
+            passes = [None]
+        else:  # a long interval twice, the second time with the loss that the first has shown
+            own = neurons.own_force((1 - xi) * step.pull)
+            passes = [own] if neurons.single else [own, None]
             neurons.drift(step.own_root(C, error, noise, length), start)
         if round_map.shared or round_map.rows is not None:  # else all neurons together are moved by no noise
             neurons.shake(step.taken_back(length), step.shared_root(C, error, noise, length), start)
 
         left, answered = step.loss_at_the_end(shares)
         total, reached, errors = np.zeros(len(C)), error, np.stack([error, error])  # total: of the forces so far
-        # a long interval twice, the second time with the loss that the first has shown
-        for more in (own,) if taken is not None or neurons.single else (own, None):
+        for own in passes:
             if taken is not None:
                 force = taken.force
             else:
                 errors = step.errors(error, theta * left @ loss, length)
                 force = step.pull @ errors[:-1].sum(axis=0) + length * answered @ loss
-                neurons.push((force - total) / length, selected, more)
+                neurons.push((force - total) / length, selected, own)
             total, pushed = force, pushed + force - total
             share = neurons.agreement()
             reached = first - share * theta * xi * kernel @ pushed + xi * neurons.output_change(share)
