@@ -192,10 +192,26 @@ def test_no_worker_outlives_the_launcher(torch, tmp_path, kind, code):
         assert not (folder / "stop").exists()
 
 
-def test_nothing_outside_reaches_the_workers(torch, tmp_path):
-    """Neither an outer launcher's variables nor files of the current folder nor torchrun's macros in names."""
+NO_SEMAPHORES = """from multiprocessing import synchronize
+
+
+def refused(*args, **named):
+    raise OSError("no /dev/shm")
+
+
+synchronize.SemLock.__init__ = refused
+"""
+
+
+@pytest.mark.parametrize("started", ["forked", "as programs"])
+def test_nothing_outside_reaches_the_workers(torch, tmp_path, started):
+    """Neither an outer launcher's variables nor files of the current folder nor torchrun's macros in names.
+
+    Where the system has no semaphores, for want of /dev/shm, torchrun cannot fork the workers.
+    """
     here, folder = tmp_path / "here", "-a$$b${local_rank}"
     here.mkdir()
+    (tmp_path / "sitecustomize.py").write_text(NO_SEMAPHORES)
     for module in ("random", "torch", "numpy", "subnetlab"):
         (here / f"{module}.py").write_text("open('executed', 'w')\n")
     outer = {
@@ -208,6 +224,7 @@ def test_nothing_outside_reaches_the_workers(torch, tmp_path):
         },
         **{"MASTER_ADDR": "192.0.2.1", "MASTER_PORT": "1", "WORLD_SIZE": "32", "RANK": "16", "LOCAL_RANK": "1"},
         **{"TORCHELASTIC_RESTART_COUNT": "3", "TORCHELASTIC_USE_AGENT_STORE": "True", "GLOO_SOCKET_IFNAME": "none0"},
+        **({"PYTHONPATH": str(tmp_path)} if started == "as programs" else {}),
     }
     program = "import sys; from subnetlab.cli.main import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-P", "-c", program, "launch", f"--out=./{folder}", "--workers", "2", *DATA, *RUN]

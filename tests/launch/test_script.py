@@ -169,6 +169,17 @@ def test_an_error_of_the_script_itself(tmp_path):
     assert events == ["begin", "begin"]
 
 
+def test_every_worker_has_random_numbers_of_its_own(tmp_path, script):
+    """All are forks of one process; weights that nobody seeded must not be alike by chance, and are refused."""
+    (tmp_path / "unseeded.py").write_text(
+        SCRIPT.replace("torch.manual_seed(0)", "import numpy; print('drawn', numpy.random.random(), flush=True)")
+    )
+    done = launch(tmp_path / "unseeded.py", tmp_path / "out", workers=2, code=1)
+    assert "the network's first weights (seed torch before it is made) must be the same on all workers" in done.stderr
+    logs = [(tmp_path / "out" / f"worker-0-{rank}.log").read_text() for rank in range(2)]
+    assert logs[0].split("drawn ")[1].split()[0] != logs[1].split("drawn ")[1].split()[0]
+
+
 def test_plain_torchrun(tmp_path, script):
     """The group is the one that torchrun's variables name."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -1,4 +1,4 @@
-"""Keeps one worker going: the process that torchrun starts, its agent, imports torch once and forks the worker proper.
+"""Keeps one worker going: the process that torchrun forks, its agent, has torch in memory and forks the worker proper.
 
 A worker that dies is followed by another within milliseconds, where torchrun would stop and start all of them (seconds
 of imports, 30 of them after a SIGSTOP); torchrun itself is left to deal with the loss of an agent. The others lose

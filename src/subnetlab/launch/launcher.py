@@ -1,26 +1,29 @@
 """Starts torchrun for the workers of this machine, watches them, and says how it ended.
 
 As a program, ``-m subnetlab.launch.launcher``, it is torchrun itself: one that dies with the launcher, as the workers
-die with it.
+die with it, and that forks them. It imports torch once for all of them, where each would take seconds for it.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..study.workers import why_no_workers
 from .agent import PARENT, die_with_parent, on_termination, termination_held_back
 from .outcome import STOP_FILE, events_after, log_end, private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from .process import WorkerOptions
@@ -31,6 +34,7 @@ _AGENT_RESTARTS = 100  # torchrun's, which deals with the loss of agents only
 _OF_A_LAUNCHER = re.compile(
     r"(PET|MASTER|TORCHELASTIC|TORCH_ELASTIC|GLOO|TORCH_GLOO)_|((LOCAL_|GROUP_|ROLE_)?(RANK|WORLD_SIZE)|ROLE_NAME)$"
 )
+_LOCK = "SUBNETLAB_LOCK"  # in the environment: torchrun's descriptor of the lock file
 TORCHRUN_LOG = "torchrun.log"
 
 
@@ -58,6 +62,7 @@ class Launch:
             "--nproc-per-node": self.local_workers,
             "--max-restarts": _AGENT_RESTARTS,
             "--monitor-interval": _POLL,
+            "--start-method": "fork",
             "--rdzv-backend": "c10d",
             "--rdzv-conf": "store_type=file",
             "--rdzv-endpoint": private / "rendezvous",
@@ -68,7 +73,7 @@ class Launch:
             *(sys.executable, "-m", "subnetlab.launch.launcher"),
             *(f"{name}={value}" for name, value in options.items()),
             *("-m", "subnetlab.launch.process"),
-            *(word.replace("$", "$$") for word in worker),  # torchrun replaces what looks like its macros
+            *worker,
         ]
 
 
@@ -114,7 +119,7 @@ def run_workers(
                 launch.command(private.path),
                 stdout=output,
                 stderr=output,
-                env=_environment(launch, private.path),
+                env=_environment(launch, private.path, lock),
                 start_new_session=True,  # Ctrl-C is ours to handle
                 pass_fds=(lock,),  # held while torchrun lives
             )
@@ -170,11 +175,12 @@ class TextFile:
         return text.decode(errors="replace")
 
 
-def _environment(launch: Launch, private: Path) -> dict[str, str]:
+def _environment(launch: Launch, private: Path, lock: int) -> dict[str, str]:
     """Return the variables of the workers: ours without those by which another launcher would speak to torchrun."""
     return {
         **{name: value for name, value in os.environ.items() if not _OF_A_LAUNCHER.match(name)},
         PARENT: str(os.getpid()),
+        _LOCK: str(lock),
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
         "OMP_NUM_THREADS": str(launch.threads),
         "PYTHONSAFEPATH": "1",  # no file of the current folder takes the place of a module
@@ -194,7 +200,32 @@ def _follow(folder: Path, position: int, on_event: Callable[[dict[str, Any]], No
 def _be_torchrun() -> None:
     die_with_parent(int(os.environ[PARENT]))
     os.environ[PARENT] = str(os.getpid())  # the workers inherit it
-    import_module("torch.distributed.run").main()
+    torchrun, process = map(import_module, ("torch.distributed.run", "subnetlab.launch.process"))
+    config, program, words = torchrun.config_from_args(torchrun.parse_args(sys.argv[1:]))
+    start = import_module("torch.distributed.launcher.api").elastic_launch
+    if why_no_workers() is not None:  # torchrun forks with semaphores; programs need none
+        start(config, program)(*(word.replace("$", "$$") for word in words))  # or torchrun would replace its macros
+        return
+    options = words[words.index("subnetlab.launch.process") + 1 :]
+    process.load_libraries(process.WorkerOptions.parse(options))
+    start(config, _be_agent)(options)
+
+
+def _be_agent(words: Sequence[str]) -> None:
+    """Be a worker's agent, in a process that torchrun has forked."""
+    die_with_parent(int(os.environ[PARENT]))
+    os.close(int(os.environ.pop(_LOCK)))  # whatever a script leaves behind does not hold the folder
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)  # torchrun has handlers of its own
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for library in ("torch", "numpy.random"):
+        import_module(library).seed()  # each worker's own, as in a process that was not forked
+    try:
+        code = import_module("subnetlab.launch.process").main(words)
+    except Exception:  # torchrun would write it into a file, and unpickle that
+        traceback.print_exc()
+        code = 1
+    sys.exit(code)
 
 
 if __name__ == "__main__":

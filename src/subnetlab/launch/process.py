@@ -126,9 +126,7 @@ def _kept(options: WorkerOptions) -> int:
         address, listener = _find_address(options)
     except (*_FINAL, ValueError) as error:
         return _conclude(options.private, "failed", str(error))
-    libraries = _libraries(options)
-    import_module("torch.distributed")  # once, before the forks
-    libraries.load()
+    load_libraries(options)  # once, before the forks
     origin = f"{socket.gethostname()}/{os.getppid()}"  # torchrun, which starts agents again
     heard = log_end(options.folder)
 
@@ -150,7 +148,7 @@ def _kept(options: WorkerOptions) -> int:
         max_restarts=options.max_restarts,
         silence=options.timeout,
         stop=(options.folder / STOP_FILE).touch,
-        meanwhile=libraries.load,
+        meanwhile=_libraries(options).load,
     )
     if code in (0, FAILED):
         return code
@@ -220,6 +218,12 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
                 options.private, "failed", f"launch: {options.script[0]} failed twice alike: {said(error)}"
             )
         return 1
+
+
+def load_libraries(options: WorkerOptions) -> None:
+    """Import what workers need, in a process that forks them."""
+    import_module("torch.distributed")
+    _libraries(options).load()
 
 
 def _libraries(options: WorkerOptions) -> ScriptLibraries:
