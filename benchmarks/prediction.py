@@ -162,14 +162,20 @@ def passing(mean, error, predicted) -> np.ndarray:
     return np.array([np.mean(away <= np.maximum(0.1 * predicted, errors * error)) for errors in (3, 2)])
 
 
+def early(ratios: np.ndarray) -> str:
+    """Return measured over predicted after 1, 2, 3 and 5 rounds, and the range of rounds 10 to 150."""
+    first = " ".join(f"{ratio:.2f}" for ratio in ratios[[1, 2, 3, 5]])
+    return f"{first}, {ratios[10:151].min():.2f} to {ratios[10:151].max():.2f}"
+
+
 def compare(stored: Path, rounds: list[int]) -> None:
     """Print, for each cell that was measured, how the prediction fares in the last third, and the shares by law.
 
     Two shares of rounds: within three and within two standard errors. "Scaled" is the prediction with the right mean
-    over the last third: what chance alone lets pass of a right one.
+    over the last third: what chance alone lets pass of a right one. Then measured over predicted in early rounds.
     """
     print("| data | kappa | tau | m | p | xi | K | changed | measured, end | predicted | ratio ", end="")
-    print("| moving | scaled | frozen |", "|---" * 14 + "|", sep="\n")
+    print("| moving | scaled | frozen | early rounds |", "|---" * 15 + "|", sep="\n")
     shares: dict[tuple[str, int], list[np.ndarray]] = {}
     with np.load(stored) as measured:
         for cell in cells():
@@ -190,7 +196,8 @@ def compare(stored: Path, rounds: list[int]) -> None:
             print(
                 f"| {data} | {cell.kappa} | {cell.tau} | {cell.m:,} | {cell.p} | {cell.xi or 'categorical'} | "
                 f"{cell.rounds} | {changed:.1%} | {mean[-1]:.3g} | {moving[-1]:.3g} | {ratio:.2f} | "
-                f"{' | '.join(' '.join(f'{share:.0%}' for share in pair) for pair in found)} |",
+                f"{' | '.join(' '.join(f'{share:.0%}' for share in pair) for pair in found)} | "
+                f"{early(mean / moving)} |",
                 flush=True,
             )
     for (law, K), found in shares.items():

@@ -80,14 +80,17 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
         selected = how_often_selected(neurons.count, length, theta, start)
 
         neurons.wear(selected, (1 - xi) * step.pull)
-        if isinstance(step, EigenRound):
+        taken = None
+        if not isinstance(step, EigenRound):
+            shares = step.sizes(C, error)
+        elif length > 1 and round_map.local_steps == 1:
+            shares = np.ones(1)
+        else:
             root = matrix_root(round_map.mask_variance * round_map.own / theta * C)
             local = neurons.local_steps(error, root, round_map, share * xi * missing, start)
             seen = local.shares_of_loss()
             shares = seen if shares is None else (shares + seen) / 2  # one round tells much of its own chance
             taken = local if length == 1 else None
-        else:
-            taken, shares = None, step.sizes(C, error)
         neurons.begin(length, shares)
         if taken is not None:
             neurons.train(selected, taken)
