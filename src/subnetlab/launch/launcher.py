@@ -16,9 +16,9 @@ import traceback
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
-from ..study.workers import why_no_workers
 from .agent import PARENT, die_with_parent, on_termination, termination_held_back
 from .outcome import STOP_FILE, events_after, log_end, private_folder
 
@@ -203,8 +203,10 @@ def _be_torchrun() -> None:
     torchrun, process = map(import_module, ("torch.distributed.run", "subnetlab.launch.process"))
     config, program, words = torchrun.config_from_args(torchrun.parse_args(sys.argv[1:]))
     start = import_module("torch.distributed.launcher.api").elastic_launch
-    if why_no_workers() is not None:  # torchrun forks with semaphores; programs need none
-        start(config, program)(*(word.replace("$", "$$") for word in words))  # or torchrun would replace its macros
+    try:
+        get_context("fork").Event()  # as torchrun needs it to fork
+    except (OSError, ImportError):  # no /dev/shm: it starts programs, in whose words it replaces its macros
+        start(config, program)(*(word.replace("$", "$$") for word in words))
         return
     options = words[words.index("subnetlab.launch.process") + 1 :]
     process.load_libraries(process.WorkerOptions.parse(options))
