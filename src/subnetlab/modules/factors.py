@@ -137,6 +137,24 @@ def folded(
     CutError
         If the weights that consume a group are computed from others, or are used for something else besides.
     """
+    result = dict(state)
+    for (name, dimension), of_axis in foldings(cut, factors).items():
+        tensor = result[name]
+        if dimension == 0:
+            of_axis = of_axis[slice(*rows(len(of_axis)))]
+        shape = [-1 if d == dimension else 1 for d in range(tensor.ndim)]
+        result[name] = tensor * torch.from_numpy(of_axis).to(tensor.dtype).to(tensor.device).reshape(shape)
+    return result
+
+
+def foldings(cut: Cut, factors: Mapping[str, float]) -> dict[tuple[str, int], np.ndarray]:
+    """Return the numbers that `folded` multiplies stored tensors by: along which dimension of which.
+
+    Raises
+    ------
+    CutError
+        As `folded`.
+    """
     if factors.get(BLOCKS, 1.0) != 1 and cut.blocks:
         raise CutError("cut: a factor of residual blocks cannot be folded into weights: scale=1 needs none")
     values = {g: np.full(m, float(factors.get(g, 1.0))) for g, m in cut.units.groups.items()}
@@ -145,15 +163,9 @@ def folded(
         of_axis = along(units_axis(consumption.weight_axis, cut.names), values)
         if np.any(of_axis != 1):
             numbers[_weight_of(cut, consumption)] = of_axis
-    result = dict(state)
-    for (name, dimension), of_axis in numbers.items():
+    for name, dimension in numbers:
         _check_uses(cut, name, dimension)
-        tensor = result[name]
-        if dimension == 0:
-            of_axis = of_axis[slice(*rows(len(of_axis)))]
-        shape = [-1 if d == dimension else 1 for d in range(tensor.ndim)]
-        result[name] = tensor * torch.from_numpy(of_axis).to(tensor.dtype).to(tensor.device).reshape(shape)
-    return result
+    return numbers
 
 
 def _weight_of(cut: Cut, consumption: Consumption) -> tuple[str, int]:

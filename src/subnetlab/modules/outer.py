@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from .entries import entry_of, state_name
+from .fidelity import counts
 from .local_optimizer import made_of, tiny_copies, try_optimizer
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class OuterOptimizer:
                 "would depend on which rows a worker is home to"
             )
         self._whole = dict(parameters)
-        self._leaves = {name: torch.nn.Parameter(tensor) for name, tensor in parameters.items()}  # shared storage
+        trainable = {name: tensor for name, tensor in parameters.items() if not counts(tensor)}
+        self._leaves = {name: torch.nn.Parameter(tensor) for name, tensor in trainable.items()}  # shared storage
         leaves = list(self._leaves.values())
         self.optimizer: torch.optim.Optimizer | None = None
         if make is not None:

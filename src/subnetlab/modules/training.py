@@ -18,7 +18,8 @@ from .checkpoint_file import CheckpointFile, in_folder, write_weights
 from .cutting import Cut
 from .engines import Refilled
 from .entries import Kept, entry_of, take
-from .errors import first_line
+from .errors import CutError, first_line
+from .factors import foldings
 from .graph import CONSTANT
 from .local_optimizer import LocalOptimizer, Schedule
 from .optimizer_state import TravellingState
@@ -187,6 +188,10 @@ class ModuleTraining:
         first, end = self.workers.rows(scheme.masks.n_subnetworks)  # of the subnetworks, those that are trained here
         self._modules = Refilled(cut, engine, self.device, most=2 * (end - first))
         self._whole_factors = whole_factors(scheme.masks, scheme.cut_groups, cut.units, self.scale)
+        try:
+            foldings(cut, self._whole_factors)
+        except CutError as error:  # the whole network could be trained, but not returned
+            raise CutError(f"{owner}: scale must be 1 for this network, got {scale}: {error}") from None
         if self._checkpoint is not None:
             self._checkpoint.restore(self)
         self.workers.check_alike({**self.settings(), "rounds_done": self.rounds_done}, scheme, cut.state())

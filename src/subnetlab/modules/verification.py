@@ -73,10 +73,11 @@ class _Trial:
         return [r.detach() for r in results if isinstance(r, Tensor)], stored, run
 
     def compare(self) -> dict[str, float] | None:
-        """Return the largest differences, raise with the name of what differs; None if the answer is no number."""
+        """Return the largest differences, raise with the name of what differs; None if noise makes no numbers."""
         answers, wanted, _ = self.run(whole=True)
-        if not all(bool(torch.isfinite(a).all()) for a in answers) and self.noise:
+        if self.noise and not all(map(_is_finite, answers)):
             return None
+        _check_comparable(answers, wanted)
         results, found, _ = self.run(whole=False)
         difference = max((difference_of(a, b) for a, b in zip(answers, results, strict=True)), default=0.0)
         if difference > TOLERANCE:
@@ -105,6 +106,25 @@ class _Trial:
                 if kept.shape != small[node.name].shape or difference_of(kept, small[node.name]) > TOLERANCE:
                     return f"from {_place(node)} on"
         return "in the output"
+
+
+class _IncomparableError(VerificationError):
+    """There is nothing to compare, whatever is cut."""
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return bool(torch.isfinite(tensor).all())
+
+
+def _check_comparable(answers: list[Tensor], gradients: Mapping[str, Tensor]) -> None:
+    """Refuse what would be equal to anything: results or gradients without a single number."""
+    named = [("the network's results", answer) for answer in answers]
+    for name, tensor in [*named, *((f"the gradients of {n}", g) for n, g in gradients.items())]:
+        if tensor.numel() and not torch.isfinite(tensor).any():
+            raise _IncomparableError(
+                f"verify: {name} must be finite for the example, got {float(tensor.flatten()[0])} everywhere: cut the "
+                "network with another example_input"
+            )
 
 
 def _place(node: fx.Node | None) -> str:
@@ -138,6 +158,8 @@ def verify(cut: Cut, *, seed: int = 0, repeats: int = 2) -> dict[str, float]:
     ------
     VerificationError
     """
+    if wrong := [name for name, tensor in cut.model.named_parameters() if not _is_finite(tensor)]:
+        raise VerificationError(f"verify: parameters must be finite, got other numbers in {wrong[0]}")
     generator = torch.Generator().manual_seed(seed)
     worst = {"outputs": 0.0, "gradients": 0.0}
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), as_it_was(cut.model):
@@ -148,6 +170,8 @@ def verify(cut: Cut, *, seed: int = 0, repeats: int = 2) -> dict[str, float]:
                 found = (
                     _Trial(cut, masks, generator, 0.05).compare() or _Trial(cut, masks, generator, 0.0).compare() or {}
                 )
+            except _IncomparableError:
+                raise
             except VerificationError as error:
                 raise VerificationError(f"{error}; {_guilty(cut, masks, generator)}") from error
             worst = {key: max(value, found.get(key, 0.0)) for key, value in worst.items()}

@@ -240,9 +240,9 @@ def _complete(
 
 def _divergence(run: ModuleRun) -> DivergenceError:
     k = run.rounds_done
+    remedy = "lower the learning rate" + " or use scale=0.5" * (run.settings["scale"] == 1)
     return DivergenceError(
-        f"train: diverged in round {k} (a loss or an entry is not finite); lower the learning rate or use scale=0.5; "
-        f"the {k} completed rounds are kept",
+        f"train: diverged in round {k} (a loss or an entry is not finite); {remedy}; the {k} completed rounds are kept",
         run,
         k,
     )
