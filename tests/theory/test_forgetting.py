@@ -66,10 +66,10 @@ def test_the_oldest_noise_is_forgotten_no_further(monkeypatch):
 
 
 def test_the_noise_of_algorithm_1_is_forgotten():
-    """Rows that are nearly alike, two categorical subnetworks: the variance over 30 seeds, to 25 per cent.
+    """Rows that are nearly alike, two categorical subnetworks: the variance over 60 seeds, to 20 per cent.
 
-    That is nearly twice the standard deviation of such a variance, and the seeds are fixed. If training alone took
-    noise back, there would be twice as much.
+    That is twice the standard deviation of such a variance, and the seeds are fixed. If training alone took noise back,
+    there would be twice as much.
     """
     draw = np.random.default_rng(4)
     rows = draw.normal(size=(8, 12))
@@ -77,10 +77,10 @@ def test_the_noise_of_algorithm_1_is_forgotten():
     X, y = rows / np.linalg.norm(rows, axis=1, keepdims=True), np.linspace(-1, 1, 8)
     network = sl.ShallowReLU.initialize(1000, 12, init_scale=2.0, seed=3)
     scheme = sl.TrainingScheme(sl.Categorical(2), rounds=150, local_steps=3, step_size=0.5)
-    outputs = [sl.train(network, X, y, scheme, seed=s, engine="event").network.output(X, 0.5) for s in range(30)]
+    outputs = [sl.train(network, X, y, scheme, seed=s, engine="event").network.output(X, 0.5) for s in range(60)]
     noise = np.var(outputs, axis=0, ddof=1).sum()
     predicted = sl.predict(sl.lazy_model(network, X, y), scheme)
-    assert predicted.noise_part[-1] == pytest.approx(noise, rel=0.25)
+    assert predicted.noise_part[-1] == pytest.approx(noise, rel=0.2)
     taken_back = np.zeros(8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Forgetting, "left", lambda self, p, U, born, rho: taken_back.__imul__(rho**2).__iadd__(born))

@@ -165,18 +165,25 @@ def test_one_shard_of_all_rows_is_no_shard(masks):
     error, drift, root = rng.normal(size=N), rng.normal(size=N), rng.normal(size=(N, N))
     C, F = root @ root.T, 0.1 * root.T @ root
     np.testing.assert_allclose(step.pull, plain.pull, atol=1e-12)
-    np.testing.assert_allclose(step.errors(error, drift, 6), plain.errors(error, drift, 6), atol=1e-12)
+    numbers, H = RoundMap.of(masks, 0.8, 3), masks.selection_prob * KERNEL
+    theta, unit = numbers.coverage, np.eye(N)
+    errors = [error]
+    for _ in range(6):
+        errors.append(errors[-1] - theta * H @ plain.pull @ errors[-1] + drift)
+    np.testing.assert_allclose(step.errors(error, drift, 6), errors, atol=1e-12)
     np.testing.assert_allclose(step.taken_back(6), plain.taken_back(6), atol=1e-12)
-    shares = np.array([0.5, 0.3, 0.2])
-    for found, expected in zip(step.loss_at_the_end(shares), plain.loss_at_the_end(shares), strict=True):
+    left, answered = np.zeros((N, N)), np.zeros((N, N))
+    for part in (0.5, 0.3, 0.2):
+        answered, left = answered + 0.8 * left, left - 0.8 * H @ left + part * unit
+    for found, expected in zip(step.loss_at_the_end(np.array([0.5, 0.3, 0.2])), (left, answered), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-12)
-    theta = RoundMap.of(masks, 0.8, 3).coverage
-    own, own_plain = (s.own_root(C, error, F, 6) for s in (step, plain))
-    chance = 6 * theta * (1 - theta) * plain.pull @ F @ plain.pull  # which the plain round leaves out
-    np.testing.assert_allclose(own @ own.T, own_plain @ own_plain.T + chance, atol=1e-11)
+    own = step.own_root(C, error, F, 6)
+    of_masks = numbers.own * numbers.mask_variance * plain.pull @ C @ plain.pull
+    chance = theta * (1 - theta) * plain.pull @ F @ plain.pull
+    np.testing.assert_allclose(own @ own.T, 6 * (of_masks + chance), atol=1e-11)
     shared, shared_plain = (s.shared_root(C, error, F, 6) for s in (step, plain))
     np.testing.assert_allclose(shared @ shared.T, shared_plain @ shared_plain.T, atol=1e-11)
-    errors, courses = plain.errors(error, drift, 6), []
+    errors, courses = np.array(errors), []
     for s in (step, plain):
         course = Course(RoundMap.of(masks, 0.8, 3), 6)
         courses.append((course, s.write(course, 0, errors, F, C)))

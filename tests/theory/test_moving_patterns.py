@@ -35,6 +35,21 @@ def test_gradient_descent_of_twins_is_followed_exactly(tau):
     assert np.max(np.abs(frozen / run.history.full_error - 1)) > 0.05  # which frozen patterns do not see
 
 
+@pytest.mark.parametrize("tau", [1, 8])
+def test_long_intervals_follow_gradient_descent_exactly(tau):
+    """Twelve rows in four dimensions, where what crosses kinks decides how fast training is; intervals of 15 rounds."""
+    rng = np.random.default_rng(7)
+    X, y = rng.normal(size=(12, 4)), rng.uniform(-1, 1, 12)
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    half = sl.ShallowReLU.initialize(200, 4, init_scale=0.3, seed=1).weights
+    twins = sl.ShallowReLU(np.vstack([half, half]), np.repeat([1.0, -1.0], 200))
+    scheme = sl.TrainingScheme(sl.AllNeurons(), rounds=150, local_steps=tau, step_size=0.5)
+    run = sl.train(twins, X, y, scheme, engine="reference")
+    predicted = sl.predict(sl.lazy_model(twins, X, y), scheme).full_error
+    np.testing.assert_allclose(predicted, run.history.full_error, rtol=1e-6)
+    assert run.history.full_error[-1] > 1e-4  # far from what rounding leaves
+
+
 def test_nothing_crosses_a_kink_in_the_limit_of_width():
     network = sl.ShallowReLU.initialize(500, 8, seed=0)
     model = replace(sl.lazy_model(network, X, Y), width=10**16)
@@ -103,14 +118,14 @@ def test_local_training_makes_up_for_what_crossing_neurons_lose():
 
 
 def test_a_neuron_stops_at_the_kink():
-    """One row: a force that carries z from 0.5 to -0.5 in one step leaves it after the step that crosses in several."""
+    """One row: noise that carries z from 0.5 to -0.5 in one step leaves it after the step that crosses in several."""
     network = sl.ShallowReLU(np.array([[0.5, 0.0]]), np.array([1.0]))
     neurons = FollowedNeurons(sl.lazy_model(network, np.array([[1.0, 0.0]]), np.array([1.0])))
-    for steps, over, end in ((1, 0.5, -0.5), (1000, 0.0, 0.0), (4, 0.125, -0.125)):
-        neurons.begin(1, np.full(steps, 1 / steps))
+    for steps, rounds, end in ((1, 1, -0.5), (1, 10**9, 0.0), (4, 1, -0.58 / 4), (4, 4, -0.58 / 8)):
+        neurons.begin(0, rounds, 1.0, np.full(steps, 1 / steps))
         z = np.array([[0.5]])
-        neurons._move(z, np.array([[1.0]]), over)
-        assert z[0, 0] == pytest.approx(end, abs=1e-9)
+        neurons._wander(z, np.array([[1.0]]))
+        assert z[0, 0] == pytest.approx(end, abs=1e-4)
         assert z[0, 0] < 0
 
 

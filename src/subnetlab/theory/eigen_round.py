@@ -46,17 +46,6 @@ class EigenRound:
         self._rho = 1 - self._gain
         self.pull = (self.eigenvectors * self._s) @ self.eigenvectors.T
 
-    def errors(self, error: FloatArray, drift: FloatArray, rounds: int) -> FloatArray:
-        """Return e_0, e_1 = (I - A) e_0 + drift, and so on, shape (rounds + 1, n)."""
-        U = self.eigenvectors
-        return recursion(U.T @ error, self._rho, U.T @ drift, rounds) @ U.T
-
-    def own_root(self, C: FloatArray, error: FloatArray, F: FloatArray, rounds: int) -> FloatArray:
-        """Return a root of the covariance of what moves a neuron alone in some rounds."""
-        U = self.eigenvectors
-        scale = rounds * self._map.own * self._map.mask_variance
-        return U @ (matrix_root(scale * (U.T @ C @ U)) * self._s[:, np.newaxis])
-
     def shared_root(self, C: FloatArray, error: FloatArray, F: FloatArray, rounds: int) -> FloatArray:
         """Return a root of the covariance of what moves all neurons in some rounds and is not yet taken back."""
         U, s = self.eigenvectors, self._s
@@ -68,14 +57,9 @@ class EigenRound:
         """Return what later rounds leave of a move that all neurons share."""
         return (self.eigenvectors * self._rho**rounds) @ self.eigenvectors.T
 
-    def loss_at_the_end(self, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return what a round leaves of a loss of output, and the sum of steps that answer to it, as matrices.
-
-        Each local step brings the given share of it.
-        """
-        U = self.eigenvectors
-        left, answered = self._map.loss_at_the_end(self.eigenvalues, shares)
-        return (U * left) @ U.T, (U * answered) @ U.T
+    def sizes(self, C: FloatArray, error: FloatArray) -> FloatArray:
+        """Return equal shares of a round's way for its local steps, shape (tau,)."""
+        return np.full(self._map.local_steps, 1 / self._map.local_steps)
 
     def write(
         self,

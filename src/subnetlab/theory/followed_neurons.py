@@ -21,6 +21,7 @@ _SEED = 0  # of the neurons' noise: the same question has the same answer
 _OWN, _SHARED = 0, 1  # added to it: streams of normal numbers
 _LEAST_FOLLOWED = 2048  # neurons; fewer given ones are followed several times each, with other noise
 _ROOM = 2**22  # of n^2 numbers per neuron: how many neurons tell what is forgotten
+_TURN = 997  # neurons, by which their draws move on from round to round in an interval
 _OVER = 0.58  # of a step: how far a random walk passes a border when it crosses it, in the mean
 
 
@@ -39,21 +40,13 @@ class LocalSteps:
     ----------
     ends : dict from sign a to ndarray, shape (count, n)
         The pre-activations after the steps.
-    force : ndarray, shape (n,)
-        Of all steps together.
-    losses : ndarray, shape (tau, n)
-        By how much each step changes the output besides what the patterns at the start of the round make of the error.
+    force, error : ndarray, shape (n,)
+        Of all steps together; what is left of the mean error after them.
     """
 
     ends: dict[int, FloatArray]
     force: FloatArray
-    losses: FloatArray
-
-    def shares_of_loss(self) -> FloatArray:
-        """Return which share of what is lost in the round each step brings, shape (tau,)."""
-        along = np.maximum(self.losses @ self.losses.sum(axis=0), 0)
-        total = along.sum()
-        return along / total if total > 0 else np.full(len(along), 1 / len(along))
+    error: FloatArray
 
 
 class FollowedNeurons:
@@ -73,122 +66,126 @@ class FollowedNeurons:
         self._twins = {1: z.copy(), -1: z.copy()}  # by a
         self._push = np.zeros_like(z)
         self._shaken = np.zeros_like(z)
-        self.begin(1, np.ones(1))
         s = np.maximum(model.neurons, 0).T
         self._signs = output_signs(s / np.sqrt(model.width), model.signs, model.output, model.eigenvectors)
         self._worn, self._worn_active = s.copy(), s > 0
         self._first_output = self._signs @ s
 
-    def begin(self, rounds: int, sizes: FloatArray) -> None:
+    def begin(self, start: int, rounds: int, coverage: float, sizes: FloatArray) -> None:
         """Begin an interval of so many rounds, whose local steps move by these shares of a round's way."""
-        self._rounds, self.single = rounds, rounds * len(sizes) == 1
-        self._largest = float(np.sum(sizes**2))  # the share of a round in the local step that crosses, in the mean
+        self._start, self._coverage, self.sizes, self._rounds = start, coverage, sizes, rounds
+        self._over = _OVER * float(np.sum(sizes**2)) / np.sqrt(rounds)  # sum: the step that crosses, in the mean
 
     def own_force(self, pull: FloatArray) -> dict[int, FloatArray]:
         """Return by sign what a neuron's own contribution adds to the force on it in a round, shape (count, n)."""
         return {a: np.maximum(z, 0) @ (pull / np.sqrt(self._width)) for a, z in self._twins.items()}
 
-    def push(self, force: FloatArray, selected: IntArray, own: dict[int, FloatArray] | None = None) -> None:
-        """Move by -(1 / sqrt m) sum_i P_ri (a force + own)_i <x_i, x_j> as often as selected.
+    def push(self, force: FloatArray, own: dict[int, FloatArray]) -> None:
+        """Move by -(1 / sqrt m) sum_i P_ri (a force + own)_i <x_i, x_j> as often as selected, in the mean of rounds.
 
         Both at once: late in a run they nearly balance, and one alone would carry neurons over kinks.
         """
+        selected = how_often_selected(self.count, self._rounds, self._coverage, self._start) / self._rounds
         self._push += selected * force
-        over = 0.5 * self._largest / self._rounds
         for a, z in self._twins.items():
-            self._move(z, selected * (a * force + (0 if own is None else own[a])), over)
+            z -= ((z >= 0) * (selected * (a * force + own[a]))) @ self._step
+
+    def own_noise(self, root: FloatArray) -> FloatArray:
+        """Return what the outputs of a neuron's subnetworks have for it alone in a round, shape (count, n)."""
+        return self._normals(_OWN) @ root.T
 
     def local_steps(
-        self, error: FloatArray, noise_root: FloatArray, round_map: RoundMap, missing: FloatArray, start: int
+        self,
+        index: int,
+        error: FloatArray,
+        noise: FloatArray,
+        round_map: RoundMap,
+        kernel: FloatArray,
+        missing: FloatArray,
     ) -> LocalSteps:
         """Take the local steps of a round one after another, as if all neurons were in it; none is moved here.
 
         Parameters
         ----------
+        index : int
+            Of the round in the interval; the neurons take turns with the noise.
         error : ndarray, shape (n,)
             The mean error at the start.
-        noise_root : ndarray, shape (n, n)
-            A root of the covariance of what a subnetwork's output has for a neuron alone.
+        noise : ndarray, shape (count, n)
+            From `own_noise`.
         round_map : RoundMap
-        missing : ndarray, shape (n, n)
-            What H has and the sample has not.
-        start : int
-            The round, which decides the noise.
+        kernel, missing : ndarray, shape (n, n)
+            H, and what it has that the sample has not.
         """
         eta, xi = round_map.step_size, round_map.selection_prob
-        G = np.eye(len(error)) - eta * (xi * self.kernel() + missing)
-        noise = self._normals(_OWN, start) @ noise_root.T
+        G = np.eye(len(error)) - eta * kernel
+        noise = np.roll(noise, index * _TURN, axis=0)
         ends = {a: z.copy() for a, z in self._twins.items()}
         alone = {a: noise + (1 - xi) / np.sqrt(self._width) * np.maximum(z, 0) for a, z in ends.items()}
-        first, force, errors = self._answer(ends), np.zeros_like(error), [error]
+        first, force, now = self.answer(), np.zeros_like(error), error
         room = np.empty_like(noise)
         for _ in range(round_map.local_steps):
-            force = force + eta * errors[-1]
+            force = force + eta * now
             for a, z in ends.items():
-                np.add(alone[a], a * errors[-1], out=room)
+                np.add(alone[a], a * now, out=room)
                 room *= z >= 0
                 z -= room @ (eta * self._step)
                 alone[a] = alone[a] @ G
-            errors.append(error + xi * (self._answer(ends) - first) - missing @ force)
-        return LocalSteps(ends, force, np.array(errors[1:]) - np.array(errors[:-1]) @ G)
+            now = error + xi * (self.answer(ends) - first) - missing @ force
+        return LocalSteps(ends, force, now)
 
-    def train(self, selected: IntArray, steps: LocalSteps) -> None:
-        """Move the neurons that were selected in the round as far as its local steps have moved them."""
+    def train(self, index: int, steps: LocalSteps) -> None:
+        """Move the neurons that are selected in a round as far as its local steps have moved them."""
+        selected = np.roll(how_often_selected(self.count, 1, self._coverage, self._start), index * _TURN, axis=0)
         for a, z in self._twins.items():
             np.copyto(z, steps.ends[a], where=selected > 0)
         self._push += selected * steps.force
 
-    def drift(self, noise_root: FloatArray, start: int) -> None:
+    def drift(self, noise_root: FloatArray) -> None:
         """Draw the noise of an interval that a neuron has for itself, and move by it."""
-        noise = self._normals(_OWN, start) @ noise_root.T
+        noise = self.own_noise(noise_root)
         for z in self._twins.values():
-            self._move(z, noise, self._over_by_chance)
+            self._wander(z, noise)
 
-    def wear(self, selected: IntArray, pull: FloatArray) -> None:
+    def wear(self, pull: FloatArray) -> None:
         """Move what the penalty makes of the initial output by the neurons' own pull."""
-        own_pull, mean = pull / np.sqrt(self._width), selected.mean()
-        self._worn -= self._worn_active * ((self._worn_active * (mean * (self._worn @ own_pull))) @ self._step)
+        often = self._coverage * self._rounds / np.sqrt(self._width)
+        self._worn -= self._worn_active * ((self._worn_active * (often * (self._worn @ pull))) @ self._step)
 
-    def shake(self, taken_back: FloatArray, root: FloatArray, start: int) -> None:
+    def shake(self, taken_back: FloatArray, root: FloatArray) -> None:
         """Move by the change of what shared noise has moved and later rounds have not yet taken back."""
-        normals = self._normals(_SHARED, start)
+        normals = self._normals(_SHARED)
         self._shaken, before = self._shaken @ taken_back.T + normals @ root.T, self._shaken
-        change = self._shaken - before
         for z in self._twins.values():
-            self._move(z, change, self._over_by_chance)
+            self._wander(z, self._shaken - before)
 
-    def _normals(self, stream: int, start: int) -> FloatArray:
+    def _normals(self, stream: int) -> FloatArray:
         n = len(self.inner)
-        return standard_normals(_SEED + stream, Purpose.NEURON_NOISE, 0, self.count, n, round=start)
+        return standard_normals(_SEED + stream, Purpose.NEURON_NOISE, 0, self.count, n, round=self._start)
 
-    @property
-    def _over_by_chance(self) -> float:
-        return _OVER * self._largest / np.sqrt(self._rounds)
+    def _wander(self, z: FloatArray, force: FloatArray) -> None:
+        """Move by the noise of many steps, -(1 / sqrt m) sum_i P_ri force_i <x_i, x_j>, in place.
 
-    def _move(self, z: FloatArray, force: FloatArray, over: float) -> None:
-        """Move by -(1 / sqrt m) sum_i P_ri force_i <x_i, x_j>, in place.
-
-        A single local step acts with the patterns at its start. In several, a row's force acts as long as the neuron is
-        active on the row: it stops after the step in which it leaves, which goes over the kink by the given part of the
-        way in the mean, and starts after the step in which it comes.
+        A row's force acts as long as the neuron is active on the row: it stops after the step in which it leaves, which
+        goes over the kink by a part of the way, and starts after the step in which it comes.
         """
         active = z >= 0
         new = z - (active * force) @ self._step
-        if not self.single:
-            crosses = active != (new >= 0)
-            part = np.where(crosses, np.minimum(1.0, z / np.where(crosses, z - new, 1.0) + over), 1.0)
-            new = z - (np.where(active, part, 1.0 - part) * force) @ self._step
-            new[active & crosses & (new >= 0)] = -_JUST_INACTIVE
+        crosses = active != (new >= 0)
+        part = np.where(crosses, np.minimum(1.0, z / np.where(crosses, z - new, 1.0) + self._over), 1.0)
+        new = z - (np.where(active, part, 1.0 - part) * force) @ self._step
+        new[active & crosses & (new >= 0)] = -_JUST_INACTIVE
         z[...] = new
 
     def output_change(self, share: float) -> FloatArray:
         """Return the change of the output minus a share of the change with frozen patterns, for xi = 1."""
         frozen = -2 * (self._active * ((self._active * self._push) @ self._step)).sum(axis=0)
-        answered = self._answer(self._twins) - share * np.sqrt(self._width) / (2 * self.count) * frozen
+        answered = self.answer(self._twins) - share * np.sqrt(self._width) / (2 * self.count) * frozen
         return answered + (self._signs @ self._worn - self._first_output) / np.sqrt(self._width)
 
-    def _answer(self, twins: dict[int, FloatArray]) -> FloatArray:
+    def answer(self, twins: dict[int, FloatArray] | None = None) -> FloatArray:
         """Return what differs between the two signs of the output, for xi = 1."""
+        twins = self._twins if twins is None else twins
         differences = (np.maximum(twins[1], 0) - np.maximum(twins[-1], 0)).sum(axis=0)
         return np.sqrt(self._width) / (2 * self.count) * differences
 

@@ -217,6 +217,7 @@ class MatrixRound:
             for W in self._per_step
         ]
         noise = np.maximum(self.variances(np.eye(len(F)), F, shared, rounds), 0)  # not below by rounding
+        noise[0] = np.trace(F)  # nor far above it, where the later ones are huge
         course.write_squares(start, np.sum(errors**2, axis=1), noise, np.transpose(inside)[:-1])
         return self.covariance(F, shared, rounds)
 

@@ -119,29 +119,6 @@ class RoundMap:
         """Return theta (1 - (1 - eta h)^tau), the share of the mean error that a round takes away."""
         return self.coverage * (1 - self.step_factor(eigenvalues) ** self.local_steps)
 
-    def loss_at_the_end(self, eigenvalues: FloatArray, when: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return what is left of a loss of output at the end of a round, and the sum of steps that answer to it.
-
-        With e_{t+1} = (1 - eta h) e_t + w_t loss in local training, the error after it is (1 - eta h)^tau e_0 + a loss,
-        and eta sum_t e_t = S e_0 + b loss. As nothing else moves the output, h b = 1 - a.
-
-        Parameters
-        ----------
-        eigenvalues : ndarray, shape (n,)
-        when : ndarray, shape (tau,)
-            The share of the loss that each local step brings.
-
-        Returns
-        -------
-        a, b : ndarray, shape (n,)
-        """
-        factor = self.step_factor(eigenvalues)
-        left, answered = np.zeros_like(factor), np.zeros_like(factor)
-        for part in when:
-            answered = answered + self.step_size * left
-            left = factor * left + part
-        return left, answered
-
 
 def as_shares(squares: FloatArray) -> FloatArray:
     """Return the sizes of moves, whose squares are given, as shares of all."""
