@@ -144,6 +144,32 @@ def test_coverage_of_something_else():
         CUT.coverage(0.5, cut_groups="other")
 
 
+WHOLE = {"0": np.ones(8, dtype=bool), "2": np.ones(8, dtype=bool)}
+WRONG_NUMBERS = {
+    "a seed below zero": (lambda: CUT.verify(seed=-1), "verify: seed must be at least 0, got -1"),
+    "no trial": (lambda: CUT.verify(repeats=0), "verify: repeats must be at least 1, got 0"),
+    "trials in words": (lambda: CUT.verify(repeats="x"), "verify: repeats must be a whole number, got 'x'"),
+    "no round": (lambda: CUT.coverage(0.5, rounds=0), "coverage: rounds must be at least 1, got 0"),
+    "half a round": (lambda: CUT.coverage(0.5, rounds=2.5), "coverage: rounds must be a whole number, got 2.5"),
+    "another group": (
+        lambda: CUT.subnetwork(WHOLE, {"zz": 2.0}),
+        "subnetwork: factors must be of groups ['0', '2'], got ['zz']",
+    ),
+    "another group, masked": (lambda: CUT.masked(WHOLE, {"zz": 2.0}), "subnetwork: factors must be of groups"),
+    "another group, folded": (lambda: CUT.folded({"zz": 2.0}), "folded: factors must be of groups ['0', '2']"),
+    "one factor for all": (lambda: CUT.folded(2.0), "folded: factors must map groups to numbers, got float"),
+    "a factor in words": (lambda: CUT.folded({"0": "x"}), "folded: factors['0'] must be a number, got 'x'"),
+    "no rule": (lambda: sl.register_rule("mylib.x")(5), "register_rule: rule must be callable, got 5"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_NUMBERS)
+def test_numbers_and_names_that_mean_nothing(case):
+    call, message = WRONG_NUMBERS[case]
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        call()
+
+
 def test_inputs_have_the_names_that_forward_gives_them():
     class Named(nn.Module):
         def __init__(self):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
+from ..core import checks
 from ..core.randomness import Purpose, blocks_for, random_words, uniforms
 from .entries import take
 from .errors import VerificationError
@@ -138,6 +139,7 @@ def verify(cut: Cut, *, seed: int = 0, repeats: int = 2) -> dict[str, float]:
     ------
     VerificationError
     """
+    seed, repeats = checks.seed_number("verify", seed), checks.whole_number("verify", "repeats", repeats, least=1)
     generator = torch.Generator().manual_seed(seed)
     worst = {"outputs": 0.0, "gradients": 0.0}
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), as_it_was(cut.model):

@@ -85,7 +85,8 @@ class ModuleRun(StoredModuleRun):
         """
         names = [name for name, _ in self.cut.model.named_parameters()]
         law, cut_groups, seed = self.scheme.masks, self.scheme.cut_groups, self.settings["seed"]
-        return coverage(self.cut.units, names, law, cut_groups, rounds or max(1, self.rounds_done), seed)
+        first = max(1, self.rounds_done) if rounds is None else rounds
+        return coverage(self.cut.units, names, law, cut_groups, first, seed)
 
     def movement(self) -> dict[str, FloatArray]:
         """Return how far each unit is from where it began, by group, shapes (m_g,); a measurement."""
