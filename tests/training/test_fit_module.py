@@ -250,6 +250,29 @@ def test_what_does_not_fit_a_stored_run_is_refused(run, tmp_path, load, again, m
         sl.resume(load_module_run(path, **load), **again)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda run: run.save(5), "ModuleRun.save: path must be the path of a file, got 5"),
+        (lambda run: run.save("none/x"), "ModuleRun.save: path must be in a folder that exists, got 'none/x'"),
+        (lambda run: run.training.save(5), "ModuleTraining.save: path must be the path of a file, got 5"),
+        (lambda run: run.training.save("none/x"), "ModuleTraining.save: path must be in a folder that exists, got"),
+        (lambda run: run.training.export(5), "ModuleTraining.export: path must be the path of a file, got 5"),
+        (lambda run: run.training.export("none/x"), "ModuleTraining.export: path must be in a folder that exists, got"),
+        (
+            lambda run: sl.ModuleTraining(run.cut, SCHEME, optimizer=adam, checkpoint=5),
+            "checkpoint must be the path of",
+        ),
+        (lambda run: sl.resume(run, checkpoint=5), "ModuleTraining: checkpoint must be the path of a file, got 5"),
+        (lambda run: sl.load_run(5, factory=network), "load_run: path must be the path of a file, got 5"),
+        (lambda run: sl.load_run("x", factory=5), "load_run: factory must be callable, got 5"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused(run, call, message):
+    with pytest.raises((TypeError, FileNotFoundError), match=re.escape(message)):
+        call(run)
+
+
 def test_the_file_of_a_module_is_no_shallow_run_and_none_of_another_network(run, tmp_path):
     run.save(path := tmp_path / "run.safetensors")
     with pytest.raises(sl.archive.ArchiveError, match="is the run of a module: load_run takes it with model="):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ..core import checks
 from ..core.masks.groups import whole_factors
 from ..modules.checkpoint import cut_again
 from ..modules.data import checked_dataset
@@ -129,11 +130,13 @@ class ModuleRun(StoredModuleRun):
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        replace(self.snapshot, record={**self.snapshot.record, "status": self.status}).write(path)
+        record = {**self.snapshot.record, "status": self.status}
+        replace(self.snapshot, record=record).write(path, "ModuleRun.save: path")
 
 
 def load_module_run(path: str | Path, model: Any = None, factory: Callable[[], Any] | None = None) -> ModuleRun:
     """Return the run of a module that `ModuleRun.save` or a checkpoint wrote; see `subnetlab.load_run`."""
+    checks.function("load_run", "factory", factory, optional=True)
     if (model is None) == (factory is None):
         raise ValueError("load_run: exactly one of model and factory must be given for a run of a module")
     stored = read_module_run(path)
