@@ -323,7 +323,17 @@ class ModuleTraining:
         optimizer = self._optimizer(module.parameters())
         if self.travelling_state is not None:
             self.travelling_state.load(optimizer, names, slices)
-        subnet = Subnet(
+        return self._subnet(module, optimizer, round, index), names
+
+    def trial(self) -> Subnet:
+        """Return the first subnetwork of all, with the user's weights, to `Subnet.attempt` a step with."""
+        own = {group: M[0] for group, M in self.masks(0).items()}
+        made = self.cut.masked if self.engine == "masked" else self.cut.subnetwork
+        module = made(own, self.factors(0, 0)).to(self.device)
+        return self._subnet(module, self._optimizer(module.parameters()), 0, 0)
+
+    def _subnet(self, module: torch.nn.Module, optimizer: torch.optim.Optimizer, round: int, index: int) -> Subnet:
+        return Subnet(
             module,
             optimizer,
             index=index,
@@ -337,7 +347,6 @@ class ModuleTraining:
             before_step=self._schedule.set,
             at_work=self.workers.at_work,
         )
-        return subnet, names
 
     def whole_factors(self) -> dict[str, float]:
         """Return what the whole network multiplies each group's outputs by: xi^(1 - a), or 1 where none is cut."""
