@@ -46,15 +46,53 @@ WRONG = {
         {"schedule": scheduler("ReduceLROnPlateau")},
         "told nothing but their number, which ReduceLROnPlateau",
     ),
+    "a scheduler that fails": ({"schedule": lambda _: 1 / 0}, "schedule must be a function.*ZeroDivisionError"),
+    "a negative learning rate": (
+        {"optimizer": lambda params: torch.optim.SGD(params, lr=-1)},
+        r"ModuleTraining: optimizer must make an optimizer of the parameters that it is given.*learning rate: -1\)",
+    ),
+    "a learning rate in words": (
+        {"optimizer": lambda params: torch.optim.SGD(params, lr="x")},
+        "optimizer must make an",
+    ),
+    "no parameters": ({"optimizer": lambda _: torch.optim.SGD([])}, "optimizer must make an .*empty parameter list"),
+    "a function of nothing": ({"optimizer": lambda: None}, "optimizer must make an .*takes 0 positional arguments"),
+    "an optimiser of matrices": ({"optimizer": torch.optim.Muon}, "optimizer must make an .*Muon only supports 2D"),
+    "an outer learning rate": (
+        {"outer": lambda params: torch.optim.SGD(params, lr=-1)},
+        r"ModuleTraining: outer must make an optimizer of the parameters that it is given.*learning rate: -1\)",
+    ),
+    "an optimiser of sparse gradients": (
+        {"optimizer": torch.optim.SparseAdam},
+        "optimizer must step by this network's gradients, which SparseAdam cannot .*does not support dense",
+    ),
+    "an outer one of sparse gradients": (
+        {"outer": torch.optim.SparseAdam},
+        "outer must step by gradients alone, which SparseAdam cannot .*does not support dense",
+    ),
+    "a loss of one argument": (
+        {"loss": lambda output: output.mean()},
+        r"loss must be a function of .output, target., got int64 of shape \(2,\) beside .* \(TypeError: .* takes 1 pos",
+    ),
+    "a loss without gradients": ({"loss": lambda output, y: output.detach().mean()}, "loss must be computed by this"),
     "a loss class": ({"loss": nn.CrossEntropyLoss}, "or a name, got the class CrossEntropyLoss"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_settings(case):
+def test_settings(case, monkeypatch):
     settings, message = WRONG[case]
-    with pytest.raises((TypeError, ValueError), match=message):
+    monkeypatch.delattr(sl.ModuleTraining, "rounds")  # work must not begin
+    with pytest.raises((TypeError, ValueError, RuntimeError), match=message):
         sl.train(CUT, X, Y, SCHEME, **{"optimizer": sgd, **settings})
+
+
+def test_gradients_that_an_optimiser_does_not_take_in_a_loop_of_ones_own():
+    for round in sl.ModuleTraining(CUT, SCHEME, optimizer=torch.optim.SparseAdam).rounds():
+        subnet = next(iter(round))
+        with pytest.raises(ValueError, match="optimizer must step by this network's gradients, which SparseAdam"):
+            subnet.step(loss(subnet.module, (X, Y)))
+        break
 
 
 DATA = torch.utils.data.TensorDataset(X, Y)

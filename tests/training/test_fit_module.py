@@ -453,6 +453,47 @@ def test_evaluation_is_the_mean_over_rows_whatever_the_batches():
         ({"loss": "hinge"}, ValueError, "train: loss must be one of 'cross_entropy', 'mse', 'bce', got 'hinge'"),
         ({"loss": 3}, TypeError, "train: loss must be a function of (output, target) or a name, got int"),
         ({"metrics": ("f1",)}, ValueError, "train: metrics must be one of 'accuracy', got 'f1'"),
+        ({"on_round": 5}, TypeError, "train: on_round must be callable, got 5"),
+        ({"metrics": 5}, TypeError, "train: metrics must be names, or map names to functions of (output, target), got"),
+        ({"metrics": None}, TypeError, "(output, target), got NoneType"),
+        ({"metrics": lambda output, y: 1.0}, TypeError, "(output, target), got function"),
+        ({"metrics": {"a": 5}}, TypeError, "train: metrics['a'] must be callable, got 5"),
+        ({"metrics": {3: len}}, ValueError, "train: metrics must be named by strings other than 'loss', got 3"),
+        ({"metrics": {"loss": len}}, ValueError, "must be named by strings other than 'loss', got 'loss'"),
+        (
+            {"metrics": {"reduction": len}, "diagnostics": ("reduction",), "validation": (X, Y)},
+            ValueError,
+            "train: metrics must not be named as the diagnostics that are asked for, got 'reduction'",
+        ),
+        (
+            {"metrics": {"a": lambda output: 1.0}, "validation": (X, Y)},
+            ValueError,
+            "train: metrics['a'] must return one number for (output, target), got int64 of shape (120,) beside outputs "
+            "of float32 of shape (120, 4) (TypeError: ",
+        ),
+        (
+            {"metrics": {"a": lambda output, y: output[:, 0]}, "validation": (X, Y)},
+            ValueError,
+            "train: metrics['a'] must return one number for (output, target)",
+        ),
+        (
+            {"metrics": ("accuracy",), "validation": (X, torch.nn.functional.one_hot(Y).float())},
+            ValueError,
+            "got float32 of shape (120, 4) beside outputs of float32 of shape (120, 4) (ValueError: accuracy wants one",
+        ),
+        ({"diagnostics": 5}, TypeError, "train: diagnostics must be a tuple or list, got int"),
+        ({"diagnostics": "movement"}, TypeError, "train: diagnostics must be a tuple or list, got str"),
+        (
+            {"scheme": sl.local_sgd(2, 1, 1, batch_size=1)},
+            ValueError,
+            "train: X and y must be inputs that the network takes, got float32 of shape (1, 16) (CutError: subnetwork: "
+            "a batch must have at least two rows, as batch norm needs, got one: raise batch_size)",
+        ),
+        (
+            {"scheme": sl.local_sgd(2, 1, 1, shards=120)},
+            ValueError,
+            "a batch must have at least two rows, as batch norm needs, got one: raise batch_size",
+        ),
         ({"evaluate_every": 0}, ValueError, "train: evaluate_every must be at least 1, got 0"),
         (
             {"record": "all"},
@@ -473,7 +514,8 @@ def test_evaluation_is_the_mean_over_rows_whatever_the_batches():
         ({"network": 3}, TypeError, "train: network must be a ShallowReLU, got int"),
     ],
 )
-def test_what_breaks_a_rule_is_refused(change, error, message):
+def test_what_breaks_a_rule_is_refused(change, error, message, monkeypatch):
+    monkeypatch.delattr(sl.ModuleTraining, "rounds")  # work must not begin
     arguments = {"network": sl.cut(network(), X[:2]), "X": X, "y": Y, "scheme": SCHEME, **change}
     settings = {name: arguments.pop(name) for name in list(arguments) if name not in ("network", "X", "y", "scheme")}
     if not isinstance(arguments["network"], int):

@@ -105,7 +105,7 @@ class ModuleRun(StoredModuleRun):
         X is a tensor or array, or a tuple or dict of the network's arguments, see
         `subnetlab.modules.evaluation.outputs`.
         """
-        return outputs(self.model, X, batch_size=batch_size)
+        return outputs(self.model, X, batch_size=batch_size, takes=self.cut.graph.inputs.described())
 
     def evaluate(
         self, X: Any, y: Any = None, metrics: Mapping[str, Metric] | tuple[str, ...] = (), *, batch_size: int = 1000
