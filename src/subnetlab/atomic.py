@@ -20,6 +20,33 @@ if TYPE_CHECKING:
 _LONGEST = 200  # bytes of a name that its temporary file can repeat: file systems take 255
 
 
+def checked_path(path: object, name: str) -> Path:
+    """Return the path of a file to write; ``name`` is the owner and the argument that errors begin with.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name} must be the path of a file, got {path!r}")
+    return Path(path)
+
+
+def in_folder(path: str | Path, name: str) -> Path:
+    """Return the path of a file to write, if its folder is there.
+
+    Raises
+    ------
+    TypeError, FileNotFoundError
+        If it is no path, or there is no such folder; they begin with ``name``.
+    """
+    path = checked_path(path, name)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{name} must be in a folder that exists, got {str(path)!r}")
+    return path
+
+
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
     """Open a binary file that takes the place of ``path`` when the block ends well.

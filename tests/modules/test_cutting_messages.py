@@ -46,15 +46,53 @@ WRONG = {
         {"schedule": scheduler("ReduceLROnPlateau")},
         "told nothing but their number, which ReduceLROnPlateau",
     ),
+    "a scheduler that fails": ({"schedule": lambda _: 1 / 0}, "schedule must be a function.*ZeroDivisionError"),
+    "a negative learning rate": (
+        {"optimizer": lambda params: torch.optim.SGD(params, lr=-1)},
+        r"ModuleTraining: optimizer must make an optimizer of the parameters that it is given.*learning rate: -1\)",
+    ),
+    "a learning rate in words": (
+        {"optimizer": lambda params: torch.optim.SGD(params, lr="x")},
+        "optimizer must make an",
+    ),
+    "no parameters": ({"optimizer": lambda _: torch.optim.SGD([])}, "optimizer must make an .*empty parameter list"),
+    "a function of nothing": ({"optimizer": lambda: None}, "optimizer must make an .*takes 0 positional arguments"),
+    "an optimiser of matrices": ({"optimizer": torch.optim.Muon}, "optimizer must make an .*Muon only supports 2D"),
+    "an outer learning rate": (
+        {"outer": lambda params: torch.optim.SGD(params, lr=-1)},
+        r"ModuleTraining: outer must make an optimizer of the parameters that it is given.*learning rate: -1\)",
+    ),
+    "an optimiser of sparse gradients": (
+        {"optimizer": torch.optim.SparseAdam},
+        "optimizer must step by this network's gradients, which SparseAdam cannot .*does not support dense",
+    ),
+    "an outer one of sparse gradients": (
+        {"outer": torch.optim.SparseAdam},
+        "outer must step by gradients alone, which SparseAdam cannot .*does not support dense",
+    ),
+    "a loss of one argument": (
+        {"loss": lambda output: output.mean()},
+        r"loss must be a function of .output, target., got int64 of shape \(2,\) beside .* \(TypeError: .* takes 1 pos",
+    ),
+    "a loss without gradients": ({"loss": lambda output, y: output.detach().mean()}, "loss must be computed by this"),
     "a loss class": ({"loss": nn.CrossEntropyLoss}, "or a name, got the class CrossEntropyLoss"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_settings(case):
+def test_settings(case, monkeypatch):
     settings, message = WRONG[case]
-    with pytest.raises((TypeError, ValueError), match=message):
+    monkeypatch.delattr(sl.ModuleTraining, "rounds")  # work must not begin
+    with pytest.raises((TypeError, ValueError, RuntimeError), match=message):
         sl.train(CUT, X, Y, SCHEME, **{"optimizer": sgd, **settings})
+
+
+def test_gradients_that_an_optimiser_does_not_take_in_a_loop_of_ones_own():
+    for round in sl.ModuleTraining(CUT, SCHEME, optimizer=torch.optim.SparseAdam).rounds():
+        subnet = next(iter(round))
+        with pytest.raises(ValueError, match="optimizer must step by this network's gradients, which SparseAdam"):
+            subnet.step(loss(subnet.module, (X, Y)))
+        break
 
 
 DATA = torch.utils.data.TensorDataset(X, Y)
@@ -142,6 +180,32 @@ def test_coverage_of_something_else():
         CUT.coverage("balanced")
     with pytest.raises(ValueError, match="cut_groups must be one of 'all', 'alternate', got 'other'"):
         CUT.coverage(0.5, cut_groups="other")
+
+
+WHOLE = {"0": np.ones(8, dtype=bool), "2": np.ones(8, dtype=bool)}
+WRONG_NUMBERS = {
+    "a seed below zero": (lambda: CUT.verify(seed=-1), "verify: seed must be at least 0, got -1"),
+    "no trial": (lambda: CUT.verify(repeats=0), "verify: repeats must be at least 1, got 0"),
+    "trials in words": (lambda: CUT.verify(repeats="x"), "verify: repeats must be a whole number, got 'x'"),
+    "no round": (lambda: CUT.coverage(0.5, rounds=0), "coverage: rounds must be at least 1, got 0"),
+    "half a round": (lambda: CUT.coverage(0.5, rounds=2.5), "coverage: rounds must be a whole number, got 2.5"),
+    "another group": (
+        lambda: CUT.subnetwork(WHOLE, {"zz": 2.0}),
+        "subnetwork: factors must be of groups ['0', '2'], got ['zz']",
+    ),
+    "another group, masked": (lambda: CUT.masked(WHOLE, {"zz": 2.0}), "subnetwork: factors must be of groups"),
+    "another group, folded": (lambda: CUT.folded({"zz": 2.0}), "folded: factors must be of groups ['0', '2']"),
+    "one factor for all": (lambda: CUT.folded(2.0), "folded: factors must map groups to numbers, got float"),
+    "a factor in words": (lambda: CUT.folded({"0": "x"}), "folded: factors['0'] must be a number, got 'x'"),
+    "no rule": (lambda: sl.register_rule("mylib.x")(5), "register_rule: rule must be callable, got 5"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_NUMBERS)
+def test_numbers_and_names_that_mean_nothing(case):
+    call, message = WRONG_NUMBERS[case]
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        call()
 
 
 def test_inputs_have_the_names_that_forward_gives_them():

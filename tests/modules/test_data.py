@@ -108,11 +108,20 @@ def test_data_that_cannot_be_trained_on_are_refused_before_work(cut, name):
         ((X, Y[:3]), "train: validation must have equally many rows"),
         (X, "train: validation must be rows and targets, or a map-style Dataset, got Tensor"),
         ((X[:, 1:], Y), "train: validation must be inputs that the network takes"),
+        (Pairs(lambda i: (X[i], Y[i] + 9 * (i == 18))), "evaluate: dataset: classes must be 0 to 2, got 9 in row 18"),
     ],
 )
 def test_validation_rows_pass_the_same_door(cut, validation, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         sl.train(cut, X, Y, SCHEME, validation=validation, verify=False)
+
+
+@pytest.mark.parametrize("wrong", [1, 18])
+def test_a_class_that_there_is_not_is_named_with_its_item(cut, wrong):
+    """In the first rows before work; items that come later are looked at when they come."""
+    data = Pairs(lambda i: (X[i], Y[i] + 9 * (i == wrong)))
+    with pytest.raises(ValueError, match=f"train: X and y: classes must be 0 to 2, got {9 + wrong % 3} in row {wrong}"):
+        sl.train(cut, data, None, sl.independent_subnets(2, 6, 2, 0.1, batch_size=8), verify=False)
 
 
 def test_targets_of_one_output_are_not_spread_over_all_rows():
@@ -126,6 +135,26 @@ def test_targets_of_one_output_are_not_spread_over_all_rows():
 def test_a_loss_must_take_the_mean_over_rows(cut):
     with pytest.raises(TypeError, match=re.escape("X and y: loss must return a tensor with one entry, got float32 of")):
         sl.train(cut, X, Y, SCHEME, loss=torch.nn.CrossEntropyLoss(reduction="none"), verify=False)
+
+
+def test_the_trial_gives_a_loss_no_gradients(cut):
+    """Whoever trains the loss's own parameters in on_round would have those of one step more."""
+    scale = torch.nn.Parameter(torch.ones(()))
+    seen = []
+
+    def loss(output, y):
+        seen.append(scale.grad)
+        return torch.nn.functional.cross_entropy(scale * output, y)
+
+    sl.train(cut, X, Y, SCHEME, loss=loss, verify=False)
+    assert seen[:2] == [None, None]  # of the trial, and of the first step
+    assert seen[2] is not None
+
+
+def test_one_row_can_be_validated_whatever_batch_norm_needs_in_training():
+    made = sl.cut(torch.nn.Sequential(torch.nn.Linear(D, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 3)), X[:2])
+    run = sl.train(made, X, Y, SCHEME, validation=(X[:1], Y[:1]), verify=False)
+    assert run.evaluate(X[:1], Y[:1])["loss"] == pytest.approx(run.history.validation_error[-1])
 
 
 def test_the_trial_leaves_network_and_random_state_as_they_were():
@@ -151,6 +180,24 @@ def test_a_run_predicts_and_is_evaluated_on_rows_in_any_form(cut):
         assert run.evaluate(*data)["loss"] == pytest.approx(expected, rel=1e-6)
     with pytest.raises(ValueError, match=r"ModuleRun\.evaluate: X and y must be inputs that the network takes"):
         run.evaluate(X[:, 1:], Y)
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "message"),
+    [
+        (
+            X[:, 1:],
+            {},
+            "outputs: X must be inputs that the network takes, such as (n, 6), got float32 of shape (24, 5)",
+        ),
+        ((X, X), {}, "such as (n, 6), got (float32 of shape (24, 6), float32 of shape (24, 6)) (TypeError: "),
+        (X[0, 0], {}, "such as (n, 6), got float32 of shape ()"),
+        (X, {"batch_size": 0}, "outputs: batch_size must be at least 1, got 0"),
+    ],
+)
+def test_rows_that_a_run_cannot_predict(cut, rows, settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        sl.train(cut, X, Y, SCHEME, verify=False).predict(rows, **settings)
 
 
 def test_measuring_leaves_every_part_in_its_mode():

@@ -310,6 +310,23 @@ def test_optimizers_that_cannot_be_used_are_refused_before_work(settings, messag
         ModuleTraining(cut, sl.local_sgd(2, 2, 3), **settings)
 
 
+def test_sparse_gradients_are_clipped_as_dense_ones():
+    """Oracle: the same network, whose embedding has dense gradients; rows that come twice are summed."""
+    tokens = torch.randint(6, (20, 3), generator=torch.Generator().manual_seed(0))
+    y = torch.arange(20) % 2
+
+    def weights(sparse):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(
+            torch.nn.Embedding(6, 4, sparse=sparse), torch.nn.Flatten(), torch.nn.Linear(12, 8), torch.nn.Linear(8, 2)
+        )
+        scheme = sl.independent_subnets(2, 2, 3, 0.1, batch_size=5)
+        run = sl.train(sl.cut(model, tokens[:2]), tokens, y, scheme, clip_norm=0.01)
+        return torch.cat([parameter.detach().flatten() for parameter in run.model.parameters()])
+
+    torch.testing.assert_close(weights(sparse=True), weights(sparse=False))
+
+
 def test_groups_of_parameters_have_schedules_of_their_own():
     """A function may sort parameters; each group follows its own learning rate on every subnetwork."""
 

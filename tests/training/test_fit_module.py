@@ -250,6 +250,29 @@ def test_what_does_not_fit_a_stored_run_is_refused(run, tmp_path, load, again, m
         sl.resume(load_module_run(path, **load), **again)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda run: run.save(5), "ModuleRun.save: path must be the path of a file, got 5"),
+        (lambda run: run.save("none/x"), "ModuleRun.save: path must be in a folder that exists, got 'none/x'"),
+        (lambda run: run.training.save(5), "ModuleTraining.save: path must be the path of a file, got 5"),
+        (lambda run: run.training.save("none/x"), "ModuleTraining.save: path must be in a folder that exists, got"),
+        (lambda run: run.training.export(5), "ModuleTraining.export: path must be the path of a file, got 5"),
+        (lambda run: run.training.export("none/x"), "ModuleTraining.export: path must be in a folder that exists, got"),
+        (
+            lambda run: sl.ModuleTraining(run.cut, SCHEME, optimizer=adam, checkpoint=5),
+            "checkpoint must be the path of",
+        ),
+        (lambda run: sl.resume(run, checkpoint=5), "ModuleTraining: checkpoint must be the path of a file, got 5"),
+        (lambda run: sl.load_run(5, factory=network), "load_run: path must be the path of a file, got 5"),
+        (lambda run: sl.load_run("x", factory=5), "load_run: factory must be callable, got 5"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused(run, call, message):
+    with pytest.raises((TypeError, FileNotFoundError), match=re.escape(message)):
+        call(run)
+
+
 def test_the_file_of_a_module_is_no_shallow_run_and_none_of_another_network(run, tmp_path):
     run.save(path := tmp_path / "run.safetensors")
     with pytest.raises(sl.archive.ArchiveError, match="is the run of a module: load_run takes it with model="):
@@ -430,6 +453,47 @@ def test_evaluation_is_the_mean_over_rows_whatever_the_batches():
         ({"loss": "hinge"}, ValueError, "train: loss must be one of 'cross_entropy', 'mse', 'bce', got 'hinge'"),
         ({"loss": 3}, TypeError, "train: loss must be a function of (output, target) or a name, got int"),
         ({"metrics": ("f1",)}, ValueError, "train: metrics must be one of 'accuracy', got 'f1'"),
+        ({"on_round": 5}, TypeError, "train: on_round must be callable, got 5"),
+        ({"metrics": 5}, TypeError, "train: metrics must be names, or map names to functions of (output, target), got"),
+        ({"metrics": None}, TypeError, "(output, target), got NoneType"),
+        ({"metrics": lambda output, y: 1.0}, TypeError, "(output, target), got function"),
+        ({"metrics": {"a": 5}}, TypeError, "train: metrics['a'] must be callable, got 5"),
+        ({"metrics": {3: len}}, ValueError, "train: metrics must be named by strings other than 'loss', got 3"),
+        ({"metrics": {"loss": len}}, ValueError, "must be named by strings other than 'loss', got 'loss'"),
+        (
+            {"metrics": {"reduction": len}, "diagnostics": ("reduction",), "validation": (X, Y)},
+            ValueError,
+            "train: metrics must not be named as the diagnostics that are asked for, got 'reduction'",
+        ),
+        (
+            {"metrics": {"a": lambda output: 1.0}, "validation": (X, Y)},
+            ValueError,
+            "train: metrics['a'] must return one number for (output, target), got int64 of shape (120,) beside outputs "
+            "of float32 of shape (120, 4) (TypeError: ",
+        ),
+        (
+            {"metrics": {"a": lambda output, y: output[:, 0]}, "validation": (X, Y)},
+            ValueError,
+            "train: metrics['a'] must return one number for (output, target)",
+        ),
+        (
+            {"metrics": ("accuracy",), "validation": (X, torch.nn.functional.one_hot(Y).float())},
+            ValueError,
+            "got float32 of shape (120, 4) beside outputs of float32 of shape (120, 4) (ValueError: accuracy wants one",
+        ),
+        ({"diagnostics": 5}, TypeError, "train: diagnostics must be a tuple or list, got int"),
+        ({"diagnostics": "movement"}, TypeError, "train: diagnostics must be a tuple or list, got str"),
+        (
+            {"scheme": sl.local_sgd(2, 1, 1, batch_size=1)},
+            ValueError,
+            "train: X and y must be inputs that the network takes, got float32 of shape (1, 16) (CutError: subnetwork: "
+            "a batch must have at least two rows, as batch norm needs, got one: raise batch_size)",
+        ),
+        (
+            {"scheme": sl.local_sgd(2, 1, 1, shards=120)},
+            ValueError,
+            "a batch must have at least two rows, as batch norm needs, got one: raise batch_size",
+        ),
         ({"evaluate_every": 0}, ValueError, "train: evaluate_every must be at least 1, got 0"),
         (
             {"record": "all"},
@@ -450,7 +514,8 @@ def test_evaluation_is_the_mean_over_rows_whatever_the_batches():
         ({"network": 3}, TypeError, "train: network must be a ShallowReLU, got int"),
     ],
 )
-def test_what_breaks_a_rule_is_refused(change, error, message):
+def test_what_breaks_a_rule_is_refused(change, error, message, monkeypatch):
+    monkeypatch.delattr(sl.ModuleTraining, "rounds")  # work must not begin
     arguments = {"network": sl.cut(network(), X[:2]), "X": X, "y": Y, "scheme": SCHEME, **change}
     settings = {name: arguments.pop(name) for name in list(arguments) if name not in ("network", "X", "y", "scheme")}
     if not isinstance(arguments["network"], int):

@@ -150,6 +150,15 @@ def test_resume_refuses_other_nonsense(refused):
         sl.resume(fixed, on_round=1)
 
 
+@pytest.mark.parametrize("method", ["save", "export_network"])
+def test_a_file_that_cannot_be_is_refused(method, refused):
+    write = getattr(sl.train(sl.ShallowReLU.initialize(6, 2), np.eye(2), np.ones(2), sl.dropout(0.5, 1)), method)
+    with refused(TypeError, f"TrainingRun.{method}: path must be the path of a file, got 5"):
+        write(5)
+    with refused(FileNotFoundError, f"TrainingRun.{method}: path must be in a folder that exists, got 'none/x'"):
+        write("none/x")
+
+
 def test_the_exported_network_is_for_other_programs(tmp_path):
     run = sl.train(NETWORK, X, Y, sl.dropout(0.3, 4, 0.1))
     run.export_network(tmp_path / "network.npz")

@@ -89,6 +89,12 @@ def instance(owner: str, name: str, value: Any, kind: Any) -> None:
         raise TypeError(f"{owner}: {name} must be a {names}, got {type(value).__name__}")
 
 
+def function(owner: str, name: str, value: Any, *, optional: bool = False) -> None:
+    """Raise TypeError unless ``value`` can be called; if it is ``optional``, None is as good."""
+    if not (callable(value) or (optional and value is None)):
+        raise TypeError(f"{owner}: {name} must be callable, got {value!r}")
+
+
 def one_of(owner: str, name: str, value: Any, allowed: tuple[str, ...]) -> str:
     """Return ``value`` if it is one of the ``allowed`` words."""
     if value not in allowed:

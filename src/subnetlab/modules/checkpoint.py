@@ -188,15 +188,15 @@ class Snapshot:
         training.history = self.history
         training.rounds_done = self.rounds_done
 
-    def write(self, path: str | Path) -> None:
-        """Write the record and the tensors to one file.
+    def write(self, path: str | Path, name: str) -> None:
+        """Write the record and the tensors to one file; errors of its path begin with ``name``.
 
         Raises
         ------
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        write_tensors(Alone(), path, self.tensors, {}, metadata_of(self.record))
+        write_tensors(Alone(), path, self.tensors, {}, metadata_of(self.record), name=name)
 
     @classmethod
     def read(cls, path: str | Path, *, owner: str = "ModuleTraining", argument: str = "checkpoint") -> Snapshot:

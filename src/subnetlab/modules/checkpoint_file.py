@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..archive import ArchiveError
+from ..atomic import checked_path
 from ..engines.distributed.group import JobError, PeerLostError
 from .checkpoint import Contents, Snapshot, metadata_of
 from .factors import folded
@@ -19,8 +19,11 @@ from .tensor_file import write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from .training import ModuleTraining
+
+FILE = "ModuleTraining: checkpoint"
 
 
 class CheckpointFile:
@@ -29,12 +32,15 @@ class CheckpointFile:
     Parameters
     ----------
     path : path
+    name : str
+        The owner and the argument that errors of the path begin with.
     two : bool, default False
         Keep the file before the last one, too, and go on from it where the last one is damaged.
     """
 
-    def __init__(self, path: str | Path, *, two: bool = False) -> None:
-        self._path = Path(path)
+    def __init__(self, path: str | Path, name: str = FILE, *, two: bool = False) -> None:
+        self._path = checked_path(path, name)
+        self._name = name
         self._before = self._path.with_name(f"{self._path.name}.before") if two else None
         self._holds = -1  # completed rounds
         self._counts = True  # the newest file can be read, so it may take the place of the one before it
@@ -100,6 +106,7 @@ class CheckpointFile:
             found.tensors,
             found.shapes,
             metadata_of(found.record),
+            name=self._name,
             before=self._keep_the_last,
             writers=writers,
         )
@@ -142,11 +149,5 @@ def write_weights(training: ModuleTraining, path: str | Path) -> None:
             "training.model.state_dict() instead"
         )
     shapes = {name: training.shape(first) for name, first in names.items()}
-    write_tensors(training.workers, path, {name: parts[first] for name, first in names.items()}, shapes, {})
-
-
-def in_folder(path: Path) -> Path:
-    """Return the path of a checkpoint to come, if its folder is there."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"ModuleTraining: checkpoint must be in a folder that exists, got {str(path)!r}")
-    return path
+    tensors = {name: parts[first] for name, first in names.items()}
+    write_tensors(training.workers, path, tensors, shapes, {}, name="ModuleTraining.export: path")

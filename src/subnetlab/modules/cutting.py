@@ -16,7 +16,7 @@ from .blocks import BLOCKS, declared_blocks, in_block, unit_of_parameters
 from .engines import MaskedNetwork, Subnetwork, Template
 from .entries import take
 from .errors import CutError
-from .factors import folded
+from .factors import checked_factors, folded
 from .graph import CONSTANT, export, stored
 from .groups import Group, chosen_by, classes_of, described, module_name, units_axis
 from .labels import Labels
@@ -140,8 +140,9 @@ class Cut:
             As for `subnetwork`.
         """
         masks = self._checked(masks)
-        numbers = {g: np.where(mask, (factors or {}).get(g, 1.0), 0.0) for g, mask in masks.items()}
-        return MaskedNetwork(self, numbers)
+        numbers = checked_factors(factors, masks, owner="subnetwork")
+        of_units = {g: np.where(mask, numbers[g], 0.0) for g, mask in masks.items()}
+        return MaskedNetwork(self, of_units)
 
     def state(self) -> dict[str, Tensor]:
         """Return the parameters and buffers of the user's module, each under its first name."""
@@ -178,7 +179,8 @@ class Cut:
         CutError
             If weights that consume a group are computed from others, or used for something else besides.
         """
-        return folded(self, self.state() if state is None else state, factors)
+        numbers = checked_factors(factors, self.units.groups, owner="folded")
+        return folded(self, self.state() if state is None else state, numbers)
 
     def coverage(self, law: MaskLaw | float, *, cut_groups: CutGroups = "all", rounds: int = 16) -> dict[str, float]:
         """Return the share of each parameter's entries that a round trains: that some subnetwork holds.
@@ -226,7 +228,7 @@ class Cut:
     ) -> tuple[dict[str, BoolArray], dict[str, float]]:
         """Return what a subnetwork stores: masks with a unit in every group, and factors: 0 where masks hold none."""
         held = self._checked(masks)
-        numbers = {name: float((factors or {}).get(name, 1.0)) for name in held}
+        numbers = checked_factors(factors, held, owner="subnetwork")
         for name, mask in held.items():
             if not mask.any():
                 held[name] = np.arange(len(mask)) == 0

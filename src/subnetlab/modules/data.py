@@ -9,19 +9,22 @@ import numpy as np
 import torch
 
 from .batches import as_tensor, n_samples, precision_of, rows_of
-from .errors import first_line
-from .evaluation import LOSSES, called, loss_function
+from .errors import in_our_words
+from .evaluation import LOSSES, called, check_classes, loss_function
+from .structure import described
+from .subnet import random_state_kept
 
 if TYPE_CHECKING:
-    from .evaluation import Loss
+    from collections.abc import Callable
 
-_IGNORED = -100  # the class that torch's cross-entropy leaves out
+    from .evaluation import Loss
+    from .training import ModuleTraining
 
 
 def checked_dataset(
     name: str, X: Any, y: Any, model: torch.nn.Module, loss: str | Loss, device: torch.device | str
 ) -> Any:
-    """Return the data as training takes them, after a forward pass of two rows through a copy of the network.
+    """Return the data as they are evaluated, after a forward pass of two rows through a copy of the network.
 
     Floating numbers in arrays and tensors are taken in the network's precision, and labels as torch's losses want them.
 
@@ -34,7 +37,7 @@ def checked_dataset(
     model : torch.nn.Module
     loss : str or callable
     device : torch.device or str
-        Where the network is trained.
+        Where the network is called.
 
     Returns
     -------
@@ -45,12 +48,16 @@ def checked_dataset(
     TypeError, ValueError
         If they are no such data, are not finite, or do not fit the network or the loss.
     """
-    dataset = X
-    if y is not None:
-        dataset = _checked_pair(name, X, y, loss, precision_of(model))
+    dataset = checked_rows(name, X, y, model, loss)
+    _try(name, dataset, model, loss, device)
+    return dataset
+
+
+def checked_rows(name: str, X: Any, y: Any, model: torch.nn.Module, loss: str | Loss) -> Any:
+    """Return the data in the same way without a trial."""
+    dataset = X if y is None else _checked_pair(name, X, y, loss, precision_of(model))
     if n_samples(dataset, name) == 0:
         raise ValueError(f"{name} must have at least one row, got none")
-    _try(name, dataset, model, loss, device)
     return dataset
 
 
@@ -74,57 +81,59 @@ def _checked_pair(name: str, X: Any, y: Any, loss: str | Loss, precision: torch.
     return rows, targets
 
 
+def try_step(name: str, dataset: Any, training: ModuleTraining, loss: str | Loss) -> None:
+    """Take a local step with a copy of the first subnetwork, on two rows, or on one where batches have one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If network, data, loss and optimiser do not fit together; ``name`` is what messages call the data.
+    """
+    there, scheme = n_samples(dataset), training.scheme
+    rows = min(2, there // (scheme.shards or 1), scheme.batch_size or there)
+    with random_state_kept():
+        x, target = _first_rows(name, dataset, rows, training.device)
+        subnet = training.trial()
+        subnet.attempt(_loss_of(name, subnet, x, target, loss, dataset))
+
+
 def _try(name: str, dataset: Any, model: torch.nn.Module, loss: str | Loss, device: torch.device | str) -> None:
-    """Take two rows through a copy of the network and through the loss."""
-    with torch.random.fork_rng(devices=[]):
-        batch = rows_of(dataset, np.arange(min(2, n_samples(dataset))), device)
+    """Take two rows through a copy of the network, as it is evaluated, and through the loss."""
+    with torch.no_grad(), random_state_kept():
+        x, target = _first_rows(name, dataset, 2, device)
+        _loss_of(name, copy.deepcopy(model).to(device).eval(), x, target, loss, dataset)
+
+
+def _first_rows(name: str, dataset: Any, rows: int, device: torch.device | str) -> tuple[Any, Any]:
+    batch = rows_of(dataset, np.arange(min(rows, n_samples(dataset))), device)
     if not (isinstance(batch, tuple) and len(batch) == 2):
         items = f"{len(batch)} parts" if isinstance(batch, tuple) else type(batch).__name__
         raise ValueError(f"{name} must be a Dataset of pairs (input, target), got items of {items}")
-    x, target = batch
-    whole = copy.deepcopy(model).to(device).train()  # as subnetworks compute
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        try:
-            output = called(whole, x)
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            raise ValueError(
-                f"{name} must be inputs that the network takes, got {_described(x)} ({first_line(error)})"
-            ) from error
-        pair = f"{_described(target)} beside outputs of {_described(output)}"
-        if loss in ("mse", "bce") and not _same_shape(output, target):
-            raise ValueError(f"{name}: targets must have the outputs' shape for loss {loss!r}, got {pair}")
-        if loss == "cross_entropy" and isinstance(dataset, tuple):
-            _check_classes(name, dataset[1], output)
-        try:
-            value = loss_function(loss)(output, target)
-        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
-            if loss not in LOSSES:
-                raise  # the user's own function says best what it misses
-            raise ValueError(
-                f"{name}: targets must be such as loss {loss!r} takes, got {pair} ({first_line(error)})"
-            ) from error
+    return batch
+
+
+def _loss_of(
+    name: str, module: Callable[..., Any], x: Any, target: Any, loss: str | Loss, dataset: Any
+) -> torch.Tensor:
+    """Return the loss of the first rows; classes are looked at in all rows that are in memory."""
+    with in_our_words(f"{name} must be inputs that the network takes, got {described(x)}"):
+        output = called(module, x)
+    pair = f"{described(target)} beside outputs of {described(output)}"
+    if loss in ("mse", "bce") and not _same_shape(output, target):
+        raise ValueError(f"{name}: targets must have the outputs' shape for loss {loss!r}, got {pair}")
+    if loss == "cross_entropy":
+        check_classes(name, dataset[1] if isinstance(dataset, tuple) else target, output)
+    rule = (
+        f"targets must be such as loss {loss!r} takes"
+        if loss in LOSSES
+        else "loss must be a function of (output, target)"
+    )
+    with in_our_words(f"{name}: {rule}, got {pair}"):
+        value = loss_function(loss)(output, target)
     if not isinstance(value, torch.Tensor) or value.numel() != 1:
-        raise TypeError(f"{name}: loss must return a tensor with one entry, got {_described(value)}")
-
-
-def _check_classes(name: str, targets: torch.Tensor, output: Any) -> None:
-    if targets.is_floating_point() or not isinstance(output, torch.Tensor) or output.ndim < 2:
-        return
-    classes = output.shape[1]
-    wrong = targets[((targets < 0) & (targets != _IGNORED)) | (targets >= classes)]
-    if len(wrong):
-        raise ValueError(f"{name}: classes must be 0 to {classes - 1}, got {int(wrong[0])}")
+        raise TypeError(f"{name}: loss must return a tensor with one entry, got {described(value)}")
+    return value
 
 
 def _same_shape(output: Any, target: Any) -> bool:
     return isinstance(output, torch.Tensor) and isinstance(target, torch.Tensor) and output.shape == target.shape
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')} of shape {tuple(value.shape)}"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_described(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, tuple | list):
-        return "(" + ", ".join(map(_described, value)) + ")"
-    return type(value).__name__

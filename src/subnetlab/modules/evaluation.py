@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,10 +11,14 @@ import torch
 
 from ..core import checks
 from .batches import as_tensor, n_samples, precision_of, rows_of
-from .structure import as_call, input_leaves, like, taken_apart
+from .errors import in_our_words
+from .fidelity import counts
+from .structure import as_call, described, input_leaves, like, taken_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ..core.arrays import IntArray
 
 Loss: TypeAlias = "Callable[[Any, Any], torch.Tensor]"
 Metric: TypeAlias = "Callable[[torch.Tensor, torch.Tensor], torch.Tensor | float]"
@@ -27,9 +32,12 @@ LOSSES: dict[str, Loss] = {
 
 def accuracy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Return the share of rows whose largest output is the target's class."""
+    if not isinstance(output, torch.Tensor) or output.ndim < 2 or target.shape != output[:, 0].shape:
+        raise ValueError("accuracy wants one class for each row of scores")
     return (output.argmax(dim=1) == target).to(torch.float64).mean()
 
 
+_IGNORED = -100  # the class that torch's cross-entropy leaves out
 METRICS: dict[str, Metric] = {"accuracy": accuracy}
 
 
@@ -55,7 +63,39 @@ def metric_functions(metrics: Mapping[str, Metric] | tuple[str, ...] | list[str]
         metrics = (metrics,)
     if isinstance(metrics, tuple | list):
         return {name: METRICS[checks.one_of("train", "metrics", name, tuple(METRICS))] for name in metrics}
+    if not isinstance(metrics, Mapping):
+        raise TypeError(
+            f"train: metrics must be names, or map names to functions of (output, target), got {type(metrics).__name__}"
+        )
+    for name, metric in metrics.items():
+        if not isinstance(name, str) or name == "loss":
+            raise ValueError(f"train: metrics must be named by strings other than 'loss', got {name!r}")
+        checks.function("train", f"metrics[{name!r}]", metric)
     return dict(metrics)
+
+
+def check_classes(name: str, targets: Any, output: Any, rows: Sequence[int] | IntArray | None = None) -> None:
+    """Raise ValueError if a target is a class that the output has no score for.
+
+    Parameters
+    ----------
+    name : str
+        What the message calls the data.
+    targets, output
+        Of cross-entropy; anything but class labels and scores passes.
+    rows : sequence of int, optional
+        Which rows of the data these are; the first ones by default.
+    """
+    if not isinstance(targets, torch.Tensor) or not targets.ndim or not counts(targets):
+        return
+    if not isinstance(output, torch.Tensor) or output.ndim < 2:
+        return
+    classes = output.shape[1]
+    wrong = ((targets < 0) & (targets != _IGNORED)) | (targets >= classes)
+    if wrong.any():
+        place = int(wrong.flatten(1).any(1).nonzero()[0]) if wrong.ndim > 1 else int(wrong.nonzero()[0])
+        row = place if rows is None else rows[place]
+        raise ValueError(f"{name}: classes must be 0 to {classes - 1}, got {int(targets[wrong][0])} in row {row}")
 
 
 def in_order(dataset: Any, batch_size: int, device: torch.device) -> Iterator[tuple[Any, Any]]:
@@ -96,18 +136,24 @@ def evaluate(
     0.6666666666666666
     """
     measures = {"loss": loss_function(loss), **metric_functions(metrics)}
+    batch_size = checks.whole_number("evaluate", "batch_size", batch_size, least=1)
     sums, rows, done = dict.fromkeys(measures, 0.0), n_samples(dataset), 0
     with _mode_kept(model) as device:
         model.eval()
         for x, y in in_order(dataset, batch_size, device):
             output, size = called(model, x), min(batch_size, rows - done)
+            if loss == "cross_entropy":
+                check_classes("evaluate: dataset", y, output, range(done, done + size))
+            got = f"got {described(y)} beside outputs of {described(output)}"
             for name, measure in measures.items():
-                sums[name] += float(measure(output, y)) * size
+                function = "loss" if name == "loss" else f"metrics[{name!r}]"
+                with in_our_words(f"train: {function} must return one number for (output, target), {got}"):
+                    sums[name] += float(measure(output, y)) * size
             done += size
     return {name: total / rows for name, total in sums.items()}
 
 
-def outputs(model: torch.nn.Module, X: Any, *, batch_size: int = 1000) -> Any:
+def outputs(model: torch.nn.Module, X: Any, *, batch_size: int = 1000, takes: str = "") -> Any:
     """Return the outputs of a module in evaluation mode for every row; its mode is left as it was.
 
     Parameters
@@ -116,6 +162,8 @@ def outputs(model: torch.nn.Module, X: Any, *, batch_size: int = 1000) -> Any:
     X : tensor or array, or a tuple or dict of the module's arguments
         Floating numbers are taken in the module's precision.
     batch_size : int, default 1000
+    takes : str, optional
+        The shapes that the module is known to take, for the message where it does not take X.
 
     Returns
     -------
@@ -126,8 +174,8 @@ def outputs(model: torch.nn.Module, X: Any, *, batch_size: int = 1000) -> Any:
     def tensor(values: Any) -> torch.Tensor:
         return as_tensor(values, precision_of(model), "outputs: X")
 
+    batch_size = checks.whole_number("outputs", "batch_size", batch_size, least=1)
     inputs = like(X, tensor) if isinstance(X, tuple | dict) else tensor(X)
-    rows = len(input_leaves(inputs)[0])
 
     def part(start: int, device: torch.device) -> tuple[list[torch.Tensor], Callable[[Any], Any]]:
         batch = like(inputs, lambda leaf: leaf[start : start + batch_size].to(device))
@@ -135,7 +183,10 @@ def outputs(model: torch.nn.Module, X: Any, *, batch_size: int = 1000) -> Any:
         put_together = taken_apart(called(model, batch), leaves)
         return leaves, put_together
 
-    with _mode_kept(model) as device:
+    known = f", such as {takes}" if takes else ""
+    wrong = f"outputs: X must be inputs that the network takes{known}, got {described(inputs)}"
+    with _mode_kept(model) as device, in_our_words(wrong):
+        rows = len(input_leaves(inputs)[0])
         model.eval()
         parts = [part(start, device) for start in range(0, max(rows, 1), batch_size)]
     leaves = zip(*(found for found, _ in parts), strict=True)

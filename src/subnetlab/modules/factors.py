@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from ..core import checks
 from .blocks import BLOCKS
 from .errors import CutError
 from .groups import units_axis
 from .operation import argument_of, with_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from torch import Tensor, fx
 
     from ..core.units import Axis as UnitsAxis
     from .cutting import Cut
     from .operation import Consumption
+
+
+def checked_factors(factors: Mapping[str, float] | None, groups: Iterable[str], *, owner: str) -> dict[str, float]:
+    """Return a factor for every group, 1 where none is given.
+
+    Raises
+    ------
+    CutError, TypeError, ValueError
+        If they are for other groups, or no numbers.
+    """
+    given = {} if factors is None else factors
+    if not isinstance(given, Mapping):
+        raise CutError(f"{owner}: factors must map groups to numbers, got {type(given).__name__}")
+    if unknown := [name for name in given if name not in groups]:
+        raise CutError(f"{owner}: factors must be of groups {list(groups)}, got {unknown}")
+    return {name: checks.finite_number(owner, f"factors[{name!r}]", given.get(name, 1.0)) for name in groups}
 
 
 def multiply_consumed(

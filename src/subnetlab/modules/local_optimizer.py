@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
+from .errors import first_line, in_our_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -53,7 +55,7 @@ class LocalOptimizer:
         self._parameters, self._device = tiny_copies(parameters, device), device
         if not any(parameter.requires_grad for parameter in parameters):
             raise ValueError(f"{_OWNER}: some parameter of the network must require gradients, got none")
-        try_optimizer("optimizer", self.stand_in(), "state must be 'reset' with {}" if travels else None)
+        try_optimizer("optimizer", self.stand_in(), "state must be 'reset' with {}" if travels else None, sparse=True)
 
     def __call__(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimiser of these parameters."""
@@ -81,7 +83,8 @@ def made_of(argument: str, make: OptimizerFactory, parameters: Iterable[torch.nn
             f"got {type(make).__name__}"
         )
     given = list(parameters)
-    made = make(given)
+    with in_our_words(f"{_OWNER}: {argument} must make an optimizer of the parameters that it is given, but fails"):
+        made = make(given)
     if not isinstance(made, torch.optim.Optimizer):
         raise TypeError(f"{_OWNER}: {argument} must return a torch optimizer, got {type(made).__name__}")
     own = {id(parameter) for parameter in given}
@@ -176,7 +179,7 @@ def _scheduler(make: Any, optimizer: torch.optim.Optimizer) -> Any:
 
     Raises
     ------
-    TypeError
+    TypeError, ValueError
         If the user gave a scheduler or its class in the place of a function that makes one.
     """
     wanted = (
@@ -185,10 +188,8 @@ def _scheduler(make: Any, optimizer: torch.optim.Optimizer) -> Any:
     )
     if not callable(make):
         raise TypeError(f"{wanted}, got {type(make).__name__}")
-    try:
+    with in_our_words(f"{wanted}, got one that fails"):  # as a class that needs more than an optimiser
         made = make(optimizer)
-    except TypeError as error:  # as of a class that needs more than an optimiser
-        raise TypeError(f"{wanted}: {error}") from error
     if not hasattr(made, "step"):
         raise TypeError(f"{wanted}, got one that returns {type(made).__name__}")
     return made
@@ -217,7 +218,7 @@ def tiny_copies(parameters: Iterable[torch.Tensor], device: torch.device) -> lis
     ]
 
 
-def try_optimizer(argument: str, optimizer: torch.optim.Optimizer, rule: str | None) -> None:
+def try_optimizer(argument: str, optimizer: torch.optim.Optimizer, rule: str | None, *, sparse: bool = False) -> None:
     """Take one step with zero gradients, and look at the state that the optimiser keeps.
 
     Parameters
@@ -229,6 +230,8 @@ def try_optimizer(argument: str, optimizer: torch.optim.Optimizer, rule: str | N
     rule : str, optional
         What the message says, with {} for the kind of optimiser, if its state is not kept by entry; None where that
         does not matter.
+    sparse : bool, default False
+        Whether gradients may be sparse, so that only those of the network tell whether the optimiser takes them.
 
     Raises
     ------
@@ -243,10 +246,12 @@ def try_optimizer(argument: str, optimizer: torch.optim.Optimizer, rule: str | N
     try:
         with torch.random.fork_rng(devices=[]):
             optimizer.step()
-    except TypeError as error:
-        raise ValueError(f"{_OWNER}: {argument} must step by gradients alone, which {kind} cannot ({error})") from error
-    except RuntimeError:  # it refuses these gradients, SparseAdam dense ones: those of the network decide
-        return
+    except Exception as error:  # whatever the optimiser raises
+        if isinstance(error, RuntimeError) and sparse:  # it may refuse dense gradients alone, as SparseAdam does
+            return
+        raise ValueError(
+            f"{_OWNER}: {argument} must step by gradients alone, which {kind} cannot ({first_line(error)})"
+        ) from error
     if rule is None:
         return
     for parameter, state in optimizer.state.items():

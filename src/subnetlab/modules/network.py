@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from .errors import CutError
-from .structure import input_leaves
+from .structure import input_leaves, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 OUR_NAMES = {"masks", "fill"}  # of subnetworks; a part of the user's with such a name is read through USERS
 USERS = "_subnetlab_users"
+_NOT_ONE_ROW = ".size()[0] != 1"  # the end of a guard
 
 
 class _Users:
@@ -172,11 +173,15 @@ def _check(owner: str, inputs: Inputs, shapes: tuple[Any, ...], call: dict[str, 
         fits = isinstance(shape, torch.Size) and len(shape) == len(expected)
         if not fits or any(not _is(size, want, known) for size, want in zip(shape, expected, strict=True)):
             raise CutError(
-                f"{owner}: an input must have the shape {_shown(expected)}, where letters may vary, got "
+                f"{owner}: an input must have the shape {shown(expected)}, where letters may vary, got "
                 f"{tuple(shape) if isinstance(shape, torch.Size) else shape}; others may vary by cut's second_example"
             )
     for text, guard in inputs.guards:
         if not guard(call):
+            if text.endswith(_NOT_ONE_ROW):
+                raise CutError(
+                    f"{owner}: a batch must have at least two rows, as batch norm needs, got one: raise batch_size"
+                )
             raise CutError(f"{owner}: the network's code relies on {text}, which these inputs break")
 
 
@@ -185,13 +190,6 @@ def _other_types(inputs: Inputs, leaves: list[Any]) -> str:
     pairs = zip(input_leaves((inputs.args, inputs.kwargs)), leaves, strict=True)
     differ = [(a.dtype, b.dtype) for a, b in pairs if isinstance(a, Tensor) and isinstance(b, Tensor)]
     return ", ".join(f"{a}, got {b}" for a, b in differ if a != b)
-
-
-def _shown(shape: torch.Size) -> str:
-    """Return an expected shape with a letter for each size that may vary, n for the batch."""
-    varies = dict.fromkeys(str(size) for size in shape if not isinstance(size, int))
-    letters = dict(zip(varies, "nabcdefgh", strict=False))
-    return f"({', '.join(letters.get(str(size), str(size)) for size in shape)})"
 
 
 def _is(size: int, expected: Any, known: dict[str, int]) -> bool:

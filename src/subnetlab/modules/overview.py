@@ -35,6 +35,7 @@ def coverage(
     CutError
         If a probability is not in (0, 1], or it is neither a probability nor a law.
     """
+    checks.whole_number("coverage", "rounds", rounds, least=1)
     if isinstance(cut_groups, str):
         checks.one_of("coverage", "cut_groups", cut_groups, ("all", "alternate"))
     if isinstance(law, int | float):

@@ -142,6 +142,10 @@ class Inputs:
     shapes: list[Any]
     guards: list[tuple[str, Any]]
 
+    def described(self) -> str:
+        """Return the shapes of the tensors, with a letter for each size that may vary."""
+        return ", ".join(shown(shape) for shape in self.shapes if isinstance(shape, torch.Size))
+
     def name_of(self, placeholder: str) -> str:
         """Return what the user's forward calls an input that the graph calls args_0, or kwargs_mask."""
         kind, _, rest = placeholder.partition("_")
@@ -161,6 +165,13 @@ class Inputs:
         places = iter(longer)
         args, kwargs = like((self.args, self.kwargs), lambda _: next(places))
         return longer if all(guard({"args": args, "kwargs": kwargs}) for _, guard in self.guards) else list(leaves)
+
+
+def shown(shape: torch.Size) -> str:
+    """Return an expected shape with a letter for each size that may vary, n for the batch."""
+    varies = dict.fromkeys(str(size) for size in shape if not isinstance(size, int))
+    letters = dict(zip(varies, "nabcdefgh", strict=False))
+    return f"({', '.join(letters.get(str(size), str(size)) for size in shape)})"
 
 
 def as_call(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -209,3 +220,14 @@ def varying_dimensions(example: tuple[Any, Any], second: tuple[Any, Any] | None)
         return dict.fromkeys(differ, Dim.AUTO)
 
     return like(example, dimensions)
+
+
+def described(value: Any) -> str:
+    """Return the types and shapes of tensors in a structure, for messages."""
+    if isinstance(value, Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')} of shape {tuple(value.shape)}"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {described(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, tuple | list):
+        return "(" + ", ".join(map(described, value)) + ")"
+    return type(value).__name__

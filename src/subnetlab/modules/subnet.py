@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .batches import n_samples, rows_of, rows_of_step, step_seed
+from .errors import in_our_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from ..core.arrays import IntArray
     from ..core.scheme import TrainingScheme
 
 
@@ -73,18 +75,23 @@ class Subnet:
         scheme = self.scheme
         rows_there = n_samples(dataset)
         scheme.check_rows(rows_there)
-        with _random_state_kept():
+        with random_state_kept():
             for t in range(self.local_steps):
-                rows = rows_of_step(
-                    self.seed,
-                    self.index,
-                    self.round * scheme.local_steps + t,
-                    n_samples=rows_there,
-                    shards=scheme.shards,
-                    batch_size=scheme.batch_size,
-                )
+                rows = self.rows(t, rows_there)
                 _seed_generators(step_seed(self.seed, self.round, self.index, t))
                 yield rows_of(dataset, rows, self.device)
+
+    def rows(self, t: int, n_samples: int) -> IntArray:
+        """Return the rows of local step t's batch, among so many."""
+        scheme = self.scheme
+        return rows_of_step(
+            self.seed,
+            self.index,
+            self.round * scheme.local_steps + t,
+            n_samples=n_samples,
+            shards=scheme.shards,
+            batch_size=scheme.batch_size,
+        )
 
     def step(self, loss: torch.Tensor) -> None:
         """Take one step of the optimiser down the gradient of ``loss`` (line 7).
@@ -93,9 +100,9 @@ class Subnet:
         ------
         TypeError
             If the loss is no tensor with one entry.
-        RuntimeError
-            If the round's local steps are done already, the next subnetwork has been asked for, or the loss is not
-            computed by this subnetwork's module.
+        RuntimeError, ValueError
+            If the round's local steps are done already, the next subnetwork has been asked for, the loss is not
+            computed by this subnetwork's module, or the optimiser does not take its gradients.
         """
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
             raise TypeError(f"Subnet.step: loss must be a tensor with one entry, got {_kind(loss)}")
@@ -105,21 +112,44 @@ class Subnet:
             )
         if self.steps_done >= self.local_steps:
             raise RuntimeError(f"Subnet.step: local_steps must be at most {self.local_steps}, got one more")
+        self._descend(loss)
+        self.losses.append(loss.detach())
+        self.steps_done += 1
+        self.at_work(self.steps_done < self.local_steps)
+
+    def attempt(self, loss: torch.Tensor) -> None:
+        """Take a step of which nothing is kept; see `step` for the errors. A loss's own parameters get no gradients."""
+        self._descend(loss, [parameter for parameter in self.module.parameters() if parameter.requires_grad])
+
+    def _descend(self, loss: torch.Tensor, inputs: list[torch.nn.Parameter] | None = None) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         if loss.requires_grad:
-            loss.backward()
+            loss.backward(inputs=inputs)
         if all(parameter.grad is None for parameter in self.module.parameters()):
             raise RuntimeError(
                 "Subnet.step: loss must be computed by this subnetwork, subnet.module(x), with gradients; it has none "
                 "for the subnetwork's parameters"
             )
         if self.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.clip_norm)
+            _clip(self.module.parameters(), self.clip_norm)
         self.before_step(self.optimizer, self.round * self.scheme.local_steps + self.steps_done)
-        self.optimizer.step()
-        self.losses.append(loss.detach())
-        self.steps_done += 1
-        self.at_work(self.steps_done < self.local_steps)
+        kind = type(self.optimizer).__name__
+        with in_our_words(f"ModuleTraining: optimizer must step by this network's gradients, which {kind} cannot"):
+            self.optimizer.step()
+
+
+def _clip(parameters: Iterable[torch.Tensor], most: float) -> None:
+    """Clip the norm of all gradients together; of sparse ones, which torch's function does not take, the entries."""
+    held = []
+    for parameter in parameters:
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.coalesce()
+            entries = parameter.grad._values()
+            held.append(torch.empty_like(entries))
+            held[-1].grad = entries
+        else:
+            held.append(parameter)
+    torch.nn.utils.clip_grad_norm_(held, most)
 
 
 def _seed_generators(seed: int) -> None:
@@ -130,8 +160,8 @@ def _seed_generators(seed: int) -> None:
 
 
 @contextmanager
-def _random_state_kept() -> Iterator[None]:
-    """Leave torch's random state as it was; inside, every step seeds it."""
+def random_state_kept() -> Iterator[None]:
+    """Leave torch's random state as it was."""
     cpu = torch.random.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     try:

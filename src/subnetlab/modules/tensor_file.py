@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..atomic import atomic_file
+from ..atomic import atomic_file, checked_path, in_folder
 from ..engines.distributed.group import PeerLostError
 from .messages import size_of
 
@@ -60,6 +60,7 @@ def write_tensors(
     shapes: Mapping[str, Sequence[int]],
     metadata: Mapping[str, str],
     *,
+    name: str,
     before: Callable[[], None] = lambda: None,
     writers: Sequence[int] = (0,),
 ) -> None:
@@ -74,6 +75,8 @@ def write_tensors(
     shapes : mapping from name to sequence of int
         Of whole tensors, for those that live by rows; the others are on every worker.
     metadata : mapping from str to str
+    name : str
+        The owner and the argument that errors of the path begin with.
     before : callable, optional
         What a worker that writes does first.
     writers : sequence of int, optional
@@ -84,16 +87,18 @@ def write_tensors(
     OSError
         If the file cannot be written; an older file stays as it was. Of several workers, all raise a JobError.
     TypeError
-        If safetensors cannot hold numbers of some tensor's type.
+        If the path is none, or safetensors cannot hold numbers of some tensor's type.
     PeerLostError
         If a worker is lost.
     """
-    longest_first = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))  # so that all are aligned
-    forms = {name: (tuple(shapes.get(name, tensors[name].shape)), tensors[name].dtype) for name in longest_first}
+    path = checked_path(path, name)
+    longest_first = sorted(tensors, key=lambda n: (-tensors[n].element_size(), n))  # so that all are aligned
+    forms = {n: (tuple(shapes.get(n, tensors[n].shape)), tensors[n].dtype) for n in longest_first}
     header = _header(forms, metadata)
-    pieces = workers.pieces({name: tensors[name] for name in forms}, shapes, writers)
+    pieces = workers.pieces({n: tensors[n] for n in forms}, shapes, writers)
     with written_together(pieces, workers.agree):
         if workers.rank in writers:
+            in_folder(path, name)
             before()
             with atomic_file(path) as file:
                 file.write(header)

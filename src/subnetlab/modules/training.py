@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import torch
 
+from ..atomic import in_folder
 from ..core import checks
 from ..core.masks.groups import check_groups, cut_in_round, group_masks, subnetwork_factors, whole_factors
 from ..core.rates import steps_at_rates
 from ..core.scheme import TrainingScheme
 from ..engines.distributed.group import PeerLostError, StopRequested, joined_group
 from .checkpoint import Snapshot, whole_model
-from .checkpoint_file import CheckpointFile, in_folder, write_weights
+from .checkpoint_file import FILE, CheckpointFile, write_weights
 from .cutting import Cut
 from .engines import Refilled
 from .entries import Kept, entry_of, take
@@ -30,6 +30,7 @@ from .workers import Alone, Together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
     from typing import Self
 
     from ..core.arrays import BoolArray
@@ -165,7 +166,7 @@ class ModuleTraining:
         asked = checkpoint is not None
         if not asked and group is not None:
             checkpoint = group.checkpoint_file()
-        self._checkpoint = None if checkpoint is None else CheckpointFile(in_folder(Path(checkpoint)), two=not asked)
+        self._checkpoint = None if checkpoint is None else CheckpointFile(in_folder(checkpoint, FILE), two=not asked)
         self._checkpoint_every = checks.whole_number(owner, "checkpoint_every", checkpoint_every, least=1)
         self._clip_norm = None if clip_norm is None else checks.positive_number(owner, "clip_norm", clip_norm)
         self.device = _usable(device)
@@ -264,7 +265,7 @@ class ModuleTraining:
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        CheckpointFile(path).write(self)
+        CheckpointFile(path, "ModuleTraining.save: path").write(self)
 
     def export(self, path: str | Path) -> None:
         """Write the whole network's state_dict to a safetensors file that needs nothing of this package to be read.
@@ -327,7 +328,17 @@ class ModuleTraining:
         optimizer = self._optimizer(module.parameters())
         if self.travelling_state is not None:
             self.travelling_state.load(optimizer, names, slices)
-        subnet = Subnet(
+        return self._subnet(module, optimizer, round, index), names
+
+    def trial(self) -> Subnet:
+        """Return the first subnetwork of all, with the user's weights, to `Subnet.attempt` a step with."""
+        own = {group: M[0] for group, M in self.masks(0).items()}
+        made = self.cut.masked if self.engine == "masked" else self.cut.subnetwork
+        module = made(own, self.factors(0, 0)).to(self.device)
+        return self._subnet(module, self._optimizer(module.parameters()), 0, 0)
+
+    def _subnet(self, module: torch.nn.Module, optimizer: torch.optim.Optimizer, round: int, index: int) -> Subnet:
+        return Subnet(
             module,
             optimizer,
             index=index,
@@ -341,7 +352,6 @@ class ModuleTraining:
             before_step=self._schedule.set,
             at_work=self.workers.at_work,
         )
-        return subnet, names
 
     def whole_factors(self) -> dict[str, float]:
         """Return what the whole network multiplies each group's outputs by: xi^(1 - a), or 1 where none is cut."""

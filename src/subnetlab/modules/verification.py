@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
+from ..core import checks
 from ..core.randomness import Purpose, blocks_for, random_words, uniforms
 from .entries import take
 from .errors import VerificationError
@@ -158,6 +159,7 @@ def verify(cut: Cut, *, seed: int = 0, repeats: int = 2) -> dict[str, float]:
     ------
     VerificationError
     """
+    seed, repeats = checks.seed_number("verify", seed), checks.whole_number("verify", "repeats", repeats, least=1)
     if wrong := [name for name, tensor in cut.model.named_parameters() if not _is_finite(tensor)]:
         raise VerificationError(f"verify: parameters must be finite, got other numbers in {wrong[0]}")
     generator = torch.Generator().manual_seed(seed)

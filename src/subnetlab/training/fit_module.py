@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -13,8 +13,8 @@ import numpy as np
 from ..core import checks
 from ..history import METRIC, HistoryBuilder
 from ..modules.batches import n_samples
-from ..modules.data import checked_dataset
-from ..modules.evaluation import called, evaluate, loss_function, metric_functions
+from ..modules.data import checked_dataset, checked_rows, try_step
+from ..modules.evaluation import called, check_classes, evaluate, loss_function, metric_functions
 from ..modules.measures import DIAGNOSTICS
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
@@ -24,13 +24,14 @@ from .module_request import ModuleRecord, ModuleRequest
 from .module_run import ModuleRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ..core.arrays import FloatArray
     from ..core.scheme import TrainingScheme
     from ..modules.cutting import Cut
     from ..modules.evaluation import Loss, Metric
     from ..modules.round import Round
+    from ..modules.subnet import Subnet
 
 _ARGUMENTS = tuple(inspect.signature(ModuleTraining).parameters)[2:]  # besides cut and scheme
 
@@ -71,7 +72,7 @@ def train_module(
     validation : pair (X, y) or Dataset, optional
         Rows that are not trained on; their loss and ``metrics`` go into the history.
     metrics : tuple of {"accuracy"}, or mapping from name to function of (output, target)
-        Measured on the validation rows.
+        Measured on the validation rows; no name may be "loss", which is theirs already.
     evaluate_every : int, optional
         Measure the whole network before round 0, after every so many rounds and after the last. None means before
         round 0 and after the last, on the validation rows alone; and every round with ``record="rounds"``.
@@ -114,6 +115,8 @@ def train_module(
     if record == "rounds" and evaluate_every is None:
         evaluate_every = 1
     dataset = X if y is None else (X, y)
+    checks.function("train", "on_round", on_round, optional=True)
+    checks.instance("train", "diagnostics", diagnostics, tuple | list)
     request = ModuleRequest(dataset, loss, record, validation, metrics, evaluate_every, tuple(diagnostics), training)
     _check(request)
     session = ModuleTraining(cut, scheme, **training)
@@ -180,17 +183,22 @@ def _check(request: ModuleRequest) -> None:
 
 
 def _with_checked_data(request: ModuleRequest, training: ModuleTraining) -> ModuleRequest:
-    """Return the request with its data as training takes them; see `checked_dataset` for the errors."""
+    """Return the request with its data as training takes them; see `try_step` and `checked_dataset` for the errors."""
 
-    def checked(argument: str, data: Any) -> Any:
-        X, y = data if isinstance(data, tuple | list) and len(data) == 2 else (data, None)
-        return checked_dataset(f"train: {argument}", X, y, training.cut.model, request.loss, training.device)
+    def parts(data: Any) -> tuple[Any, Any]:
+        return (data[0], data[1]) if isinstance(data, tuple | list) and len(data) == 2 else (data, None)
 
-    if request.metrics and request.validation is None:
+    model, loss, validation = training.cut.model, request.loss, request.validation
+    if request.metrics and validation is None:
         raise ValueError("train: validation must be given where metrics are: they are measured on its rows")
-    dataset = checked("X and y", request.dataset)
+    measured = {own for name in request.diagnostics for own in DIAGNOSTICS[name].names(training.cut.units.groups)}
+    if twice := measured & metric_functions(request.metrics).keys():
+        raise ValueError(f"train: metrics must not be named as the diagnostics that are asked for, got {min(twice)!r}")
+    dataset = checked_rows("train: X and y", *parts(request.dataset), model, loss)
     training.scheme.check_rows(n_samples(dataset))
-    validation = None if request.validation is None else checked("validation", request.validation)
+    try_step("train: X and y", dataset, training, loss)
+    if validation is not None:
+        validation = checked_dataset("train: validation", *parts(validation), model, loss, training.device)
     return replace(request, dataset=dataset, validation=validation)
 
 
@@ -218,7 +226,10 @@ def _complete(
             for round in todo:
                 for subnet in round:
                     for x, target in subnet.batches(request.dataset):
-                        subnet.step(loss(called(subnet, x), target))
+                        output = called(subnet, x)
+                        with _classes_named(request, subnet, target, output):
+                            value = loss(output, target)
+                        subnet.step(value)
                         if interrupted():
                             raise KeyboardInterrupt
                 losses = round.loss_array()
@@ -236,6 +247,18 @@ def _complete(
             training.save_checkpoint()
             raise TrainingInterrupted(ModuleRun.of(training, request)) from error
     return ModuleRun.of(training, request)
+
+
+@contextmanager
+def _classes_named(request: ModuleRequest, subnet: Subnet, target: Any, output: Any) -> Iterator[None]:
+    """Say which row of a Dataset has a class that there is not; to look before is too slow for every step."""
+    try:
+        yield
+    except IndexError:
+        if request.loss == "cross_entropy":
+            rows = subnet.rows(subnet.steps_done, n_samples(request.dataset))
+            check_classes("train: X and y", target, output, rows)
+        raise
 
 
 def _divergence(run: ModuleRun) -> DivergenceError:

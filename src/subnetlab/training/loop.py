@@ -121,7 +121,7 @@ def train_shallow(
     >>> bool(run.history.full_error[-1] < 0.05 * run.history.full_error[0])
     True
     """
-    _check_callback("train", on_round)
+    checks.function("train", "on_round", on_round, optional=True)
     request = RunRequest(
         network,
         X,
@@ -209,7 +209,7 @@ def resume(
     >>> resume(run, rounds=5).history.rounds
     5
     """
-    _check_callback("resume", on_round)
+    checks.function("resume", "on_round", on_round, optional=True)
     if hasattr(run, "cut"):
         from .fit_module import resume_module
 
@@ -248,11 +248,6 @@ def complete(
         if session.settings.record == "none":
             session.measure()
     return session.run()
-
-
-def _check_callback(owner: str, on_round: Any) -> None:
-    if on_round is not None and not callable(on_round):
-        raise TypeError(f"{owner}: on_round must be callable, got {on_round!r}")
 
 
 def _twin_of(request: RunRequest, session: TrainingSession, compare: str) -> TrainingSession:

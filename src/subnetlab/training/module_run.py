@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ..core import checks
 from ..core.masks.groups import whole_factors
 from ..modules.checkpoint import cut_again
 from ..modules.data import checked_dataset
@@ -85,7 +86,8 @@ class ModuleRun(StoredModuleRun):
         """
         names = [name for name, _ in self.cut.model.named_parameters()]
         law, cut_groups, seed = self.scheme.masks, self.scheme.cut_groups, self.settings["seed"]
-        return coverage(self.cut.units, names, law, cut_groups, rounds or max(1, self.rounds_done), seed)
+        first = max(1, self.rounds_done) if rounds is None else rounds
+        return coverage(self.cut.units, names, law, cut_groups, first, seed)
 
     def movement(self) -> dict[str, FloatArray]:
         """Return how far each unit is from where it began, by group, shapes (m_g,); a measurement."""
@@ -103,7 +105,7 @@ class ModuleRun(StoredModuleRun):
         X is a tensor or array, or a tuple or dict of the network's arguments, see
         `subnetlab.modules.evaluation.outputs`.
         """
-        return outputs(self.model, X, batch_size=batch_size)
+        return outputs(self.model, X, batch_size=batch_size, takes=self.cut.graph.inputs.described())
 
     def evaluate(
         self, X: Any, y: Any = None, metrics: Mapping[str, Metric] | tuple[str, ...] = (), *, batch_size: int = 1000
@@ -128,11 +130,13 @@ class ModuleRun(StoredModuleRun):
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        replace(self.snapshot, record={**self.snapshot.record, "status": self.status}).write(path)
+        record = {**self.snapshot.record, "status": self.status}
+        replace(self.snapshot, record=record).write(path, "ModuleRun.save: path")
 
 
 def load_module_run(path: str | Path, model: Any = None, factory: Callable[[], Any] | None = None) -> ModuleRun:
     """Return the run of a module that `ModuleRun.save` or a checkpoint wrote; see `subnetlab.load_run`."""
+    checks.function("load_run", "factory", factory, optional=True)
     if (model is None) == (factory is None):
         raise ValueError("load_run: exactly one of model and factory must be given for a run of a module")
     stored = read_module_run(path)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from ..archive import ArchiveError, read_archive
+from ..atomic import checked_path
 from ..core import checks
 from ..core.network import ShallowReLU
 from ..core.scheme_record import scheme_from_record
@@ -111,7 +112,7 @@ def load_run(path: str | Path, *, model: Any = None, factory: Callable[[], Any] 
     >>> load_run("run.npz").history.rounds
     3
     """
-    path = run_file(path)
+    path = run_file(checked_path(path, "load_run: path"))
     if model is not None or factory is not None:
         from .module_run import load_module_run
 

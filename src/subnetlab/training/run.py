@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from ..archive import write_archive
+from ..atomic import in_folder
 from ..core.checks import one_of
 from ..core.inputs import check_features
 from ..core.scheme_record import scheme_to_record
@@ -178,6 +179,7 @@ class TrainingRun:
         OSError
             If the file cannot be written; an older file stays as it was.
         """
+        path = in_folder(path, "TrainingRun.save: path")
         scheme, mask_arrays = scheme_to_record(self.scheme)
         data = {name: value for name, value in vars(self.data).items() if value is not None}
         groups = {
@@ -226,7 +228,7 @@ class TrainingRun:
     def export_network(self, path: str | Path) -> None:
         """Write weights (m, d), signs and the factor xi to an NPZ file for other programs."""
         write_archive(
-            path,
+            in_folder(path, "TrainingRun.export_network: path"),
             "subnetlab-network",
             1,
             {"selection_prob": self.scheme.masks.selection_prob},

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
+from ...core import checks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,8 +29,8 @@ def register_rule(*names: str) -> Callable[[Rule], Rule]:
 
     Raises
     ------
-    ValueError
-        If no name is given, or one is not "library.operation".
+    TypeError, ValueError
+        If no name is given, one is not "library.operation", or the rule cannot be called.
 
     Examples
     --------
@@ -47,6 +49,7 @@ def register_rule(*names: str) -> Callable[[Rule], Rule]:
         raise ValueError(f"register_rule: names must be like 'library.operation', got {names}")
 
     def put(rule: Rule) -> Rule:
+        checks.function("register_rule", "rule", rule)
         for name in names:
             _RULES[name] = rule
         return rule
