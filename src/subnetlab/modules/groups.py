@@ -203,7 +203,7 @@ def chosen_by(units: object, classes: Mapping[Atom, Class]) -> list[Class]:
         ]
         found = found or [c for c in possible if any(name in _names_of(p, c) for p in c.producers)]
         if not found:
-            frozen = next((c.reason for c in classes.values() if c.name == name), None)
+            frozen = next((c.reason for c in classes.values() if name in (c.name, c.weight)), None)
             why = f"{frozen}" if frozen else f"there is no such group; there are {[c.name for c in possible]}"
             raise CutError(f"cut: units must name groups that can be cut, got {name!r}: {why}")
         if size is not None:
