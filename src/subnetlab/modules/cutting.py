@@ -13,6 +13,7 @@ from ..core.units import Units, axis_groups, axis_length, held_on_axis
 from ..plotting import plot
 from .atoms import axis_of, expand
 from .blocks import BLOCKS, declared_blocks, in_block, unit_of_parameters
+from .coverage import coverage
 from .engines import MaskedNetwork, Subnetwork, Template
 from .entries import take
 from .errors import CutError
@@ -20,7 +21,7 @@ from .factors import folded
 from .graph import CONSTANT, export, stored
 from .groups import Group, chosen_by, classes_of, described, units_axis
 from .labels import Labels
-from .overview import coverage, table
+from .overview import table
 from .reasons import Reasons
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Cut:
         self.groups: dict[str, Group] = {c.name: described(c, self.units.axes, labels) for c in chosen}
         if self.blocks:
             own = tuple(unit_of_parameters(self.blocks))
-            self.groups[BLOCKS] = Group(BLOCKS, len(self.blocks), 1, 1, own, "blocks")
+            self.groups[BLOCKS] = Group(BLOCKS, len(self.blocks), 1, 1, own, "blocks", "blocks")
         whole = [c for c in classes.values() if c.producers and self.names.keys().isdisjoint(c.atom.leaves())]
         joined = [c for c in whole if c.can_be_cut and c.kind != "units"]
         axes = self._axes({c.atom: c.name for c in joined})

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.masks.groups import whole_factors
 from ..modules.checkpoint import cut_again
+from ..modules.coverage import coverage
 from ..modules.data import checked_dataset
 from ..modules.evaluation import evaluate, outputs
 from ..modules.measures import movement
 from ..modules.ntk import module_ntk
-from ..modules.overview import coverage
 from ..modules.training import ModuleTraining
 from ..plotting import plot
 from .module_reading import StoredModuleRun, read_module_run, unmeasured
