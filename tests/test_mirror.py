@@ -108,7 +108,7 @@ TESTED_ELSEWHERE = {
                     "labels",
                     "network",
                 ),
-                *("operation", "overview", "running", "structure"),
+                *("operation", "running", "structure"),
             )
         ],
         "parts of a cut, which have no use alone",

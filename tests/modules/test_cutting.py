@@ -582,7 +582,7 @@ def test_printed_it_says_what_is_cut_left_whole_and_why():
         "2 groups",
         "0.weight, 0.bias, 2.weight",
         "layer_norm (5) normalises over it",
-        "subnetwork twice (coverage): 2.weight",
+        "1/p      0.25     2.weight\n",
     ):
         assert words in text
     assert repr(cut) == "Cut(Sequential: 2 groups, 14 units)"

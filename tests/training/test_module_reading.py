@@ -144,6 +144,8 @@ def test_a_missing_array_is_refused_and_so_is_one_too_many(parts, tmp_path):
         (("asked", "diagnostics"), 3),
         (("asked", "loss"), ["cross_entropy"]),
         (("asked", "evaluate_every"), 0),
+        (("asked", "recalibrate"), 1),
+        (("asked", "recalibrate"), "all"),
         (("asked",), [1]),
         (("versions",), "1.0"),
         (("network",), {"class": 3}),

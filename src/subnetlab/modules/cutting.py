@@ -11,16 +11,18 @@ import numpy as np
 
 from ..core.units import Units, axis_groups, axis_length, held_on_axis
 from ..plotting import plot
-from .atoms import axis_of, expand, leaves
+from .atoms import axis_of, expand
 from .blocks import BLOCKS, declared_blocks, in_block, unit_of_parameters
+from .coverage import coverage
 from .engines import MaskedNetwork, Subnetwork, Template
 from .entries import take
 from .errors import CutError
 from .factors import checked_factors, folded
 from .graph import CONSTANT, export, stored
-from .groups import Group, chosen_by, classes_of, described, module_name, units_axis
+from .groups import Group, chosen_by, classes_of, described, units_axis
 from .labels import Labels
-from .overview import coverage, table
+from .overview import table
+from .reasons import Reasons
 
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from ..core.masks.law import MaskLaw
     from ..core.units import Axis as UnitsAxis
     from .atoms import Atom, Axis
-    from .groups import Class
 
 _TEMPLATES = 64  # graphs of subnetworks that are kept for further ones
 
@@ -66,13 +67,14 @@ class Cut:
         self.groups: dict[str, Group] = {c.name: described(c, self.units.axes, labels) for c in chosen}
         if self.blocks:
             own = tuple(unit_of_parameters(self.blocks))
-            self.groups[BLOCKS] = Group(BLOCKS, len(self.blocks), 1, 1, own, "blocks")
-        whole = [c for c in classes.values() if c.producers and c.atom not in self.names]
+            self.groups[BLOCKS] = Group(BLOCKS, len(self.blocks), 1, 1, own, "blocks", "blocks")
+        whole = [c for c in classes.values() if c.producers and self.names.keys().isdisjoint(c.atom.leaves())]
         joined = [c for c in whole if c.can_be_cut and c.kind != "units"]
         axes = self._axes({c.atom: c.name for c in joined})
         self.streams: dict[str, Group] = {c.name: described(c, axes, labels) for c in joined}
-        self.whole: dict[Atom, str] = {c.atom: c.why_whole for c in whole}
-        self.frozen = self._reasons(whole)
+        reasons = Reasons(labels, whole, self.names, unit_of_parameters(self.blocks))
+        self.whole: dict[Atom, str] = reasons.of_atoms
+        self.frozen: dict[str, str] = reasons.by_module(model)
         self._templates: deque[Template] = deque(maxlen=_TEMPLATES)  # laws of random sizes repeat few
 
     def length(self, axis: Axis, masks: Mapping[str, BoolArray]) -> int:
@@ -257,22 +259,6 @@ class Cut:
             if first in blocks:
                 axes[name] = in_block(axes[name], blocks[first])
         return axes
-
-    def _reasons(self, whole: list[Class]) -> dict[str, str]:
-        reasons: dict[str, str] = {}
-        for c in whole:
-            if c.name not in self.groups:
-                reasons.setdefault(c.name, self.whole[c.atom])
-        for name, parameter in self.model.named_parameters():
-            module = module_name(name)
-            known = list(leaves(self.labels.tensors.get(self.graph.aliases.get(name, name), ())))
-            if module in reasons or module in self.groups or any(leaf in self.names for leaf in known):
-                continue
-            if not known and parameter.ndim:
-                reasons[module] = "the network does not use it in training"
-            elif why := next(filter(None, (self.whole.get(leaf) or leaf.reason for leaf in known)), None):
-                reasons[module] = why
-        return reasons
 
 
 def _held_entries(axis: UnitsAxis, masks: Mapping[str, BoolArray], length: int) -> IntArray | None:

@@ -1,4 +1,4 @@
-"""The whole network on data: mean loss, metrics, and batch-norm statistics estimated anew."""
+"""The whole network on data: mean loss, metrics, outputs, and batch norm's statistics estimated anew."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..core import checks
 from .batches import as_tensor, n_samples, precision_of, rows_of
 from .errors import in_our_words
 from .fidelity import counts
+from .recalibration import estimating, means_over_batches
 from .structure import as_call, described, input_leaves, like, taken_apart
 
 if TYPE_CHECKING:
@@ -196,12 +197,41 @@ def outputs(model: torch.nn.Module, X: Any, *, batch_size: int = 1000, takes: st
 def recalibrate(model: torch.nn.Module, dataset: Any, *, batch_size: int = 1000) -> None:
     """Estimate the running statistics of batch norm anew, in place, as means over batches of the data.
 
-    Subnetworks see the statistics of fewer channels, and their means over holders are not those of the whole network.
-    Nothing happens to a module without batch norm.
+    Everything else computes as it does in evaluation, without dropout, so that nothing is random. Batch norm that is in
+    evaluation mode within a network in training mode was frozen by the user, and keeps its statistics. Nothing happens
+    to a module without batch norm.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Its mode is left as it was.
+    dataset : pair (X, y) or map-style Dataset
+        At least two rows; batches differ by at most one row.
+    batch_size : int, default 1000
+        The largest.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows.
+
+    Examples
+    --------
+    >>> model = torch.nn.BatchNorm1d(2)
+    >>> recalibrate(model, (torch.tensor([[0.0, 4.0], [2.0, 8.0]]), torch.zeros(2)))
+    >>> model.running_mean, model.running_var
+    (tensor([1., 6.]), tensor([2., 8.]))
     """
-    with _mode_kept(model) as device:
-        inputs = ([x] for x, _ in in_order(dataset, batch_size, device))
-        torch.optim.swa_utils.update_bn(inputs, _WithArguments(model))
+    norms = estimating(model)
+    if not norms:
+        return
+    rows = checks.whole_number("recalibrate", "the number of rows", n_samples(dataset), least=2)
+    with _mode_kept(model) as device, means_over_batches(norms):
+        model.eval()
+        for norm in norms:
+            norm.train()
+        for batch in np.array_split(np.arange(rows), -(-rows // batch_size)):
+            called(model, rows_of(dataset, batch, device)[0])
 
 
 @contextmanager
@@ -214,14 +244,3 @@ def _mode_kept(model: torch.nn.Module) -> Iterator[torch.device]:
     finally:
         for part, training in modes:
             part.training = training
-
-
-class _WithArguments(torch.nn.Module):
-    """A module that takes its arguments as one tuple or dict."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, inputs: Any) -> Any:
-        return called(self.module, inputs)

@@ -18,6 +18,7 @@ from torch import Tensor, fx, nn
 from .errors import CutError, first_line
 from .inlining import inlined, without_dead_code
 from .structure import Inputs, as_call, batch_of_two, taken_apart, varying_dimensions
+from .unreadable import why_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -153,7 +154,7 @@ def _exported(flat: _Flat, example: tuple[Any, ...], dynamic: Any) -> Any:
         with _config.patch(**oblivious):  # a batch of one row is as good as any other  # pyright: ignore
             return torch.export.export(flat, example, dynamic_shapes=dynamic, strict=False)
     except Exception as error:  # whatever torch raises, of many types
-        raise CutError(_fails_by_itself(flat.model, example) or _in_our_words(flat.model, error)) from error
+        raise CutError(_fails_by_itself(flat.model, example) or why_unreadable(flat.model, error)) from error
 
 
 def _other_random_states() -> tuple[Any, ...]:
@@ -173,21 +174,6 @@ def _fails_by_itself(model: nn.Module, example: tuple[Any, ...]) -> str | None:
             "example_input must be what its forward takes"
         )
     return None
-
-
-def _in_our_words(model: nn.Module, error: Exception) -> str:
-    kind, text = type(error).__name__, str(error)
-    name = type(model).__name__
-    if "DataDependent" in kind or "data-dependent" in text or "Could not guard" in text:
-        places = [t.strip() for t in text.splitlines() if t.strip().startswith('File "')]
-        ours = [place for place in places if __file__ not in place and torch.__path__[0] not in place]
-        line = f" ({ours[-1]})" if ours else ""
-        return (
-            f"cut: the forward of {name} decides by the values of a tensor, which a graph cannot hold{line}: use "
-            "torch.where, or cut the part of the network that does not decide"
-        )
-    why = f"{kind}: {first_line(error)}"
-    return f"cut: torch.export cannot read the forward of {name} ({why}): cut a part that it can read"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..core.units import Factor
 from .atoms import Atom, Axis, axis_size, expand, leaves
 from .errors import CutError
+from .unit_names import unit_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +40,8 @@ class Group:
         Parameters and buffers with an axis of the group.
     kind : str
         "units"; "stream" or "embedding" for what is left whole unless it is declared.
+    unit_name : str
+        What the units are, in the plural: "neurons", "channels", "heads", "features", "blocks".
     """
 
     name: str
@@ -47,6 +50,7 @@ class Group:
     copies: int
     parameters: tuple[str, ...]
     kind: str = "units"
+    unit_name: str = "units"
 
 
 @dataclass
@@ -181,7 +185,7 @@ def described(c: Class, axes: Mapping[str, tuple[UnitsAxis, ...]], labels: Label
         copies = sum(
             prod(f.size for f in part[: next(i for i, f in enumerate(part) if f.group == c.name)]) for part in parts
         )
-    return Group(c.name, c.atom.size, repeat, copies, tuple(carriers), c.kind)
+    return Group(c.name, c.atom.size, repeat, copies, tuple(carriers), c.kind, unit_name(c, repeat, labels))
 
 
 def chosen_by(units: object, classes: Mapping[Atom, Class]) -> list[Class]:
@@ -203,7 +207,7 @@ def chosen_by(units: object, classes: Mapping[Atom, Class]) -> list[Class]:
         ]
         found = found or [c for c in possible if any(name in _names_of(p, c) for p in c.producers)]
         if not found:
-            frozen = next((c.reason for c in classes.values() if c.name == name), None)
+            frozen = next((c.reason for c in classes.values() if name in (c.name, c.weight)), None)
             why = f"{frozen}" if frozen else f"there is no such group; there are {[c.name for c in possible]}"
             raise CutError(f"cut: units must name groups that can be cut, got {name!r}: {why}")
         if size is not None:

@@ -80,6 +80,7 @@ def _settings(source: RunSource, run: StoredModuleRun) -> list[Part]:
         "record": request.record,
         "evaluate_every": request.evaluate_every,
         "diagnostics": request.diagnostics,
+        "recalibrate": request.recalibrate,
     }
     scheme = scheme_settings(run.scheme) | in_words({"cut groups": run.scheme.cut_groups})
     others = in_words({name: settings.get(name) for name in _SETTINGS} | (asked if record.get("asked") else {}))

@@ -14,8 +14,9 @@ from ..core import checks
 from ..history import METRIC, HistoryBuilder
 from ..modules.batches import n_samples
 from ..modules.data import checked_dataset, checked_rows, try_step
-from ..modules.evaluation import called, check_classes, evaluate, loss_function, metric_functions
+from ..modules.evaluation import called, check_classes, evaluate, loss_function, metric_functions, recalibrate
 from ..modules.measures import DIAGNOSTICS
+from ..modules.recalibration import check_can_recalibrate, rows_to_recalibrate
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
 from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt, rounds_kept
@@ -48,6 +49,7 @@ def train_module(
     metrics: Mapping[str, Metric] | tuple[str, ...] = (),
     evaluate_every: int | None = None,
     diagnostics: tuple[str, ...] = (),
+    recalibrate: bool | int = False,
     verify: bool = True,
     progress: bool = False,
     on_round: Callable[[ModuleTraining], None] | None = None,
@@ -84,6 +86,10 @@ def train_module(
         on the first 32 rows, as `ModuleNTK.eigenvalues` finds them; it costs a derivative of every output of every row.
         "masked_ntk": ``masked_ntk.smallest``, the smallest eigenvalue among the kernels of the next round's
         subnetworks, which costs the same p times.
+    recalibrate : bool or int, default False
+        Measure the losses and metrics of the whole network with statistics of batch norm that are estimated anew, on
+        all training rows (True) or the first so many: those that subnetworks leave behind are not the whole network's.
+        Training is the same, bit by bit, and `ModuleRun.model` keeps the statistics that it has.
     verify : bool, default True
         Compare the sliced engine with the masked one before training, see `Cut.verify`.
     progress : bool, default False
@@ -117,7 +123,9 @@ def train_module(
     dataset = X if y is None else (X, y)
     checks.function("train", "on_round", on_round, optional=True)
     checks.instance("train", "diagnostics", diagnostics, tuple | list)
-    request = ModuleRequest(dataset, loss, record, validation, metrics, evaluate_every, tuple(diagnostics), training)
+    request = ModuleRequest(
+        dataset, loss, record, validation, metrics, evaluate_every, tuple(diagnostics), training, recalibrate
+    )
     _check(request)
     session = ModuleTraining(cut, scheme, **training)
     request = _with_checked_data(request, session)
@@ -178,6 +186,8 @@ def _check(request: ModuleRequest) -> None:
     checks.one_of("train", "record", request.record, get_args(ModuleRecord))
     if request.evaluate_every is not None:
         checks.whole_number("train", "evaluate_every", request.evaluate_every, least=1)
+    if not isinstance(request.recalibrate, bool):
+        checks.whole_number("train", "recalibrate", request.recalibrate, least=2)
     for diagnostic in request.diagnostics:
         checks.one_of("train", "diagnostics", diagnostic, tuple(DIAGNOSTICS))
 
@@ -195,6 +205,14 @@ def _with_checked_data(request: ModuleRequest, training: ModuleTraining) -> Modu
     if twice := measured & metric_functions(request.metrics).keys():
         raise ValueError(f"train: metrics must not be named as the diagnostics that are asked for, got {min(twice)!r}")
     dataset = checked_rows("train: X and y", *parts(request.dataset), model, loss)
+    if request.recalibrate:
+        check_can_recalibrate("train", training.cut.model)
+        if request.validation is None and request.evaluate_every is None:
+            raise ValueError(
+                "train: validation or evaluate_every must be given where recalibrate is: it is for measuring"
+            )
+    if request.recalibrate:
+        rows_to_recalibrate("train", dataset, request.recalibrate)
     training.scheme.check_rows(n_samples(dataset))
     try_step("train: X and y", dataset, training, loss)
     if validation is not None:
@@ -303,6 +321,8 @@ class _Notes:
         functions = metric_functions(request.metrics)
         measures = {"full_error": np.nan}
         model = self._training.model if wanted or (ends and request.validation is not None) else None
+        if model is not None and request.recalibrate:  # a copy: what is trained keeps its statistics
+            recalibrate(model, rows_to_recalibrate("train", request.dataset, request.recalibrate))
         if model is not None and wanted:
             measures["full_error"] = evaluate(model, request.dataset, request.loss)["loss"]
         if request.validation is not None:

@@ -129,6 +129,8 @@ def _check_asked(asked: Mapping[str, Any]) -> None:
         checks.instance("asked", name, names, list)
         for value in names:
             checks.instance("asked", name, value, str)
+    if not isinstance(asked.get("recalibrate", False), bool):
+        checks.whole_number("asked", "recalibrate", asked["recalibrate"], least=2)
     if asked.get("evaluate_every") is not None:
         checks.whole_number("asked", "evaluate_every", asked["evaluate_every"], least=1)
 

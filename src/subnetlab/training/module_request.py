@@ -25,6 +25,7 @@ class ModuleRequest:
         As `subnetlab.training.fit_module.train_module` takes them.
     training : mapping
         Arguments of `ModuleTraining`.
+    recalibrate : bool or int, default False
     """
 
     dataset: Any
@@ -35,6 +36,7 @@ class ModuleRequest:
     evaluate_every: int | None
     diagnostics: tuple[str, ...]
     training: Mapping[str, Any]
+    recalibrate: bool | int = False
 
     def plain(self) -> dict[str, Any]:
         """Return what a file can hold of it; functions are left out."""
@@ -45,6 +47,7 @@ class ModuleRequest:
             "metrics": list(self.metrics) if named else None,
             "evaluate_every": self.evaluate_every,
             "diagnostics": list(self.diagnostics),
+            "recalibrate": self.recalibrate,
         }
 
     @classmethod
@@ -52,7 +55,8 @@ class ModuleRequest:
         """Return the request that a file describes; what it cannot hold is None."""
         metrics, diagnostics = tuple(plain.get("metrics") or ()), tuple(plain.get("diagnostics") or ())
         every, record = plain.get("evaluate_every"), plain.get("record", "mean")
-        return cls(None, plain.get("loss"), record, None, metrics, every, diagnostics, training)
+        again = plain.get("recalibrate", False)
+        return cls(None, plain.get("loss"), record, None, metrics, every, diagnostics, training, again)
 
     def with_arguments(self, again: Mapping[str, Any]) -> ModuleRequest:
         """Return the request with arguments given again.
@@ -63,7 +67,8 @@ class ModuleRequest:
             If data or loss are still missing.
         """
         given = dict(again)
-        own = {name: given.pop(name) for name in ("loss", "validation", "metrics", "evaluate_every") if name in given}
+        names = ("loss", "validation", "metrics", "evaluate_every", "recalibrate")
+        own = {name: given.pop(name) for name in names if name in given}
         X, y = given.pop("X", None), given.pop("y", None)
         if X is not None:
             own["dataset"] = X if y is None else (X, y)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..core import checks
 from ..core.masks.groups import whole_factors
 from ..modules.checkpoint import cut_again
+from ..modules.coverage import coverage
 from ..modules.data import checked_dataset
 from ..modules.evaluation import evaluate, outputs
+from ..modules.evaluation import recalibrate as recalibrated
 from ..modules.measures import movement
 from ..modules.ntk import module_ntk
-from ..modules.overview import coverage
+from ..modules.recalibration import check_can_recalibrate, rows_to_recalibrate
 from ..modules.training import ModuleTraining
 from ..plotting import plot
 from .module_reading import StoredModuleRun, read_module_run, unmeasured
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from ..core.arrays import FloatArray
     from ..core.scheme import TrainingScheme
     from ..modules.cutting import Cut
-    from ..modules.evaluation import Metric
+    from ..modules.evaluation import Loss, Metric
     from ..modules.ntk import ModuleNTK
     from .module_reading import Status
     from .module_request import ModuleRequest
@@ -108,16 +112,49 @@ class ModuleRun(StoredModuleRun):
         return outputs(self.model, X, batch_size=batch_size, takes=self.cut.graph.inputs.described())
 
     def evaluate(
-        self, X: Any, y: Any = None, metrics: Mapping[str, Metric] | tuple[str, ...] = (), *, batch_size: int = 1000
+        self,
+        X: Any,
+        y: Any = None,
+        metrics: Mapping[str, Metric] | tuple[str, ...] = (),
+        *,
+        batch_size: int = 1000,
+        recalibrate: Any = False,
     ) -> dict[str, float]:
-        """Return mean loss and metrics of the whole network on other rows: X and y, or a map-style Dataset alone."""
+        """Return mean loss and metrics of the whole network on other rows: X and y, or a map-style Dataset alone.
+
+        Parameters
+        ----------
+        X, y, metrics
+            As `subnetlab.train` takes them.
+        batch_size : int, default 1000
+        recalibrate : bool, int, pair (X, y) or Dataset, default False
+            Estimate batch norm's running statistics anew before: on all rows that the run was trained on (True), the
+            first so many of them, or given rows. The run keeps the statistics that it has.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument breaks its rule, the network has no batch norm to recalibrate, or a loaded run lacks rows.
+        """
         if self.loss is None:
             raise ValueError(
                 "ModuleRun: loss must be a name for a run that was loaded: use subnetlab.modules.evaluation"
             )
         model = self.model
         dataset = checked_dataset("ModuleRun.evaluate: X and y", X, y, model, self.loss, "cpu")
+        if recalibrate is not False:
+            recalibrated(model, self._rows_to_recalibrate(model, self.loss, recalibrate), batch_size=batch_size)
         return evaluate(model, dataset, self.loss, metrics, batch_size=batch_size)
+
+    def _rows_to_recalibrate(self, model: Any, loss: str | Loss, given: Any) -> Any:
+        owner = "ModuleRun.evaluate"
+        check_can_recalibrate(owner, model)
+        if not isinstance(given, int | np.integer):
+            X, y = given if isinstance(given, tuple | list) and len(given) == 2 else (given, None)
+            return checked_dataset(f"{owner}: recalibrate", X, y, model, loss, "cpu")
+        if self.request.dataset is None:
+            raise ValueError(f"{owner}: recalibrate must be rows, (X, y) or a Dataset, for a run that was loaded")
+        return rows_to_recalibrate(owner, self.request.dataset, given if given is True else int(given))
 
     def save(self, path: str | Path) -> None:
         """Write the run to one file (safetensors, no pickle): weights, history, settings, what is needed to go on.
