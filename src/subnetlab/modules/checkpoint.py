@@ -8,6 +8,8 @@ A file holds every tensor under a name that says what it is, and one JSON record
     history/full_error            what was measured
     masks/fc1                     masks given by the user
     example/0                     the inputs with which the network was cut
+
+Files carry a checksum, so that a changed byte is an error and no other training; those of released versions have none.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from ..versions import versions
 from .cutting import Cut, cut
 from .graph import stored
 from .structure import from_plain, to_plain
-from .tensor_file import write_tensors
+from .tensor_file import read_tensors, write_tensors
 from .workers import Alone
 
 if TYPE_CHECKING:
@@ -196,7 +198,7 @@ class Snapshot:
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        write_tensors(Alone(), path, self.tensors, {}, metadata_of(self.record))
+        write_tensors(Alone(), path, self.tensors, {}, metadata_of(self.record), checksum=True)
 
     @classmethod
     def read(cls, path: str | Path, *, owner: str = "ModuleTraining", argument: str = "checkpoint") -> Snapshot:
@@ -223,8 +225,8 @@ class Snapshot:
                         f"{path}: version must be at most {_VERSION}, got {found}: written by a newer subnetlab"
                     )
                 record = json.loads(metadata["record"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, ValueError, RecursionError) as error:
+                tensors = read_tensors(file)
+        except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
             if isinstance(error, ArchiveError):
                 raise
             raise ArchiveError(f"{path}: not a readable {_KIND} file ({error})") from error

@@ -100,6 +100,7 @@ class CheckpointFile:
             found.tensors,
             found.shapes,
             metadata_of(found.record),
+            checksum=True,
             before=self._keep_the_last,
             writers=writers,
         )
