@@ -76,7 +76,8 @@ class ModuleTraining:
         Forward passes by ``subnet(x)`` run under torch's autocast.
     checkpoint : path, optional
         A file that is written every ``checkpoint_every`` rounds and after the last; if it is there already, training
-        goes on from it with the same bits.
+        goes on from it with the same bits. A damaged file is refused, and so is one of other settings or of another
+        network.
     checkpoint_every : int, default 10
     rates : sequence of float, optional
         How fast the workers are that training is planned for, the fastest 1: the subnetworks of a worker with rate 0.25
@@ -100,7 +101,10 @@ class ModuleTraining:
     Raises
     ------
     TypeError, ValueError
-        If an argument breaks its rule, before any work; or if the checkpoint is of other settings.
+        If an argument breaks its rule, before any work; or if the checkpoint is of other settings, or of a network
+        with other operations, as far as the same version of torch names them.
+    ArchiveError
+        If the checkpoint is damaged; it is a ValueError.
     FileNotFoundError
         If the checkpoint's folder is not there.
 
@@ -155,6 +159,8 @@ class ModuleTraining:
         self.rounds_done = 0
         self.history: History | None = None
         self.asked: dict[str, Any] | None = None  # of `subnetlab.train`, stored in checkpoints
+        self.rows_known: dict[str, Any] = {}  # of `subnetlab.train`, too: what tells its data from others
+        self.gone_on_from: object = None  # the checkpoint, for messages
         self._threads = checks.whole_number(owner, "threads", threads, least=1)
         if autocast is not None:
             checks.one_of(owner, "autocast", autocast, ("bfloat16",))

@@ -13,6 +13,7 @@ import numpy as np
 from ..core import checks
 from ..history import METRIC, HistoryBuilder
 from ..modules.batches import n_samples
+from ..modules.checkpoint import take_rows
 from ..modules.data import checked_dataset
 from ..modules.evaluation import called, evaluate, loss_function, metric_functions
 from ..modules.measures import DIAGNOSTICS
@@ -92,7 +93,7 @@ def train_module(
     **training
         Everything else that `ModuleTraining` takes: ``optimizer``, ``seed``, ``state``, ``scale``, ``outer``,
         ``schedule``, ``clip_norm``, ``engine``, ``device``, ``threads``, ``autocast``, ``checkpoint``,
-        ``checkpoint_every``, ``rates``.
+        ``checkpoint_every``, ``rates``. Training goes on from a ``checkpoint`` that is there already.
 
     Returns
     -------
@@ -101,7 +102,8 @@ def train_module(
     Raises
     ------
     TypeError, ValueError
-        If an argument breaks its rule, before any work.
+        If an argument breaks its rule, before any work. So does a checkpoint that is damaged or of another scheme,
+        other settings, another network or other rows, as `resume_module` tells them apart.
     DivergenceError
         If a loss or an entry is not finite; it carries the completed rounds.
     TrainingInterrupted
@@ -154,7 +156,10 @@ def resume_module(
     ------
     TypeError, ValueError
         If ``rounds`` is below the number of completed rounds, something is missing that the run was made with, or
-        differs from it.
+        settings, network or rows are others. Networks of the same parameters are told apart by the operations of their
+        graphs, where the same version of torch made them; arrays and tensors by the number of rows, their form and 64
+        of the rows; Datasets by their length alone. Files of earlier versions may know less, and functions cannot be
+        compared.
     """
     scheme = run.scheme
     if rounds is not None:
@@ -190,6 +195,7 @@ def _with_checked_data(request: ModuleRequest, training: ModuleTraining) -> Modu
         raise ValueError("train: validation must be given where metrics are: they are measured on its rows")
     dataset = checked("X and y", request.dataset)
     training.scheme.check_rows(n_samples(dataset))
+    take_rows(training, dataset)
     validation = None if request.validation is None else checked("validation", request.validation)
     return replace(request, dataset=dataset, validation=validation)
 
