@@ -129,6 +129,7 @@ def resume_module(
     run: ModuleRun,
     *,
     rounds: int | None = None,
+    verify: bool = False,
     progress: bool = False,
     on_round: Callable[[ModuleTraining], None] | None = None,
     **again: Any,
@@ -141,11 +142,14 @@ def resume_module(
         As returned, carried by an error, or loaded by `subnetlab.load_run`; it stays as it is.
     rounds : int, optional
         The new total number of rounds; None means the scheme's.
+    verify : bool, default False
+        Compare the sliced engine with the masked one once more, see `Cut.verify`.
     progress, on_round
         As for `train_module`.
     **again
         Arguments of `train_module` that no file can hold, for a run that was loaded: ``X`` and ``y``, ``optimizer``,
-        and whatever else was a function.
+        and whatever else was a function. ``loss``, ``validation``, ``metrics`` and ``evaluate_every`` take the place of
+        the run's; ``record`` and ``diagnostics`` stay as the run was made with.
 
     Returns
     -------
@@ -168,7 +172,10 @@ def resume_module(
     request = run.request.with_arguments(again)
     _check(request)
     session = run.continued(scheme, request)
-    return _complete(session, _with_checked_data(request, session), progress=progress, on_round=on_round)
+    request = _with_checked_data(request, session)
+    if verify and session.engine == "sliced":
+        run.cut.verify()
+    return _complete(session, request, progress=progress, on_round=on_round)
 
 
 def _check(request: ModuleRequest) -> None:
