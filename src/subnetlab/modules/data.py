@@ -77,7 +77,7 @@ def _checked_pair(name: str, X: Any, y: Any, loss: str | Loss, precision: torch.
 def _try(name: str, dataset: Any, model: torch.nn.Module, loss: str | Loss, device: torch.device | str) -> None:
     """Take two rows through a copy of the network and through the loss."""
     with torch.random.fork_rng(devices=[]):
-        batch = rows_of(dataset, np.arange(min(2, n_samples(dataset))), device)
+        batch = rows_of(dataset, np.arange(min(2, n_samples(dataset))), device, name)
     if not (isinstance(batch, tuple) and len(batch) == 2):
         items = f"{len(batch)} parts" if isinstance(batch, tuple) else type(batch).__name__
         raise ValueError(f"{name} must be a Dataset of pairs (input, target), got items of {items}")
