@@ -102,8 +102,8 @@ def train_module(
     Raises
     ------
     TypeError, ValueError
-        If an argument breaks its rule, before any work. So does a checkpoint that is damaged or of another scheme,
-        other settings, another network or other rows, as `resume_module` tells them apart.
+        If an argument breaks its rule, or a checkpoint is damaged or of another scheme, other settings, another network
+        or other rows, as far as `resume_module` tells them apart; before any work.
     DivergenceError
         If a loss or an entry is not finite; it carries the completed rounds.
     TrainingInterrupted
