@@ -1,6 +1,7 @@
 """What several tests share."""
 
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -67,6 +68,21 @@ def torch():
     if importlib.util.find_spec("torch") is None:
         pytest.skip("needs torch: pip install 'subnetlab[torch]'")
     return pytest.importorskip("torch")
+
+
+def _with_a_bit_changed(content, name):
+    """Return the bytes of a safetensors file whose tensor ``name`` has another lowest bit in its first number."""
+    length = int.from_bytes(content[:8], "little")
+    (start, _) = json.loads(content[8 : 8 + length])[name]["data_offsets"]
+    changed = bytearray(content)
+    changed[8 + length + start] ^= 1
+    return bytes(changed)
+
+
+@pytest.fixture(scope="session")
+def with_a_bit_changed():
+    """``with_a_bit_changed(content, name)``: a safetensors file in which one number is slightly another."""
+    return _with_a_bit_changed
 
 
 class WorkerDiedError(Exception):

@@ -145,6 +145,23 @@ def test_an_orderly_end_and_going_on_with_other_workers_and_more_rounds(tmp_path
     assert weights(again.stdout) == alone()
 
 
+def test_a_checkpoint_with_one_other_bit(tmp_path, script, with_a_bit_changed):
+    """The one before it counts, with the same bits in the end; where that is damaged, too, the launch says so."""
+    newest, before = (tmp_path / "out" / name for name in ("training-1.safetensors", "training-1.safetensors.before"))
+    launch(script, tmp_path / "out", workers=2, rounds=6)
+    damaged = with_a_bit_changed(newest.read_bytes(), "entry/0.weight")
+    newest.write_bytes(damaged)
+    again = launch(script, tmp_path / "out", workers=2)
+    assert "begins after round 3\n" in again.stdout
+    assert "going on from the checkpoint before it, after round 3" in again.stdout
+    assert weights(again.stdout) == alone()
+    newest.write_bytes(damaged)
+    before.write_bytes(with_a_bit_changed(before.read_bytes(), "state/0.weight/exp_avg"))
+    refused = launch(script, tmp_path / "out", workers=2, code=1)
+    assert "training-1.safetensors: not a readable subnetlab-module-run file (its checksum must be" in refused.stderr
+    assert "weights" not in refused.stdout
+
+
 def test_rates_decide_the_bits_and_workers_do_not(tmp_path, script):
     """The oracle is told the rates by the script itself."""
     rated = script.with_name("rated.py")

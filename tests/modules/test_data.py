@@ -1,6 +1,8 @@
 """Rows and targets for the training of modules: in any form the same, or refused before work."""
 
 import re
+from collections import UserDict
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -86,6 +88,23 @@ REFUSED = {
         Pairs(lambda i: X[i]),
         None,
         "X and y must be a Dataset of pairs (input, target), got items of",
+    ),
+    "words": (
+        Pairs(lambda i: (X[i], "cat")),
+        None,
+        "train: X and y must have items of tensors, arrays and numbers alone, got str in item 0",
+    ),
+    "no target": (Pairs(lambda i: (X[i], None)), None, "arrays and numbers alone, got NoneType in item 0"),
+    "no item": (Pairs(lambda i: None), None, "arrays and numbers alone, got NoneType in item 0"),
+    "a word among arguments": (
+        Pairs(lambda i: ({"input": X[i], "file": "1.png"}, Y[i])),
+        None,
+        "arrays and numbers alone, got str in item 0",
+    ),
+    "array of words": (
+        Pairs(lambda i: (X[i], np.array(["cat"]))),
+        None,
+        "arrays and numbers alone, got an array of <U3 in item 0",
     ),
     "triples": (
         Pairs(lambda i: (X[i], X[i], Y[i])),
@@ -232,6 +251,23 @@ def test_statistics_are_estimated_anew_for_networks_of_two_arguments():
     recalibrate(model, Pairs(lambda i: ({"a": X[i], "b": X[i]}, Y[i])))
     assert not any(part.training for part in model.modules())
     torch.testing.assert_close(model.norm.running_mean, 2 * X.mean(dim=0))
+
+
+@pytest.mark.parametrize("odd", ["late", None])
+@pytest.mark.parametrize("target", [lambda i: Y[i], lambda i: i % CLASSES])
+def test_an_item_that_is_no_numbers_is_named_where_it_comes(cut, odd, target):
+    """The first rows are as they should be; a number that a later one lacks is not made up."""
+    data = Pairs(lambda i: (X[i], odd if i == N - 1 else target(i)))
+    where = f"must have items of tensors, arrays and numbers alone, got {type(odd).__name__} in item {N - 1}"
+    with pytest.raises(TypeError, match=f"^Subnet.batches: dataset {where}$"):
+        sl.train(cut, data, None, replace(SCHEME, batch_size=N), verify=False)
+    with pytest.raises(TypeError, match=f"^evaluation: dataset {where}$"):
+        evaluate(network(CLASSES), data, "cross_entropy")
+
+
+def test_an_item_of_any_mapping_is_arguments_by_name(cut):
+    data = Pairs(lambda i: (UserDict(input=X[i]), Y[i]))
+    assert sl.train(cut, data, None, SCHEME, verify=False).history == sl.train(cut, X, Y, SCHEME, verify=False).history
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,25 @@ def test_a_checkpoint_of_other_settings_or_damaged_is_refused(tmp_path):
             ModuleTraining(sl.cut(model, X[:3]), scheme, checkpoint=path)
 
 
+@pytest.mark.parametrize("name", ["entry/0.weight", "state/0.weight/exp_avg", "outer/0.weight/momentum_buffer"])
+def test_a_checkpoint_with_one_other_bit_is_refused(tmp_path, with_a_bit_changed, name):
+    model, _, _ = perceptron()
+    settings = {
+        "optimizer": OPTIMIZERS["adamw"],
+        "state": "travels",
+        "outer": lambda params: torch.optim.SGD(params, 0.7, momentum=0.9),
+        "checkpoint": tmp_path / "run.safetensors",
+    }
+    scheme = sl.independent_subnets(2, 2, TAU, balanced=True, batch_size=B)
+    trained(sl.cut(model, X[:3]), scheme, **settings)
+    whole = settings["checkpoint"].read_bytes()
+    settings["checkpoint"].write_bytes(with_a_bit_changed(whole, name))
+    with pytest.raises(sl.archive.ArchiveError, match=r"run.safetensors: not a readable .* \(its checksum must be"):
+        ModuleTraining(sl.cut(model, X[:3]), scheme, **settings)
+    settings["checkpoint"].write_bytes(whole)
+    assert ModuleTraining(sl.cut(model, X[:3]), scheme, **settings).rounds_done == 2
+
+
 def test_batches_are_passes_without_replacement():
     stream = np.concatenate([rows_of_step(3, 1, s, n_samples=10, shards=None, batch_size=4) for s in range(10)])
     for number in range(4):

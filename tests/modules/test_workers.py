@@ -330,9 +330,9 @@ def test_a_disk_that_is_seen_by_all_takes_one_file(tmp_path):
     assert in_turn(2, lambda group: on_two_disks(group, tmp_path / "none")) == [(0, 1)] * 2
 
 
-@pytest.mark.parametrize("harm", ["empty", "older", "damaged", "cut short"])
+@pytest.mark.parametrize("harm", ["empty", "older", "damaged", "cut short", "one bit"])
 @pytest.mark.parametrize("size", [2, 3])
-def test_the_first_machines_disk_is_lost(tmp_path, disks, harm, size):
+def test_the_first_machines_disk_is_lost(tmp_path, disks, harm, size, with_a_bit_changed):
     """The newest checkpoint of all machines counts, with the same bits; the first machine has it again, too."""
     disks(3, 1)
     first, second = (tmp_path / str(rank) / "run.safetensors" for rank in range(2))
@@ -342,7 +342,9 @@ def test_the_first_machines_disk_is_lost(tmp_path, disks, harm, size):
     if harm == "empty":
         shutil.rmtree(first.parent)
     else:
-        first.write_bytes({"older": old, "damaged": b"x" * 100, "cut short": newest[:-1]}[harm])
+        other = with_a_bit_changed(newest, "entry/0.weight")
+        harmed = {"older": old, "damaged": b"x" * 100, "cut short": newest[:-1], "one bit": other}
+        first.write_bytes(harmed[harm])
     with pytest.warns(UserWarning, match=rf"{first}: .*; going on from that of worker 1, after round 3$"):
         disks(size, 3, going_on=3)
     assert [(tmp_path / str(rank) / "run.safetensors").read_bytes() for rank in range(size)] == [newest] * size
@@ -738,15 +740,16 @@ def test_the_exported_network_is_a_plain_state_dict(tmp_path, size):
         training.export(tmp_path / "none" / "model.safetensors")
 
 
-def test_of_two_checkpoints_the_damaged_one_does_not_count(tmp_path, monkeypatch):
+@pytest.mark.parametrize("harm", ["cut short", "one bit"])
+def test_of_two_checkpoints_the_damaged_one_does_not_count(tmp_path, monkeypatch, harm, with_a_bit_changed):
     """As under a launch, which keeps two for each training; a damaged file that is alone ends the training."""
     file = tmp_path / "run.safetensors"
     kept = CheckpointFile(file, two=True)
     whole = everything(trained("perceptron")[0])[0]
     for done in (1, 2):
         kept.write(trained("perceptron", rounds=done)[0])
-    with open(file, "r+b") as damaged:
-        damaged.truncate(100)
+    newest = file.read_bytes()
+    file.write_bytes(newest[:100] if harm == "cut short" else with_a_bit_changed(newest, "entry/0.weight"))
     training = sl.ModuleTraining(
         made("perceptron")[0],
         sl.TrainingScheme(LAWS["balanced"], K, 3, batch_size=5),

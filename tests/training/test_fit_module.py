@@ -273,6 +273,34 @@ def test_a_file_that_cannot_be_is_refused(run, call, message):
         call(run)
 
 
+@pytest.mark.parametrize(
+    ("again", "message"),
+    [
+        ({"record": "rounds"}, "resume: record must be that of the run 'mean', whose history goes on, got 'rounds'"),
+        ({"diagnostics": ("ntk",)}, "resume: diagnostics must be that of the run (), whose history goes on, got ('ntk"),
+        ({"diagnostics": ["ntk"]}, "resume: diagnostics must be that of the run (), whose history goes on, got ('ntk"),
+    ],
+)
+def test_the_columns_of_a_history_stay_those_of_the_run(run, again, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        sl.resume(run, rounds=21, **again)
+
+
+def test_what_train_was_told_may_be_said_again(run, monkeypatch):
+    """And the engines are compared once more where that is asked for."""
+    verified = []
+
+    def verify(cut):
+        verified.append(cut)
+
+    monkeypatch.setattr(type(run.cut), "verify", verify)
+    more = sl.resume(run, rounds=21, record="mean", diagnostics=[], verify=True)
+    assert verified == [run.cut]
+    same_bits(more, sl.resume(run, rounds=21, verify=False))
+    same_bits(more, sl.resume(run, rounds=21))
+    assert verified == [run.cut]
+
+
 def test_the_file_of_a_module_is_no_shallow_run_and_none_of_another_network(run, tmp_path):
     run.save(path := tmp_path / "run.safetensors")
     with pytest.raises(sl.archive.ArchiveError, match="is the run of a module: load_run takes it with model="):

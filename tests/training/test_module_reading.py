@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ import subnetlab as sl  # noqa: E402
 from subnetlab.archive import ArchiveError  # noqa: E402
 from subnetlab.cli.main import main  # noqa: E402
 from subnetlab.training.module_reading import read_module_run  # noqa: E402
+
+RELEASED = Path(__file__).parents[1] / "fixtures" / "module_run.safetensors"
 
 
 def network():
@@ -150,6 +153,9 @@ def test_a_missing_array_is_refused_and_so_is_one_too_many(parts, tmp_path):
         (("versions",), "1.0"),
         (("network",), {"class": 3}),
         (("network",), {"parameters": "many"}),
+        (("rows",), [40]),
+        (("operations",), "aten.relu.default(%0)"),
+        (("operations",), [1]),
         (("status",), "well"),
         (("scheme", "cut_groups"), ["elsewhere"]),
     ],
@@ -187,6 +193,49 @@ def test_bytes_that_are_cut_off_or_changed_are_refused_or_read(saved, tmp_path):
         except ArchiveError:
             continue
         assert read.history.local_loss.shape == (read.history.rounds, read.scheme.local_steps)
+
+
+def test_every_changed_byte_is_found_or_says_the_same(saved, tmp_path):
+    """Weights, record and header: a damaged file is an error, and never another run."""
+    path = tmp_path / "damaged.safetensors"
+
+    def found(content):
+        path.write_bytes(content)
+        try:
+            snapshot = read_module_run(path).snapshot
+        except ArchiveError as error:
+            return str(error)
+        return snapshot.record, {name: (t.shape, t.dtype, t.numpy().tobytes()) for name, t in snapshot.tensors.items()}
+
+    content = saved[1].read_bytes()
+    whole, unnoticed = found(content), 0
+    for place in range(len(content)):
+        changed = bytearray(content)
+        changed[place] ^= 1 << place % 8
+        unnoticed += (now := found(changed)) == whole
+        assert now == whole or now.startswith(str(path))
+    assert unnoticed < 20  # the name of the checksum: without one this is a file of a released version
+
+
+def test_files_with_a_checksum_are_plain_safetensors(saved, parts):
+    read = safetensors.load_file(saved[1])
+    assert {name: tensor.numpy().tobytes() for name, tensor in read.items()} == {
+        name: tensor.numpy().tobytes() for name, tensor in saved[0].snapshot.tensors.items()
+    }
+    with safetensors.safe_open(saved[1], framework="pt") as file:
+        assert set(file.metadata()) == {"checksum", "kind", "record", "version"}
+
+
+def test_a_file_of_a_released_version_goes_on():
+    """It was written by version 0.1.0, before files had a checksum."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 2))
+    x, y = torch.randn(12, 4), torch.arange(12) % 2
+    more = sl.resume(sl.load_run(RELEASED, model=model), rounds=5, X=x, y=y)
+    whole = sl.train(sl.cut(model, x[:2]), x, y, sl.independent_subnets(2, 5, 2, 0.1, batch_size=4))
+    assert more.rounds_done == 5
+    for name, tensor in whole.model.state_dict().items():  # made on another machine: no promise of bits
+        torch.testing.assert_close(more.model.state_dict()[name], tensor)
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from ..core.rows import shard_rows
 
 if TYPE_CHECKING:
     from ..core.arrays import IntArray
+
+DATASET = "Subnet.batches: dataset"  # what messages call it unless told otherwise
 
 
 def rows_of_step(
@@ -65,7 +68,7 @@ def step_seed(seed: int, round: int, subnetwork: int, step: int) -> int:
     return int(words[step % 4])
 
 
-def n_samples(dataset: Any, name: str = "Subnet.batches: dataset") -> int:
+def n_samples(dataset: Any, name: str = DATASET) -> int:
     """Return the number of rows of a pair (X, y) or of a map-style Dataset.
 
     Raises
@@ -110,7 +113,7 @@ def precision_of(model: torch.nn.Module) -> torch.dtype:
     return next((t.dtype for t in model.parameters() if t.is_floating_point()), torch.get_default_dtype())
 
 
-def rows_of(dataset: Any, rows: IntArray, device: torch.device | str) -> tuple[Any, Any]:
+def rows_of(dataset: Any, rows: IntArray, device: torch.device | str, name: str = DATASET) -> tuple[Any, Any]:
     """Return the inputs and targets of these rows, on the device.
 
     Parameters
@@ -118,21 +121,49 @@ def rows_of(dataset: Any, rows: IntArray, device: torch.device | str) -> tuple[A
     dataset : pair of tensors or arrays, or a map-style Dataset
     rows : ndarray of int
     device : torch.device or str
+    name : str
+        What messages call the dataset.
+
+    Raises
+    ------
+    TypeError
+        If an item of a Dataset holds something else than tensors, arrays and numbers.
     """
     if isinstance(dataset, tuple | list) and len(dataset) == 2:
         index = torch.from_numpy(np.ascontiguousarray(rows))
         return tuple(torch.as_tensor(part)[index].to(device) for part in dataset)  # pyright: ignore[reportReturnType]
     fetch = getattr(dataset, "__getitems__", None)
     samples = fetch(rows.tolist()) if fetch is not None else [dataset[i] for i in rows.tolist()]
-    return _moved(torch.utils.data.default_collate(samples), device)
+    try:
+        return _moved(torch.utils.data.default_collate(samples), device)
+    except (RuntimeError, TypeError, ValueError):
+        for row, sample in zip(rows.tolist(), samples, strict=True):
+            if (kind := _other_kind(sample)) is not None:
+                raise TypeError(
+                    f"{name} must have items of tensors, arrays and numbers alone, got {kind} in item {row}"
+                ) from None
+        raise
 
 
 def _moved(batch: Any, device: torch.device | str) -> Any:
     if isinstance(batch, torch.Tensor):
         return batch.to(device)
-    if isinstance(batch, dict):
+    if isinstance(batch, Mapping):
         return {key: _moved(value, device) for key, value in batch.items()}
+    if not isinstance(batch, tuple | list):
+        raise TypeError(type(batch).__name__)  # of text, torch makes a list of texts
     return tuple(_moved(part, device) for part in batch)
+
+
+def _other_kind(sample: Any) -> str | None:
+    """Return the type of what torch cannot put into a batch, if there is such a thing in an item."""
+    if isinstance(sample, Mapping):
+        sample = tuple(sample.values())
+    if isinstance(sample, tuple | list):
+        return next(filter(None, map(_other_kind, sample)), None)
+    if isinstance(sample, np.ndarray | np.generic):
+        return None if sample.dtype.kind in "biufc" else f"an array of {sample.dtype}"
+    return None if isinstance(sample, torch.Tensor | int | float) else type(sample).__name__
 
 
 @lru_cache(maxsize=64)

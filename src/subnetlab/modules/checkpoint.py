@@ -8,6 +8,8 @@ A file holds every tensor under a name that says what it is, and one JSON record
     history/full_error            what was measured
     masks/fc1                     masks given by the user
     example/0                     the inputs with which the network was cut
+
+Files carry a checksum, so that a changed byte is an error and no other training; those of released versions have none.
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ from ..history import History
 from ..input_file import check_input
 from ..versions import versions
 from .cutting import Cut, cut
+from .fingerprint import operations_of, other_operation, other_rows, rows_known
 from .graph import stored
 from .structure import from_plain, to_plain
-from .tensor_file import write_tensors
+from .tensor_file import read_tensors, write_tensors
 from .workers import Alone
 
 if TYPE_CHECKING:
@@ -76,6 +79,8 @@ class Contents:
             "cut": to_plain(training.cut.declared, example),
             "asked": training.asked,
             "network": _described(training.cut.model),
+            "operations": operations_of(training.cut.graph.graph),
+            "rows": training.rows_known,
             "versions": versions(),
         }
         by_rows = _named(entry=training.home, outer=outer, state={} if state is None else state.tensors)
@@ -153,12 +158,14 @@ class Snapshot:
         ArchiveError
             If this is of another network.
         ValueError
-            If it comes from other settings; the message lists them. More rounds are no other settings.
+            If it comes from other settings, or from a network with other operations; the message lists them. More
+            rounds are no other settings.
         """
         mine, _ = scheme_to_record(training.scheme)
         try:
             stored = {"rates": None, **self.record["settings"], **self.record["scheme"]}
-            _ = self.rounds_done, dict(self.record["state_numbers"])
+            _ = self.rounds_done, dict(self.record["state_numbers"]), dict(self.record.get("rows") or {})
+            operations = self._operations()
         except (KeyError, TypeError, ValueError) as error:
             raise ArchiveError(f"{source}: its record is not that of a training ({error})") from error
         here = {**training.settings(), **json.loads(json.dumps(mine))}
@@ -167,12 +174,16 @@ class Snapshot:
             for key, value in here.items()
             if key != "rounds" and value != stored.get(key, value)
         ]
-        if different:
-            raise ValueError(
-                f"ModuleTraining: checkpoint {source} must be of the same settings ({'; '.join(different)})"
-            )
+        _refuse(source, different)
         if _shapes(self.below("entry")) != _shapes(training.cut.state()):
             raise ArchiveError(f"{source}: its parameters are not those of this network")
+        if operations:
+            _refuse(source, other_operation(operations, operations_of(training.cut.graph.graph)))
+
+    def _operations(self) -> list[str]:
+        """Return the operations of the network; none where they are not known, or another torch named them."""
+        known = dict(self.record.get("versions") or {}).get("torch") == versions().get("torch")
+        return list(self.record.get("operations") or ()) if known else []
 
     def restore(self, training: ModuleTraining, source: object = "of the run") -> None:
         """Take a training to where this one was; see `check` for the errors."""
@@ -187,6 +198,7 @@ class Snapshot:
         training.outer.restore(self.below("outer"), part)
         training.history = self.history
         training.rounds_done = self.rounds_done
+        training.rows_known, training.gone_on_from = dict(self.record.get("rows") or {}), source
 
     def write(self, path: str | Path, name: str) -> None:
         """Write the record and the tensors to one file; errors of its path begin with ``name``.
@@ -196,7 +208,7 @@ class Snapshot:
         OSError
             If the file cannot be written; an older file stays as it was.
         """
-        write_tensors(Alone(), path, self.tensors, {}, metadata_of(self.record), name=name)
+        write_tensors(Alone(), path, self.tensors, {}, metadata_of(self.record), name=name, checksum=True)
 
     @classmethod
     def read(cls, path: str | Path, *, owner: str = "ModuleTraining", argument: str = "checkpoint") -> Snapshot:
@@ -223,8 +235,8 @@ class Snapshot:
                         f"{path}: version must be at most {_VERSION}, got {found}: written by a newer subnetlab"
                     )
                 record = json.loads(metadata["record"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, ValueError, RecursionError) as error:
+                tensors = read_tensors(file)
+        except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
             if isinstance(error, ArchiveError):
                 raise
             raise ArchiveError(f"{path}: not a readable {_KIND} file ({error})") from error
@@ -236,6 +248,24 @@ class Snapshot:
 def _named(**groups: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is in some groups, by names that begin with the group's."""
     return {f"{group}/{name}": value for group, members in groups.items() for name, value in members.items()}
+
+
+def take_rows(training: ModuleTraining, dataset: Any) -> None:
+    """Take note of the rows of a training.
+
+    Raises
+    ------
+    ValueError
+        If it goes on, and its earlier rounds had other rows.
+    """
+    here = rows_known(dataset)
+    _refuse(training.gone_on_from, other_rows(training.rows_known, here))
+    training.rows_known = {**training.rows_known, **here}
+
+
+def _refuse(source: object, different: Sequence[str]) -> None:
+    if different:
+        raise ValueError(f"ModuleTraining: checkpoint {source} must be of the same settings ({'; '.join(different)})")
 
 
 def metadata_of(record: Mapping[str, Any]) -> dict[str, str]:

@@ -107,6 +107,7 @@ class CheckpointFile:
             found.shapes,
             metadata_of(found.record),
             name=self._name,
+            checksum=True,
             before=self._keep_the_last,
             writers=writers,
         )

@@ -105,7 +105,7 @@ def _try(name: str, dataset: Any, model: torch.nn.Module, loss: str | Loss, devi
 
 
 def _first_rows(name: str, dataset: Any, rows: int, device: torch.device | str) -> tuple[Any, Any]:
-    batch = rows_of(dataset, np.arange(min(rows, n_samples(dataset))), device)
+    batch = rows_of(dataset, np.arange(min(rows, n_samples(dataset))), device, name)
     if not (isinstance(batch, tuple) and len(batch) == 2):
         items = f"{len(batch)} parts" if isinstance(batch, tuple) else type(batch).__name__
         raise ValueError(f"{name} must be a Dataset of pairs (input, target), got items of {items}")

@@ -101,9 +101,10 @@ def check_classes(name: str, targets: Any, output: Any, rows: Sequence[int] | In
 
 def in_order(dataset: Any, batch_size: int, device: torch.device) -> Iterator[tuple[Any, Any]]:
     """Yield all rows in their order, in batches."""
-    rows = n_samples(dataset)
+    name = "evaluation: dataset"
+    rows = n_samples(dataset, name)
     for start in range(0, rows, batch_size):
-        yield rows_of(dataset, np.arange(start, min(start + batch_size, rows)), device)
+        yield rows_of(dataset, np.arange(start, min(start + batch_size, rows)), device, name)
 
 
 def evaluate(

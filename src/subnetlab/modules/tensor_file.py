@@ -1,8 +1,13 @@
-"""Files of tensors (safetensors) that are written piece by piece: whoever writes holds one piece, not the network."""
+"""Files of tensors (safetensors) that are written piece by piece: whoever writes holds one piece, not the network.
+
+A file may carry a checksum of everything else in it, as one of the texts of its header. The header comes first and the
+checksum is known last, so it is written over zeros of the same length, before the file takes its place.
+"""
 
 from __future__ import annotations
 
 import json
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,11 +20,14 @@ from .messages import size_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import IO, Any
 
     from .messages import Form
     from .workers import Workers
 
 PIECE = 1 << 24  # bytes: the most of one piece
+CHECKSUM = "checksum"
+_UNKNOWN = "0" * 8  # as long as every checksum
 
 _DTYPES = {
     torch.float64: "F64",
@@ -61,6 +69,7 @@ def write_tensors(
     metadata: Mapping[str, str],
     *,
     name: str,
+    checksum: bool = False,
     before: Callable[[], None] = lambda: None,
     writers: Sequence[int] = (0,),
 ) -> None:
@@ -77,6 +86,8 @@ def write_tensors(
     metadata : mapping from str to str
     name : str
         The owner and the argument that errors of the path begin with.
+    checksum : bool, default False
+        Add to the metadata what `read_tensors` holds the file against.
     before : callable, optional
         What a worker that writes does first.
     writers : sequence of int, optional
@@ -92,18 +103,65 @@ def write_tensors(
         If a worker is lost.
     """
     path = checked_path(path, name)
-    longest_first = sorted(tensors, key=lambda n: (-tensors[n].element_size(), n))  # so that all are aligned
-    forms = {n: (tuple(shapes.get(n, tensors[n].shape)), tensors[n].dtype) for n in longest_first}
-    header = _header(forms, metadata)
+    forms = _longest_first({n: (tuple(shapes.get(n, tensor.shape)), tensor.dtype) for n, tensor in tensors.items()})
+    header = _header(forms, {**metadata, CHECKSUM: _UNKNOWN} if checksum else metadata)
     pieces = workers.pieces({n: tensors[n] for n in forms}, shapes, writers)
     with written_together(pieces, workers.agree):
         if workers.rank in writers:
             in_folder(path, name)
             before()
             with atomic_file(path) as file:
-                file.write(header)
-                for piece in pieces:
-                    file.write(bytes_of(piece))
+                write = _write_with_checksum if checksum else _write
+                write(file, header, map(bytes_of, pieces))
+
+
+def read_tensors(file: Any) -> dict[str, torch.Tensor]:
+    """Return the tensors of a file that safetensors has opened.
+
+    Raises
+    ------
+    ValueError
+        If the file carries a checksum, and it is not that of the tensors and the metadata.
+    """
+    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    metadata = file.metadata() or {}
+    if CHECKSUM not in metadata:  # released versions wrote none
+        return tensors
+    forms = _longest_first({name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()})
+    found = zlib.crc32(_header(forms, {**metadata, CHECKSUM: _UNKNOWN}))
+    for name in forms:
+        found = zlib.crc32(bytes_of(tensors[name]), found)
+    if metadata[CHECKSUM] != _text(found):
+        raise ValueError(
+            f"its checksum must be {_text(found)}, got {metadata[CHECKSUM]}: some of its bytes have changed"
+        )
+    return tensors
+
+
+def _write(file: IO[bytes], header: bytes, content: Iterable[memoryview]) -> None:
+    file.write(header)
+    for piece in content:
+        file.write(piece)
+
+
+def _write_with_checksum(file: IO[bytes], header: bytes, content: Iterable[memoryview]) -> None:
+    file.write(header)
+    checksum = zlib.crc32(header)
+    for piece in content:
+        checksum = zlib.crc32(piece, checksum)
+        file.write(piece)
+    name = f'"{CHECKSUM}": "'.encode()  # nowhere else: inside a text its quotes would be escaped
+    file.seek(header.index(name) + len(name))
+    file.write(_text(checksum).encode())
+
+
+def _text(checksum: int) -> str:
+    return f"{checksum:0{len(_UNKNOWN)}x}"
+
+
+def _longest_first(forms: Mapping[str, Form]) -> dict[str, Form]:
+    """Return the order in which a file holds tensors: all are aligned."""
+    return dict(sorted(forms.items(), key=lambda item: (-item[1][1].itemsize, item[0])))
 
 
 @contextmanager
@@ -130,8 +188,11 @@ def written_together(pieces: Iterable[object], agree: Callable[[Exception | None
 
 
 def _header(forms: Mapping[str, Form], metadata: Mapping[str, str]) -> bytes:
-    """Return the length of a JSON text, and the text, which says where the numbers are that follow it."""
-    entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    """Return the length of a JSON text, and the text, which says where the numbers are that follow it.
+
+    It is the same bytes in every version, for the checksum's sake.
+    """
+    entries: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     end = 0
     for name, (shape, dtype) in forms.items():
         if dtype not in _DTYPES:

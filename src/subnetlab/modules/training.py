@@ -18,8 +18,7 @@ from .checkpoint_file import FILE, CheckpointFile, write_weights
 from .cutting import Cut
 from .engines import Refilled
 from .entries import Kept, entry_of, take
-from .errors import CutError, first_line
-from .factors import foldings
+from .errors import first_line
 from .graph import CONSTANT
 from .local_optimizer import LocalOptimizer, Schedule
 from .optimizer_state import TravellingState
@@ -77,7 +76,8 @@ class ModuleTraining:
         Forward passes by ``subnet(x)`` run under torch's autocast.
     checkpoint : path, optional
         A file that is written every ``checkpoint_every`` rounds and after the last; if it is there already, training
-        goes on from it with the same bits.
+        goes on from it with the same bits. A damaged file is refused, and so is one of other settings or of another
+        network.
     checkpoint_every : int, default 10
     rates : sequence of float, optional
         How fast the workers are that training is planned for, the fastest 1: the subnetworks of a worker with rate 0.25
@@ -101,7 +101,10 @@ class ModuleTraining:
     Raises
     ------
     TypeError, ValueError
-        If an argument breaks its rule, before any work; or if the checkpoint is of other settings.
+        If an argument breaks its rule, before any work; or if the checkpoint is of other settings, or of a network
+        with other operations, as far as the same version of torch names them.
+    ArchiveError
+        If the checkpoint is damaged; it is a ValueError.
     FileNotFoundError
         If the checkpoint's folder is not there.
 
@@ -156,6 +159,8 @@ class ModuleTraining:
         self.rounds_done = 0
         self.history: History | None = None
         self.asked: dict[str, Any] | None = None  # of `subnetlab.train`, stored in checkpoints
+        self.rows_known: dict[str, Any] = {}  # of `subnetlab.train`, too: what tells its data from others
+        self.gone_on_from: object = None  # the checkpoint, for messages
         self._threads = checks.whole_number(owner, "threads", threads, least=1)
         if autocast is not None:
             checks.one_of(owner, "autocast", autocast, ("bfloat16",))
@@ -189,10 +194,6 @@ class ModuleTraining:
         first, end = self.workers.rows(scheme.masks.n_subnetworks)  # of the subnetworks, those that are trained here
         self._modules = Refilled(cut, engine, self.device, most=2 * (end - first))
         self._whole_factors = whole_factors(scheme.masks, scheme.cut_groups, cut.units, self.scale)
-        try:
-            foldings(cut, self._whole_factors)
-        except CutError as error:  # the whole network could be trained, but not returned
-            raise CutError(f"{owner}: scale must be 1 for this network, got {scale}: {error}") from None
         if self._checkpoint is not None:
             self._checkpoint.restore(self)
         self.workers.check_alike({**self.settings(), "rounds_done": self.rounds_done}, scheme, cut.state())

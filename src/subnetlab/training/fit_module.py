@@ -13,8 +13,11 @@ import numpy as np
 from ..core import checks
 from ..history import METRIC, HistoryBuilder
 from ..modules.batches import n_samples
+from ..modules.checkpoint import take_rows
 from ..modules.data import checked_dataset, checked_rows, try_step
+from ..modules.errors import CutError
 from ..modules.evaluation import called, check_classes, evaluate, loss_function, metric_functions, recalibrate
+from ..modules.factors import foldings
 from ..modules.measures import DIAGNOSTICS
 from ..modules.recalibration import check_can_recalibrate, rows_to_recalibrate
 from ..modules.training import ModuleTraining
@@ -99,7 +102,7 @@ def train_module(
     **training
         Everything else that `ModuleTraining` takes: ``optimizer``, ``seed``, ``state``, ``scale``, ``outer``,
         ``schedule``, ``clip_norm``, ``engine``, ``device``, ``threads``, ``autocast``, ``checkpoint``,
-        ``checkpoint_every``, ``rates``.
+        ``checkpoint_every``, ``rates``. Training goes on from a ``checkpoint`` that is there already.
 
     Returns
     -------
@@ -108,7 +111,8 @@ def train_module(
     Raises
     ------
     TypeError, ValueError
-        If an argument breaks its rule, before any work.
+        If an argument breaks its rule, or a checkpoint is damaged or of another scheme, other settings, another network
+        or other rows, as far as `resume_module` tells them apart; before any work.
     DivergenceError
         If a loss or an entry is not finite; it carries the completed rounds.
     TrainingInterrupted
@@ -138,6 +142,7 @@ def resume_module(
     run: ModuleRun,
     *,
     rounds: int | None = None,
+    verify: bool = False,
     progress: bool = False,
     on_round: Callable[[ModuleTraining], None] | None = None,
     **again: Any,
@@ -150,11 +155,14 @@ def resume_module(
         As returned, carried by an error, or loaded by `subnetlab.load_run`; it stays as it is.
     rounds : int, optional
         The new total number of rounds; None means the scheme's.
+    verify : bool, default False
+        Compare the sliced engine with the masked one once more, see `Cut.verify`.
     progress, on_round
         As for `train_module`.
     **again
         Arguments of `train_module` that no file can hold, for a run that was loaded: ``X`` and ``y``, ``optimizer``,
-        and whatever else was a function.
+        and whatever else was a function. ``loss``, ``validation``, ``metrics`` and ``evaluate_every`` take the place of
+        the run's; ``record`` and ``diagnostics`` stay as the run was made with.
 
     Returns
     -------
@@ -165,7 +173,10 @@ def resume_module(
     ------
     TypeError, ValueError
         If ``rounds`` is below the number of completed rounds, something is missing that the run was made with, or
-        differs from it.
+        settings, network or rows are others. Networks of the same parameters are told apart by the operations of their
+        graphs, where the same version of torch made them; arrays and tensors by the number of rows, their form and 64
+        of the rows; Datasets by their length alone. Files of earlier versions may know less, and functions cannot be
+        compared.
     """
     scheme = run.scheme
     if rounds is not None:
@@ -174,7 +185,10 @@ def resume_module(
     request = run.request.with_arguments(again)
     _check(request)
     session = run.continued(scheme, request)
-    return _complete(session, _with_checked_data(request, session), progress=progress, on_round=on_round)
+    request = _with_checked_data(request, session)
+    if verify and session.engine == "sliced":
+        run.cut.verify()
+    return _complete(session, request, progress=progress, on_round=on_round)
 
 
 def _check(request: ModuleRequest) -> None:
@@ -198,6 +212,10 @@ def _with_checked_data(request: ModuleRequest, training: ModuleTraining) -> Modu
     def parts(data: Any) -> tuple[Any, Any]:
         return (data[0], data[1]) if isinstance(data, tuple | list) and len(data) == 2 else (data, None)
 
+    try:
+        foldings(training.cut, training.whole_factors())
+    except CutError as error:  # the whole network could be trained, but not returned
+        raise CutError(f"train: scale must be 1 for this network, got {training.scale}: {error}") from None
     model, loss, validation = training.cut.model, request.loss, request.validation
     if request.metrics and validation is None:
         raise ValueError("train: validation must be given where metrics are: they are measured on its rows")
@@ -217,6 +235,7 @@ def _with_checked_data(request: ModuleRequest, training: ModuleTraining) -> Modu
     try_step("train: X and y", dataset, training, loss)
     if validation is not None:
         validation = checked_dataset("train: validation", *parts(validation), model, loss, training.device)
+    take_rows(training, dataset)
     return replace(request, dataset=dataset, validation=validation)
 
 

@@ -146,10 +146,13 @@ def _check_settings(run: StoredModuleRun) -> None:
     steps_at_rates(settings.get("rates"), run.scheme.masks.n_subnetworks, run.scheme.local_steps)
     for name in _WORDS:
         checks.instance("settings", name, settings[name], str | None)
-    for name in ("versions", "network"):  # files of earlier versions say less of them, or nothing
+    for name in ("versions", "network", "rows"):  # files of earlier versions say less of them, or nothing
         checks.instance("run", name, record.get(name, {}), dict)
     for name, version in record.get("versions", {}).items():
         checks.instance("versions", name, version, str)
+    checks.instance("run", "operations", record.get("operations", []), list)
+    for operation in record.get("operations", []):
+        checks.instance("run", "operations", operation, str)
     network = record.get("network", {})
     checks.instance("network", "class", network.get("class", ""), str)
     checks.whole_number("network", "parameters", network.get("parameters", 0), least=0)

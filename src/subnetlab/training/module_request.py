@@ -64,9 +64,16 @@ class ModuleRequest:
         Raises
         ------
         ValueError
-            If data or loss are still missing.
+            If data or loss are still missing, or the history would have other columns.
         """
         given = dict(again)
+        for name in ("record", "diagnostics"):
+            mine, other = getattr(self, name), given.pop(name, None)
+            other = tuple(other) if isinstance(other, list) else other
+            if other not in (None, mine):
+                raise ValueError(
+                    f"resume: {name} must be that of the run {mine!r}, whose history goes on, got {other!r}"
+                )
         names = ("loss", "validation", "metrics", "evaluate_every", "recalibrate")
         own = {name: given.pop(name) for name in names if name in given}
         X, y = given.pop("X", None), given.pop("y", None)
