@@ -1,11 +1,13 @@
 """Every kind of network is cut right, by an oracle that knows nothing of graphs, or left whole with the reason."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
 import torch
 from networks import NETWORKS
+from torch import nn
 
 import subnetlab as sl
 
@@ -93,3 +95,33 @@ def test_sliced_is_the_users_module_with_zeros(cuts, name):
         assert len(found) == len(expected)
         for a, b in zip(found, expected, strict=True):
             torch.testing.assert_close(a, b, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("where", ["everywhere", "one row"])
+def test_an_example_that_makes_no_numbers_is_refused(where):
+    """Whatever is no number would be equal to anything, and a wrong cut pass."""
+    x = torch.full((3, 4), math.nan)
+    if where == "one row":
+        x[1:] = 1.0  # the results of the others are numbers, but no gradient is
+    cut = sl.cut(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), x)
+    with pytest.raises(sl.CutError, match=r"must be finite for the example, got nan everywhere: cut .* example_input$"):
+        cut.verify()
+
+
+def test_a_parameter_that_is_no_number_is_named_and_a_mask_of_infinities_is_fine():
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.o = nn.Linear(4, 8), nn.Linear(8, 3)
+            self.register_buffer("mask", torch.tensor([0.0, -math.inf, 0.0]))
+
+        def forward(self, x):
+            return self.o(self.a(x).relu()) + self.mask
+
+    model = Masked()
+    cut = sl.cut(model, torch.ones(2, 4))
+    assert cut.verify()["outputs"] < 1e-12
+    with torch.no_grad():
+        model.a.weight[0, 0] = math.nan
+    with pytest.raises(sl.CutError, match=r"parameters must be finite, got other numbers in a\.weight"):
+        cut.verify()

@@ -550,3 +550,51 @@ def test_what_breaks_a_rule_is_refused(change, error, message, monkeypatch):
         settings["optimizer"] = adam
     with pytest.raises(error, match=re.escape(message)):
         sl.train(*arguments.values(), **settings)
+
+
+def test_a_scale_that_the_returned_network_could_not_have_is_refused_before_work():
+    """Tied weights: no factor can be folded into a matrix that is used for something else besides."""
+
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = torch.nn.Linear(4, 8)
+
+        def forward(self, x):
+            return torch.nn.functional.linear(self.a(x).tanh(), self.a.weight.t())
+
+    x, called = torch.randn(24, 4), []
+    scheme = sl.independent_subnets(2, rounds=2, local_steps=2, step_size=0.1, batch_size=8)
+
+    def loss(output, target):
+        called.append(1)
+        return torch.nn.functional.mse_loss(output, target)
+
+    cut = sl.cut(Tied(), x[:2])
+    with pytest.raises(sl.CutError, match=r"train: scale must be 1 for this network, got 0\.5: .*a\.weight, which"):
+        sl.train(cut, x, x, scheme, loss=loss, scale=0.5)
+    assert called == []
+    assert sl.train(cut, x, x, scheme, loss="mse").model.a.weight.isfinite().all()
+
+
+@pytest.mark.parametrize("outer", [None, lambda params: torch.optim.SGD(params, lr=0.7, momentum=0.9)])
+def test_a_parameter_of_whole_numbers_stays_as_it_is(outer, tmp_path):
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.a, self.o = torch.nn.Linear(4, 8), torch.nn.Linear(8, 3)
+            self.k = torch.nn.Parameter(torch.arange(8), requires_grad=False)
+
+        def forward(self, x):
+            return self.o(self.a(x) * self.k)
+
+    x, y = torch.randn(24, 4), torch.arange(24) % 3
+    scheme = sl.independent_subnets(2, rounds=2, local_steps=2, batch_size=8)
+    found = [
+        sl.train(sl.cut(Scaled(), x[:2]), x, y, scheme, optimizer=adam, outer=outer, engine=engine)
+        for engine in ("sliced", "masked")
+    ]
+    for run in found:
+        assert torch.equal(run.model.k, torch.arange(8))
+    torch.testing.assert_close(found[0].model.a.weight, found[1].model.a.weight)
