@@ -114,6 +114,37 @@ def test_a_worker_dies_with_its_agent():
     wait_until_dead(worker)
 
 
+ORPHAN = """(
+    print("child", (child := os.fork()) or time.sleep(300), flush=True) or os.kill(os.getpid(), signal.{signal})
+    if attempt < 1 else 0
+)"""
+
+
+@pytest.mark.parametrize("end", ["SIGKILL", "SIGSTOP"])
+def test_a_worker_that_leaves_a_child_behind_is_followed_all_the_same(end):
+    """The child holds whatever the worker held; it dies with the worker."""
+    code = script(ORPHAN.format(signal=end))
+    agent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        attempt, child = agent.stdout.readline().split()[0], int(agent.stdout.readline().split()[1])
+        assert attempt == "0"
+        assert agent.stdout.readline().split()[0] == "1"
+        assert agent.wait(300) == 0
+        wait_until_dead(child)
+    finally:
+        agent.kill()
+        agent.wait()
+        agent.stdout.close()
+
+
+def test_a_worker_without_descriptors_for_processes_is_followed_all_the_same():
+    """Where Linux is older than 5.3."""
+    code = script("os.kill(os.getpid(), signal.SIGKILL) if attempt < 1 else 0")
+    code = code.replace("agent._PAUSE", "del os.pidfd_open\nagent._PAUSE")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+
+
 def wait_until_dead(worker):
     deadline = time.monotonic() + 300
     while is_alive(worker) and time.monotonic() < deadline:

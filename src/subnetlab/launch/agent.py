@@ -112,23 +112,78 @@ def _one_life(
         os.close(reader)
         _live(work, attempt, Progress(writer, silence), agent)
     os.close(writer)
-    progressed = False
-    while True:
-        if not select.select([reader], [], [], silence)[0]:
-            os.kill(pid, signal.SIGKILL)
-        elif said := os.read(reader, 1 << 12):
-            if _PROGRESS in said and not progressed:
-                progressed = True
-                meanwhile()
-        else:  # the other end is closed: it is dead
-            break
-        if (sender := sender_of_termination()) == os.getppid():
-            os.kill(pid, signal.SIGKILL)  # torchrun begins again with all agents
-            os._exit(1)
-        elif sender is not None:
-            stop()
-    os.close(reader)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), progressed
+    with contextlib.suppress(OSError):  # it says so itself, too: whoever comes first
+        os.setpgid(pid, pid)
+    try:
+        code, progressed = _watch(pid, reader, silence, stop, meanwhile)
+    except BaseException:
+        _kill(pid)
+        raise
+    finally:
+        os.close(reader)
+    if code != 0:
+        _kill(pid)  # what it has left behind; until the next line nobody else can have its number
+    os.waitpid(pid, 0)
+    return code, progressed
+
+
+def _watch(
+    pid: int, reader: int, silence: float, stop: Callable[[], None], meanwhile: Callable[[], None]
+) -> tuple[int, bool]:
+    """Return the exit code of a process, and whether it completed anything.
+
+    Its end is seen at the process itself, not at its pipe, which processes that it has started may hold open.
+    """
+    os.set_blocking(reader, False)
+    death = _death_of(pid)
+    watched, progressed, heard = [reader, *death], False, time.monotonic()
+    try:
+        while True:
+            end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if said := _said(reader, watched):
+                heard = time.monotonic()
+                if _PROGRESS in said and not progressed:
+                    progressed = True
+                    meanwhile()
+            if end is not None:
+                return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status, progressed
+            if time.monotonic() - heard > silence:
+                _kill(pid)
+            if (sender := sender_of_termination()) == os.getppid():
+                _kill(pid)  # torchrun begins again with all agents
+                os._exit(1)
+            elif sender is not None:
+                stop()
+            select.select(watched, [], [], _BEAT)
+    finally:
+        for descriptor in death:
+            os.close(descriptor)
+
+
+def _said(reader: int, watched: list[int]) -> bytes:
+    """Return what can be read now; a pipe that is closed is not watched any more."""
+    try:
+        said = os.read(reader, 1 << 16)
+    except BlockingIOError:
+        return b""
+    if not said and reader in watched:
+        watched.remove(reader)
+    return said
+
+
+def _death_of(pid: int) -> list[int]:
+    """Return a descriptor that is ready when a process has ended; none where Linux is too old, which costs a beat."""
+    try:
+        return [os.pidfd_open(pid)]
+    except (AttributeError, OSError):
+        return []
+
+
+def _kill(pid: int) -> None:
+    """Kill a worker that nobody has waited for yet, and whatever it has started that has not left its group."""
+    for kill in (os.kill, os.killpg):
+        with contextlib.suppress(ProcessLookupError):
+            kill(pid, signal.SIGKILL)
 
 
 class Progress:
@@ -170,6 +225,7 @@ def _live(work: Callable[[int, Progress], int], attempt: int, progress: Progress
     code = 1
     try:
         die_with_parent(agent)
+        os.setpgid(0, 0)
         threading.Thread(target=progress.watch, daemon=True).start()
         code = work(attempt, progress)
     except BaseException:  # a defect, or a signal: worth another attempt
