@@ -18,6 +18,7 @@ import math
 import os
 import select
 import signal
+import stat
 import sys
 import threading
 import time
@@ -26,7 +27,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
 PARENT = "SUBNETLAB_PARENT"  # in the environment: who started this process
@@ -38,6 +39,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _BEAT = 0.25  # seconds
 _PROGRESS = b"+"
 _TERM = {signal.SIGTERM}
+_MOST_DESCRIPTORS = 1 << 12  # of torchrun, which has some for each worker
 _MOST_LOSSES = 100  # in a row without anything completed: others that never work together with this one
 _PAUSE = 0.3  # before the next attempt: the others notice, so that no worker joins a rendezvous that has closed
 
@@ -72,6 +74,7 @@ def keep(
     int
         The last result of ``work``: 0, `FAILED`, or, after its last restart, 1 or `LOST`.
     """
+    keep_from_forks(_pipes())  # by one of them the parent sees that this process lives
     failures, attempt = {1: 0, LOST: 0}, 0
     most = {1: max_restarts, LOST: max(max_restarts, _MOST_LOSSES)}
     with termination_held_back():
@@ -95,6 +98,39 @@ def die_with_parent(parent: int) -> None:
         _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the line above
         os._exit(1)
+
+
+def keep_from_forks(descriptors: Iterable[int]) -> None:
+    """Put the null device in the place of descriptors in all processes that this one will fork, and that they will.
+
+    The numbers stay taken, as whoever was told them may close them. What has been closed here by then, and may be
+    another file, is left alone.
+    """
+    held = {descriptor: _identity(descriptor) for descriptor in descriptors}
+
+    def let_go() -> None:
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor, identity in held.items():
+            if _identity(descriptor) == identity:
+                os.dup2(null, descriptor, inheritable=False)
+        os.close(null)
+
+    os.register_at_fork(after_in_child=let_go)
+
+
+def _pipes() -> list[int]:
+    """Return the descriptors of pipes that this process holds besides the standard streams."""
+    found = {descriptor: _identity(descriptor) for descriptor in range(3, _MOST_DESCRIPTORS)}
+    return [descriptor for descriptor, identity in found.items() if identity and stat.S_ISFIFO(identity[0])]
+
+
+def _identity(descriptor: int) -> tuple[int, int, int] | None:
+    """Return what tells an open file from others, its kind first, or None if the descriptor is not open."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_mode, status.st_dev, status.st_ino
 
 
 def _one_life(

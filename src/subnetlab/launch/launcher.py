@@ -224,7 +224,7 @@ def _be_agent(words: Sequence[str]) -> None:
         import_module(library).seed()  # each worker's own, as in a process that was not forked
     try:
         code = import_module("subnetlab.launch.process").main(words)
-    except Exception:  # torchrun would write it into a file, and unpickle that
+    except BaseException:  # torchrun would unpickle an Exception, and take a KeyboardInterrupt for no end at all
         traceback.print_exc()
         code = 1
     sys.exit(code)
