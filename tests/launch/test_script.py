@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 from subnetlab.launch.rendezvous import listen  # noqa: E402
 
 SCRIPT = """
-import os, sys
+import os, sys, time
 from pathlib import Path
 
 in_memory = [name in sys.modules for name in ("subnetlab.modules.cutting", "torch.utils.benchmark")]
@@ -49,6 +49,8 @@ for round in training.rounds():
                 file.unlink()
         if what in ("kill", "lose"):
             os.kill(os.getpid(), 9)
+        while what == "hang":
+            time.sleep(1)
         if what == "raise":
             raise ValueError("a fault of its own")
         if what == "stop":
@@ -110,6 +112,17 @@ def test_faults_leave_no_trace_in_the_bits(tmp_path, script):
         rows = list(csv.DictReader(file))
     assert [int(row["rounds"]) for row in rows] == list(range(1, 9))
     assert all(int(row["workers"]) == 3 and int(row["bytes_sent"]) > 0 for row in rows)
+
+
+def test_workers_that_hang_between_rounds_are_replaced(tmp_path, script):
+    """One that hangs, then the one that serves the store in which the others meet."""
+    for fault in ("1-3-hang", "0-5-hang"):
+        (tmp_path / "faults" / fault).touch()
+    done = launch(script, tmp_path / "out", "--timeout", "5", "--patience", "4")
+    assert weights(done.stdout) == alone()
+    for rank in (0, 1):
+        log = (tmp_path / "out" / f"worker-0-{rank}.log").read_text()
+        assert "the others have begun again without this worker, and 2 s later it was, here:" in log
 
 
 def test_disks_of_two_machines_are_lost_one_after_the_other(tmp_path, script):

@@ -24,7 +24,7 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,6 +37,7 @@ LOST = 114  # exit code of work that ended because of others
 _PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _BEAT = 0.25  # seconds
+_QUESTION = 1.0  # seconds between questions to the store
 _PROGRESS = b"+"
 _TERM = {signal.SIGTERM}
 _MOST_DESCRIPTORS = 1 << 12  # of torchrun, which has some for each worker
@@ -250,10 +251,38 @@ class Progress:
         while time.monotonic() - self._since < self._silence:
             os.write(self._writer, b".")
             time.sleep(_BEAT)
-        with contextlib.suppress(OSError, ValueError):  # the log may be on a full disk
-            print(f"no local step for {self._silence:g} s, here:", file=sys.stderr, flush=True)
-            faulthandler.dump_traceback()
-        os._exit(1)
+        _end_here(f"no local step for {self._silence:g} s", 1)
+
+
+def end_when_left(left: Callable[[], bool], grace: float) -> None:
+    """End this process if it is still there some time after the others have begun again without it: it hangs.
+
+    What it does then is in vain, however useful it may be, because all begin again at the last checkpoint. But what it
+    is about to complete (a download) may spare the next attempt the time for which the others have not waited.
+
+    Parameters
+    ----------
+    left : callable
+        Is asked now and then, in a thread.
+    grace : float
+        Seconds.
+    """
+
+    def watch() -> None:
+        while not left():
+            time.sleep(_QUESTION)
+        time.sleep(grace)
+        _end_here(f"the others have begun again without this worker, and {grace:g} s later it was", LOST)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _end_here(why: str, code: int) -> NoReturn:
+    """End this process from a thread; say where the others are."""
+    with contextlib.suppress(OSError, ValueError):  # the log may be on a full disk
+        print(f"{why}, here:", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback()
+    os._exit(code)
 
 
 def _live(work: Callable[[int, Progress], int], attempt: int, progress: Progress, agent: int) -> None:

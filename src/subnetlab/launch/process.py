@@ -27,7 +27,7 @@ from ..archive import ArchiveError
 from ..atomic import atomic_file
 from ..core.masks.naming import import_law
 from ..engines.distributed.group import JobError, PeerLostError
-from .agent import FAILED, LOST, PARENT, die_with_parent, keep
+from .agent import FAILED, LOST, PARENT, die_with_parent, end_when_left, keep
 from .attempt import Attempt
 from .job import Job
 from .outcome import STOP_FILE, events_after, log_end, tell
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .agent import Progress
+    from .transport import Transport
 
 _FINAL = (JobError, AddressError, UnreachableError, ArchiveError, FileNotFoundError)  # another attempt would not help
 
@@ -187,7 +188,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
                 _libraries(options).note()
                 progress()
 
-            transport = rendezvous.join()
+            transport = _join(rendezvous)
             status = run_script(
                 options.script,
                 transport,
@@ -199,7 +200,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
             )
             return _conclude(options.private, status)
         with threadpool_limits(limits=job.threads):
-            made = Attempt(job, rendezvous.join(), folder, every=options.every, number=attempt, progress=progress)
+            made = Attempt(job, _join(rendezvous), folder, every=options.every, number=attempt, progress=progress)
             return _conclude(options.private, made.run())
     except PeerLostError as error:
         print(error, file=sys.stderr)
@@ -218,6 +219,13 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
                 options.private, "failed", f"launch: {options.script[0]} failed twice alike: {said(error)}"
             )
         return 1
+
+
+def _join(rendezvous: Rendezvous) -> Transport:
+    """Meet the others, who are not held up if this worker hangs: it is replaced in time for their next meeting."""
+    transport = rendezvous.join()
+    end_when_left(transport.left, rendezvous.patience / 2)
+    return transport
 
 
 def load_libraries(options: WorkerOptions) -> None:
