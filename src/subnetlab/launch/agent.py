@@ -75,7 +75,7 @@ def keep(
     int
         The last result of ``work``: 0, `FAILED`, or, after its last restart, 1 or `LOST`.
     """
-    keep_from_forks(_pipes())  # by one of them the parent sees that this process lives
+    keep_from_forks(descriptors(stat.S_ISFIFO))  # by a pipe the parent sees that this process lives
     failures, attempt = {1: 0, LOST: 0}, 0
     most = {1: max_restarts, LOST: max(max_restarts, _MOST_LOSSES)}
     with termination_held_back():
@@ -101,17 +101,17 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def keep_from_forks(descriptors: Iterable[int]) -> None:
+def keep_from_forks(held: Iterable[int]) -> None:
     """Put the null device in the place of descriptors in all processes that this one will fork, and that they will.
 
     The numbers stay taken, as whoever was told them may close them. What has been closed here by then, and may be
     another file, is left alone.
     """
-    held = {descriptor: _identity(descriptor) for descriptor in descriptors}
+    identities = {descriptor: _identity(descriptor) for descriptor in held}
 
     def let_go() -> None:
         null = os.open(os.devnull, os.O_RDWR)
-        for descriptor, identity in held.items():
+        for descriptor, identity in identities.items():
             if _identity(descriptor) == identity:
                 os.dup2(null, descriptor, inheritable=False)
         os.close(null)
@@ -119,10 +119,10 @@ def keep_from_forks(descriptors: Iterable[int]) -> None:
     os.register_at_fork(after_in_child=let_go)
 
 
-def _pipes() -> list[int]:
-    """Return the descriptors of pipes that this process holds besides the standard streams."""
+def descriptors(of_kind: Callable[[int], bool]) -> list[int]:
+    """Return the descriptors of a kind (`stat.S_ISSOCK`) that this process holds besides the standard streams."""
     found = {descriptor: _identity(descriptor) for descriptor in range(3, _MOST_DESCRIPTORS)}
-    return [descriptor for descriptor, identity in found.items() if identity and stat.S_ISFIFO(identity[0])]
+    return [descriptor for descriptor, identity in found.items() if identity is not None and of_kind(identity[0])]
 
 
 def _identity(descriptor: int) -> tuple[int, int, int] | None:
@@ -291,6 +291,7 @@ def _live(work: Callable[[int, Progress], int], attempt: int, progress: Progress
     try:
         die_with_parent(agent)
         os.setpgid(0, 0)
+        os.register_at_fork(after_in_child=_hear_termination)  # with it libraries end what they have forked
         threading.Thread(target=progress.watch, daemon=True).start()
         code = work(attempt, progress)
     except BaseException:  # a defect, or a signal: worth another attempt
@@ -324,6 +325,10 @@ def termination_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _hear_termination() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERM)
 
 
 def sender_of_termination() -> int | None:

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import socket
+import stat
 import sys
 import time
 import traceback
@@ -27,13 +28,14 @@ from ..archive import ArchiveError
 from ..atomic import atomic_file
 from ..core.masks.naming import import_law
 from ..engines.distributed.group import JobError, PeerLostError
-from .agent import FAILED, LOST, PARENT, die_with_parent, end_when_left, keep
+from .agent import FAILED, LOST, PARENT, descriptors, die_with_parent, end_when_left, keep, keep_from_forks
 from .attempt import Attempt
+from .ending import forget_exit_functions
 from .job import Job
 from .outcome import STOP_FILE, events_after, log_end, tell
 from .remembered import ScriptFailures, ScriptLibraries, said
 from .rendezvous import AddressError, Rendezvous, UnreachableError, listen, parse_address
-from .script import run_script, speak_into
+from .script import hear_from, run_script, speak_into
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,6 +130,7 @@ def _kept(options: WorkerOptions) -> int:
     except (*_FINAL, ValueError) as error:
         return _conclude(options.private, "failed", str(error))
     load_libraries(options)  # once, before the forks
+    forget_exit_functions()
     origin = f"{socket.gethostname()}/{os.getppid()}"  # torchrun, which starts agents again
     heard = log_end(options.folder)
 
@@ -182,6 +185,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
     try:
         if job is None:
             speak_into(folder / f"worker-{options.machine}-{_local_rank()}.log")
+            hear_from(os.devnull if _local_rank() else None)
 
             def completed() -> None:
                 failures.forget()
@@ -224,6 +228,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
 def _join(rendezvous: Rendezvous) -> Transport:
     """Meet the others, who are not held up if this worker hangs: it is replaced in time for their next meeting."""
     transport = rendezvous.join()
+    keep_from_forks(descriptors(stat.S_ISSOCK))  # what a script leaves behind holds neither address nor connections
     end_when_left(transport.left, rendezvous.patience / 2)
     return transport
 
