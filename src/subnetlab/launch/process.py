@@ -30,7 +30,6 @@ from ..core.masks.naming import import_law
 from ..engines.distributed.group import JobError, PeerLostError
 from .agent import FAILED, LOST, PARENT, descriptors, die_with_parent, end_when_left, keep, keep_from_forks
 from .attempt import Attempt
-from .ending import forget_exit_functions
 from .job import Job
 from .outcome import STOP_FILE, events_after, log_end, tell
 from .remembered import ScriptFailures, ScriptLibraries, said
@@ -130,7 +129,6 @@ def _kept(options: WorkerOptions) -> int:
     except (*_FINAL, ValueError) as error:
         return _conclude(options.private, "failed", str(error))
     load_libraries(options)  # once, before the forks
-    forget_exit_functions()
     origin = f"{socket.gethostname()}/{os.getppid()}"  # torchrun, which starts agents again
     heard = log_end(options.folder)
 
