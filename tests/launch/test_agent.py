@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -112,6 +115,78 @@ def test_a_worker_dies_with_its_agent():
     agent.wait()
     agent.stdout.close()
     wait_until_dead(worker)
+
+
+ORPHAN = """(
+    print("child", (child := os.fork()) or time.sleep(300), flush=True) or os.kill(os.getpid(), signal.{signal})
+    if attempt < 1 else 0
+)"""
+
+
+@pytest.mark.parametrize("end", ["SIGKILL", "SIGSTOP"])
+def test_a_worker_that_leaves_a_child_behind_is_followed_all_the_same(end):
+    """The child holds whatever the worker held; it dies with the worker."""
+    code = script(ORPHAN.format(signal=end))
+    agent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        attempt, child = agent.stdout.readline().split()[0], int(agent.stdout.readline().split()[1])
+        assert attempt == "0"
+        assert agent.stdout.readline().split()[0] == "1"
+        assert agent.wait(300) == 0
+        wait_until_dead(child)
+    finally:
+        agent.kill()
+        agent.wait()
+        agent.stdout.close()
+
+
+def test_a_worker_without_descriptors_for_processes_is_followed_all_the_same():
+    """Where Linux is older than 5.3."""
+    code = script("os.kill(os.getpid(), signal.SIGKILL) if attempt < 1 else 0")
+    code = code.replace("agent._PAUSE", "del os.pidfd_open\nagent._PAUSE")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+
+
+UNDER_TORCHRUN = """
+import os, time
+from torch.multiprocessing import ProcessExitedException, start_processes
+from subnetlab.launch import agent, launcher, process
+
+def work(attempt, progress):
+    child = os.fork() or time.sleep(300)
+    print(os.getppid(), child, flush=True)
+    time.sleep(300)
+
+def be_agent(rank):
+    launcher._be_agent([])
+
+process.main = lambda words: agent.keep(work, max_restarts=0, silence=60.0)
+os.environ |= {launcher.PARENT: str(os.getpid()), launcher._LOCK: str(os.open(os.devnull, os.O_RDONLY))}
+agents = start_processes(be_agent, nprocs=1, join=False, start_method="fork")
+try:
+    while not agents.join():
+        pass
+    print("no failure")
+except ProcessExitedException as error:
+    print("code", error.exit_code)
+"""
+
+
+@pytest.mark.parametrize(("end", "code"), [("SIGKILL", -signal.SIGKILL), ("SIGINT", 1)])
+def test_torchrun_sees_the_end_of_an_agent(torch, end, code):
+    """Though a child of its worker, which has forked it, outlives both."""
+    torchrun = subprocess.Popen([sys.executable, "-c", UNDER_TORCHRUN], stdout=subprocess.PIPE, text=True)
+    agent, child = map(int, torchrun.stdout.readline().split())
+    try:
+        os.kill(agent, getattr(signal, end))
+        assert torchrun.stdout.readline() == f"code {code}\n"
+    finally:
+        torchrun.kill()
+        torchrun.wait()
+        torchrun.stdout.close()
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 def wait_until_dead(worker):

@@ -125,6 +125,36 @@ def test_a_worker_too_many_is_refused_and_disturbs_nobody(torch, listener, machi
     assert not transport.latecomers()
 
 
+def test_who_begins_again_tells_the_group_that_it_has_left(torch, listener):
+    """The first worker hangs, and serves the store: all others come back to it, and it learns that they have left."""
+    address, joined, outcome = listener.getsockname(), [None] * 2, []
+    meetings = [Rendezvous(2, 0, i, 60.0, 60.0, address, None if i else listener, "alike") for i in range(2)]
+
+    def join(rank):
+        joined[rank] = meetings[rank].join()
+
+    run_threads(join, 2)
+    assert not any(transport.left() for transport in joined)
+
+    def again():
+        with pytest.raises(PeerLostError, match="have begun without this one"):
+            meetings[1].join()
+        outcome.append("refused")
+
+    thread = threading.Thread(target=again)
+    thread.start()
+    deadline = time.monotonic() + 300
+    while not joined[0].left() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert joined[0].left()
+    assert outcome == []
+    joined[0] = None  # and ends
+    gc.collect()
+    thread.join(300)
+    assert outcome == ["refused"]
+    assert joined[1].left()
+
+
 def run_threads(work, count):
     threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
     for thread in threads:

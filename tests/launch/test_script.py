@@ -1,8 +1,10 @@
 """A training script under `subnetlab launch` and under plain torchrun: real processes, the bits of one process."""
 
 import csv
+import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,7 @@ torch = pytest.importorskip("torch")
 from subnetlab.launch.rendezvous import listen  # noqa: E402
 
 SCRIPT = """
-import os, sys
+import os, sys, time
 from pathlib import Path
 
 in_memory = [name in sys.modules for name in ("subnetlab.modules.cutting", "torch.utils.benchmark")]
@@ -49,6 +51,8 @@ for round in training.rounds():
                 file.unlink()
         if what in ("kill", "lose"):
             os.kill(os.getpid(), 9)
+        while what == "hang":
+            time.sleep(1)
         if what == "raise":
             raise ValueError("a fault of its own")
         if what == "stop":
@@ -67,9 +71,15 @@ def script(tmp_path):
     return file
 
 
-def run(command, code=0, **environment):
+def run(command, code=0, text="", **environment):
     done = subprocess.run(
-        [*map(str, command)], env=ENVIRONMENT | environment, capture_output=True, text=True, timeout=600, check=False
+        [*map(str, command)],
+        env=ENVIRONMENT | environment,
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -112,6 +122,17 @@ def test_faults_leave_no_trace_in_the_bits(tmp_path, script):
     assert all(int(row["workers"]) == 3 and int(row["bytes_sent"]) > 0 for row in rows)
 
 
+def test_workers_that_hang_between_rounds_are_replaced(tmp_path, script):
+    """One that hangs, then the one that serves the store in which the others meet."""
+    for fault in ("1-3-hang", "0-5-hang"):
+        (tmp_path / "faults" / fault).touch()
+    done = launch(script, tmp_path / "out", "--timeout", "5", "--patience", "4")
+    assert weights(done.stdout) == alone()
+    for rank in (0, 1):
+        log = (tmp_path / "out" / f"worker-0-{rank}.log").read_text()
+        assert "the others have begun again without this worker, and 2 s later it was, here:" in log
+
+
 def test_disks_of_two_machines_are_lost_one_after_the_other(tmp_path, script):
     """Each has a folder of its own. The second one loses its checkpoint, then the first one does."""
     for fault in ("1-3-lose", "0-6-lose"):
@@ -135,9 +156,19 @@ def test_disks_of_two_machines_are_lost_one_after_the_other(tmp_path, script):
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
 
 
+ENDLESS = """
+# what nobody tells to end, which an orderly end does not wait for
+import multiprocessing, threading, time
+threading.Thread(target=threading.Event().wait).start()
+multiprocessing.Process(target=time.sleep, args=(300,)).start()
+"""
+
+
 def test_an_orderly_end_and_going_on_with_other_workers_and_more_rounds(tmp_path, script):
     (tmp_path / "faults" / "1-3-stop").touch()
+    script.write_text(ENDLESS + SCRIPT)
     done = launch(script, tmp_path / "out", code=130, rounds=6)
+    script.write_text(SCRIPT)
     assert "stopped after a checkpoint" in done.stderr
     assert "weights" not in done.stdout
     again = launch(script, tmp_path / "out", workers=2)
@@ -174,6 +205,8 @@ def test_rates_decide_the_bits_and_workers_do_not(tmp_path, script):
     done = launch(script, tmp_path / "new", "--rates", "1", "2", workers=2, code=2)
     assert done.stderr.startswith("subnetlab launch: rates must be in (0, 1]")
     assert not (tmp_path / "new").exists()
+    done = launch(script, tmp_path / "new", "--rates", "--threads", "1", workers=2, code=2)
+    assert done.stderr == "subnetlab launch: rates must be one or more numbers, got none\n"
 
 
 def test_an_error_of_the_script_itself(tmp_path):
@@ -195,6 +228,67 @@ def test_every_worker_has_random_numbers_of_its_own(tmp_path, script):
     assert "the network's first weights (seed torch before it is made) must be the same on all workers" in done.stderr
     logs = [(tmp_path / "out" / f"worker-0-{rank}.log").read_text() for rank in range(2)]
     assert logs[0].split("drawn ")[1].split()[0] != logs[1].split("drawn ")[1].split()[0]
+
+
+PROGRAM = """
+import atexit, gzip, multiprocessing, os, sys, threading, time
+from pathlib import Path
+
+def late():
+    threading.main_thread().join()
+    (folder / "thread").write_text("ran")
+
+if __name__ == "__main__":
+    left_behind = os.fork()
+    if not left_behind:
+        os.closerange(0, 3)  # the test waits for their end
+        time.sleep(300)
+        os._exit(0)
+    multiprocessing.set_start_method("fork")
+    folder = Path(sys.argv[1]) / os.environ.get("RANK", "0")
+    folder.mkdir(parents=True)
+    (folder / "left").write_text(str(left_behind))
+    unclosed = open(folder / "file", "w")
+    unclosed.write("written")
+    packed = gzip.open(folder / "packed", "wb")
+    packed.write(b"written")
+    atexit.register(lambda: (folder / "exit").write_text("ran"))
+    threading.Thread(target=late).start()
+    daemon, ended = (multiprocessing.Process(target=time.sleep, args=(300,), daemon=True) for _ in range(2))
+    daemon.start()
+    ended.start()
+    ended.terminate()
+    ended.join()
+    (folder / "daemon").write_text(str(daemon.pid))
+    print(sys.stdin.read(), multiprocessing.current_process().name, multiprocessing.parent_process(), ended.exitcode)
+"""
+
+
+def test_a_script_begins_and_ends_as_in_python(tmp_path):
+    """And what it leaves behind does not hold the address."""
+    file, here, there = tmp_path / "program.py", tmp_path / "here", tmp_path / "there"
+    file.write_text(PROGRAM)
+    free = listen("127.0.0.1", 0)
+    host, port = free.getsockname()
+    free.close()
+    command = ["launch", "--workers", 2, "--out", tmp_path / "out", "--quiet", "--address", f"{host}:{port}"]
+    folders = (here / "0", there / "0", there / "1")
+    try:
+        expected = run([sys.executable, file, here], text="rows").stdout
+        found = run([sys.executable, "-m", "subnetlab", *command, file, there], text="rows").stdout
+        listen(host, port).close()
+        assert found == expected == "rows MainProcess None -15\n"
+        other = (tmp_path / "out" / "worker-0-1.log").read_text()
+        assert other == expected.removeprefix("rows")  # which the first one reads
+        for folder in folders:
+            assert gzip.decompress((folder / "packed").read_bytes()) == b"written"
+            found = {name: (folder / name).read_text() for name in ("file", "exit", "thread")}
+            assert found == {"file": "written", "exit": "ran", "thread": "ran"}
+            with pytest.raises(ProcessLookupError):
+                os.kill(int((folder / "daemon").read_text()), 0)
+    finally:
+        for file in tmp_path.glob("*/*/left"):
+            os.kill(int(file.read_text()), signal.SIGKILL)  # it is there
 
 
 def test_plain_torchrun(tmp_path, script):

@@ -27,6 +27,8 @@ def check_rates(owner: str, rates: Sequence[float]) -> None:
     >>> check_rates("launch", (1, 0.25))
     """
     checks.instance(owner, "rates", rates, Sequence)
+    if not rates:
+        raise ValueError(f"{owner}: rates must be one or more numbers, got none")
     for rate in rates:
         if not 0 < checks.finite_number(owner, "rates", rate) <= 1:
             raise ValueError(f"{owner}: rates must be in (0, 1], the fastest worker's 1, got {rate}")

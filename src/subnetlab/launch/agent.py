@@ -18,15 +18,16 @@ import math
 import os
 import select
 import signal
+import stat
 import sys
 import threading
 import time
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
 PARENT = "SUBNETLAB_PARENT"  # in the environment: who started this process
@@ -36,8 +37,10 @@ LOST = 114  # exit code of work that ended because of others
 _PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _BEAT = 0.25  # seconds
+_QUESTION = 1.0  # seconds between questions to the store
 _PROGRESS = b"+"
 _TERM = {signal.SIGTERM}
+_MOST_DESCRIPTORS = 1 << 12  # of torchrun, which has some for each worker
 _MOST_LOSSES = 100  # in a row without anything completed: others that never work together with this one
 _PAUSE = 0.3  # before the next attempt: the others notice, so that no worker joins a rendezvous that has closed
 
@@ -72,6 +75,7 @@ def keep(
     int
         The last result of ``work``: 0, `FAILED`, or, after its last restart, 1 or `LOST`.
     """
+    keep_from_forks(descriptors(stat.S_ISFIFO))  # by a pipe the parent sees that this process lives
     failures, attempt = {1: 0, LOST: 0}, 0
     most = {1: max_restarts, LOST: max(max_restarts, _MOST_LOSSES)}
     with termination_held_back():
@@ -97,6 +101,39 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def keep_from_forks(held: Iterable[int]) -> None:
+    """Put the null device in the place of descriptors in all processes that this one will fork, and that they will.
+
+    The numbers stay taken, as whoever was told them may close them. What has been closed here by then, and may be
+    another file, is left alone.
+    """
+    identities = {descriptor: _identity(descriptor) for descriptor in held}
+
+    def let_go() -> None:
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor, identity in identities.items():
+            if _identity(descriptor) == identity:
+                os.dup2(null, descriptor, inheritable=False)
+        os.close(null)
+
+    os.register_at_fork(after_in_child=let_go)
+
+
+def descriptors(of_kind: Callable[[int], bool]) -> list[int]:
+    """Return the descriptors of a kind (`stat.S_ISSOCK`) that this process holds besides the standard streams."""
+    found = {descriptor: _identity(descriptor) for descriptor in range(3, _MOST_DESCRIPTORS)}
+    return [descriptor for descriptor, identity in found.items() if identity is not None and of_kind(identity[0])]
+
+
+def _identity(descriptor: int) -> tuple[int, int, int] | None:
+    """Return what tells an open file from others, its kind first, or None if the descriptor is not open."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_mode, status.st_dev, status.st_ino
+
+
 def _one_life(
     work: Callable[[int, Progress], int],
     attempt: int,
@@ -112,23 +149,78 @@ def _one_life(
         os.close(reader)
         _live(work, attempt, Progress(writer, silence), agent)
     os.close(writer)
-    progressed = False
-    while True:
-        if not select.select([reader], [], [], silence)[0]:
-            os.kill(pid, signal.SIGKILL)
-        elif said := os.read(reader, 1 << 12):
-            if _PROGRESS in said and not progressed:
-                progressed = True
-                meanwhile()
-        else:  # the other end is closed: it is dead
-            break
-        if (sender := sender_of_termination()) == os.getppid():
-            os.kill(pid, signal.SIGKILL)  # torchrun begins again with all agents
-            os._exit(1)
-        elif sender is not None:
-            stop()
-    os.close(reader)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), progressed
+    with contextlib.suppress(OSError):  # it says so itself, too: whoever comes first
+        os.setpgid(pid, pid)
+    try:
+        code, progressed = _watch(pid, reader, silence, stop, meanwhile)
+    except BaseException:
+        _kill(pid)
+        raise
+    finally:
+        os.close(reader)
+    if code != 0:
+        _kill(pid)  # what it has left behind; until the next line nobody else can have its number
+    os.waitpid(pid, 0)
+    return code, progressed
+
+
+def _watch(
+    pid: int, reader: int, silence: float, stop: Callable[[], None], meanwhile: Callable[[], None]
+) -> tuple[int, bool]:
+    """Return the exit code of a process, and whether it completed anything.
+
+    Its end is seen at the process itself, not at its pipe, which processes that it has started may hold open.
+    """
+    os.set_blocking(reader, False)
+    death = _death_of(pid)
+    watched, progressed, heard = [reader, *death], False, time.monotonic()
+    try:
+        while True:
+            end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if said := _said(reader, watched):
+                heard = time.monotonic()
+                if _PROGRESS in said and not progressed:
+                    progressed = True
+                    meanwhile()
+            if end is not None:
+                return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status, progressed
+            if time.monotonic() - heard > silence:
+                _kill(pid)
+            if (sender := sender_of_termination()) == os.getppid():
+                _kill(pid)  # torchrun begins again with all agents
+                os._exit(1)
+            elif sender is not None:
+                stop()
+            select.select(watched, [], [], _BEAT)
+    finally:
+        for descriptor in death:
+            os.close(descriptor)
+
+
+def _said(reader: int, watched: list[int]) -> bytes:
+    """Return what can be read now; a pipe that is closed is not watched any more."""
+    try:
+        said = os.read(reader, 1 << 16)
+    except BlockingIOError:
+        return b""
+    if not said and reader in watched:
+        watched.remove(reader)
+    return said
+
+
+def _death_of(pid: int) -> list[int]:
+    """Return a descriptor that is ready when a process has ended; none where Linux is too old, which costs a beat."""
+    try:
+        return [os.pidfd_open(pid)]
+    except (AttributeError, OSError):
+        return []
+
+
+def _kill(pid: int) -> None:
+    """Kill a worker that nobody has waited for yet, and whatever it has started that has not left its group."""
+    for kill in (os.kill, os.killpg):
+        with contextlib.suppress(ProcessLookupError):
+            kill(pid, signal.SIGKILL)
 
 
 class Progress:
@@ -159,10 +251,38 @@ class Progress:
         while time.monotonic() - self._since < self._silence:
             os.write(self._writer, b".")
             time.sleep(_BEAT)
-        with contextlib.suppress(OSError, ValueError):  # the log may be on a full disk
-            print(f"no local step for {self._silence:g} s, here:", file=sys.stderr, flush=True)
-            faulthandler.dump_traceback()
-        os._exit(1)
+        _end_here(f"no local step for {self._silence:g} s", 1)
+
+
+def end_when_left(left: Callable[[], bool], grace: float) -> None:
+    """End this process if it is still there some time after the others have begun again without it: it hangs.
+
+    What it does then is in vain, however useful it may be, because all begin again at the last checkpoint. But what it
+    is about to complete (a download) may spare the next attempt the time for which the others have not waited.
+
+    Parameters
+    ----------
+    left : callable
+        Is asked now and then, in a thread.
+    grace : float
+        Seconds.
+    """
+
+    def watch() -> None:
+        while not left():
+            time.sleep(_QUESTION)
+        time.sleep(grace)
+        _end_here(f"the others have begun again without this worker, and {grace:g} s later it was", LOST)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _end_here(why: str, code: int) -> NoReturn:
+    """End this process from a thread; say where the others are."""
+    with contextlib.suppress(OSError, ValueError):  # the log may be on a full disk
+        print(f"{why}, here:", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback()
+    os._exit(code)
 
 
 def _live(work: Callable[[int, Progress], int], attempt: int, progress: Progress, agent: int) -> None:
@@ -170,6 +290,8 @@ def _live(work: Callable[[int, Progress], int], attempt: int, progress: Progress
     code = 1
     try:
         die_with_parent(agent)
+        os.setpgid(0, 0)
+        os.register_at_fork(after_in_child=_hear_termination)  # with it libraries end what they have forked
         threading.Thread(target=progress.watch, daemon=True).start()
         code = work(attempt, progress)
     except BaseException:  # a defect, or a signal: worth another attempt
@@ -203,6 +325,10 @@ def termination_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _hear_termination() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERM)
 
 
 def sender_of_termination() -> int | None:

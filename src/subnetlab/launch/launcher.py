@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from .agent import PARENT, die_with_parent, on_termination, termination_held_back
+from .ending import forget_exit_functions
 from .outcome import STOP_FILE, events_after, log_end, private_folder
 
 if TYPE_CHECKING:
@@ -220,11 +221,12 @@ def _be_agent(words: Sequence[str]) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)  # torchrun has handlers of its own
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    forget_exit_functions()
     for library in ("torch", "numpy.random"):
         import_module(library).seed()  # each worker's own, as in a process that was not forked
     try:
         code = import_module("subnetlab.launch.process").main(words)
-    except Exception:  # torchrun would write it into a file, and unpickle that
+    except BaseException:  # torchrun would unpickle an Exception, and take a KeyboardInterrupt for no end at all
         traceback.print_exc()
         code = 1
     sys.exit(code)

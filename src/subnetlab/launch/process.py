@@ -13,6 +13,7 @@ import json
 import math
 import os
 import socket
+import stat
 import sys
 import time
 import traceback
@@ -27,18 +28,19 @@ from ..archive import ArchiveError
 from ..atomic import atomic_file
 from ..core.masks.naming import import_law
 from ..engines.distributed.group import JobError, PeerLostError
-from .agent import FAILED, LOST, PARENT, die_with_parent, keep
+from .agent import FAILED, LOST, PARENT, descriptors, die_with_parent, end_when_left, keep, keep_from_forks
 from .attempt import Attempt
 from .job import Job
 from .outcome import STOP_FILE, events_after, log_end, tell
 from .remembered import ScriptFailures, ScriptLibraries, said
 from .rendezvous import AddressError, Rendezvous, UnreachableError, listen, parse_address
-from .script import run_script, speak_into
+from .script import hear_from, run_script, speak_into
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .agent import Progress
+    from .transport import Transport
 
 _FINAL = (JobError, AddressError, UnreachableError, ArchiveError, FileNotFoundError)  # another attempt would not help
 
@@ -181,13 +183,14 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
     try:
         if job is None:
             speak_into(folder / f"worker-{options.machine}-{_local_rank()}.log")
+            hear_from(os.devnull if _local_rank() else None)
 
             def completed() -> None:
                 failures.forget()
                 _libraries(options).note()
                 progress()
 
-            transport = rendezvous.join()
+            transport = _join(rendezvous)
             status = run_script(
                 options.script,
                 transport,
@@ -199,7 +202,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
             )
             return _conclude(options.private, status)
         with threadpool_limits(limits=job.threads):
-            made = Attempt(job, rendezvous.join(), folder, every=options.every, number=attempt, progress=progress)
+            made = Attempt(job, _join(rendezvous), folder, every=options.every, number=attempt, progress=progress)
             return _conclude(options.private, made.run())
     except PeerLostError as error:
         print(error, file=sys.stderr)
@@ -218,6 +221,14 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
                 options.private, "failed", f"launch: {options.script[0]} failed twice alike: {said(error)}"
             )
         return 1
+
+
+def _join(rendezvous: Rendezvous) -> Transport:
+    """Meet the others, who are not held up if this worker hangs: it is replaced in time for their next meeting."""
+    transport = rendezvous.join()
+    keep_from_forks(descriptors(stat.S_ISSOCK))  # what a script leaves behind holds neither address nor connections
+    end_when_left(transport.left, rendezvous.patience / 2)
+    return transport
 
 
 def load_libraries(options: WorkerOptions) -> None:

@@ -180,7 +180,10 @@ class Rendezvous:
         """
         number, origin, _ = me
         numbers = [member[0] for member in members]
-        known = len(members) < self.workers or [number, origin] in [member[:2] for member in members]
+        left = [number, origin] in [member[:2] for member in members]
+        known = left or len(members) < self.workers
+        if left:
+            store.add("left", 1)  # a worker that hangs and serves this store would keep all the others here
         if known:
             store.add("late", 1)
         leave = time.monotonic() + (math.inf if known else _NOTICED * self.timeout if number in numbers else 0)

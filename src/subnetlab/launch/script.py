@@ -6,6 +6,7 @@ checkpoint in the job's folder, and goes on from it when the script begins again
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engines.distributed.group import PeerLostError, StopRequested, among
+from .ending import begin_like_a_program, end_like_a_program, write_what_is_open
 from .outcome import STOP_FILE, append_event
 from .transport import Transport
 
@@ -144,20 +146,40 @@ def run_script(
         append_event(folder, "begin", 0, attempt=attempt, pids=pids)
     sys.argv = list(words)
     sys.path.insert(0, str(script.parent.absolute()))
-    status = "finished"
     with among(group):
-        try:
-            runpy.run_path(str(script), run_name="__main__")
-        except StopRequested:  # on all workers, after a checkpoint
-            status = "stopped"
-        except SystemExit as end:
-            if end.code not in (None, 0):
-                raise RuntimeError(f"the script ended with {end.code!r}") from end
+        status = _run_to_its_end(script)
+    write_what_is_open()
     _wait_for_all(group)
     if group.rank == 0:
         append_event(folder, "end", 0, status=status)
         (folder / STOP_FILE).unlink(missing_ok=True)
     return status
+
+
+def _run_to_its_end(script: Path) -> str:
+    """Run a script and what it has left for its end; return "finished" or "stopped"."""
+    begin_like_a_program()
+    status, module = "finished", {}
+    try:
+        module = runpy.run_path(str(script), run_name="__main__")
+    except StopRequested:  # on all workers, after a checkpoint
+        status = "stopped"
+    except SystemExit as end:
+        if end.code not in (None, 0):
+            raise RuntimeError(f"the script ended with {end.code!r}") from end
+    end_like_a_program(status)
+    del module  # not before: its threads and exit functions see its variables
+    return status
+
+
+def hear_from(file: str | None) -> None:
+    """Read standard input from a file; None: from the terminal or pipe of the launcher, which forks lose."""
+    with contextlib.suppress(OSError):  # it may be closed
+        if file is not None:
+            descriptor = os.open(file, os.O_RDONLY)
+            os.dup2(descriptor, 0)
+            os.close(descriptor)
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
 
 
 def speak_into(file: Path) -> None:

@@ -85,6 +85,13 @@ class Transport(Group):
         """Return whether workers wait that came after the group had begun."""
         return self.count("late") > 0
 
+    def left(self) -> bool:
+        """Return whether one of the group has begun again, or the store is gone: nobody can go on with this group."""
+        try:
+            return self.store.add("left") > 0
+        except StoreLostError:
+            return True
+
 
 def within(seconds: float, call: Callable[[], _T]) -> _T:
     """Return what a call returns, if it does so in time.
