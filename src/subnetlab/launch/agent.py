@@ -1,8 +1,8 @@
 """Keeps one worker going: the process that torchrun forks, its agent, has torch in memory and forks the worker proper.
 
-A worker that dies is followed by another within milliseconds, where torchrun would stop and start all of them (seconds
-of imports, 30 of them after a SIGSTOP); torchrun itself is left to deal with the loss of an agent. The others lose
-their connections and do the same, and all meet again (`rendezvous`).
+A worker that dies is followed by another within milliseconds, where torchrun would stop and start all of them (30 s
+after a SIGSTOP); torchrun itself is left to deal with the loss of an agent. The others lose their connections and do
+the same, and all meet again (`rendezvous`).
 
 SIGTERM asks a job for an orderly end, whether a batch system sends it to the launcher alone or to every process. The
 processes below the launcher hold the signal back (a child inherits that): torchrun would kill its workers, and a

@@ -32,7 +32,7 @@ class MeanPath:
     def __init__(self, neurons: FollowedNeurons, round_map: RoundMap, error: FloatArray) -> None:
         self._neurons, self._map = neurons, round_map
         self._error, self.force = error, np.zeros_like(error)
-        self._unanswered, self._answer = np.zeros((2, len(error)))
+        self._unanswered, self._answer, self._besides = np.zeros((3, len(error)))
 
     def by_local_steps(
         self, rounds: int, kernel: FloatArray, missing: FloatArray, noise_root: FloatArray, by_chance: FloatArray
@@ -54,7 +54,7 @@ class MeanPath:
             steps = self._neurons.local_steps(index, errors[-1], noise, self._map, kernel, missing)
             self._neurons.train(index, steps)
             self.force = self.force + steps.force
-            errors.append(errors[-1] + self._map.coverage * (steps.error - errors[-1]) + by_chance)
+            errors.append(errors[-1] + self._map.coverage * (steps.error - errors[-1]) + by_chance + self._besides)
         return np.array(errors)
 
     def by_rounds(
@@ -77,15 +77,21 @@ class MeanPath:
             before, force = self._neurons.answer(), step.pull @ errors[-1] + self._answer
             self._neurons.push(force, own)
             self.force = self.force + force
-            given = given + xi * (self._neurons.answer() - before) - theta * missing @ force + by_chance
+            given = given + xi * (self._neurons.answer() - before) - theta * missing @ force + by_chance + self._besides
             loss = given - step.errors(errors[-1], np.zeros_like(given), 1)[1]
             self._unanswered, self._answer = loss - left @ loss, answered @ loss / theta
             errors.append(given - self._unanswered)
         return np.array(errors)
 
     def ends(self, errors: FloatArray, given: FloatArray) -> FloatArray:
-        """Return the errors brought to what the neurons give at the end of the interval, exactly."""
+        """Return the errors brought to what the neurons give at the end of the interval, exactly.
+
+        What changes the output besides the moves that were seen (the penalty on the initial output, and that patterns
+        agree less and less with the initial ones) is a little in every round. It is known at the end of an interval,
+        and counts in each round of the next, so that training can answer to it.
+        """
         off = given - self._unanswered - errors[-1]
+        self._besides = self._besides + off / (len(errors) - 1)
         errors = errors + np.linspace(0, 1, len(errors))[:, np.newaxis] * off
         self._error = errors[-1]
         return errors
