@@ -29,13 +29,13 @@ EXPECTED = {
     "exact": [f"Lemma {i}" for i in (1, 2, 13, 14, 18, 20)] + ["R8", "R9", "R11", "R15"],
     "holds": [f"Lemma {i}" for i in (5, 7, 16, 17, 19, 22, 23, 25, 26)]
     + ["Theorem 1", "Theorem 2", "Theorem 3, (7)", "Property 1", "Property 2", "Property 5"]
-    + ["R5", "R13", "R16", "R17", "R18"],
+    + ["R5", "R13", "R16", "R17"],
     "holds empirically": ["R4", "R12"],
     "false": [f"Lemma {i}" for i in (3, 4, 15, 21, 24)]
     + ["Property 3", "Property 4", "Theorem 4, (2)", "Equation (1)"]
     + ["R1", "R2", "R3", "R6", "R7", "R10", "R19"],
     "proof broken": [f"Lemma {i}" for i in (6, 8, 9, 10, 11, 12)]
-    + ["Hypothesis 1", "Theorem 3", "Theorem 4", "Theorem 4, width of the text", "Theorem 5, steps", "R14"]
+    + ["Hypothesis 1", "Theorem 3", "Theorem 4", "Theorem 4, width of the text", "Theorem 5, steps", "R14", "R18"]
     + ["Corollary 1", "Corollary 2", "Corollary 3"],
     "not checkable": ["Theorem 5", "Theorem 3, (6)", "Theorem 4, exponents", "Theorem 4, width of the proof"],
 }

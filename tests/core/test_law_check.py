@@ -109,6 +109,7 @@ LATER = {
     "impure": ({"sample": Impure()}, "must draw the same masks"),
     "no partition": ({"partitions": True, "n_subnetworks": 1}, "says that it partitions but does not"),
     "xi of 2": ({"selection_prob": 2.0}, r"selection_prob must be in \(0, 1\], got 2.0"),
+    "xi of 0.9 for halves": ({"selection_prob": 0.9}, r"must select a share of 0.9 of the neurons, got 0\.5"),
     "no subnetwork": ({"n_subnetworks": 0}, "n_subnetworks must be at least 1, got 0"),
     "share of 0": ({"largest_share": lambda self, width: 0.0}, r"largest_share must be in \(0, 1\], got 0.0"),
 }

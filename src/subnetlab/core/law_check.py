@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _WIDTHS = (1, 2, 3, 17, 64)
 _SUBNETWORKS = (1, 2, 5)
 _SEEDS = (0, 7, 2**64 - 1)
+_MANY_ROUNDS = 200  # in which shares are counted
 
 
 def check_first_masks(law: MaskLaw, seed: int, width: int) -> None:
@@ -53,8 +55,9 @@ def check_mask_law(law: MaskLaw, *, widths: Iterable[int] = _WIDTHS, rounds: int
 
     It is tried as given and with other numbers of subnetworks, on networks of several widths: its masks are arrays of
     bool of shape (p, m), pure functions of (seed, round); `sample_subnetwork` returns their rows; p, xi and the largest
-    share are in their ranges; `check` refuses with ValueError alone; a law that says that it partitions does; its class
-    is a frozen dataclass, and what is saved of it gives the same law back.
+    share are in their ranges, and xi is the share of neurons that it selects; `check` refuses with ValueError alone; a
+    law that says that it partitions does; its class is a frozen dataclass, and what is saved of it gives the same law
+    back.
 
     Parameters
     ----------
@@ -89,6 +92,7 @@ def check_mask_law(law: MaskLaw, *, widths: Iterable[int] = _WIDTHS, rounds: int
                 continue
             _check_numbers(name, variant, width)
             _check_draws(name, variant, again, width, rounds)
+            _check_share(name, variant, width)
             tried += 1
     _require(name, tried > 0, f"must accept some width, but its check refuses {tuple(widths)}: pass other widths")
 
@@ -106,6 +110,18 @@ def _check_numbers(name: str, law: MaskLaw, width: int) -> None:
     checks.whole_number(name, "n_subnetworks", law.n_subnetworks, least=1)
     checks.probability(name, "selection_prob", law.selection_prob)
     checks.probability(name, "largest_share", float(law.largest_share(width)))
+
+
+def _check_share(name: str, law: MaskLaw, width: int) -> None:
+    """Check that neurons are selected as often as the law says, to five standard errors of the most uneven masks."""
+    try:
+        law.check(width, _MANY_ROUNDS)
+    except ValueError:  # masks that are given for fewer rounds
+        return
+    share = float(np.mean([_masks(name, law, _SEEDS[0], k, width).mean() for k in range(_MANY_ROUNDS)]))
+    xi = law.selection_prob
+    allowed = 5 * math.sqrt(xi * (1 - xi) / _MANY_ROUNDS) + 1 / width  # masks of a round may all be alike
+    _require(name, abs(share - xi) <= allowed, f"must select a share of {xi:g} of the neurons, got {share:.3g}")
 
 
 def _check_draws(name: str, law: MaskLaw, again: MaskLaw, width: int, rounds: int) -> None:
