@@ -71,10 +71,18 @@ def test_why_an_own_statement_does_not_apply_is_shown(monkeypatch):
             lambda setting, constants: Promise("Odd", constants, applies=True, bound=np.ones(3)),
             r"odd must have a bound of shape \(4,\), got \(3,\)",
         ),
+        (
+            lambda setting, constants: Promise("Odd", constants, applies=True, bound=np.full(4, np.nan)),
+            "odd must have a bound that is a number in every round, got NaN",
+        ),
     ],
 )
 def test_what_is_no_statement_is_refused_at_registration(statement, message):
     before = dict(THEOREMS)
     with pytest.raises((TypeError, ValueError), match=f"theory: .*{message}"):
         THEOREMS["odd"] = statement
-    assert before == THEOREMS
+    with pytest.raises((TypeError, ValueError), match=f"theory: .*{message}"):
+        THEOREMS.update(odd=statement)
+    with pytest.raises((TypeError, ValueError), match=f"theory: .*{message}"):
+        THEOREMS.setdefault("odd", statement)
+    assert before == dict(THEOREMS)

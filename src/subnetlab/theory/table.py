@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import UserDict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Statement: TypeAlias = Callable[[TheorySetting, Constants], Promise]
 
 
-class Statements(dict[str, "Statement"]):
+class Statements(UserDict[str, "Statement"]):
     """Statements by name; a statement that is added is first tried on three small settings.
 
     Raises
@@ -36,6 +37,10 @@ class Statements(dict[str, "Statement"]):
         On adding, if it cannot be called with a setting and the name of the constants, or what it returns is no
         `Promise` for them.
     """
+
+    def __init__(self, of_the_paper: dict[str, Statement]) -> None:
+        super().__init__()
+        self.data.update(of_the_paper)
 
     def __setitem__(self, name: str, statement: Statement) -> None:
         if not isinstance(name, str) or not callable(statement):
@@ -74,6 +79,8 @@ def promised(name: str, statement: Statement, setting: TheorySetting, constants:
     wanted = (setting.rounds + 1,)
     if promise.bound is not None and np.shape(promise.bound) != wanted:
         raise ValueError(f"theory: {name} must have a bound of shape {wanted}, got {np.shape(promise.bound)}")
+    if promise.bound is not None and np.isnan(promise.bound).any():
+        raise ValueError(f"theory: {name} must have a bound that is a number in every round, got NaN")
     return promise
 
 
