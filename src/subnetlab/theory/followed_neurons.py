@@ -21,7 +21,6 @@ _SEED = 0  # of the neurons' noise: the same question has the same answer
 _OWN, _SHARED = 0, 1  # added to it: streams of normal numbers
 _LEAST_FOLLOWED = 2048  # neurons; fewer given ones are followed several times each, with other noise
 _ROOM = 2**22  # of n^2 numbers per neuron: how many neurons tell what is forgotten
-_TURN = 997  # neurons, by which their draws move on from round to round in an interval
 _OVER = 0.58  # of a step: how far a random walk passes a border when it crosses it, in the mean
 
 
@@ -90,15 +89,11 @@ class FollowedNeurons:
         for a, z in self._twins.items():
             z -= ((z >= 0) * (selected * (a * force + own[a]))) @ self._step
 
-    def own_noise(self, root: FloatArray) -> FloatArray:
-        """Return what the outputs of a neuron's subnetworks have for it alone in a round, shape (count, n)."""
-        return self._normals(_OWN) @ root.T
-
     def local_steps(
         self,
-        index: int,
+        round: int,
         error: FloatArray,
-        noise: FloatArray,
+        noise_root: FloatArray,
         round_map: RoundMap,
         kernel: FloatArray,
         missing: FloatArray,
@@ -107,19 +102,19 @@ class FollowedNeurons:
 
         Parameters
         ----------
-        index : int
-            Of the round in the interval; the neurons take turns with the noise.
+        round : int
+            Decides the noise.
         error : ndarray, shape (n,)
             The mean error at the start.
-        noise : ndarray, shape (count, n)
-            From `own_noise`.
+        noise_root : ndarray, shape (n, n)
+            A root of the covariance of what a subnetwork's output has for a neuron alone.
         round_map : RoundMap
         kernel, missing : ndarray, shape (n, n)
             H, and what it has that the sample has not.
         """
         eta, xi = round_map.step_size, round_map.selection_prob
         G = np.eye(len(error)) - eta * kernel
-        noise = np.roll(noise, index * _TURN, axis=0)
+        noise = self._normals(_OWN, round) @ noise_root.T
         ends = {a: z.copy() for a, z in self._twins.items()}
         alone = {a: noise + (1 - xi) / np.sqrt(self._width) * np.maximum(z, 0) for a, z in ends.items()}
         first, force, now = self.answer(), np.zeros_like(error), error
@@ -134,16 +129,16 @@ class FollowedNeurons:
             now = error + xi * (self.answer(ends) - first) - missing @ force
         return LocalSteps(ends, force, now)
 
-    def train(self, index: int, steps: LocalSteps) -> None:
+    def train(self, round: int, steps: LocalSteps) -> None:
         """Move the neurons that are selected in a round as far as its local steps have moved them."""
-        selected = np.roll(how_often_selected(self.count, 1, self._coverage, self._start), index * _TURN, axis=0)
+        selected = how_often_selected(self.count, 1, self._coverage, round)
         for a, z in self._twins.items():
             np.copyto(z, steps.ends[a], where=selected > 0)
         self._push += selected * steps.force
 
     def drift(self, noise_root: FloatArray) -> None:
         """Draw the noise of an interval that a neuron has for itself, and move by it."""
-        noise = self.own_noise(noise_root)
+        noise = self._normals(_OWN, self._start) @ noise_root.T
         for z in self._twins.values():
             self._wander(z, noise)
 
@@ -154,14 +149,14 @@ class FollowedNeurons:
 
     def shake(self, taken_back: FloatArray, root: FloatArray) -> None:
         """Move by the change of what shared noise has moved and later rounds have not yet taken back."""
-        normals = self._normals(_SHARED)
+        normals = self._normals(_SHARED, self._start)
         self._shaken, before = self._shaken @ taken_back.T + normals @ root.T, self._shaken
         for z in self._twins.values():
             self._wander(z, self._shaken - before)
 
-    def _normals(self, stream: int) -> FloatArray:
+    def _normals(self, stream: int, round: int) -> FloatArray:
         n = len(self.inner)
-        return standard_normals(_SEED + stream, Purpose.NEURON_NOISE, 0, self.count, n, round=self._start)
+        return standard_normals(_SEED + stream, Purpose.NEURON_NOISE, 0, self.count, n, round=round)
 
     def _wander(self, z: FloatArray, force: FloatArray) -> None:
         """Move by the noise of many steps, -(1 / sqrt m) sum_i P_ri force_i <x_i, x_j>, in place.

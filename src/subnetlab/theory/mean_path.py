@@ -35,13 +35,13 @@ class MeanPath:
         self._unanswered, self._answer, self._besides = np.zeros((3, len(error)))
 
     def by_local_steps(
-        self, rounds: int, kernel: FloatArray, missing: FloatArray, noise_root: FloatArray, by_chance: FloatArray
+        self, rounds: range, kernel: FloatArray, missing: FloatArray, noise_root: FloatArray, by_chance: FloatArray
     ) -> FloatArray:
-        """Take the local steps of each round one after another; return the errors, shape (rounds + 1, n).
+        """Take the local steps of each round one after another; return the errors, one more than rounds.
 
         Parameters
         ----------
-        rounds : int
+        rounds : range
         kernel, missing : ndarray, shape (n, n)
             H, and what it has that the sample has not.
         noise_root : ndarray, shape (n, n)
@@ -49,10 +49,10 @@ class MeanPath:
         by_chance : ndarray, shape (n,)
             The change of the output in a round by moves that are made already.
         """
-        errors, noise = [self._error], self._neurons.own_noise(noise_root)
-        for index in range(rounds):
-            steps = self._neurons.local_steps(index, errors[-1], noise, self._map, kernel, missing)
-            self._neurons.train(index, steps)
+        errors = [self._error]
+        for round in rounds:
+            steps = self._neurons.local_steps(round, errors[-1], noise_root, self._map, kernel, missing)
+            self._neurons.train(round, steps)
             self.force = self.force + steps.force
             errors.append(errors[-1] + self._map.coverage * (steps.error - errors[-1]) + by_chance + self._besides)
         return np.array(errors)

@@ -85,7 +85,7 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
         if isinstance(step, EigenRound):
             root = matrix_root(round_map.mask_variance * round_map.own / theta * C)
             by_chance = xi / length * (neurons.answer() - before)
-            errors = path.by_local_steps(length, step.kernel, unseen, root, by_chance)
+            errors = path.by_local_steps(range(start, stop), step.kernel, unseen, root, by_chance)
         else:
             neurons.drift(step.own_root(C, error, noise, length))
             by_chance = xi / length * (neurons.answer() - before)
