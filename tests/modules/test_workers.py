@@ -519,7 +519,7 @@ def test_the_launcher_says_how_fast_the_workers_are():
         ((1, 1.5), "in (0, 1]"),
         ((1, float("nan")), "finite"),
         ((1,) * 7, "1 to 6 workers, got 7"),
-        ((), "1 to 6 workers, got 0"),
+        ((), "rates must be one or more numbers, got none"),
         (0.5, "rates must be"),
         ("ab", "rates must be"),
     ],

@@ -56,7 +56,7 @@ def steps_at_rates(rates: Sequence[float] | None, p: int, tau: int) -> tuple[int
     if rates is None:
         return (tau,) * p
     check_rates("ModuleTraining", rates)
-    if not 1 <= len(rates) <= p:
+    if len(rates) > p:
         raise ValueError(f"ModuleTraining: rates must be one for each of 1 to {p} workers, got {len(rates)}")
     steps = [max(1, round(tau * rate)) for rate in rates]
     return tuple(steps[worker] for worker in range(len(rates)) for _ in range(*equal_share(p, worker, len(rates))))
