@@ -151,17 +151,3 @@ def test_steps_that_are_stable_for_the_mean_are_so_for_the_mean_square():
         assert 0.05 < growth <= numbers.own / numbers.coverage * 1.99 / 2 + 1e-9
     too_large = RoundMap.of(sl.Bernoulli(1, 0.9), 2.5 / (0.9 * model.eigenvalues[-1]), 1)
     assert mean_square_rate(model, too_large) > 1
-
-
-def test_what_is_left_of_a_loss_after_local_training():
-    """By a loop over local steps of one eigenvector after the other; nothing else moves the output."""
-    numbers = RoundMap.of(sl.Bernoulli(2, 0.5), 0.6, 5)
-    h, when = np.array([0.0, 0.4, 1.5]), np.array([0.4, 0.2, 0.1, 0.1, 0.2])
-    left, answered = numbers.loss_at_the_end(h, when)
-    for j, rate in enumerate(h):
-        error, steps = 0.0, 0.0
-        for part in when:
-            steps += 0.6 * error
-            error = error - 0.6 * rate * error + part
-        np.testing.assert_allclose([left[j], answered[j]], [error, steps], rtol=1e-12)
-    np.testing.assert_allclose(h * answered, 1 - left, rtol=1e-12)

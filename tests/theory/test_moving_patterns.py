@@ -35,21 +35,6 @@ def test_gradient_descent_of_twins_is_followed_exactly(tau):
     assert np.max(np.abs(frozen / run.history.full_error - 1)) > 0.05  # which frozen patterns do not see
 
 
-@pytest.mark.parametrize("tau", [1, 8])
-def test_long_intervals_follow_gradient_descent_exactly(tau):
-    """Twelve rows in four dimensions, where what crosses kinks decides how fast training is; intervals of 15 rounds."""
-    rng = np.random.default_rng(7)
-    X, y = rng.normal(size=(12, 4)), rng.uniform(-1, 1, 12)
-    X /= np.linalg.norm(X, axis=1, keepdims=True)
-    half = sl.ShallowReLU.initialize(200, 4, init_scale=0.3, seed=1).weights
-    twins = sl.ShallowReLU(np.vstack([half, half]), np.repeat([1.0, -1.0], 200))
-    scheme = sl.TrainingScheme(sl.AllNeurons(), rounds=150, local_steps=tau, step_size=0.5)
-    run = sl.train(twins, X, y, scheme, engine="reference")
-    predicted = sl.predict(sl.lazy_model(twins, X, y), scheme).full_error
-    np.testing.assert_allclose(predicted, run.history.full_error, rtol=1e-6)
-    assert run.history.full_error[-1] > 1e-4  # far from what rounding leaves
-
-
 def test_nothing_crosses_a_kink_in_the_limit_of_width():
     network = sl.ShallowReLU.initialize(500, 8, seed=0)
     model = replace(sl.lazy_model(network, X, Y), width=10**16)
@@ -144,9 +129,9 @@ def test_long_runs_stay_stable():
     """With few neurons and intervals of hundreds of rounds: each is followed twice, and old pushes are forgotten."""
     data = sl.load_dataset("diabetes", n_samples=40, seed=0)
     network = sl.ShallowReLU.initialize(2000, data.X.shape[1], seed=0)
-    scheme = sl.TrainingScheme(sl.Bernoulli(10, 0.5), rounds=8000, local_steps=5, step_size=0.4)
+    scheme = sl.TrainingScheme(sl.Bernoulli(10, 0.5), rounds=3000, local_steps=5, step_size=0.4)
     predicted = sl.predict(sl.lazy_model(network, data.X, data.y, n_neurons=500), scheme, patterns="moving")
-    assert predicted.full_error[8000] < predicted.full_error[1000] < predicted.full_error[100]
+    assert predicted.full_error[3000] < predicted.full_error[1000] < predicted.full_error[100]
     assert np.all(predicted.mean_part[500:] < 0.02 * predicted.mean_part[0])
 
 
