@@ -79,12 +79,15 @@ class FollowedNeurons:
         """Return by sign what a neuron's own contribution adds to the force on it in a round, shape (count, n)."""
         return {a: np.maximum(z, 0) @ (pull / np.sqrt(self._width)) for a, z in self._twins.items()}
 
-    def push(self, force: FloatArray, own: dict[int, FloatArray]) -> None:
-        """Move by -(1 / sqrt m) sum_i P_ri (a force + own)_i <x_i, x_j> as often as selected, in the mean of rounds.
+    def selected(self) -> FloatArray:
+        """Return how often a round of the interval selects each neuron, in the mean of its rounds, shape (count, 1)."""
+        return how_often_selected(self.count, self._rounds, self._coverage, self._start) / self._rounds
+
+    def push(self, force: FloatArray, selected: FloatArray, own: dict[int, FloatArray]) -> None:
+        """Move by -(1 / sqrt m) sum_i P_ri (a force + own)_i <x_i, x_j> as often as selected.
 
         Both at once: late in a run they nearly balance, and one alone would carry neurons over kinks.
         """
-        selected = how_often_selected(self.count, self._rounds, self._coverage, self._start) / self._rounds
         self._push += selected * force
         for a, z in self._twins.items():
             z -= ((z >= 0) * (selected * (a * force + own[a]))) @ self._step

@@ -73,9 +73,10 @@ class MeanPath:
         xi, theta = self._map.selection_prob, self._map.coverage
         errors, given = [self._error], self._error + self._unanswered
         left, answered = step.loss_at_the_end(self._neurons.sizes)
+        selected = self._neurons.selected()
         for _ in range(rounds):
             before, force = self._neurons.answer(), step.pull @ errors[-1] + self._answer
-            self._neurons.push(force, own)
+            self._neurons.push(force, selected, own)
             self.force = self.force + force
             given = given + xi * (self._neurons.answer() - before) - theta * missing @ force + by_chance + self._besides
             loss = given - step.errors(errors[-1], np.zeros_like(given), 1)[1]

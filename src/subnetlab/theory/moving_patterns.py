@@ -82,13 +82,13 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
         neurons.wear(own_pull)
         if round_map.shared or round_map.rows is not None:  # else all neurons together are moved by no noise
             neurons.shake(step.taken_back(length), step.shared_root(C, error, noise, length))
+        if isinstance(step, MatrixRound):
+            neurons.drift(step.own_root(C, error, noise, length))
+        by_chance = xi / length * (neurons.answer() - before)
         if isinstance(step, EigenRound):
             root = matrix_root(round_map.mask_variance * round_map.own / theta * C)
-            by_chance = xi / length * (neurons.answer() - before)
             errors = path.by_local_steps(range(start, stop), step.kernel, unseen, root, by_chance)
         else:
-            neurons.drift(step.own_root(C, error, noise, length))
-            by_chance = xi / length * (neurons.answer() - before)
             errors = path.by_rounds(length, step, unseen, neurons.own_force(own_pull), by_chance)
         share = neurons.agreement()
         reached = first + xi * (neurons.output_change(share) - share * theta * kernel @ path.force)

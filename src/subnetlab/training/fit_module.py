@@ -229,7 +229,6 @@ def _with_checked_data(request: ModuleRequest, training: ModuleTraining) -> Modu
             raise ValueError(
                 "train: validation or evaluate_every must be given where recalibrate is: it is for measuring"
             )
-    if request.recalibrate:
         rows_to_recalibrate("train", dataset, request.recalibrate)
     training.scheme.check_rows(n_samples(dataset))
     try_step("train: X and y", dataset, training, loss)
