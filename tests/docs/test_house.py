@@ -1,4 +1,7 @@
-"""docs/house.md and its picture show the rooms that there are, in their order, and name files that are there."""
+"""docs/house.md and its picture show the rooms that there are, in their order, and name files that are there.
+
+docs/distributed.md counts the lines of the room launch.
+"""
 
 import ast
 import re
@@ -36,3 +39,12 @@ def test_the_picture_numbers_the_rooms_in_the_order_of_the_rule():
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`([\w./]+(?:/|\.py))`", PAGE))))
 def test_what_the_page_names_is_there(name):
     assert any((base / name.replace("theoremN", "theorem1")).exists() for base in (PACKAGE, ROOT))
+
+
+def test_the_page_of_launches_counts_the_lines_of_their_files():
+    page = (ROOT / "docs" / "distributed.md").read_text().partition("## What stays home-made")[2]
+    rows = re.findall(r"^\| [^|(]+\(([^)]*)\) \| (\d+) \|", page, re.MULTILINE)
+    found = {files.replace("`", ""): int(count) for files, count in rows}
+    lines = {f: len((PACKAGE / "launch" / f).read_text().splitlines()) for names in found for f in names.split(", ")}
+    assert found == {names: sum(lines[file] for file in names.split(", ")) for names in found}
+    assert set(lines) == {file.name for file in (PACKAGE / "launch").glob("*.py")} - {"__init__.py"}

@@ -102,12 +102,6 @@ def test_a_log_on_a_full_disk_changes_nothing():
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["0", "1"]
 
 
-def test_who_comes_after_the_death_of_its_parent_ends():
-    code = "from subnetlab.launch.agent import die_with_parent; die_with_parent(1); print('alive')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-
-
 def test_a_worker_dies_with_its_agent():
     agent = subprocess.Popen([sys.executable, "-c", script("time.sleep(60)")], stdout=subprocess.PIPE, text=True)
     worker = int(agent.stdout.readline().split()[1])

@@ -20,8 +20,8 @@ from ..core.network import ShallowReLU
 from ..datasets import headline
 from ..engines.table import ENGINES
 from ..history import History
-from ..launch.agent import on_termination
 from ..launch.checkpoint import Checkpoints
+from ..launch.inheritance import on_termination
 from ..launch.job import Job, export_network, runs_of_rows
 from ..launch.launcher import Launch, run_workers
 from ..launch.process import WorkerOptions, job_file

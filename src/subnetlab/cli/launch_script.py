@@ -17,7 +17,7 @@ import tyro
 
 from ..atomic import atomic_file
 from ..core.rates import check_rates
-from ..launch.agent import on_termination
+from ..launch.inheritance import on_termination
 from ..launch.launcher import Launch, run_workers
 from ..launch.outcome import events_after
 from ..progress import progress_bar

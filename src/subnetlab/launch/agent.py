@@ -3,16 +3,11 @@
 A worker that dies is followed by another within milliseconds, where torchrun would stop and start all of them (30 s
 after a SIGSTOP); torchrun itself is left to deal with the loss of an agent. The others lose their connections and do
 the same, and all meet again (`rendezvous`).
-
-SIGTERM asks a job for an orderly end, whether a batch system sends it to the launcher alone or to every process. The
-processes below the launcher hold the signal back (a child inherits that): torchrun would kill its workers, and a
-worker would die in the middle of a round. The agents look for it and pass the request on.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import math
 import os
@@ -23,24 +18,26 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from types import FrameType
+from .inheritance import (
+    descriptors,
+    die_with_parent,
+    hear_termination,
+    keep_from_forks,
+    sender_of_termination,
+    termination_held_back,
+)
 
-PARENT = "SUBNETLAB_PARENT"  # in the environment: who started this process
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 FAILED = 113  # exit code of work that another attempt would not help; one that no library uses
 LOST = 114  # exit code of work that ended because of others
 
-_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _BEAT = 0.25  # seconds
 _QUESTION = 1.0  # seconds between questions to the store
 _PROGRESS = b"+"
-_TERM = {signal.SIGTERM}
-_MOST_DESCRIPTORS = 1 << 12  # of torchrun, which has some for each worker
 _MOST_LOSSES = 100  # in a row without anything completed: others that never work together with this one
 _PAUSE = 0.3  # before the next attempt: the others notice, so that no worker joins a rendezvous that has closed
 
@@ -91,47 +88,6 @@ def keep(
                 return kind
             attempt += 1
             time.sleep(_PAUSE)
-
-
-def die_with_parent(parent: int) -> None:
-    """Ask Linux to kill this process when its parent dies, so that no worker writes into a job that others resumed."""
-    if _PRCTL is not None:
-        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(1)
-
-
-def keep_from_forks(held: Iterable[int]) -> None:
-    """Put the null device in the place of descriptors in all processes that this one will fork, and that they will.
-
-    The numbers stay taken, as whoever was told them may close them. What has been closed here by then, and may be
-    another file, is left alone.
-    """
-    identities = {descriptor: _identity(descriptor) for descriptor in held}
-
-    def let_go() -> None:
-        null = os.open(os.devnull, os.O_RDWR)
-        for descriptor, identity in identities.items():
-            if _identity(descriptor) == identity:
-                os.dup2(null, descriptor, inheritable=False)
-        os.close(null)
-
-    os.register_at_fork(after_in_child=let_go)
-
-
-def descriptors(of_kind: Callable[[int], bool]) -> list[int]:
-    """Return the descriptors of a kind (`stat.S_ISSOCK`) that this process holds besides the standard streams."""
-    found = {descriptor: _identity(descriptor) for descriptor in range(3, _MOST_DESCRIPTORS)}
-    return [descriptor for descriptor, identity in found.items() if identity is not None and of_kind(identity[0])]
-
-
-def _identity(descriptor: int) -> tuple[int, int, int] | None:
-    """Return what tells an open file from others, its kind first, or None if the descriptor is not open."""
-    try:
-        status = os.fstat(descriptor)
-    except OSError:
-        return None
-    return status.st_mode, status.st_dev, status.st_ino
 
 
 def _one_life(
@@ -291,7 +247,7 @@ def _live(work: Callable[[int, Progress], int], attempt: int, progress: Progress
     try:
         die_with_parent(agent)
         os.setpgid(0, 0)
-        os.register_at_fork(after_in_child=_hear_termination)  # with it libraries end what they have forked
+        os.register_at_fork(after_in_child=hear_termination)  # with it libraries end what they have forked
         threading.Thread(target=progress.watch, daemon=True).start()
         code = work(attempt, progress)
     except BaseException:  # a defect, or a signal: worth another attempt
@@ -302,36 +258,3 @@ def _live(work: Callable[[int, Progress], int], attempt: int, progress: Progress
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)  # gloo's threads would hold up an orderly exit after a failure
-
-
-@contextmanager
-def on_termination(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Call a handler when SIGTERM arrives in the block; outside the main thread, which alone may say so, do nothing."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def termination_held_back() -> Iterator[None]:
-    """Hold SIGTERM back in the block, and for good in processes that start in it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TERM)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _hear_termination() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERM)
-
-
-def sender_of_termination() -> int | None:
-    """Return who sent the SIGTERM that was held back, or None if there was none; asks once."""
-    received = signal.sigtimedwait(_TERM, 0)
-    return None if received is None else received.si_pid

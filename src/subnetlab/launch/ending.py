@@ -14,7 +14,7 @@ import weakref
 from multiprocessing import process, util
 from typing import Any, cast
 
-from .agent import die_with_parent
+from .inheritance import die_with_parent
 
 _MAIN = multiprocessing.current_process()  # torchrun imports this module before it forks
 _BUFFERED = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)

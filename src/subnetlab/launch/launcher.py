@@ -19,8 +19,8 @@ from importlib import import_module
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
-from .agent import PARENT, die_with_parent, on_termination, termination_held_back
 from .ending import forget_exit_functions
+from .inheritance import PARENT, die_with_parent, on_termination, termination_held_back
 from .outcome import STOP_FILE, events_after, log_end, private_folder
 
 if TYPE_CHECKING:

@@ -28,8 +28,9 @@ from ..archive import ArchiveError
 from ..atomic import atomic_file
 from ..core.masks.naming import import_law
 from ..engines.distributed.group import JobError, PeerLostError
-from .agent import FAILED, LOST, PARENT, descriptors, die_with_parent, end_when_left, keep, keep_from_forks
+from .agent import FAILED, LOST, end_when_left, keep
 from .attempt import Attempt
+from .inheritance import PARENT, descriptors, die_with_parent, keep_from_forks
 from .job import Job
 from .outcome import STOP_FILE, events_after, log_end, tell
 from .remembered import ScriptFailures, ScriptLibraries, said
