@@ -105,8 +105,8 @@ def held_on_axis(axis: Axis, masks: Mapping[str, BoolArray]) -> BoolArray:
         both = left[..., :, np.newaxis] & right[..., np.newaxis, :]
         return both.reshape(*both.shape[:-2], -1)
 
-    one = np.ones((*leading, 1), dtype=bool)
-    return np.concatenate([reduce(product, map(along, part), one) for part in axis], axis=-1)
+    parts = [reduce(product, map(along, part)) if part else np.ones((*leading, 1), dtype=bool) for part in axis]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 @dataclass(frozen=True)
