@@ -15,6 +15,7 @@ from subnetlab.core.randomness import (
     random_subset,
     random_words,
     rows_of_words,
+    single_normals,
     standard_normals,
     uniforms,
 )
@@ -119,6 +120,22 @@ def test_standard_normals_do_not_depend_on_how_they_are_cut(monkeypatch):
     monkeypatch.setattr("subnetlab.core.randomness._NORMALS_AT_ONCE", 1)  # below one row: still goes on
     np.testing.assert_array_equal(standard_normals(2, Purpose.WEIGHTS, 0, 50, 3), whole)
     assert standard_normals(2, Purpose.WEIGHTS, 0, 0, 3).shape == (0, 3)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (2, 4), (0, 3)])
+def test_single_normals_are_box_and_muller_of_the_halves_of_words(shape, monkeypatch):
+    """The upper 24 bits of a word give the radius, the lower 24 the angle."""
+    count = int(np.prod(shape))
+    known = []
+    for word in random_words(9, Purpose.NEURON_NOISE, 7, 0, 3).tolist():
+        radius = np.sqrt(-2 * np.log(1 - (word >> 40) / 2**24))
+        angle = 2 * np.pi * (word % 2**24) / 2**24
+        known += [radius * np.cos(angle), radius * np.sin(angle)]
+    for at_once in (100, 3):
+        monkeypatch.setattr("subnetlab.core.randomness._NORMALS_AT_ONCE", at_once)
+        normals = single_normals(9, Purpose.NEURON_NOISE, *shape, round=7)
+        assert (normals.dtype, normals.shape) == (np.float32, shape)
+        np.testing.assert_allclose(normals.reshape(-1), known[:count], rtol=1e-5, atol=1e-6)
 
 
 def test_a_permutation_orders_the_words_of_its_lane():

@@ -105,7 +105,7 @@ def outcomes():
         if "losses" in ENGINES[name].capabilities:
             logistic = {"engine": name, "loss": "logistic"}
             calls[f"logistic, {name}"] = lambda options=logistic: final(saturated, X, classes, slow, **options)
-    model = sl.lazy_model(start, X, classes)
+    model = sl.lazy_model(start, tiny, classes)
     classifier = sl.SubnetClassifier(random_state=0, step_size=5.0, rounds=50)
     return calls | {
         "automatic step size": lambda: sl.train(start, tiny, classes, sl.dropout(0.5, 2)).settings.step_size,
@@ -114,7 +114,7 @@ def outcomes():
         "infinite kernel": lambda: sl.infinite_ntk(tiny),
         "finite kernel": lambda: sl.finite_ntk(start, tiny),
         "deep kernel": lambda: sl.deep_infinite_ntk(tiny, 2),
-        "prediction": lambda: sl.predict(model, sl.dropout(0.5, 3000, 1.0)).full_error,
+        "prediction": lambda: sl.predict(model, sl.dropout(0.5, 100, 1.0)).full_error,
         "theory": lambda: sl.train(start, X, classes, SCHEME).theory().measured,
         "plan": lambda: [
             p.seconds for p in sl.plan(X, classes, 1.0, n_subnetworks=(2,), selection_probs=(0.5,), local_steps=(5,))

@@ -125,6 +125,28 @@ def standard_normals(
     return normals
 
 
+def single_normals(seed: int, purpose: Purpose, n_rows: int, columns: int, *, round: int = 0) -> FloatArray:
+    """Return standard normal numbers in single precision, four times as fast; each of two halves of a word is a number.
+
+    The largest possible is 5.77. They are for noise, of which nobody asks how a row depends on the number of rows.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_rows, columns)
+    """
+    pairs = -(-n_rows * columns // 2)
+    words = random_words(seed, purpose, round, 0, blocks_for(pairs))[:pairs]
+    normals = np.empty((pairs, 2), dtype=np.float32)
+    for start in range(0, pairs, _NORMALS_AT_ONCE):
+        some = words[start : start + _NORMALS_AT_ONCE]
+        u = 1 - (some >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)  # in (0, 1]
+        angle = (some & np.uint64(2**24 - 1)).astype(np.float32) * np.float32(2.0**-23 * np.pi)
+        radius = np.sqrt(np.float32(-2) * np.log(u))
+        both = normals[start : start + _NORMALS_AT_ONCE]
+        both[:, 0], both[:, 1] = radius * np.cos(angle), radius * np.sin(angle)
+    return normals.reshape(-1)[: n_rows * columns].reshape(n_rows, columns)
+
+
 def permutation(seed: int, purpose: Purpose, round: int, index: int, n: int) -> IntArray:
     """Return a uniformly random order of ``range(n)``: the order of n random words.
 

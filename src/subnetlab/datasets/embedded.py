@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -94,7 +94,8 @@ def _diabetes() -> tuple[FloatArray, FloatArray]:
     except FileNotFoundError:
         from sklearn.datasets import load_diabetes as of_sklearn
 
-        return of_sklearn(return_X_y=True)
+        bunch: Any = of_sklearn()
+        return bunch.data, bunch.target
     features = (features - features.mean(axis=0)) / features.std(axis=0)
     return features / len(features) ** 0.5, target
 
@@ -106,7 +107,8 @@ def _digits() -> FloatArray:
     except FileNotFoundError:
         from sklearn.datasets import load_digits as of_sklearn
 
-        return np.column_stack(of_sklearn(return_X_y=True))
+        bunch: Any = of_sklearn()
+        return np.column_stack([bunch.data, bunch.target])
 
 
 def _shipped(name: str, delimiter: str | None = None) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import bdtr
 
-from ..core.randomness import Purpose, rows_of_words, standard_normals, uniforms
+from ..core.randomness import Purpose, rows_of_words, single_normals, uniforms
 from .slow_time import output_signs
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class FollowedNeurons:
         """
         eta, xi = round_map.step_size, round_map.selection_prob
         G = np.eye(len(error)) - eta * kernel
-        noise = self._normals(_OWN, round) @ noise_root.T
+        noise = self._noise(_OWN, round, noise_root)
         ends = {a: z.copy() for a, z in self._twins.items()}
         alone = {a: noise + (1 - xi) / np.sqrt(self._width) * np.maximum(z, 0) for a, z in ends.items()}
         first, force, now = self.answer(), np.zeros_like(error), error
@@ -141,7 +141,7 @@ class FollowedNeurons:
 
     def drift(self, noise_root: FloatArray) -> None:
         """Draw the noise of an interval that a neuron has for itself, and move by it."""
-        noise = self._normals(_OWN, self._start) @ noise_root.T
+        noise = self._noise(_OWN, self._start, noise_root)
         for z in self._twins.values():
             self._wander(z, noise)
 
@@ -152,14 +152,15 @@ class FollowedNeurons:
 
     def shake(self, taken_back: FloatArray, root: FloatArray) -> None:
         """Move by the change of what shared noise has moved and later rounds have not yet taken back."""
-        normals = self._normals(_SHARED, self._start)
-        self._shaken, before = self._shaken @ taken_back.T + normals @ root.T, self._shaken
+        noise = self._noise(_SHARED, self._start, root)
+        self._shaken, before = self._shaken @ taken_back.T + noise, self._shaken
         for z in self._twins.values():
             self._wander(z, self._shaken - before)
 
-    def _normals(self, stream: int, round: int) -> FloatArray:
-        n = len(self.inner)
-        return standard_normals(_SEED + stream, Purpose.NEURON_NOISE, 0, self.count, n, round=round)
+    def _noise(self, stream: int, round: int, root: FloatArray) -> FloatArray:
+        """Return normal noise of covariance root root', shape (count, n)."""
+        normals = single_normals(_SEED + stream, Purpose.NEURON_NOISE, self.count, len(self.inner), round=round)
+        return normals @ root.T
 
     def _wander(self, z: FloatArray, force: FloatArray) -> None:
         """Move by the noise of many steps, -(1 / sqrt m) sum_i P_ri force_i <x_i, x_j>, in place.
