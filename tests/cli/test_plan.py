@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+
 from subnetlab.cli.main import main
 
 DATA = ["--dataset", "diabetes", "--n-samples", "20"]
@@ -14,7 +16,9 @@ def test_plan(capsys):
     assert len(plans) == 2
     assert plans[0]["seconds"] <= plans[1]["seconds"]
     assert main(["plan", "--target-error", "3", *small]) == 0
-    assert "time against traffic" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "time against traffic" in said
+    assert "the first with patterns that change, for one initial network: error " in said
     assert main(["plan", "--target-error", "1e-9", *small]) == 1
     assert "nothing tried" in capsys.readouterr().out
 
@@ -22,3 +26,20 @@ def test_plan(capsys):
 def test_plan_prints_at_least_one(capsys):
     assert main(["plan", "--target-error", "3", "--best", "0"]) == 2
     assert capsys.readouterr() == ("", "subnetlab plan: --best must be at least 1, got 0\n")
+
+
+def test_a_plan_that_changing_patterns_undo_is_not_trusted(capsys, tmp_path):
+    """Twelve rows in four dimensions."""
+    rows = np.random.default_rng(3).standard_normal((12, 4))
+    targets = np.sign(np.random.default_rng(4).standard_normal(12))
+    np.savetxt(tmp_path / "rows.csv", np.column_stack([rows, targets]), delimiter=",", header="a,b,c,d,y", comments="")
+    data = ["--dataset", str(tmp_path / "rows.csv"), "--target", "y"]
+    few = ["--p", "2", "--xi", "0.5", "--tau", "5", "--m", "300", "--max-rounds", "2000"]
+    assert main(["plan", "--target-error", "0.5", *data, *few]) == 0
+    assert "above the target: check the plans by training" in capsys.readouterr().out
+
+
+def test_a_plan_too_long_to_follow_says_so(capsys, monkeypatch):
+    monkeypatch.setattr("subnetlab.cli.plan._MOST_STEPS", 1)
+    assert main(["plan", "--target-error", "3", *DATA, "--p", "2", "--xi", "0.5", "--tau", "2", "--m", "1000"]) == 0
+    assert "patterns of activation were taken to stay: check the first plans" in capsys.readouterr().out

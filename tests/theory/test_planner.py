@@ -137,3 +137,17 @@ def test_bad_costs_are_refused(refused):
         Costs(latency=-1.0)
     with refused(ValueError, "Costs: neuron_step must be above 0, got 0"):
         Costs(neuron_step=0)
+
+
+def test_a_plan_is_followed_where_patterns_change():
+    """Rows that are many for their dimension: training ends where the plan is followed to, far above the plan."""
+    X, y = rows(12, 4, seed=3), np.sign(rows(12, 1, seed=4)[:, 0])
+    few = {"n_subnetworks": (2,), "selection_probs": (0.5,), "local_steps": (5,), "widths": (300,)}
+    (plan, *_) = sl.plan(X, y, 0.5, **few)
+    network = sl.ShallowReLU.initialize(300, 4, seed=0)
+    measured = np.mean([sl.train(network, X, y, plan.scheme, seed=s).history.full_error[-1] for s in range(8)])
+    followed = plan.followed().full_error
+    assert measured > 2 * plan.predicted_error
+    assert followed[-1] == pytest.approx(measured, rel=0.15)
+    known = sl.predict(sl.lazy_model(network, X, y), plan.scheme).full_error
+    np.testing.assert_allclose(followed, known, rtol=1e-6)  # y has gone to the eigenvectors and back

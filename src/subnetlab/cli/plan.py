@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..theory.planner import TrainingPlan
 
 
+_MOST_STEPS, _MOST_ROWS = 5000, 300  # of a plan that is predicted again, which takes a minute
+
+
 @dataclass(frozen=True)
 class Options:
     """Options of `subnetlab plan`."""
@@ -73,14 +76,25 @@ def run(options: Options) -> int:
     print("\n".join(_line(p) for p in plans[: options.best]))
     print("\ntime against traffic (nothing beats these in both):")
     print("\n".join(_line(p) for p in front))
+    print("\n" + _followed(plans[0], options))
     promise = plans[0].guarantee(data.X, data.y, options.init_scale)
     unmet = [c.name for c in promise.conditions if not c.met]
     print(
-        f"\n{promise.statement} on the first: {promise.reason or 'hypotheses not met: ' + (', '.join(unmet) or 'none')}"
+        f"{promise.statement} on the first: {promise.reason or 'hypotheses not met: ' + (', '.join(unmet) or 'none')}"
     )
     if promise.floor is not None:
         print(f"its floor is {promise.floor:.4g}, predicted is {plans[0].floor:.4g}")
     return 0
+
+
+def _followed(plan: TrainingPlan, options: Options) -> str:
+    """Return what becomes of the first plan where patterns change: the plans take them to stay."""
+    steps, rows = plan.scheme.rounds * plan.scheme.local_steps, len(plan.model.X)
+    if steps > _MOST_STEPS or rows > _MOST_ROWS:
+        return "patterns of activation were taken to stay: check the first plans by training"
+    error = float(plan.followed(options.init_scale).full_error[-1])
+    kept = f"the first with patterns that change, for one initial network: error {error:.4g}"
+    return kept if error <= 1.1 * options.target_error else f"{kept}, above the target: check the plans by training"
 
 
 def _record(plan: TrainingPlan) -> dict[str, Any]:
