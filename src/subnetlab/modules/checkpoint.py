@@ -30,7 +30,7 @@ from ..history import History
 from ..input_file import check_input
 from ..versions import versions
 from .cutting import Cut, cut
-from .fingerprint import operations_of, other_operation, other_rows, rows_known
+from .fingerprint import operations_of, other_operation, other_settings, refuse_others
 from .graph import stored
 from .structure import from_plain, to_plain
 from .tensor_file import read_tensors, write_tensors
@@ -169,16 +169,11 @@ class Snapshot:
         except (KeyError, TypeError, ValueError) as error:
             raise ArchiveError(f"{source}: its record is not that of a training ({error})") from error
         here = {**training.settings(), **json.loads(json.dumps(mine))}
-        different = [
-            f"{key}: {stored.get(key)!r} there, {value!r} here"
-            for key, value in here.items()
-            if key != "rounds" and value != stored.get(key, value)
-        ]
-        _refuse(source, different)
+        refuse_others(source, other_settings(stored, here))
         if _shapes(self.below("entry")) != _shapes(training.cut.state()):
             raise ArchiveError(f"{source}: its parameters are not those of this network")
         if operations:
-            _refuse(source, other_operation(operations, operations_of(training.cut.graph.graph)))
+            refuse_others(source, other_operation(operations, operations_of(training.cut.graph.graph)))
 
     def _operations(self) -> list[str]:
         """Return the operations of the network; none where they are not known, or another torch named them."""
@@ -248,24 +243,6 @@ class Snapshot:
 def _named(**groups: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is in some groups, by names that begin with the group's."""
     return {f"{group}/{name}": value for group, members in groups.items() for name, value in members.items()}
-
-
-def take_rows(training: ModuleTraining, dataset: Any) -> None:
-    """Take note of the rows of a training.
-
-    Raises
-    ------
-    ValueError
-        If it goes on, and its earlier rounds had other rows.
-    """
-    here = rows_known(dataset)
-    _refuse(training.gone_on_from, other_rows(training.rows_known, here))
-    training.rows_known = {**training.rows_known, **here}
-
-
-def _refuse(source: object, different: Sequence[str]) -> None:
-    if different:
-        raise ValueError(f"ModuleTraining: checkpoint {source} must be of the same settings ({'; '.join(different)})")
 
 
 def metadata_of(record: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a network computes and which rows it is trained on, in a few words.
+"""What a network computes and which rows it is trained on, in a few words, and what is refused because of them.
 
 Files keep them, so that a training of the same shapes but of another network, or on other rows, is not continued.
 """
@@ -17,6 +17,8 @@ from .tensor_file import bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from .training import ModuleTraining
 
 _ROWS = 64  # that are looked at, spread evenly
 
@@ -57,6 +59,15 @@ def other_operation(there: Sequence[str], here: Sequence[str]) -> list[str]:
     return [f"operation {i}: {old!r} there, {new!r} here" for i, (old, new) in both if old != new][:1]
 
 
+def other_settings(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """Return in words what differs of the settings; more rounds are no other settings."""
+    return [
+        f"{key}: {there.get(key)!r} there, {value!r} here"
+        for key, value in here.items()
+        if key != "rounds" and value != there.get(key, value)
+    ]
+
+
 def other_rows(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     """Return in words what differs of what is known of the rows, as far as both sides know it."""
     return [
@@ -64,6 +75,25 @@ def other_rows(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
         for name in here
         if here[name] != there.get(name, here[name])
     ]
+
+
+def refuse_others(source: object, different: Sequence[str]) -> None:
+    """Raise ValueError if a training differs from the one that a checkpoint is of."""
+    if different:
+        raise ValueError(f"ModuleTraining: checkpoint {source} must be of the same settings ({'; '.join(different)})")
+
+
+def take_rows(training: ModuleTraining, dataset: Any) -> None:
+    """Take note of the rows of a training.
+
+    Raises
+    ------
+    ValueError
+        If it goes on, and its earlier rounds had other rows.
+    """
+    here = rows_known(dataset)
+    refuse_others(training.gone_on_from, other_rows(training.rows_known, here))
+    training.rows_known = {**training.rows_known, **here}
 
 
 def rows_known(dataset: Any) -> dict[str, Any]:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core import checks
 from ..history import METRIC, HistoryBuilder
 from ..modules.batches import n_samples
-from ..modules.checkpoint import take_rows
-from ..modules.data import checked_dataset, checked_rows, try_step
-from ..modules.errors import CutError
 from ..modules.evaluation import called, check_classes, evaluate, loss_function, metric_functions, recalibrate
-from ..modules.factors import foldings
 from ..modules.measures import DIAGNOSTICS
-from ..modules.recalibration import check_can_recalibrate, rows_to_recalibrate
+from ..modules.recalibration import rows_to_recalibrate
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
 from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt, rounds_kept
@@ -36,8 +31,6 @@ if TYPE_CHECKING:
     from ..modules.evaluation import Loss, Metric
     from ..modules.round import Round
     from ..modules.subnet import Subnet
-
-_ARGUMENTS = tuple(inspect.signature(ModuleTraining).parameters)[2:]  # besides cut and scheme
 
 
 def train_module(
@@ -130,9 +123,9 @@ def train_module(
     request = ModuleRequest(
         dataset, loss, record, validation, metrics, evaluate_every, tuple(diagnostics), training, recalibrate
     )
-    _check(request)
+    request.check()
     session = ModuleTraining(cut, scheme, **training)
-    request = _with_checked_data(request, session)
+    request = request.with_checked_data(session)
     if verify and session.engine == "sliced":
         cut.verify()
     return _complete(session, request, progress=progress, on_round=on_round)
@@ -183,59 +176,12 @@ def resume_module(
         least = max(1, run.rounds_done)
         scheme = replace(scheme, rounds=checks.whole_number("resume", "rounds", rounds, least=least))
     request = run.request.with_arguments(again)
-    _check(request)
+    request.check()
     session = run.continued(scheme, request)
-    request = _with_checked_data(request, session)
+    request = request.with_checked_data(session)
     if verify and session.engine == "sliced":
         run.cut.verify()
     return _complete(session, request, progress=progress, on_round=on_round)
-
-
-def _check(request: ModuleRequest) -> None:
-    unknown = [name for name in request.training if name not in _ARGUMENTS]
-    if unknown:
-        raise TypeError(f"train: {unknown[0]} is no argument for a module: those are {', '.join(_ARGUMENTS)}")
-    loss_function(request.loss)
-    metric_functions(request.metrics)
-    checks.one_of("train", "record", request.record, get_args(ModuleRecord))
-    if request.evaluate_every is not None:
-        checks.whole_number("train", "evaluate_every", request.evaluate_every, least=1)
-    if not isinstance(request.recalibrate, bool):
-        checks.whole_number("train", "recalibrate", request.recalibrate, least=2)
-    for diagnostic in request.diagnostics:
-        checks.one_of("train", "diagnostics", diagnostic, tuple(DIAGNOSTICS))
-
-
-def _with_checked_data(request: ModuleRequest, training: ModuleTraining) -> ModuleRequest:
-    """Return the request with its data as training takes them; see `try_step` and `checked_dataset` for the errors."""
-
-    def parts(data: Any) -> tuple[Any, Any]:
-        return (data[0], data[1]) if isinstance(data, tuple | list) and len(data) == 2 else (data, None)
-
-    try:
-        foldings(training.cut, training.whole_factors())
-    except CutError as error:  # the whole network could be trained, but not returned
-        raise CutError(f"train: scale must be 1 for this network, got {training.scale}: {error}") from None
-    model, loss, validation = training.cut.model, request.loss, request.validation
-    if request.metrics and validation is None:
-        raise ValueError("train: validation must be given where metrics are: they are measured on its rows")
-    measured = {own for name in request.diagnostics for own in DIAGNOSTICS[name].names(training.cut.units.groups)}
-    if twice := measured & metric_functions(request.metrics).keys():
-        raise ValueError(f"train: metrics must not be named as the diagnostics that are asked for, got {min(twice)!r}")
-    dataset = checked_rows("train: X and y", *parts(request.dataset), model, loss)
-    if request.recalibrate:
-        check_can_recalibrate("train", training.cut.model)
-        if request.validation is None and request.evaluate_every is None:
-            raise ValueError(
-                "train: validation or evaluate_every must be given where recalibrate is: it is for measuring"
-            )
-        rows_to_recalibrate("train", dataset, request.recalibrate)
-    training.scheme.check_rows(n_samples(dataset))
-    try_step("train: X and y", dataset, training, loss)
-    if validation is not None:
-        validation = checked_dataset("train: validation", *parts(validation), model, loss, training.device)
-    take_rows(training, dataset)
-    return replace(request, dataset=dataset, validation=validation)
 
 
 def _complete(
