@@ -47,6 +47,8 @@ def linearized_course(model: LazyModel, round_map: RoundMap, rounds: int, coarse
         middle = C + (C - before) * min(1.0, length / (2 * last))  # by extrapolation
         c = np.einsum("ij,ij->j", V, middle @ V)
         added = round_map.shared * round_map.mask_variance * gain**2 * c + products.variance(middle, V @ errors)
+        if neurons is not None:
+            added = added + _exchange(round_map, neurons.exchange())
         drift = np.zeros_like(h) if neurons is None else _drift(neurons, model, errors, 1 - gain, length)
         e = recursion(errors, 1 - gain, drift, length)
         b = recursion(noise, (1 - gain) ** 2, added, length)
@@ -114,7 +116,7 @@ def floor(model: LazyModel, round_map: RoundMap) -> float:
     end = SlowNeurons(model, round_map).limit(V @ model.targets)
     if end is None:
         return float("inf")
-    noise = _noise_of_a_round(model, round_map, h, end.activations, end.error)
+    noise = _noise_of_a_round(model, round_map, h, end.activations, end.error) + _exchange(round_map, end.exchange)
     return float(np.sum(end.error**2)) + _limit(rho, np.zeros_like(h), noise)
 
 
@@ -123,8 +125,10 @@ def mean_square_rate(model: LazyModel, round_map: RoundMap) -> float:
 
     The larger of max_j (1 - gain_j)^2, for the mean error, and of the spectral radius of the map that takes C to the C
     which its noise keeps up against the penalty (`SlowNeurons.growth`). While eta h < 2 in all eigenvectors, the second
-    is at most (own / theta) max_j gain_j / (2 theta) < 1: with M_r from P_r S M_r + M_r S P_r = c P_r S C S P_r and
-    c = own xi / theta one has tr S M_r = (c / 2) tr S C S P_r, which adds up to (c / (2 xi)) tr S C (I - G).
+    is below 1. With Q = own xi (1 - xi) C + theta (1 - theta) F and M_r from P_r S M_r + M_r S P_r = c P_r S Q S P_r,
+    c = 1 / (theta (1 - xi)), one has tr S M_r = (c / 2) tr S Q S P_r, which adds up to (c / (2 xi)) tr S Q (I - G): in
+    each eigenvector xi (1 - xi) C_jj times E[eta_r] - theta^2 shared (1 + g_j) / (2 - gain_j) <= theta, g_j =
+    (1 - eta h_j)^tau, times 1 - g_j < 2.
     """
     xi = round_map.selection_prob
     rho = 1 - round_map.gain(xi * model.eigenvalues)
@@ -163,6 +167,13 @@ def _noise_of_a_round(
     c = np.einsum("ij,ij->j", V, C @ V)
     products = ProductNoise(round_map, model.neurons >= 0, model.X, model.width, h, V)
     return round_map.shared * round_map.mask_variance * round_map.gain(h) ** 2 * c + products.variance(C, error)
+
+
+def _exchange(round_map: RoundMap, exchanged: FloatArray) -> FloatArray:
+    """Return the variance of a round by what products of two neurons have in common, where nothing larger is noise."""
+    if round_map.shared:
+        return np.zeros_like(exchanged)
+    return round_map.selection_prob**2 * round_map.own * round_map.mask_variance * exchanged
 
 
 def _limit(rho: FloatArray, initial: FloatArray, noise: FloatArray) -> float:

@@ -86,7 +86,8 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
             neurons.drift(step.own_root(C, error, noise, length))
         by_chance = xi / length * (neurons.answer() - before)
         if isinstance(step, EigenRound):
-            root = matrix_root(round_map.mask_variance * round_map.own / theta * C)
+            alone = round_map.mask_variance * round_map.own / theta * C + (1 - theta) * noise
+            root = matrix_root(alone)  # noise of u pushes those neurons that a round selects
             errors = path.by_local_steps(range(start, stop), step.kernel, unseen, root, by_chance)
         else:
             errors = path.by_rounds(length, step, unseen, neurons.own_force(own_pull), by_chance)

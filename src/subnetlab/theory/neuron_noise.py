@@ -62,7 +62,7 @@ class ProductNoise:
         active = patterns[:, turn % every :: every][:, :count].T
         masked = active[:, :, np.newaxis] * eigenvectors  # (k, n, n): the eigenvectors on the neuron's rows
         kernel = masked.transpose(0, 2, 1) @ (X @ X.T) @ masked / width
-        slope = _divided_difference(round_map, eigenvalues)
+        slope = round_map.pull_differences(eigenvalues)
         self._map = round_map
         self._Z = kernel * (eigenvalues[:, np.newaxis] * slope)
         self._sum = kernel * round_map.pull(eigenvalues) + self._Z  # Y + Z
@@ -92,17 +92,6 @@ class ProductNoise:
         of_e = theta * (1 - theta) * np.sum((self._sum @ e) ** 2 - (self._Z @ e) ** 2, axis=0)
         of_e += spread * np.sum((self._Z @ e) ** 2, axis=0)
         return self._weight * (spread * of_sum + (numbers.own - spread) * of_Y + of_e)
-
-
-def _divided_difference(round_map: RoundMap, h: FloatArray) -> FloatArray:
-    """Return S[j, c] by its sum, which has no difference of near equal numbers."""
-    q = round_map.step_factor(h)
-    powers, inner, total = np.ones_like(q), np.zeros((len(q), len(q))), np.zeros((len(q), len(q)))
-    for _ in range(1, round_map.local_steps):  # inner: the sum over i < t of q_j^i q_c^(t - 1 - i)
-        inner = q[:, np.newaxis] * inner + powers
-        powers = powers * q
-        total += inner
-    return -(round_map.step_size**2) * total
 
 
 def dropout_bias(model: LazyModel, selection_prob: float) -> FloatArray:

@@ -115,6 +115,20 @@ class RoundMap:
             total = 1 + factor * total
         return self.step_size * total
 
+    def pull_differences(self, eigenvalues: FloatArray) -> FloatArray:
+        """Return S[j, c] = (S_j - S_c) / (h_j - h_c), its derivative at equal ones, shape (n, n).
+
+        With the kernel changed by dK, S changes by S[j, c] dK_jc in the eigenvectors of H, to first order. It is found
+        by its sum, which has no difference of near equal numbers.
+        """
+        q = self.step_factor(eigenvalues)
+        powers, inner, total = np.ones_like(q), np.zeros((len(q), len(q))), np.zeros((len(q), len(q)))
+        for _ in range(1, self.local_steps):  # inner: the sum over i < t of q_j^i q_c^(t - 1 - i)
+            inner = q[:, np.newaxis] * inner + powers
+            powers = powers * q
+            total += inner
+        return -(self.step_size**2) * total
+
     def gain(self, eigenvalues: FloatArray) -> FloatArray:
         """Return theta (1 - (1 - eta h)^tau), the share of the mean error that a round takes away."""
         return self.coverage * (1 - self.step_factor(eigenvalues) ** self.local_steps)

@@ -2,16 +2,19 @@
 
 With frozen patterns neuron r contributes g_r = R_r x_r to the outputs, R_r = D_r X / sqrt(m) with its pattern D_r and
 x_r = a_r w_r. As it is in every subnetwork that moves it, it is pushed by the error and by its own contribution, which
-is Lemma 2's penalty. With the mean error e = E u - y, P_r = R_r R_r', S and C = sum_r E g_r g_r', the means
-mu_r = E g_r and second moments M_r = E g_r g_r' obey, per round and to leading order in 1/m,
+is Lemma 2's penalty. With the mean error e = E u - y, P_r = R_r R_r', S, C = sum_r E g_r g_r', the means mu_r = E g_r,
+second moments M_r = E g_r g_r' and the covariance F of u obey, per round and to leading order in 1/m,
 
-    e   <- e - xi theta sum_r P_r S (e + (1 - xi) mu_r),
-    mu_r <- mu_r - theta P_r S (e + (1 - xi) mu_r),
-    M_r <- M_r - theta ((1 - xi) P_r S M_r + P_r S e mu_r' + transpose) + own xi (1 - xi) P_r S C S P_r.
+    w    = S e + b,   b = E dS^l d^l = xi (1 - xi) sum_r T_r mu_r,
+    e    <- e - xi theta sum_r P_r (w + (1 - xi) S mu_r),
+    mu_r <- mu_r - theta P_r (w + (1 - xi) S mu_r),
+    M_r  <- M_r - theta ((1 - xi) P_r S M_r + P_r w mu_r' + transpose)
+                + P_r S (own xi (1 - xi) C + theta (1 - theta) F) S P_r,
 
-P_r is of order 1/m, so C falls within some m / (eta lambda) rounds, and with it all noise. Here M_r = R_r W_r R_r',
-and in the eigenvectors of B_r = R_r' S R_r every entry of W_r has a rate of its own: steps of many rounds cost what one
-costs.
+where T_r is the change of S with the kernel P_r: with several local steps a subnetwork of more active neurons also
+learns faster. F has settled long before C changes. P_r is of order 1/m, so C falls within some m / (eta lambda)
+rounds, and with it all noise. Here M_r = R_r W_r R_r', and in the eigenvectors of B_r = R_r' S R_r every entry of W_r
+has a rate of its own: steps of many rounds cost what one costs.
 """
 
 from __future__ import annotations
@@ -36,10 +39,11 @@ _TIRED = 2000  # iterations for it
 
 @dataclass(frozen=True, eq=False)
 class Limit:
-    """What is left after ever more rounds: the mean error, and C."""
+    """What is left after ever more rounds: the mean error, C, and what `SlowNeurons.exchange` returns."""
 
     error: FloatArray
     activations: FloatArray
+    exchange: FloatArray
 
 
 class SlowNeurons:
@@ -50,7 +54,7 @@ class SlowNeurons:
     model : LazyModel
     round_map : RoundMap
     pull : ndarray, shape (n, n), optional
-        S; None takes that of local training on all rows.
+        S; None takes that of local training on all rows. Of another one, b and the part of F are left out.
     """
 
     def __init__(self, model: LazyModel, round_map: RoundMap, pull: FloatArray | None = None) -> None:
@@ -60,9 +64,9 @@ class SlowNeurons:
         self._map = round_map
         self._theta_rest = round_map.coverage * (1 - round_map.selection_prob)
         self._weight = model.width / count
-        V = model.eigenvectors
-        whole = (V * round_map.pull(round_map.selection_prob * model.eigenvalues)) @ V.T
-        self._pull = whole if pull is None else pull  # S
+        self._V = V = model.eigenvectors
+        self._h = round_map.selection_prob * model.eigenvalues
+        self._pull = (V * round_map.pull(self._h)) @ V.T if pull is None else pull  # S
         left, size, _ = np.linalg.svd(model.X, full_matrices=False)
         span = size > size[0] * n * np.finfo(float).eps
         basis = left[:, span] * size[span]  # X in coordinates of its row space, n x rank
@@ -72,12 +76,15 @@ class SlowNeurons:
         self._R = R @ turn  # (neurons, n, rank), in the eigenvectors of B_r
         self._rates = rates
         self._to_force = self._R.transpose(0, 2, 1) @ self._pull  # R_r' S
+        self._turned = self._with_changes() if pull is None and round_map.local_steps > 1 else None
         self._weights = (turn.transpose(0, 2, 1) @ (np.linalg.pinv(basis) @ z).T[:, :, np.newaxis])[:, :, 0]
         self._signs = output_signs(np.maximum(z, 0).T / np.sqrt(model.width), model.signs[:count], model.output, V)
         self._answer = np.zeros_like(self._weights)  # what the mean error has made of x_r
         self._moment = self._weights[:, :, np.newaxis] * self._weights[:, np.newaxis, :]
+        self._first = float(np.trace(model.activations))
+        # as large as C: what wears off and what noise brings may nearly balance, where a share of it would tell
+        self._moment *= self._first / float(np.trace(self._sum(self._moment)))
         self._missing = model.activations - self._sum(self._moment)
-        self._first = float(np.trace(self._sum(self._moment)))
 
     def activations(self) -> FloatArray:
         """Return C; what the sample misses of it at the start shrinks as the rest does."""
@@ -86,13 +93,53 @@ class SlowNeurons:
 
     def answer_to(self, rounds: int) -> tuple[FloatArray, FloatArray]:
         """Return u_0 and B, so that E u is u_0 - B e after some rounds in which the mean error is e on average."""
+        output, B = self._reach(self._R, rounds)
+        output, B = self._map.selection_prob * output, self._map.selection_prob * B
+        free, turn = self._force(rounds)
+        return output - B @ free, B @ turn @ self._pull
+
+    def _reach(self, R: FloatArray, rounds: int) -> tuple[FloatArray, FloatArray]:
+        """Return a and B, so that sum_r R_r x_r is a - B w after some rounds in which w pushes."""
         kept = 1 - self._theta_rest * self._rates
-        x = self._signs[:, np.newaxis] * self._weights + self._weight * self._answer
-        output = np.einsum("rni,ri->n", self._R, kept**rounds * x)
-        pushed = self._R * geometric_sum(kept, rounds)[:, np.newaxis, :]
-        R, S = (flat.transpose(1, 0, 2).reshape(len(output), -1) for flat in (self._R, pushed))
-        B = self._map.coverage * self._weight * (S @ R.T) @ self._pull
-        return self._map.selection_prob * output, self._map.selection_prob * B
+        here = np.einsum("rni,ri->n", R, kept**rounds * self._means())
+        pushed = R * geometric_sum(kept, rounds)[:, np.newaxis, :]
+        left, right = (flat.transpose(1, 0, 2).reshape(len(here), -1) for flat in (pushed, self._R))
+        return here, self._map.coverage * self._weight * (left @ right.T)
+
+    def _force(self, rounds: int) -> tuple[FloatArray, FloatArray]:
+        """Return a and A, so that w = a + A S e in some rounds, with b as it is at their end: w = S e + b(w)."""
+        n = len(self._pull)
+        if self._turned is None:
+            return np.zeros(n), np.eye(n)
+        b, B = (self._map.mask_variance * part for part in self._reach(self._turned, rounds))
+        A = np.linalg.inv(np.eye(n) + B)
+        return A @ b, A
+
+    def _means(self) -> FloatArray:
+        """Return the means of x_r, of a sample that stands for all neurons."""
+        return self._signs[:, np.newaxis] * self._weights + self._weight * self._answer
+
+    def _with_changes(self) -> FloatArray:
+        """Return T_r R_r."""
+        in_V = self._V.T @ self._R
+        kernels = in_V @ in_V.transpose(0, 2, 1)
+        return self._V @ ((self._map.pull_differences(self._h) * kernels) @ in_V)
+
+    def exchange(self) -> FloatArray:
+        """Return the diagonal of sum_rs (W_r mu_s) (W_s mu_r)' in the eigenvectors of H, shape (n,).
+
+        W_r = P_r S + H T_r, as in `ProductNoise`: masks multiply W_r g_s and W_s g_r by the same number, which counts
+        where the means of neurons agree in sign, as they do in the end.
+        """
+        return self._exchanged(self._means())
+
+    def _exchanged(self, means: FloatArray) -> FloatArray:
+        in_V = self._V.T @ self._R
+        factor = self._map.pull(self._h) + self._h[:, np.newaxis] * self._map.pull_differences(self._h)
+        W = factor * (in_V @ in_V.transpose(0, 2, 1))
+        mu = np.einsum("rni,ri->rn", in_V, means)
+        Q = W.transpose(1, 2, 0) @ mu  # [j, a, b]: the sum over r of W_r[j, a] mu_r[b]
+        return np.einsum("jab,jba->j", Q, Q)
 
     def advance(self, error: FloatArray, C: FloatArray, rounds: int, own: FloatArray | None = None) -> None:
         """Go on by some rounds, in which the mean error is ``error`` on average and C stays.
@@ -107,7 +154,8 @@ class SlowNeurons:
         """
         theta, rest = self._map.coverage, self._theta_rest
         kept = 1 - rest * self._rates
-        push = theta * (self._to_force @ error)
+        free, turn = self._force(rounds)
+        push = theta * (self._R.transpose(0, 2, 1) @ (free + turn @ self._pull @ error))
         source = -push[:, :, np.newaxis] * self._answer[:, np.newaxis, :]
         source = source + source.transpose(0, 2, 1) + (self._noise(C) if own is None else self._moved(own))
         both = 1 - rest * (self._rates[:, :, np.newaxis] + self._rates[:, np.newaxis, :])
@@ -130,18 +178,24 @@ class SlowNeurons:
             added = self._sum(wears * self._noise(added))
             C = C + added
             if np.trace(added) <= _ENOUGH * np.trace(C):
-                return Limit(end.error, C)
+                return Limit(end.error, C, end.exchange)
             if not np.isfinite(np.trace(C)):
                 break
         return None
 
     def settled_mean(self, targets: FloatArray) -> Limit:
-        """Return the limit without noise: where the error and what neurons contribute themselves balance."""
-        xi, inverse = self._map.selection_prob, _inverse(self._rates)
-        spans = np.einsum("rni,ri,rim->nm", self._R, inverse, self._to_force) * self._weight
-        error = np.linalg.solve(np.eye(len(targets)) + xi / (1 - xi) * spans, -targets)
-        answer = -inverse * (self._to_force @ error) / (1 - xi)
-        return Limit(error, self._sum(answer[:, :, np.newaxis] * answer[:, np.newaxis, :]))
+        """Return the limit without noise: where the error and what neurons contribute themselves balance.
+
+        P_r (w + (1 - xi) S mu_r) = 0 gives mu_r = -R_r B_r^+ R_r' w / (1 - xi), and w = S e + b is an equation for w.
+        """
+        xi, S = self._map.selection_prob, self._pull
+        to_answer = _inverse(self._rates)[:, :, np.newaxis] * self._R.transpose(0, 2, 1)  # B_r^+ R_r'
+        spans = self._weight * np.einsum("rni,rim->nm", self._R, to_answer)
+        changes = 0.0 if self._turned is None else self._weight * np.einsum("rni,rim->nm", self._turned, to_answer)
+        w = np.linalg.solve(np.eye(len(S)) + xi / (1 - xi) * (S @ spans) + xi * changes, -S @ targets)
+        answer = -(to_answer @ w) / (1 - xi)
+        C = self._sum(answer[:, :, np.newaxis] * answer[:, np.newaxis, :])
+        return Limit(-targets - xi / (1 - xi) * (spans @ w), C, self._exchanged(self._weight * answer))
 
     def kept_up(self, own: FloatArray) -> FloatArray:
         """Return the part of C that noise of this covariance keeps up in the long run."""
@@ -163,8 +217,22 @@ class SlowNeurons:
         return _inverse(self._theta_rest * (self._rates[:, :, np.newaxis] + self._rates[:, np.newaxis, :]))
 
     def _noise(self, C: FloatArray) -> FloatArray:
-        scale = self._map.own * self._map.mask_variance
-        return scale * (self._to_force @ C @ self._to_force.transpose(0, 2, 1))
+        return self._to_force @ self._own(C) @ self._to_force.transpose(0, 2, 1)
+
+    def _own(self, C: FloatArray) -> FloatArray:
+        """Return the covariance of what pushes a neuron alone: own xi (1 - xi) C + theta (1 - theta) F.
+
+        All neurons share d, of covariance N = shared xi (1 - xi) C, and later rounds take it back from those alone that
+        they select. In the eigenvectors of H it has settled at F_ij = gain_i gain_j N_ij / (gain_i + gain_j - gain_i
+        gain_j).
+        """
+        numbers, V = self._map, self._V
+        gain, theta = numbers.gain(self._h), numbers.coverage
+        both = gain[:, np.newaxis] * gain
+        taken = gain[:, np.newaxis] + gain - both  # at most 0 where the mean error grows: nothing settles there
+        settled = np.divide(both, taken, out=np.zeros_like(both), where=taken > 1e-12)
+        F = V @ (settled * (V.T @ (numbers.shared * numbers.mask_variance * C) @ V)) @ V.T
+        return numbers.own * numbers.mask_variance * C + theta * (1 - theta) * F
 
     def _moved(self, own: FloatArray) -> FloatArray:
         return self._R.transpose(0, 2, 1) @ own @ self._R
