@@ -46,9 +46,7 @@ def linearized_course(model: LazyModel, round_map: RoundMap, rounds: int, coarse
         length = stop - start
         middle = C + (C - before) * min(1.0, length / (2 * last))  # by extrapolation
         c = np.einsum("ij,ij->j", V, middle @ V)
-        added = round_map.shared * round_map.mask_variance * gain**2 * c + products.variance(middle, V @ errors)
-        if neurons is not None:
-            added = added + _exchange(round_map, neurons.exchange())
+        added = round_map.shared * round_map.mask_variance * gain**2 * c + products.variance(middle, V @ errors, neurons)
         drift = np.zeros_like(h) if neurons is None else _drift(neurons, model, errors, 1 - gain, length)
         e = recursion(errors, 1 - gain, drift, length)
         b = recursion(noise, (1 - gain) ** 2, added, length)
@@ -116,7 +114,7 @@ def floor(model: LazyModel, round_map: RoundMap) -> float:
     end = SlowNeurons(model, round_map).limit(V @ model.targets)
     if end is None:
         return float("inf")
-    noise = _noise_of_a_round(model, round_map, h, end.activations, end.error) + _exchange(round_map, end.exchange)
+    noise = _noise_of_a_round(model, round_map, h, end.activations, end.error) + _of_exchange(round_map, end.exchange)
     return float(np.sum(end.error**2)) + _limit(rho, np.zeros_like(h), noise)
 
 
@@ -140,15 +138,18 @@ class _Products:
     """`ProductNoise` on the model's patterns, computed again when C has changed."""
 
     def __init__(self, model: LazyModel, round_map: RoundMap, h: FloatArray) -> None:
+        self._map = round_map
         self._noise = ProductNoise(round_map, model.neurons >= 0, model.X, model.width, h, model.eigenvectors)
         self._at = 0.0
         self._error = np.inf
         self._last = np.zeros(len(h))
 
-    def variance(self, C: FloatArray, error: FloatArray) -> FloatArray:
+    def variance(self, C: FloatArray, error: FloatArray, neurons: SlowNeurons | None) -> FloatArray:
         size, squared = float(np.trace(C)), float(error @ error)
         if abs(size - self._at) > _SAME * self._at or abs(squared - self._error) > _SAME * size:
             self._last = self._noise.variance(C, error)
+            if neurons is not None and not self._map.shared:
+                self._last = self._last + _of_exchange(self._map, neurons.exchange())
             self._at, self._error = size, squared
         return self._last
 
@@ -169,11 +170,9 @@ def _noise_of_a_round(
     return round_map.shared * round_map.mask_variance * round_map.gain(h) ** 2 * c + products.variance(C, error)
 
 
-def _exchange(round_map: RoundMap, exchanged: FloatArray) -> FloatArray:
-    """Return the variance of a round by what products of two neurons have in common, where nothing larger is noise."""
-    if round_map.shared:
-        return np.zeros_like(exchanged)
-    return round_map.selection_prob**2 * round_map.own * round_map.mask_variance * exchanged
+def _of_exchange(round_map: RoundMap, exchange: FloatArray) -> FloatArray:
+    """Return the variance that products of two neurons add in a round by what they have in common."""
+    return round_map.selection_prob**2 * round_map.own * round_map.mask_variance * exchange
 
 
 def _limit(rho: FloatArray, initial: FloatArray, noise: FloatArray) -> float:

@@ -35,11 +35,12 @@ _ROOM = 2**26  # of n^3 numbers per neuron: how many neurons are kept
 _FEWEST, _MOST = 48, 1024
 _ENOUGH = 1e-7  # relative change at which the limit is found
 _TIRED = 2000  # iterations for it
+_AT_ONCE = 2**22  # numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Limit:
-    """What is left after ever more rounds: the mean error, C, and what `SlowNeurons.exchange` returns."""
+    """What is left after ever more rounds: the mean error, C, and for categorical masks what `exchange` returns."""
 
     error: FloatArray
     activations: FloatArray
@@ -121,9 +122,13 @@ class SlowNeurons:
 
     def _with_changes(self) -> FloatArray:
         """Return T_r R_r."""
-        in_V = self._V.T @ self._R
-        kernels = in_V @ in_V.transpose(0, 2, 1)
-        return self._V @ ((self._map.pull_differences(self._h) * kernels) @ in_V)
+        in_V, turned = self._V.T @ self._R, np.empty_like(self._R)
+        differences = self._map.pull_differences(self._h)
+        some = max(1, _AT_ONCE // len(differences) ** 2)  # neurons: all n x n matrices would take much memory
+        for start in range(0, len(in_V), some):
+            r = slice(start, start + some)
+            turned[r] = self._V @ ((differences * (in_V[r] @ in_V[r].transpose(0, 2, 1))) @ in_V[r])
+        return turned
 
     def exchange(self) -> FloatArray:
         """Return the diagonal of sum_rs (W_r mu_s) (W_s mu_r)' in the eigenvectors of H, shape (n,).
@@ -136,10 +141,13 @@ class SlowNeurons:
     def _exchanged(self, means: FloatArray) -> FloatArray:
         in_V = self._V.T @ self._R
         factor = self._map.pull(self._h) + self._h[:, np.newaxis] * self._map.pull_differences(self._h)
-        W = factor * (in_V @ in_V.transpose(0, 2, 1))
         mu = np.einsum("rni,ri->rn", in_V, means)
-        Q = W.transpose(1, 2, 0) @ mu  # [j, a, b]: the sum over r of W_r[j, a] mu_r[b]
-        return np.einsum("jab,jba->j", Q, Q)
+        found = np.empty(len(self._h))
+        for j in range(len(found)):
+            W = factor[j] * (in_V @ in_V[:, j, :, np.newaxis])[:, :, 0]  # row j of every W_r
+            Q = W.T @ mu
+            found[j] = np.sum(Q * Q.T)
+        return found
 
     def advance(self, error: FloatArray, C: FloatArray, rounds: int, own: FloatArray | None = None) -> None:
         """Go on by some rounds, in which the mean error is ``error`` on average and C stays.
@@ -195,7 +203,8 @@ class SlowNeurons:
         w = np.linalg.solve(np.eye(len(S)) + xi / (1 - xi) * (S @ spans) + xi * changes, -S @ targets)
         answer = -(to_answer @ w) / (1 - xi)
         C = self._sum(answer[:, :, np.newaxis] * answer[:, np.newaxis, :])
-        return Limit(-targets - xi / (1 - xi) * (spans @ w), C, self._exchanged(self._weight * answer))
+        exchange = np.zeros(len(S)) if self._map.shared else self._exchanged(self._weight * answer)
+        return Limit(-targets - xi / (1 - xi) * (spans @ w), C, exchange)
 
     def kept_up(self, own: FloatArray) -> FloatArray:
         """Return the part of C that noise of this covariance keeps up in the long run."""
