@@ -50,6 +50,8 @@ def test_wrong_options_are_one_line_like_every_message(arguments, message, capsy
         ("study --dataset diabetes --n-samples 0 --xi 0.5 --m 9 --K 2", "--n-samples must be at least 1, got 0"),
         ("train --dataset no.csv", "--dataset must be the path of a file, got 'no.csv': nothing there"),
         ("launch --workers 9", "--workers must be at most the number of subnetworks 4, got 9"),
+        ("plan --target-error 1 --dataset diabetes --width 0", "--width must be at least 1, got 0"),
+        ("plan --target-error 1 --dataset diabetes --m 9 --max-rounds 1000000000000", "--max-rounds must give error"),
         ("reproduce --K 3", "--final-rounds must be at most rounds = 3, got 10"),
     ],
 )

@@ -63,6 +63,8 @@ def test_out_of_range(refused):
     for value in (0, -1.0):
         with refused(ValueError, f"Owner: x must be above 0, got {value}"):
             checks.positive_number("Owner", "x", value)
+    with refused(ValueError, "Owner: x must be at most 3, got 3.5"):
+        checks.positive_number("Owner", "x", 3.5, most=3.0)
     for value in (0, -0.1, 1.2, math.nextafter(1, 2)):
         with refused(ValueError, f"Owner: xi must be in (0, 1], got {value}"):
             checks.probability("Owner", "xi", value)

@@ -135,6 +135,32 @@ def test_broken_laws_are_named_with_their_rule(case, named):
         sl.check_mask_law(named(broken(**members)))
 
 
+@pytest.mark.parametrize(
+    ("widths", "error", "message"),
+    [
+        (5, TypeError, "check_mask_law: widths must be a list of whole numbers, got 5"),
+        ("ab", TypeError, "check_mask_law: widths must be a list of whole numbers, got 'ab'"),
+        ([2.5], TypeError, "check_mask_law: widths must be a whole number, got 2.5"),
+        ([3, -1], ValueError, "check_mask_law: widths must be at least 1, got -1"),
+    ],
+)
+def test_what_are_no_widths_is_refused(widths, error, message, refused):
+    with refused(error, message):
+        sl.check_mask_law(sl.Bernoulli(2, 0.5), widths=widths)
+
+
+def test_every_variant_is_tried_on_widths_that_can_be_read_once_only(monkeypatch):
+    right = Halves.sample
+
+    def wrong_for_five(law, seed, round, width):
+        masks = right(law, seed, round, width)
+        return masks if law.n_subnetworks < 5 else masks.astype(float)
+
+    monkeypatch.setattr(Halves, "sample", wrong_for_five)
+    with pytest.raises(ValueError, match=r"^Halves: must draw masks of bool"):
+        sl.check_mask_law(Halves(), widths=iter([4, 8]))
+
+
 @pytest.mark.parametrize("case", FIRST)
 def test_what_are_no_masks_is_refused_before_training(case, named, monkeypatch):
     members, message = FIRST[case]

@@ -107,3 +107,26 @@ def test_a_run_that_records_nothing_is_the_minibatch_engine_s(batch_size):
     network = sl.ShallowReLU.initialize(128, 10, 0.05)
     scheme = sl.independent_subnets(2, 10, 10, batch_size=batch_size)
     assert RunRequest(network, X, np.ones(400), scheme, record="none").resolve().engine == "minibatch"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e-149, 1e-100, 1e100, 1e149])
+@pytest.mark.parametrize("step_size", ["auto", 1e-20, 1e-300])
+def test_rows_whose_products_have_squares_that_vanish_or_overflow(size, step_size):
+    X = size * np.array([[1, 0.0], [0.6, 0.8], [0, 1]])
+    network = sl.ShallowReLU.initialize(60, 2, seed=0)
+    try:
+        run = sl.train(network, X, np.array([1.0, -1.0, 0.5]), sl.dropout(0.5, rounds=2, step_size=step_size))
+    except sl.DivergenceError as diverged:
+        run = diverged.run
+    assert run.settings.engine in NANOSECONDS_PER_ROUND
+
+
+def test_the_guess_of_the_ntk_grows_with_the_square_of_the_rows():
+    X = np.abs(RNG.standard_normal((50, 9)))
+    y, scheme = np.ones(50), sl.dropout(0.5, rounds=2, step_size=0.1)
+    tops = [
+        Workload.estimate(Problem(size * X, y, np.ones(10), 0.5), scheme, init_scale=1.0, dtype="float64").ntk_top
+        for size in (1.0, 2.0**-400, 2.0**400)
+    ]
+    assert tops == [tops[0], tops[0] * 2.0**-800, tops[0] * 2.0**800]

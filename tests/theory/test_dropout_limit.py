@@ -83,3 +83,17 @@ def test_what_it_refuses(refused):
         "dropout_limit: network must have one output and 2 features, got ShallowReLU(width=5, n_features=3)",
     ):
         dropout_limit(net, np.eye(2), np.ones(2), 0.5)
+    with refused(TypeError, "dropout_limit: network must be a ShallowReLU, got NoneType"):
+        dropout_limit(None, np.eye(3), np.ones(3), 0.5)
+    with refused(TypeError, "dropout_limit: from_network must be a bool, got str"):
+        dropout_limit(net, np.eye(3), np.ones(3), 0.5, from_network="no")
+
+
+def test_rows_that_it_cannot_predict_are_refused(refused):
+    limit = dropout_limit(sl.ShallowReLU.initialize(5, 3), np.eye(3), np.ones(3), 0.5)
+    with refused(ValueError, "DropoutLimit: X must have the network's 3 features, got 2"):
+        limit.predict(np.eye(2))
+    with refused(ValueError, "DropoutLimit: X must have shape (n_samples, n_features), got (3,)"):
+        limit.predict(np.ones(3))
+    with refused(ValueError, "DropoutLimit: X must be finite, got nan at (1, 2) (1 such values)"):
+        limit.predict([[1.0, 0, 0], [1, 0, np.nan]])

@@ -130,6 +130,12 @@ def test_bad_input_is_refused(change, message, refused):
         sl.plan(X, Y, **{"target_error": 0.5, **change})
 
 
+def test_rounds_that_no_memory_holds_are_refused_before_work(monkeypatch):
+    monkeypatch.setattr("subnetlab.theory.planner.average_lazy_model", None)
+    with pytest.raises(ValueError, match=r"^plan: max_rounds must give error curves that fit into the memory"):
+        sl.plan(X, Y, 0.5, max_rounds=10**12)
+
+
 def test_bad_costs_are_refused(refused):
     with refused(TypeError, "plan: costs must be a Costs or NoneType, got float"):
         sl.plan(X, Y, 0.5, 1.5)

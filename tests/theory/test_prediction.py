@@ -204,6 +204,13 @@ def test_arguments_of_another_kind_are_refused(refused):
         sl.predict(X, sl.gradient_descent(1, 0.1))
     with refused(TypeError, "predict: scheme must be a TrainingScheme, got Bernoulli"):
         sl.predict(model, sl.Bernoulli(2, 0.5))
+    with refused(TypeError, "lazy_model: network must be a ShallowReLU, got NoneType"):
+        sl.lazy_model(None, X, Y)
+
+
+def test_a_scale_whose_square_overflows_is_refused(refused):
+    with refused(ValueError, "average_lazy_model: init_scale must be at most 1e+150, got 1e+200"):
+        sl.average_lazy_model(X, Y, 10, 1e200)
 
 
 @pytest.mark.parametrize("rows", [{}, {"shards": 2}, {"batch_size": 3}], ids=str)

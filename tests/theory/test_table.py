@@ -276,6 +276,45 @@ def test_bad_settings_are_refused(change, message, refused):
         setting(**change)
 
 
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"scheme": None}, TypeError, "theory: scheme must be a TrainingScheme, got NoneType"),
+        ({"network": 3}, TypeError, "theory: network must be a ShallowReLU, got int"),
+        (
+            {"network": sl.ShallowReLU(np.ones((4, 6)), np.ones((4, 2)))},
+            ValueError,
+            "theory: network must have one output, got output weights of shape (4, 2)",
+        ),
+        (
+            {"network": sl.ShallowReLU.initialize(4, 3)},
+            ValueError,
+            "theory: X must have the network's 3 features, got 6",
+        ),
+        (
+            {"network": sl.ShallowReLU.initialize(4, 6), "width": 10},
+            ValueError,
+            "theory: width must be the network's 4 or left out, got 10",
+        ),
+        ({"width": 10, "init_scale": 1e200}, ValueError, "theory: init_scale must be at most 1e+150, got 1e+200"),
+    ],
+)
+def test_what_makes_no_setting_is_refused(change, error, message, refused):
+    with refused(error, message):
+        sl.theory_setting(**{"X": X, "y": Y, "scheme": sl.gradient_descent(3, 0.1), **change})
+
+
+def test_the_width_of_a_network_may_be_given_beside_it():
+    network = sl.ShallowReLU.initialize(4, 6)
+    assert sl.theory_setting(X, Y, sl.gradient_descent(3, 0.1), network=network, width=4).width == 4
+
+
+def test_no_step_size_is_covered_where_rows_repeat():
+    """As in training: the limit of the theorems would be 0."""
+    with pytest.raises(ValueError, match=r"^theory: step_size='theory' needs lambda_0 > 0, got .*parallel\?$"):
+        sl.theory_setting(np.vstack([X, X[:1]]), np.append(Y, 0.0), sl.dropout(0.5, 3, "theory"), width=10)
+
+
 def test_rows_must_have_norm_one():
     with pytest.raises(ValueError, match=r"rows of X must have norm 1, got 2 at row 3"):
         sl.theory_setting(X * np.array([1, 1, 1, 2, 1])[:, None], Y, sl.gradient_descent(3, 0.1), width=10)

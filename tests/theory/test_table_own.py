@@ -72,8 +72,8 @@ def test_why_an_own_statement_does_not_apply_is_shown(monkeypatch):
             r"odd must have a bound of shape \(4,\), got \(3,\)",
         ),
         (
-            lambda setting, constants: Promise("Odd", constants, applies=True, bound=np.full(4, np.nan)),
-            "odd must have a bound that is a number in every round, got NaN",
+            lambda setting, constants: Promise("Odd", constants, applies=True, bound=np.full(4, -1.0)),
+            "odd must have a bound of at least 0 where its hypotheses are met, got -1",
         ),
     ],
 )
@@ -85,4 +85,23 @@ def test_what_is_no_statement_is_refused_at_registration(statement, message):
         THEOREMS.update(odd=statement)
     with pytest.raises((TypeError, ValueError), match=f"theory: .*{message}"):
         THEOREMS.setdefault("odd", statement)
+    with pytest.raises((TypeError, ValueError), match=f"theory: .*{message}"):
+        THEOREMS.__ior__({"odd": statement})
+    with pytest.raises((TypeError, ValueError), match=f"theory: .*{message}"):
+        _ = THEOREMS | {"odd": statement}
+    with pytest.raises((TypeError, ValueError), match=f"theory: .*{message}"):
+        _ = {"odd": statement} | THEOREMS
     assert before == dict(THEOREMS)
+
+
+def test_tables_are_joined_with_what_is_a_statement():
+    for joined in (THEOREMS | {"halving": halving}, {"halving": halving} | THEOREMS):
+        assert set(joined) == {*THEOREMS, "halving"}
+        assert "halving" not in THEOREMS
+    theorems = THEOREMS
+    try:
+        theorems |= {"halving": halving}
+        assert theorems is THEOREMS
+        assert THEOREMS["halving"] is halving
+    finally:
+        del THEOREMS["halving"]

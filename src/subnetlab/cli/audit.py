@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from ..progress import progress_bar
+from .json_text import json_text
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def run(options: Options) -> int:
             findings.update(audit([name]))
             advance(name)
     if options.json:
-        print(json.dumps({name: finding.record() for name, finding in findings.items()}))
+        print(json_text({name: finding.record() for name, finding in findings.items()}))
     else:
         print(audit_markdown(findings) if options.markdown else audit_text(findings))
     return 0

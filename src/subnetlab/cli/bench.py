@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from ..engines.table import ENGINES, installed_engines
 from ..training.errors import remembered_interrupt
 from ..training.session import TrainingSession
 from ..training.timing import time_engines
+from .json_text import json_text
 from .options import DataOptions, SchemeOptions
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run(options: Options) -> int:
         chosen = TrainingSession(network, data.X, data.y, scheme, **request).settings.engine
         raise_if_interrupted()
     timings = time_engines(network, data.X, data.y, scheme, options.engines or _usual_engines(), **request)
-    print(json.dumps(_record(timings, chosen)) if options.json else _table(timings, chosen))
+    print(json_text(_record(timings, chosen)) if options.json else _table(timings, chosen))
     return 0 if any(len(timing.rounds) for timing in timings) else 1
 
 

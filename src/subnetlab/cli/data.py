@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 
 from ..datasets import crime_places, describe, fashion_mnist_places, list_datasets
+from .json_text import json_text
 from .options import DataOptions
 
 
@@ -30,7 +30,7 @@ def run(options: Options) -> int:
             "fashion_mnist_files": fashion_mnist_places(options.data.path if images else None),
         }
         if options.json:
-            print(json.dumps(listing, sort_keys=True))
+            print(json_text(listing, sort_keys=True))
             return 0
         for entry in listing["datasets"]:
             print(f"{entry['name']:<15}{entry['summary']}")
@@ -40,5 +40,5 @@ def run(options: Options) -> int:
                 print(f"  {place['kind']:<14}{place['file'] or ''}  {place['note']}")
         return 0
     data = options.data.load_any()
-    print(json.dumps(data.provenance, sort_keys=True) if options.json else describe(data))
+    print(json_text(data.provenance, sort_keys=True) if options.json else describe(data))
     return 0

@@ -65,9 +65,10 @@ def about_option(message: str, options: type[Any], given: Iterable[str] = ()) ->
     if found is None or found["owner"] in _NO_SETTING:
         return message
     name = _OF_DATA.get(found["name"], found["name"]) if found["owner"] in _DATA_OWNERS else found["name"]
-    for option in options_in(options):
-        if option.name == name and not option.positional:
-            flags = (*option.aliases, "--" + name.replace("_", "-"))
+    for option in sorted(options_in(options), key=lambda option: option.name != name):
+        # an option that takes many values may be the singular of the argument that it sets
+        if option.name in (name, name.removesuffix("s")) and not option.positional:
+            flags = (*option.aliases, "--" + option.name.replace("_", "-"))
             words = {word.partition("=")[0] for word in given}
             return next((flag for flag in flags if flag in words), flags[0]) + message[found.end() :]
     return message

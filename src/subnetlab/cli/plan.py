@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..core import checks
 from ..core.masks.naming import law_name
 from ..theory.planner import Costs, plan, trade_off
+from .json_text import json_text
 from .options import DataOptions
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def run(options: Options) -> int:
     front = trade_off(plans)
     if options.json:
         print(
-            json.dumps({"plans": [_record(p) for p in plans[: options.best]], "trade_off": [_record(p) for p in front]})
+            json_text({"plans": [_record(p) for p in plans[: options.best]], "trade_off": [_record(p) for p in front]})
         )
         return 0 if plans else 1
     if not plans:

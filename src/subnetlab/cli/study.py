@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from ..study.plan import StudyPlan, claim_folder
 from ..study.reading import read_cells
 from ..study.store import DATABASE, Store
 from .folder import clear_leftovers, command_of, refuse_other_commands, write_json
+from .json_text import json_text
 from .study_folder import size, telling, told
 
 
@@ -170,7 +170,7 @@ def _dry_run(options: Options, plan: StudyPlan, jobs: int) -> int:
         "bytes_on_disk": guess.bytes_on_disk,
     }
     if options.json:
-        print(json.dumps(summary, sort_keys=True))
+        print(json_text(summary, sort_keys=True))
         return 0
     print(f"{plan.name}: {len(tasks)} cells, {len(finished)} of them finished in {options.out}")
     print(f"time      about {duration(guess.seconds)} with {jobs} jobs")

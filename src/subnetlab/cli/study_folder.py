@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from ..study.execution import execute
 from ..study.result import last_line
 from ..study.store import LOCK, Store
 from ..study.study import open_study
+from .json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,7 +48,7 @@ def counts_line(counts: Mapping[str, Any]) -> str:
 def told(folder: Path, what: Mapping[str, Any], counts: Counts, *, as_json: bool) -> int:
     """Print how the cells of a study ended; return the exit code."""
     summary = {**what, **vars(counts)}
-    print(json.dumps(summary, sort_keys=True) if as_json else f"{folder}: {counts_line(summary)}")
+    print(json_text(summary, sort_keys=True) if as_json else f"{folder}: {counts_line(summary)}")
     if not counts.failed:
         return 0
     print(failures_text(open_study(folder)), file=sys.stderr)
@@ -98,7 +98,7 @@ def status(options: StatusOptions) -> int:
     working = holder(study.path.parent / LOCK)
     seconds = [cell.seconds for cell in study.cells if cell.seconds is not None]
     if options.json:
-        print(json.dumps({**counts, "running": working is not None, "cell_seconds": sum(seconds)}, sort_keys=True))
+        print(json_text({**counts, "running": working is not None, "cell_seconds": sum(seconds)}, sort_keys=True))
         return 0
     print(f"{options.folder}: {counts_line(counts)}")
     print(f"running: {working}" if working else "running: no")

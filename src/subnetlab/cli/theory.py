@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from ..training import load_run
 from ..training.reading import is_module_run, run_file
 from ..training.run import Certify
 from .folder import output_folder
+from .json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def run(options: Options) -> int:
         verdict = run.theory(
             failure_prob=options.failure_prob, init_scale=options.init_scale, certificate=options.certificate
         )
-        print(json.dumps(verdict_record(verdict)) if options.json else verdict)
+        print(json_text(verdict_record(verdict)) if options.json else verdict)
         print(f"figure: {draw_verdict(verdict, folder)[0]}", file=sys.stderr)
     return 0
 

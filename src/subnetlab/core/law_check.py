@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from .scheme import TrainingScheme
 from .scheme_record import scheme_from_record, scheme_to_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from .arrays import BoolArray
     from .masks import MaskLaw
@@ -79,6 +80,7 @@ def check_mask_law(law: MaskLaw, *, widths: Iterable[int] = _WIDTHS, rounds: int
     """
     name = type(law).__name__
     TrainingScheme(law, rounds=rounds)  # the members
+    widths = _checked_widths(widths)
     frozen = is_dataclass(law) and getattr(type(law), "__dataclass_params__").frozen  # noqa: B009
     _require(name, frozen, "must be a frozen dataclass")
     tried = 0
@@ -94,7 +96,13 @@ def check_mask_law(law: MaskLaw, *, widths: Iterable[int] = _WIDTHS, rounds: int
             _check_draws(name, variant, again, width, rounds)
             _check_share(name, variant, width)
             tried += 1
-    _require(name, tried > 0, f"must accept some width, but its check refuses {tuple(widths)}: pass other widths")
+    _require(name, tried > 0, f"must accept some width, but its check refuses {widths}: pass other widths")
+
+
+def _checked_widths(widths: Any) -> tuple[int, ...]:
+    if isinstance(widths, str) or not isinstance(widths, Iterable):
+        raise TypeError(f"check_mask_law: widths must be a list of whole numbers, got {widths!r}")
+    return tuple(checks.whole_number("check_mask_law", "widths", width, least=1) for width in widths)
 
 
 def _variants(law: Any) -> Iterator[Any]:

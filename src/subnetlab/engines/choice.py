@@ -143,18 +143,24 @@ class Workload:
         """
         residual = math.hypot(self.target_scale, math.sqrt(self.share / 2) * self.activation_scale)
         shrinks = min(1.0, self.step_size * self.share * self.ntk_top)
-        steps = (self.tau + (1 - (1 - shrinks) ** self.tau) / shrinks) / 2
+        shrinking = (1 - (1 - shrinks) ** self.tau) / shrinks if shrinks else self.tau  # so small a step moves nothing
+        steps = (self.tau + shrinking) / 2
         motion = 0.5 * self.step_size / math.sqrt(self.m) * steps * residual * self.n * self.gram_mean
         return math.erf(_MARGIN * motion / (math.sqrt(2) * max(self.activation_scale, 1e-300)))
 
 
 def _largest_eigenvalue(gram: FloatArray) -> float:
-    """Return a rough estimate, by power iteration from a vector without symmetries."""
+    """Return a rough estimate, by power iteration from a vector without symmetries.
+
+    A power of two, which costs no bit, first brings the matrix near 1: squares of its entries may overflow or vanish.
+    """
+    exponent = int(np.frexp(np.max(np.abs(gram)))[1])
+    near_one = np.ldexp(gram, -exponent)
     vector = np.cos(np.arange(len(gram)) + 0.5)
     for _ in range(_ITERATIONS):
-        vector = gram @ vector
+        vector = near_one @ vector
         vector /= np.linalg.norm(vector)
-    return float(vector @ gram @ vector)
+    return float(np.ldexp(vector @ near_one @ vector, exponent))
 
 
 def _primal(work: Workload) -> float:

@@ -140,6 +140,8 @@ def _own(verdict: RunVerdict, promise: Promise) -> tuple[str, str, str, str]:
 def _kernels(verdict: RunVerdict) -> tuple[str, str, str, str]:
     values, half = verdict.eigenvalues.values, verdict.setting.smallest_eigenvalue / 2
     says = f"every masked kernel's smallest eigenvalue at least {shown(half)}"
+    if reason := verdict.promises["theorem2"][0].reason:
+        return "Theorem 2", f"does not apply: {reason}", shown(float(values.min())), ""
     found = f"{shown(float(values.min()))}; {100 * verdict.kernel_share:.3g}% of {values.size}"
     return "Theorem 2", says, found, "KEPT" if verdict.kernels_kept else "BROKEN"
 
@@ -159,6 +161,8 @@ def _local(verdict: RunVerdict) -> tuple[str, str, str, str] | None:
     if np.isnan(share):
         return None
     says = f"each local step lowers the error by the factor {shown(verdict.local_rate_limit, 6)} or better"
+    if reason := verdict.promises["hypothesis1"][0].reason:
+        return "Hypothesis 1", f"does not apply: {reason}", "", ""
     found = f"worst {shown(float(np.nanmax(verdict.local_rates)), 6)}; {100 * share:.4g}% of the steps"
     return "Hypothesis 1", says, found, "KEPT" if share == 1 else "BROKEN"
 

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import checks
+from ..core.inputs import check_features
+from ..core.network import ShallowReLU
 from ..surroundings import undisturbed
 from .setting import one_output_data
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
-    from ..core.network import ShallowReLU
 
 _NUMBERS_AT_ONCE = 1 << 21
 
@@ -52,8 +53,14 @@ class DropoutLimit:
         return f"DropoutLimit(width={len(self.gates)}, |y - u|^2 = {np.sum(self.error**2):.4g})"
 
     def predict(self, X: FloatArray) -> FloatArray:
-        """Return u(x) for every row of X, shape (n',)."""
-        X = np.asarray(X, dtype=np.float64)
+        """Return u(x) for every row of X, shape (n',).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If X holds no finite numbers, or has another number of columns than the rows that were given.
+        """
+        X = check_features(X, owner="DropoutLimit", n_features=self.gates.shape[1])
         return np.sum((X @ self.gates.T >= 0) * (X @ self.slopes.T), axis=1)
 
 
@@ -88,6 +95,8 @@ def dropout_limit(
     >>> limit.predict(np.eye(2)).round(2)
     array([ 0.99, -0.99])
     """
+    checks.instance("dropout_limit", "network", network, ShallowReLU)
+    checks.flag("dropout_limit", "from_network", from_network)
     X, y = one_output_data("dropout_limit", X, y)
     xi = checks.probability("dropout_limit", "selection_prob", selection_prob)
     if xi == 1:

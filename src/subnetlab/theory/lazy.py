@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import checks
-from ..core.network import activations, initial_neurons
+from ..core.inputs import LARGEST
+from ..core.network import ShallowReLU, activations, initial_neurons
 from ..kernels.angles import pair_angles
 from ..kernels.finite import finite_ntk
 from ..kernels.infinite import infinite_ntk
@@ -21,7 +22,6 @@ from .setting import one_output_data
 
 if TYPE_CHECKING:
     from ..core.arrays import BoolArray, FloatArray
-    from ..core.network import ShallowReLU
 
 _ENTRIES_AT_ONCE = 1 << 23
 _LEAST_FOLLOWED, _NUMBERS_FOLLOWED = 4096, 1 << 18  # neurons, and neurons times rows
@@ -105,6 +105,7 @@ def lazy_model(
     TypeError, ValueError
         If the arguments break their rules.
     """
+    checks.instance("lazy_model", "network", network, ShallowReLU)
     X, y = one_output_data("lazy_model", X, y)
     checks.whole_number("lazy_model", "n_patterns", n_patterns, least=1)
     kept = max(_LEAST_FOLLOWED, _NUMBERS_FOLLOWED // len(X)) if n_neurons is None else n_neurons
@@ -157,7 +158,7 @@ def average_lazy_model(
     """
     X, y = one_output_data("average_lazy_model", X, y)
     checks.whole_number("average_lazy_model", "width", width, least=1)
-    kappa = checks.positive_number("average_lazy_model", "init_scale", init_scale)
+    kappa = checks.positive_number("average_lazy_model", "init_scale", init_scale, most=LARGEST)
     checks.whole_number("average_lazy_model", "n_patterns", n_patterns, least=1)
     checks.seed_number("average_lazy_model", seed)
     eigenvalues, V = np.linalg.eigh(infinite_ntk(X))

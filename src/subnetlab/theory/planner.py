@@ -20,7 +20,7 @@ from .lazy import average_lazy_model, lazy_model
 from .linearized import floor, linearized_course
 from .prediction import predict
 from .round_map import RoundMap, geometric_sum
-from .setting import theory_setting
+from .setting import one_output_data, theory_setting
 from .table import THEOREMS
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .record import Promise
 
 STEP_SHARES = (0.5, 0.25, 0.1, 0.03)  # of 2 / lambda_max, the largest stable step
+_CURVES = 4  # numbers per row and round that are in memory at once
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,8 @@ def plan(
     laws = [*_laws(_values("n_subnetworks", n_subnetworks), _values("selection_probs", selection_probs, least=0))]
     steps = [checks.whole_number("plan", "local_steps", tau, least=1) for tau in _values("local_steps", local_steps)]
     wide = [checks.whole_number("plan", "widths", m, least=1) for m in _values("widths", widths)]
+    X, y = one_output_data("plan", X, y)
+    checks.memory("plan", "max_rounds", "error curves", _CURVES * 8 * len(X) * (max_rounds + 1))
     found: list[TrainingPlan] = []
     for m in wide:
         model = average_lazy_model(X, y, m, init_scale)

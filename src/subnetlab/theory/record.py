@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from ..core import checks
 
 if TYPE_CHECKING:
     from ..core.arrays import FloatArray
@@ -22,13 +27,25 @@ class Condition:
     name : str
         What is compared.
     value, limit : float
+        Numbers, which may be infinite.
     relation : {">=", "<=", ">"}
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field breaks its rule.
     """
 
     name: str
     value: float
     limit: float
     relation: Literal[">=", "<=", ">"]
+
+    def __post_init__(self) -> None:
+        checks.instance("Condition", "name", self.name, str)
+        _number("Condition", "value", self.value)
+        _number("Condition", "limit", self.limit)
+        checks.one_of("Condition", "relation", self.relation, (">=", "<=", ">"))
 
     @property
     def met(self) -> bool:
@@ -75,6 +92,11 @@ class Promise:
     proven : bool, optional
         Whether the promise follows from its hypotheses by a proof without gaps (docs/derivations); False if its printed
         proof is broken, None where nothing is said, as of statements of a user's own.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field breaks its rule: statements of a user's own are refused here, before a verdict reads them.
     """
 
     statement: str
@@ -89,6 +111,23 @@ class Promise:
     probability: float | None = None
     notes: tuple[str, ...] = ()
     proven: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("statement", "reason"):
+            checks.instance("Promise", name, getattr(self, name), str)
+        checks.one_of("Promise", "constants", self.constants, CONSTANTS)
+        checks.flag("Promise", "applies", self.applies)
+        if self.proven is not None:
+            checks.flag("Promise", "proven", self.proven)
+        _all_of("conditions", self.conditions, Condition)
+        _all_of("notes", self.notes, str)
+        for name in ("rate", "floor", "initial_error", "probability"):
+            if getattr(self, name) is not None:
+                _number("Promise", name, getattr(self, name))
+        if self.probability is not None and not 0 <= self.probability <= 1:
+            raise ValueError(f"Promise: probability must be in [0, 1], got {self.probability}")
+        if self.bound is not None:
+            _curve("bound", self.bound)
 
     def __repr__(self) -> str:
         if not self.applies:
@@ -145,3 +184,29 @@ class Promise:
 def not_applicable(statement: str, constants: Constants, reason: str) -> Promise:
     """Return the record of a theorem that is not about the case."""
     return Promise(statement, constants, applies=False, reason=reason)
+
+
+def _number(owner: str, name: str, value: Any) -> None:
+    """Raise unless ``value`` is a number; widths that no network reaches are infinite, so infinity is one."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{owner}: {name} must be a number, got {value!r}")
+    if math.isnan(value):
+        raise ValueError(f"{owner}: {name} must be a number, got NaN")
+
+
+def _all_of(name: str, values: Any, kind: type) -> None:
+    """Raise unless ``values`` is a tuple, or a list, of ``kind``; a text is none of its letters."""
+    checks.instance("Promise", name, values, tuple | list)
+    for value in values:
+        checks.instance("Promise", f"each of {name}", value, kind)
+
+
+def _curve(name: str, values: Any) -> None:
+    """Raise unless ``values`` is an array of one real number for each round."""
+    checks.instance("Promise", name, values, np.ndarray)
+    if values.ndim != 1 or values.dtype.kind not in "fiu":
+        raise TypeError(
+            f"Promise: {name} must be a vector of real numbers, got shape {values.shape} of dtype {values.dtype}"
+        )
+    if np.isnan(values).any():
+        raise ValueError(f"Promise: {name} must be a number in every round, got NaN")

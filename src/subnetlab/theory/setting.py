@@ -10,6 +10,8 @@ import numpy as np
 from ..core import checks
 from ..core.inputs import LARGEST, ParallelRows, check_features, check_targets, has_unit_rows, parallel_rows
 from ..core.masks.law import partitions
+from ..core.network import ShallowReLU
+from ..core.scheme import TrainingScheme
 from ..kernels.certified import certified_smallest_eigenvalue
 from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.infinite import infinite_ntk, infinite_ntk_entry_error
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
     from ..core.arrays import FloatArray
     from ..core.masks import MaskLaw
-    from ..core.network import ShallowReLU
-    from ..core.scheme import TrainingScheme
 
 PAPER_SCHEME: dict[str, str | None] = {"shards": None, "batch_size": None, "unselected": "keep"}
 """What a scheme may have otherwise, and how the paper has it."""
@@ -121,7 +121,7 @@ def theory_setting(
     y : array, shape (n,)
     scheme : TrainingScheme
     width : int, optional
-        m; needed unless a network is given.
+        m; needed unless a network is given, and otherwise that of the network.
     init_scale : float, default 1.0
         kappa; also with a network, whose weights cannot tell it exactly.
     failure_prob : float, default 0.1
@@ -135,21 +135,21 @@ def theory_setting(
     Raises
     ------
     TypeError, ValueError
-        If an argument breaks its rule, rows have another norm than 1, or no theory covers the masks.
+        If an argument breaks its rule, rows have another norm than 1, no theory covers the masks, or the step size is
+        "theory" and lambda_0 is zero up to rounding.
     """
     owner = "theory"
+    checks.instance(owner, "scheme", scheme, TrainingScheme)
     X, y = one_output_data(owner, X, y)
     if not has_unit_rows(X):
         norms = np.linalg.norm(X, axis=1)
         worst = int(np.argmax(np.abs(norms - 1)))
         raise ValueError(f"{owner}: rows of X must have norm 1, got {norms[worst]:.6g} at row {worst}")
-    kappa = checks.positive_number(owner, "init_scale", init_scale)
+    kappa = checks.positive_number(owner, "init_scale", init_scale, most=LARGEST)
     delta = checks.positive_number(owner, "failure_prob", failure_prob)
     if delta >= 1:
         raise ValueError(f"{owner}: failure_prob must be in (0, 1), got {failure_prob}")
-    if network is not None:
-        width = network.width
-    m = checks.whole_number(owner, "width", width, least=1)
+    m = _width(owner, width, network, X.shape[1])
     moments = mask_moments(scheme.masks)
     xi = float(moments.selection_prob)
     H = infinite_ntk(X, xi)
@@ -168,7 +168,7 @@ def theory_setting(
         moments=moments,
         rounds=scheme.rounds,
         local_steps=scheme.local_steps,
-        step_size=_step_size(scheme, step_size, max(lambda_0, 0.0), X, m, network),
+        step_size=_step_size(scheme, step_size, H, lambda_0, X, m, network),
         failure_prob=delta,
         smallest_eigenvalue=lambda_0,
         proven_eigenvalue=proven,
@@ -180,9 +180,25 @@ def theory_setting(
     )
 
 
+def _width(owner: str, width: int | None, network: ShallowReLU | None, n_features: int) -> int:
+    """Return m, of the network if there is one."""
+    if network is None:
+        return checks.whole_number(owner, "width", width, least=1)
+    checks.instance(owner, "network", network, ShallowReLU)
+    if network.output_weights.ndim != 1:
+        shape = network.output_weights.shape
+        raise ValueError(f"{owner}: network must have one output, got output weights of shape {shape}")
+    if network.n_features != n_features:
+        raise ValueError(f"{owner}: X must have the network's {network.n_features} features, got {n_features}")
+    if width is not None and checks.whole_number(owner, "width", width, least=1) != network.width:
+        raise ValueError(f"{owner}: width must be the network's {network.width} or left out, got {width}")
+    return network.width
+
+
 def _step_size(
     scheme: TrainingScheme,
     step_size: float | None,
+    H: FloatArray,
     lambda_0: float,
     X: FloatArray,
     width: int,
@@ -190,19 +206,39 @@ def _step_size(
 ) -> float:
     eta = scheme.step_size if step_size is None else step_size
     if eta == "theory":
-        return step_size_limit(lambda_0, len(X), scheme.masks, scheme.local_steps)
+        return theory_step_size(H, lambda_0, scheme, owner="theory")
     if eta == "auto":
         return auto_step_size(network, X, scheme, width=width, owner="theory")
-    eta = checks.positive_number("theory", "step_size", eta)
-    if eta > LARGEST:
-        raise ValueError(f"theory: step_size must be at most {LARGEST:g}, got {eta:g}")
-    return eta
+    return checks.positive_number("theory", "step_size", eta, most=LARGEST)
 
 
 def beyond_the_paper(scheme: TrainingScheme) -> tuple[str, ...]:
     """Return the settings of the scheme that the paper does not have, as "name=value"."""
     values = ((name, getattr(scheme, name)) for name in PAPER_SCHEME)
     return tuple(f"{name}={value}" for name, value in values if value != PAPER_SCHEME[name])
+
+
+def theory_step_size(H: FloatArray, lambda_0: float, scheme: TrainingScheme, *, owner: str) -> float:
+    """Return the step size "theory", the theorem's limit of eta.
+
+    Parameters
+    ----------
+    H : ndarray, shape (n, n)
+        The infinite NTK, with the factor xi.
+    lambda_0 : float
+        Its smallest eigenvalue.
+    scheme : TrainingScheme
+    owner : str
+        Who asks, for messages.
+
+    Raises
+    ------
+    ValueError
+        If lambda_0 is zero up to rounding: then no step size is covered.
+    """
+    if lambda_0 <= len(H) * np.finfo(float).eps * np.trace(H):  # no more than rounding
+        raise ValueError(f"{owner}: step_size='theory' needs lambda_0 > 0, got {lambda_0:.3g}: are rows of X parallel?")
+    return step_size_limit(lambda_0, len(H), scheme.masks, scheme.local_steps)
 
 
 def step_size_limit(lambda_0: float, n_samples: int, masks: MaskLaw, local_steps: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import UserDict
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 
@@ -59,6 +59,22 @@ class Statements(UserDict[str, "Statement"]):
                 promised(name, statement, setting, constants)
         super().__setitem__(name, statement)
 
+    # UserDict joins the dictionaries inside without a look at what is added.
+    def __or__(self, other: Any) -> Statements:
+        joined = Statements(self.data)
+        joined.update(other)
+        return joined
+
+    def __ror__(self, other: Any) -> Statements:
+        joined = Statements({})
+        joined.update(other)
+        joined.data.update(self.data)
+        return joined
+
+    def __ior__(self, other: Any) -> Self:
+        self.update(other)
+        return self
+
 
 def promised(name: str, statement: Statement, setting: TheorySetting, constants: Constants) -> Promise:
     """Return what the statement says of the setting.
@@ -67,7 +83,7 @@ def promised(name: str, statement: Statement, setting: TheorySetting, constants:
     ------
     TypeError, ValueError
         If that is no `Promise` of these constants, gives no reason where it does not apply, or its bound is not one
-        number for each round.
+        number for each round, or is negative although all hypotheses are met.
     """
     promise: Any = statement(setting, constants)
     if not isinstance(promise, Promise):
@@ -79,8 +95,8 @@ def promised(name: str, statement: Statement, setting: TheorySetting, constants:
     wanted = (setting.rounds + 1,)
     if promise.bound is not None and np.shape(promise.bound) != wanted:
         raise ValueError(f"theory: {name} must have a bound of shape {wanted}, got {np.shape(promise.bound)}")
-    if promise.bound is not None and np.isnan(promise.bound).any():
-        raise ValueError(f"theory: {name} must have a bound that is a number in every round, got NaN")
+    if promise.met and promise.bound is not None and (least := promise.bound.min()) < 0:  # formulas may, out of bounds
+        raise ValueError(f"theory: {name} must have a bound of at least 0 where its hypotheses are met, got {least:g}")
     return promise
 
 

@@ -12,7 +12,7 @@ from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.infinite import infinite_ntk
 from ..theory.auto_step import auto_step_size
 from ..theory.moments import mask_moments
-from ..theory.setting import beyond_the_paper, step_size_limit
+from ..theory.setting import beyond_the_paper, theory_step_size
 
 if TYPE_CHECKING:
     from ..core.losses import LossName
@@ -61,7 +61,4 @@ def resolve_step_size(
         raise ValueError(f"train: step_size='theory' does not cover {', '.join(beyond)}")
     mask_moments(scheme.masks)  # refuses laws that no theorem covers
     H = infinite_ntk(data.X, scheme.masks.selection_prob)
-    lambda_0 = smallest_eigenvalue(H)
-    if lambda_0 <= len(H) * np.finfo(float).eps * np.trace(H):  # no more than rounding
-        raise ValueError(f"train: step_size='theory' needs lambda_0 > 0, got {lambda_0:.3g}: are rows of X parallel?")
-    return step_size_limit(lambda_0, len(data.X), scheme.masks, scheme.local_steps)
+    return theory_step_size(H, smallest_eigenvalue(H), scheme, owner="train")
