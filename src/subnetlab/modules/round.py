@@ -71,12 +71,12 @@ class Round:
         self, l: int, subnet: Subnet, names: dict[int, str], slices: dict[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
         """Return Delta^l of entries and travelling state; state that is new is all change."""
-        returned = tensors_of(subnet.module)
+        returned, kept = tensors_of(subnet.module), self._kept(l)
         if self._training.travelling_state is not None:
-            state, numbers = returned_state(subnet.optimizer, names)
+            there = {key: name for key, name in names.items() if not kept.leaves_out(name)}
+            state, numbers = returned_state(subnet.optimizer, there)
             returned |= state
             self._note(numbers)
-        kept = self._kept(l)
         own = {name: kept.own(name, tensor) for name, tensor in returned.items()}
         given = {name: kept.own(name, tensor) for name, tensor in slices.items()}
         return changes(given, {n: t for n, t in own.items() if n in given}) | {
