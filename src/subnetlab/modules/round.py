@@ -89,11 +89,22 @@ class Round:
         Raises
         ------
         RuntimeError
-            If some subnetwork has not been trained; the network is as it was before the round.
+            If some subnetwork has not been trained, or the round is not the one that comes next: two loops over
+            `ModuleTraining.rounds` began with it. The network is as it was before the round.
         """
         if self._finished:
             return
+        if self.index != (done := self._training.rounds_done):
+            raise RuntimeError(
+                f"ModuleTraining: rounds must be finished in their order by one loop, got round {self.index} where "
+                f"round {done} is next"
+            )
         self._collect()
+        if idle := [l for l, own in enumerate(self._everybodys) if not own]:
+            raise RuntimeError(
+                f"ModuleTraining: each subnetwork of round {self.index} must be trained by subnet.step(loss), got no "
+                f"step of subnetwork {idle[0]}"
+            )
         self._training.outer.apply(self._sum)
         state = self._training.travelling_state
         if state is not None:
