@@ -641,7 +641,9 @@ def test_a_finished_round_leaves_no_memory_behind(size):
 def test_a_round_is_asked_before_it_is_finished():
     training = sl.ModuleTraining(made("perceptron")[0], sl.TrainingScheme(LAWS["all"], 1, 1, step_size=0.1))
     for round in training.rounds():
-        list(round)
+        for subnet in round:
+            for xb, yb in subnet.batches(made("perceptron")[1:]):
+                subnet.step(torch.nn.functional.cross_entropy(subnet(xb), yb))
         round.finish()
         with pytest.raises(RuntimeError, match=r"is_finite must be asked of round 0 before it is finished$"):
             round.is_finite()

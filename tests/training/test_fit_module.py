@@ -358,6 +358,38 @@ def test_record_levels_are_those_of_a_shallow_run(run):
         assert trained("batches").subnetwork_errors is None
 
 
+class Noisy(torch.utils.data.Dataset):
+    """Rows that are drawn anew whenever they are read, as augmented images are."""
+
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, i):
+        return X[i] + 0.1 * torch.randn(16), int(Y[i])
+
+
+def test_measures_of_rows_that_are_drawn_are_the_same_after_a_stop():
+    scheme = sl.independent_subnets(2, 4, 2, batch_size=20)
+    asked = {"optimizer": adam, "diagnostics": ("reduction", "ntk"), "evaluate_every": 1, "verify": False}
+    cut = sl.cut(network(), X[:2])
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    whole = sl.train(cut, Noisy(), None, scheme, **asked)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+    def stop(training):
+        if training.rounds_done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(sl.TrainingInterrupted) as stopped:
+        sl.train(cut, Noisy(), None, scheme, on_round=stop, **asked)
+    torch.manual_seed(4)
+    again = sl.resume(stopped.value.run)
+    np.testing.assert_array_equal(again.history.full_loss, whole.history.full_loss)
+    for name, values in whole.history.metrics.items():
+        np.testing.assert_array_equal(again.history.metrics[name], values)
+
+
 def test_diagnostics_are_what_they_say():
     """Oracles: norms of rows and columns; dropout's expectation, for which the mean over subnetworks is exact."""
     torch.manual_seed(0)

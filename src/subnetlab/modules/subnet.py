@@ -160,11 +160,13 @@ def _seed_generators(seed: int) -> None:
 
 
 @contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Leave torch's random state as it was."""
+def random_state_kept(seed: int | None = None) -> Iterator[None]:
+    """Leave torch's random state as it was; with a seed, what is drawn inside is the same every time."""
     cpu = torch.random.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     try:
+        if seed is not None:
+            _seed_generators(seed)
         yield
     finally:
         torch.random.set_rng_state(cpu)

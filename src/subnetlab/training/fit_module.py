@@ -15,6 +15,7 @@ from ..modules.batches import n_samples
 from ..modules.evaluation import called, check_classes, evaluate, loss_function, metric_functions, recalibrate
 from ..modules.measures import DIAGNOSTICS
 from ..modules.recalibration import rows_to_recalibrate
+from ..modules.subnet import random_state_kept
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
 from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt, rounds_kept
@@ -278,7 +279,15 @@ class _Notes:
         self._training.history = self._history.build()
 
     def _measures(self, k: int) -> dict[str, float]:
-        """Return what is measured of the whole network after k rounds; NaN where that is not asked for."""
+        """Return what is measured of the whole network after k rounds; NaN where that is not asked for.
+
+        A Dataset may draw its rows: they are the same in every round, however often training was interrupted, and the
+        user's random numbers stay as they are.
+        """
+        with random_state_kept(seed=0):
+            return self._measured(k)
+
+    def _measured(self, k: int) -> dict[str, float]:
         every, request = self._request.evaluate_every, self._request
         ends = k in (0, self._training.scheme.rounds)
         wanted = every is not None and (k % every == 0 or ends)
