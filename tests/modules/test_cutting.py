@@ -564,6 +564,14 @@ def test_residual_blocks_as_units(units):
     assert torch.allclose(twice(x), model(x), atol=1e-5)
 
 
+@pytest.mark.parametrize(("names", "shared"), [(["1", "1"], "'1' and '1'"), (["1.0", "2", "1"], "'1.0' and '1'")])
+def test_a_residual_block_is_one_unit(names, shared):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(Residual(4), Residual(4)), Residual(4))
+    with pytest.raises(sl.CutError, match=f"units must give each residual block once, got it in {shared}"):
+        sl.cut(model, torch.randn(2, 3, 8, 8), {"blocks": names})
+    assert sl.cut(model, torch.randn(2, 3, 8, 8), {"blocks": ["1", "2"]}).groups["blocks"].size == 2
+
+
 def test_blocks_and_channels_can_be_cut_together():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), Residual(4), Residual(4), nn.Flatten(), nn.Linear(144, 2))
     cut = sl.cut(model, torch.randn(2, 3, 8, 8), ["blocks", "1.c1"])
