@@ -139,5 +139,5 @@ def test_a_network_without_a_backward_pass_is_told_so():
         def forward(self, x):
             return self.last(torch.sigmoid(self.first(x)).mul_(2.0))
 
-    with pytest.raises(VerificationError, match="^verify: the gradients of the network fail: .* inplace operation"):
+    with pytest.raises(VerificationError, match=r"^verify: the gradients of the network fail: .* inplace operation"):
         sl.cut(InPlace(), torch.randn(3, 8)).verify()

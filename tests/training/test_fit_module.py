@@ -254,6 +254,10 @@ def test_what_does_not_fit_a_stored_run_is_refused(run, tmp_path, load, again, m
     ("call", "message"),
     [
         (lambda run: run.save(5), "ModuleRun.save: path must be the path of a file, got 5"),
+        (lambda run: run.save("."), "ModuleRun.save: path must be the path of a file, got '.': a folder"),
+        (lambda run: run.training.export("."), "ModuleTraining.export: path must be the path of a file, got '.': a"),
+        (lambda run: sl.resume(run, verify="no"), "resume: verify must be a bool, got str"),
+        (lambda run: sl.resume(None), "resume: run must be a TrainingRun or ModuleRun, got NoneType"),
         (lambda run: run.save("none/x"), "ModuleRun.save: path must be in a folder that exists, got 'none/x'"),
         (lambda run: run.training.save(5), "ModuleTraining.save: path must be the path of a file, got 5"),
         (lambda run: run.training.save("none/x"), "ModuleTraining.save: path must be in a folder that exists, got"),
@@ -269,7 +273,7 @@ def test_what_does_not_fit_a_stored_run_is_refused(run, tmp_path, load, again, m
     ],
 )
 def test_a_file_that_cannot_be_is_refused(run, call, message):
-    with pytest.raises((TypeError, FileNotFoundError), match=re.escape(message)):
+    with pytest.raises((TypeError, OSError), match=re.escape(message)):
         call(run)
 
 
@@ -542,6 +546,15 @@ def test_evaluation_is_the_mean_over_rows_whatever_the_batches():
             "got float32 of shape (120, 4) beside outputs of float32 of shape (120, 4) (ValueError: accuracy wants one",
         ),
         ({"diagnostics": 5}, TypeError, "train: diagnostics must be a tuple or list, got int"),
+        ({"verify": "no"}, TypeError, "train: verify must be a bool, got str"),
+        ({"progress": "x"}, TypeError, "train: progress must be a bool, got str"),
+        ({"threads": 10**6}, ValueError, "ModuleTraining: threads must be at most 1024, got 1000000"),
+        ({"device": "meta"}, ValueError, "device must be one that torch can use here, such as 'cpu', got 'meta' (it"),
+        (
+            {"loss": lambda output, y: 1j * output.sum()},
+            TypeError,
+            "Subnet.step: loss must be real, got torch.complex64",
+        ),
         ({"diagnostics": "movement"}, TypeError, "train: diagnostics must be a tuple or list, got str"),
         (
             {"scheme": sl.local_sgd(2, 1, 1, batch_size=1)},

@@ -121,6 +121,7 @@ def train_module(
     dataset = X if y is None else (X, y)
     checks.function("train", "on_round", on_round, optional=True)
     checks.instance("train", "diagnostics", diagnostics, tuple | list)
+    verify, progress = checks.flag("train", "verify", verify), checks.flag("train", "progress", progress)
     request = ModuleRequest(
         dataset, loss, record, validation, metrics, evaluate_every, tuple(diagnostics), training, recalibrate
     )
@@ -173,6 +174,7 @@ def resume_module(
         compared.
     """
     scheme = run.scheme
+    verify, progress = checks.flag("resume", "verify", verify), checks.flag("resume", "progress", progress)
     if rounds is not None:
         least = max(1, run.rounds_done)
         scheme = replace(scheme, rounds=checks.whole_number("resume", "rounds", rounds, least=least))
