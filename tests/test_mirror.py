@@ -152,8 +152,8 @@ TESTED_ELSEWHERE = {
         "every format gives the same data",
     ),
     "datasets/test_fashion_mnist.py": (
-        ["cli/data.py", "datasets/embedded.py", "datasets/idx.py"],
-        "images, and what the command prints of them; the digits are embedded",
+        ["cli/data.py", "datasets/idx.py"],
+        "images, and what the command prints of them",
     ),
     "datasets/test_load.py": (["datasets/dataset.py"], "a dataset is what is loaded"),
     "figures/test_heatmap.py": (["figures/cells.py"], "the cells of a heatmap"),
