@@ -171,7 +171,7 @@ def check_second(shapes: Sequence[Any], second: tuple[Any, Any]) -> None:
     """Raise CutError if a second example has a size in which the network, as it was exported, cannot vary."""
     for shape, leaf in zip(shapes, input_leaves(second), strict=True):
         sizes = zip(shape[1:], leaf.shape[1:], strict=True) if isinstance(shape, torch.Size) else ()
-        if any(str(size).isdigit() and str(size) != str(other) for size, other in sizes):  # a SymInt may be a number
+        if any(str(size).isdigit() and str(size) != str(other) for size, other in sizes):
             raise CutError(
                 f"cut: second_example must differ in sizes that may vary, got {tuple(leaf.shape)}, where the network "
                 f"takes {shown(shape)} alone"
@@ -180,7 +180,7 @@ def check_second(shapes: Sequence[Any], second: tuple[Any, Any]) -> None:
 
 def shown(shape: torch.Size) -> str:
     """Return an expected shape with a letter for each size that may vary, n for the batch."""
-    varies = dict.fromkeys(str(size) for size in shape if not isinstance(size, int))
+    varies = dict.fromkeys(str(size) for size in shape if not str(size).isdigit())  # a SymInt may be a number
     letters = dict(zip(varies, "nabcdefgh", strict=False))
     return f"({', '.join(letters.get(str(size), str(size)) for size in shape)})"
 
