@@ -34,16 +34,18 @@ def checked_path(path: object, name: str) -> Path:
 
 
 def in_folder(path: str | Path, name: str) -> Path:
-    """Return the path of a file to write, if its folder is there.
+    """Return the path of a file to write, if its folder is there and it is no folder itself.
 
     Raises
     ------
-    TypeError, FileNotFoundError
-        If it is no path, or there is no such folder; they begin with ``name``.
+    TypeError, FileNotFoundError, IsADirectoryError
+        If it is no path, there is no such folder, or a folder of that name; they begin with ``name``.
     """
     path = checked_path(path, name)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{name} must be in a folder that exists, got {str(path)!r}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{name} must be the path of a file, got {str(path)!r}: a folder")
     return path
 
 

@@ -46,6 +46,17 @@ def test_an_entry_is_held_if_all_its_units_are(axis, seed):
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(factors, max_size=3), st.integers(0, 2), draws)
+def test_what_is_held_is_found_among_what_is_stored(part, block, seed):
+    """Also where the first factor is one unit of several, as for the parameters of a residual block."""
+    units = Units(GROUPS, {"theta": (((Factor(1, "heads", block), *part),),)})
+    stored, masks = ({g: M[0] for g, M in masks_of(i, 1).items()} for i in (seed, seed + 1))
+    masks = {g: mask & stored[g] for g, mask in masks.items()}
+    (there,), (inside,) = units.held(stored)["theta"], units.held_among(stored, masks)["theta"]
+    np.testing.assert_array_equal(there[inside], units.held(masks)["theta"][0])
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(axes, min_size=1, max_size=3).map(tuple), draws, st.integers(1, 4))
 def test_each_entry_moves_by_the_mean_over_its_holders(entry_axes, seed, p):
     """In rational arithmetic, entry by entry; what nobody holds keeps its bits."""

@@ -86,6 +86,7 @@ def test_provenance_is_json_and_makes_the_data_again():
     [
         ({"name": "crimes"}, ValueError, r"name must be one of crime, diabetes, .*ends in \.csv.*, got 'crimes'"),
         ({"name": 3}, TypeError, "name must be a name or a path, got 3"),
+        ({"name": "fashion_mnist", "path": 5}, TypeError, "path must be a str or PathLike, got int"),
         ({"name": "data.xlsx"}, ValueError, r"got 'data\.xlsx'"),
         ({"n_samples": 0}, ValueError, "n_samples must be at least 1, got 0"),
         ({"n_samples": 2.5}, TypeError, r"n_samples must be a whole number, got 2\.5"),

@@ -67,6 +67,13 @@ def test_the_look_is_chosen_and_the_user_s_settings_stay():
     mpl.pyplot.close("all")
 
 
+@pytest.mark.parametrize("style", ["foo", 5, {"foo": 1}])
+def test_a_style_that_matplotlib_does_not_take_is_refused(style):
+    run = sl.train(NETWORK, X, Y, SCHEME)
+    with pytest.raises(ValueError, match=r"^plot: style must be 'publication', None, or what matplotlib"):
+        run.plot(style=style)
+
+
 def study_of(folder, settings):
     """A study whose cells all end at the error width + seed; those of width 9 fail."""
 

@@ -465,6 +465,37 @@ def test_factors_that_cannot_be_folded_are_refused():
         sl.cut(computed, torch.randn(3, 4)).folded({"a": 2.0})
 
 
+class CrossAttention(nn.Module):
+    """Queries of the input, keys and values of what is stored: slices of one weight project them."""
+
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 4, batch_first=True)
+        self.memory, self.out = nn.Parameter(torch.randn(7, 8)), nn.Linear(8, 2)
+
+    def forward(self, x):
+        memory = self.memory.expand(x.shape[0], -1, -1)
+        return self.out(self.attention(x, memory, memory, need_weights=False)[0].mean(1))
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (CrossAttention(), (5, 8)),
+        (nn.Sequential(torch.nn.utils.parametrizations.weight_norm(nn.Linear(8, 6)), nn.ReLU(), nn.Linear(6, 2)), (8,)),
+        (nn.Sequential(torch.nn.utils.parametrizations.orthogonal(nn.Linear(8, 8)), nn.ReLU(), nn.Linear(8, 2)), (8,)),
+    ],
+)
+def test_factors_fold_beside_weights_that_are_computed_from_others(model, shape):
+    x = torch.randn(5, *shape)
+    cut = sl.cut(model, x[:3])
+    factors = {name: 2.0 + i for i, name in enumerate(cut.groups)}
+    assert factors
+    everything = {name: np.ones(group.size, dtype=bool) for name, group in cut.groups.items()}
+    expected = cut.masked(everything, factors)(x)
+    assert torch.allclose(torch.func.functional_call(model, cut.folded(factors), (x,)), expected, atol=1e-5)
+
+
 def test_coverage_is_that_of_the_laws():
     cut = sl.cut(perceptron(4, 64, 64, 2), torch.randn(3, 4))
     assert cut.coverage(0.5) == {
@@ -531,6 +562,14 @@ def test_residual_blocks_as_units(units):
         block.b2.bias.data.mul_(2)
     nn.init.zeros_(model[2].b2.weight)
     assert torch.allclose(twice(x), model(x), atol=1e-5)
+
+
+@pytest.mark.parametrize(("names", "shared"), [(["1", "1"], "'1' and '1'"), (["1.0", "2", "1"], "'1.0' and '1'")])
+def test_a_residual_block_is_one_unit(names, shared):
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(Residual(4), Residual(4)), Residual(4))
+    with pytest.raises(sl.CutError, match=f"units must give each residual block once, got it in {shared}"):
+        sl.cut(model, torch.randn(2, 3, 8, 8), {"blocks": names})
+    assert sl.cut(model, torch.randn(2, 3, 8, 8), {"blocks": ["1", "2"]}).groups["blocks"].size == 2
 
 
 def test_blocks_and_channels_can_be_cut_together():

@@ -163,6 +163,37 @@ def test_an_example_that_the_network_does_not_take(example):
         sl.cut(CUT.model, example)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_an_example_of_another_precision(dtype):
+    """torch.export lets it pass. A network that converts its input takes any, and its statistics stay as they were."""
+    with pytest.raises(sl.CutError, match=r"^cut: Sequential fails on the example itself .* what its forward takes"):
+        sl.cut(CUT.model, torch.zeros(2, 6, dtype=dtype))
+
+    class Converting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up, self.norm, self.down = nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.down(self.norm(self.up(x.float())))
+
+    model = Converting()
+    assert sl.cut(model, torch.ones(2, 6, dtype=dtype)).groups["up"].size == 8
+    assert model.norm.running_mean.tolist() == [0.0] * 8
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (5, "cut: second_example must be a tensor, a tuple of arguments or a dict of keyword arguments, got int"),
+        (torch.zeros(3, 9), "must differ in sizes that may vary, got (3, 9), where the network takes (n, 6) alone"),
+    ],
+)
+def test_a_second_example_that_the_network_does_not_take(second, message):
+    with pytest.raises(sl.CutError, match=re.escape(message)):
+        sl.cut(CUT.model, torch.zeros(3, 6), second_example=second)
+
+
 def test_masks_that_are_a_law():
     with pytest.raises(sl.CutError, match="masks must map groups to arrays of bool, got Balanced"):
         CUT.subnetwork(sl.Balanced(2))
@@ -197,6 +228,12 @@ WRONG_NUMBERS = {
     "another group, folded": (lambda: CUT.folded({"zz": 2.0}), "folded: factors must be of groups ['0', '2']"),
     "one factor for all": (lambda: CUT.folded(2.0), "folded: factors must map groups to numbers, got float"),
     "a factor in words": (lambda: CUT.folded({"0": "x"}), "folded: factors['0'] must be a number, got 'x'"),
+    "no factors": (lambda: CUT.folded(None), "folded: factors must map groups to numbers, got NoneType"),
+    "a state with nothing": (
+        lambda: CUT.folded({"0": 2.0}, {}),
+        "folded: state must have every parameter and buffer, got none for '0.weight'",
+    ),
+    "a state in words": (lambda: CUT.folded({}, "x"), "folded: state must map names to tensors, got str"),
     "no rule": (lambda: sl.register_rule("mylib.x")(5), "register_rule: rule must be callable, got 5"),
 }
 

@@ -72,11 +72,21 @@ def test_another_network_of_the_same_shapes_does_not_go_on(tmp_path, monkeypatch
         sl.train(cut(*here), X, Y, SCHEME, checkpoint=path)
     with pytest.raises(ValueError, match=re.escape(message)):
         sl.ModuleTraining(cut(*here), SCHEME, checkpoint=path)
-    with pytest.raises(ValueError, match=re.escape(message)):
-        sl.resume(sl.load_run(file, model=cut(*here)), rounds=3, X=X, y=Y)
+    for model in (cut(*here), cut(*here).model):
+        with pytest.raises(ValueError, match=re.escape("load_run: model must compute what the network of the run")):
+            sl.load_run(file, model=model)
     assert sl.train(cut(*there), X, Y, SCHEME, checkpoint=path, verify=False).rounds_done == 2
     monkeypatch.setattr(checkpoint, "versions", lambda: {"torch": "another"})
     assert sl.ModuleTraining(cut(*here), SCHEME, checkpoint=path).rounds_done == 2
+    assert sl.load_run(file, model=cut(*here)).rounds_done == 2
+
+
+def test_a_network_in_evaluation_mode_is_the_same(tmp_path):
+    file = tmp_path / "run"
+    run = sl.train(cut(torch.nn.BatchNorm1d(8), torch.nn.Dropout(0.1)), X, Y, SCHEME, verify=False)
+    run.save(file)
+    loaded = sl.load_run(file, model=cut(torch.nn.BatchNorm1d(8), torch.nn.Dropout(0.1)).model.eval())
+    assert torch.equal(loaded.predict(X), run.predict(X))
 
 
 SAME = {

@@ -277,8 +277,7 @@ def test_random_draws_inside_a_step_depend_on_the_step_alone():
 def test_subnetworks_are_smaller_modules():
     model, _, _ = perceptron()
     training = ModuleTraining(sl.cut(model, X[:3]), sl.independent_subnets(3, 1, 1, 0.1, balanced=True))
-    for round in training.rounds():
-        sizes = [tuple(subnet.module.get_parameter("2.weight").shape) for subnet in round]
+    sizes = [tuple(subnet.module.get_parameter("2.weight").shape) for subnet in next(training.rounds())]
     assert sizes == [(3, 4)] * 3
 
 
@@ -403,6 +402,46 @@ def test_a_round_that_was_not_finished_changes_nothing():
     with pytest.raises(RuntimeError, match="all 2 subnetworks of round 0 must be iterated over, got 0"):
         next(rounds)
     assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in training.entries.items())
+
+
+def test_a_round_in_which_a_subnetwork_took_no_step_is_refused():
+    """A loop that forgets to step is told so; one that stops early, as at a good loss, is not."""
+    model = perceptron()[0]
+    training = ModuleTraining(sl.cut(model, X[:3]), sl.local_sgd(2, 2, 3, 0.1))
+    rounds = training.rounds()
+    for l, subnet in enumerate(next(rounds)):
+        for x, y in subnet.batches((X, Y)):
+            value = cross_entropy(subnet.module(x), y)
+            if l == 0:
+                subnet.step(value)
+                break
+    with pytest.raises(RuntimeError, match=r"must be trained by subnet\.step\(loss\), got no step of subnetwork 1"):
+        next(rounds)
+    assert training.rounds_done == 0
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in training.entries.items())
+    rounds = training.rounds()
+    for subnet in next(rounds):
+        for x, y in subnet.batches((X, Y)):
+            subnet.step(cross_entropy(subnet.module(x), y))
+            break
+    next(rounds)
+    assert training.rounds_done == 1
+
+
+def test_a_round_is_aggregated_once_whatever_loops_there_are():
+    model = perceptron()[0]
+    training = ModuleTraining(sl.cut(model, X[:3]), sl.local_sgd(2, 3, 1, 0.1))
+    loops = [training.rounds(), training.rounds()]
+    for round in [next(loop) for loop in loops]:
+        for subnet in round:
+            for x, y in subnet.batches((X, Y)):
+                subnet.step(cross_entropy(subnet.module(x), y))
+    assert next(loops[0]).index == 1
+    entries = {name: tensor.clone() for name, tensor in training.entries.items()}
+    with pytest.raises(RuntimeError, match="in their order by one loop, got round 0 where round 1 is next"):
+        next(loops[1])
+    assert training.rounds_done == 1
+    assert all(torch.equal(tensor, entries[name]) for name, tensor in training.entries.items())
 
 
 def test_an_entry_that_nobody_holds_keeps_its_bits_whatever_they_are():

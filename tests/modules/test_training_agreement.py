@@ -74,6 +74,42 @@ def test_groups_in_turn_are_the_plain_loop(cuts):
     assert max(off(sliced.entries, expected), off(masked.entries, expected)) < 1e-10
 
 
+class Block(torch.nn.Module):
+    """A residual branch with a layer norm and a hidden layer, which is cut, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.up, self.down = torch.nn.LayerNorm(5), torch.nn.Linear(5, 8), torch.nn.Linear(8, 5)
+
+    def forward(self, x):
+        return x + self.down(torch.relu(self.up(self.norm(x))))
+
+
+@pytest.mark.parametrize("units", [["blocks"], ["blocks", "1.up"]])
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+@pytest.mark.parametrize("scheme", [sl.resist(2, 3, 2, batch_size=5), sl.TrainingScheme(sl.Bernoulli(2, 0.5), 6, 2)])
+def test_residual_blocks_are_sliced_as_they_are_masked(scheme, optimizer, state, units):
+    """Blocks change hands from round to round; one that nobody holds for a round counts no step of its optimiser."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(6, 5), Block(), Block(), Block(), torch.nn.Linear(5, 3)).double()
+    x, y = torch.randn(20, 6, dtype=torch.float64), torch.randint(3, (20,))
+    cut = sl.cut(model, x[:3], units)
+    trainings = []
+    for engine in ("sliced", "masked"):
+        training = sl.ModuleTraining(cut, scheme, engine=engine, optimizer=OPTIMIZERS[optimizer], state=state)
+        for round in training.rounds():
+            for subnet in round:
+                for xb, yb in subnet.batches((x, y)):
+                    subnet.step(torch.nn.functional.cross_entropy(subnet.module(xb), yb))
+        trainings.append(training)
+    sliced, masked = trainings
+    assert off(sliced.entries, masked.entries) < 1e-10
+    assert off(sliced.entries, tensors_of(model)) > 1e-4  # it was trained
+    if state == "travels":
+        assert sliced.travelling_state.plain_numbers() == masked.travelling_state.plain_numbers()
+
+
 @st.composite
 def small_trainings(draw):
     widths = tuple(draw(st.lists(st.integers(2, 5), min_size=1, max_size=3)))

@@ -10,6 +10,7 @@ from networks import NETWORKS
 from torch import nn
 
 import subnetlab as sl
+from subnetlab.modules.errors import VerificationError
 
 
 def tensors(value):
@@ -125,3 +126,18 @@ def test_a_parameter_that_is_no_number_is_named_and_a_mask_of_infinities_is_fine
         model.a.weight[0, 0] = math.nan
     with pytest.raises(sl.CutError, match=r"parameters must be finite, got other numbers in a\.weight"):
         cut.verify()
+
+
+def test_a_network_without_a_backward_pass_is_told_so():
+    """What is overwritten in place was needed for the gradient of sigmoid."""
+
+    class InPlace(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(8, 6), nn.Linear(6, 2)
+
+        def forward(self, x):
+            return self.last(torch.sigmoid(self.first(x)).mul_(2.0))
+
+    with pytest.raises(VerificationError, match=r"^verify: the gradients of the network fail: .* inplace operation"):
+        sl.cut(InPlace(), torch.randn(3, 8)).verify()

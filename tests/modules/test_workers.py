@@ -563,6 +563,23 @@ def test_a_worker_that_leaves_a_subnetwork_out():
         in_turn(2, work)
 
 
+def test_a_step_that_one_worker_forgot_is_refused_by_all():
+    cut, *rows = made("perceptron")
+
+    def work(group):
+        training = sl.ModuleTraining(cut, sl.TrainingScheme(LAWS["all"], 1, 2, step_size=0.1))
+        round = next(training.rounds())
+        for subnet in round:
+            for xb, yb in subnet.batches(tuple(rows)):
+                if subnet.index != 1:
+                    subnet.step(torch.nn.functional.cross_entropy(subnet(xb), yb))
+        with pytest.raises(RuntimeError, match=r"round 0 must be trained by .* got no step of subnetwork 1"):
+            round.finish()
+        return training.rounds_done
+
+    assert in_turn(2, work) == [0, 0]
+
+
 def test_optimisers_do_not_look_where_an_entry_is():
     """Rows at different homes are steps of the same arithmetic: what the outer optimiser rests on."""
     torch.manual_seed(0)
@@ -641,7 +658,9 @@ def test_a_finished_round_leaves_no_memory_behind(size):
 def test_a_round_is_asked_before_it_is_finished():
     training = sl.ModuleTraining(made("perceptron")[0], sl.TrainingScheme(LAWS["all"], 1, 1, step_size=0.1))
     for round in training.rounds():
-        list(round)
+        for subnet in round:
+            for xb, yb in subnet.batches(made("perceptron")[1:]):
+                subnet.step(torch.nn.functional.cross_entropy(subnet(xb), yb))
         round.finish()
         with pytest.raises(RuntimeError, match=r"is_finite must be asked of round 0 before it is finished$"):
             round.is_finite()

@@ -254,6 +254,10 @@ def test_what_does_not_fit_a_stored_run_is_refused(run, tmp_path, load, again, m
     ("call", "message"),
     [
         (lambda run: run.save(5), "ModuleRun.save: path must be the path of a file, got 5"),
+        (lambda run: run.save("."), "ModuleRun.save: path must be the path of a file, got '.': a folder"),
+        (lambda run: run.training.export("."), "ModuleTraining.export: path must be the path of a file, got '.': a"),
+        (lambda run: sl.resume(run, verify="no"), "resume: verify must be a bool, got str"),
+        (lambda run: sl.resume(None), "resume: run must be a TrainingRun or ModuleRun, got NoneType"),
         (lambda run: run.save("none/x"), "ModuleRun.save: path must be in a folder that exists, got 'none/x'"),
         (lambda run: run.training.save(5), "ModuleTraining.save: path must be the path of a file, got 5"),
         (lambda run: run.training.save("none/x"), "ModuleTraining.save: path must be in a folder that exists, got"),
@@ -269,7 +273,7 @@ def test_what_does_not_fit_a_stored_run_is_refused(run, tmp_path, load, again, m
     ],
 )
 def test_a_file_that_cannot_be_is_refused(run, call, message):
-    with pytest.raises((TypeError, FileNotFoundError), match=re.escape(message)):
+    with pytest.raises((TypeError, OSError), match=re.escape(message)):
         call(run)
 
 
@@ -356,6 +360,38 @@ def test_record_levels_are_those_of_a_shallow_run(run):
     assert np.isnan(nothing.local_loss).all() and np.isnan(nothing.full_loss).all()
     with pytest.warns(DeprecationWarning, match="record='batches' is called 'mean'"):
         assert trained("batches").subnetwork_errors is None
+
+
+class Noisy(torch.utils.data.Dataset):
+    """Rows that are drawn anew whenever they are read, as augmented images are."""
+
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, i):
+        return X[i] + 0.1 * torch.randn(16), int(Y[i])
+
+
+def test_measures_of_rows_that_are_drawn_are_the_same_after_a_stop():
+    scheme = sl.independent_subnets(2, 4, 2, batch_size=20)
+    asked = {"optimizer": adam, "diagnostics": ("reduction", "ntk"), "evaluate_every": 1, "verify": False}
+    cut = sl.cut(network(), X[:2])
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    whole = sl.train(cut, Noisy(), None, scheme, **asked)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+    def stop(training):
+        if training.rounds_done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(sl.TrainingInterrupted) as stopped:
+        sl.train(cut, Noisy(), None, scheme, on_round=stop, **asked)
+    torch.manual_seed(4)
+    again = sl.resume(stopped.value.run)
+    np.testing.assert_array_equal(again.history.full_loss, whole.history.full_loss)
+    for name, values in whole.history.metrics.items():
+        np.testing.assert_array_equal(again.history.metrics[name], values)
 
 
 def test_diagnostics_are_what_they_say():
@@ -510,6 +546,15 @@ def test_evaluation_is_the_mean_over_rows_whatever_the_batches():
             "got float32 of shape (120, 4) beside outputs of float32 of shape (120, 4) (ValueError: accuracy wants one",
         ),
         ({"diagnostics": 5}, TypeError, "train: diagnostics must be a tuple or list, got int"),
+        ({"verify": "no"}, TypeError, "train: verify must be a bool, got str"),
+        ({"progress": "x"}, TypeError, "train: progress must be a bool, got str"),
+        ({"threads": 10**6}, ValueError, "ModuleTraining: threads must be at most 1024, got 1000000"),
+        ({"device": "meta"}, ValueError, "device must be one that torch can use here, such as 'cpu', got 'meta' (it"),
+        (
+            {"loss": lambda output, y: 1j * output.sum()},
+            TypeError,
+            "Subnet.step: loss must be real, got torch.complex64",
+        ),
         ({"diagnostics": "movement"}, TypeError, "train: diagnostics must be a tuple or list, got str"),
         (
             {"scheme": sl.local_sgd(2, 1, 1, batch_size=1)},

@@ -85,6 +85,8 @@ def _nothing_starts(monkeypatch):
             ValueError,
             "train: diagnostics must be one of 'patterns', 'movement', got 'loss'",
         ),
+        ({"threads": 10**6}, ValueError, "train: threads must be at most 1024, got 1000000"),
+        ({"progress": "x"}, TypeError, "train: progress must be a bool, got str"),
         ({"on_round": "print"}, TypeError, "train: on_round must be callable, got 'print'"),
         (
             {"scheme": sl.TrainingScheme(FIXED, 3)},

@@ -144,7 +144,7 @@ def test_resume_refuses_other_nonsense(refused):
         sl.resume(fixed, rounds=K + 1)
     with refused(ValueError, "resume: rounds must be at least 1, got 0"):
         sl.resume(stopped_after(0, (NETWORK, X, Y, sl.gradient_descent(3)), {}), rounds=0)
-    with refused(TypeError, "resume: run must be a TrainingRun, got str"):
+    with refused(TypeError, "resume: run must be a TrainingRun or ModuleRun, got str"):
         sl.resume("run.npz")
     with refused(TypeError, "resume: on_round must be callable, got 1"):
         sl.resume(fixed, on_round=1)
@@ -155,6 +155,8 @@ def test_a_file_that_cannot_be_is_refused(method, refused):
     write = getattr(sl.train(sl.ShallowReLU.initialize(6, 2), np.eye(2), np.ones(2), sl.dropout(0.5, 1)), method)
     with refused(TypeError, f"TrainingRun.{method}: path must be the path of a file, got 5"):
         write(5)
+    with refused(IsADirectoryError, f"TrainingRun.{method}: path must be the path of a file, got '.': a folder"):
+        write(".")
     with refused(FileNotFoundError, f"TrainingRun.{method}: path must be in a folder that exists, got 'none/x'"):
         write("none/x")
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+MOST_THREADS = 1024  # of one process: far more end it where the system runs out of them
+
 
 def whole_number(owner: str, name: str, value: Any, *, least: int, most: int | None = None) -> int:
     """Return ``value`` as an int of at least ``least``, and at most ``most`` if there is such a limit.

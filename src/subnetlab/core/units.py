@@ -155,16 +155,6 @@ class Units:
         """Return the shape of an entry's array."""
         return tuple(axis_length(axis) for axis in self.axes[name])
 
-    def resized(self, sizes: Mapping[str, int]) -> Units:
-        """Return the same axes for groups of other sizes: what a smaller module stores."""
-
-        def axis_of(axis: Axis) -> Axis:
-            return tuple(
-                tuple(f if f.group is None else Factor(sizes[f.group], f.group) for f in part) for part in axis
-            )
-
-        return Units(dict(sizes), {name: tuple(map(axis_of, axes)) for name, axes in self.axes.items()})
-
     def held(self, masks: Mapping[str, BoolArray]) -> dict[str, tuple[IntArray | None, ...]]:
         """Return what one subnetwork holds: for every name and dimension the indices, or None for all of them.
 
@@ -176,6 +166,32 @@ class Units:
         @cache  # one axis serves many parameters
         def indices(axis: Axis) -> IntArray | None:
             return np.flatnonzero(held_on_axis(axis, masks)) if axis_groups(axis) else None
+
+        return {name: tuple(map(indices, axes)) for name, axes in self.axes.items()}
+
+    def held_among(
+        self, stored: Mapping[str, BoolArray], masks: Mapping[str, BoolArray]
+    ) -> dict[str, tuple[IntArray | None, ...]]:
+        """Return what one subnetwork holds, as indices into the entries that other masks leave: what a module stores.
+
+        Parameters
+        ----------
+        stored, masks : mapping from group to ndarray of bool, shape (m_g,)
+            ``stored`` selects whatever ``masks`` does.
+
+        Examples
+        --------
+        >>> units = Units({"hidden": 4}, {"bias": (group_axis("hidden", 4),)})
+        >>> stored, masks = np.array([True, False, True, True]), np.array([False, False, True, False])
+        >>> units.held_among({"hidden": stored}, {"hidden": masks})["bias"]
+        (array([1]),)
+        """
+
+        @cache
+        def indices(axis: Axis) -> IntArray | None:
+            if not axis_groups(axis):
+                return None
+            return np.flatnonzero(held_on_axis(axis, masks)[held_on_axis(axis, stored)])
 
         return {name: tuple(map(indices, axes)) for name, axes in self.axes.items()}
 

@@ -118,6 +118,8 @@ def load_dataset(
         "smallest_eigenvalue": smallest_eigenvalue,
         "n_features": n_features,
     }
+    if path is not None:
+        checks.instance(_OWNER, "path", path, str | os.PathLike)
     _check_arguments(name, entry, optional, n_wanted, preprocessing)
     given: dict[str, Any] = {
         **optional,

@@ -14,6 +14,7 @@ from .style import BLACK, BLUE, GREY, ORANGE, TEXT_WIDTH, VERMILLION, publicatio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from matplotlib.axes import Axes
 
@@ -37,13 +38,32 @@ def axes(ax: Axes | None, style: Any, size: tuple[float, float] = (TEXT_WIDTH, _
     if style is None:
         look = nullcontext()
     else:
-        look = publication_style() if style == "publication" else matplotlib.style.context(style)
+        look = publication_style() if style == "publication" else _style_of_matplotlib(style)
     with look:
         if ax is None:
             from matplotlib import pyplot as plt
 
             ax = plt.subplots(figsize=size, layout="constrained")[1]
         yield ax
+
+
+def _style_of_matplotlib(style: Any) -> AbstractContextManager[None]:
+    """Return a context of matplotlib's.
+
+    Raises
+    ------
+    ValueError
+        If matplotlib does not take the style.
+    """
+    try:
+        with matplotlib.style.context(style):
+            pass
+    except Exception as error:  # of many types
+        raise ValueError(
+            "plot: style must be 'publication', None, or what matplotlib.style.context takes, such as 'ggplot', "
+            f"got {style!r}"
+        ) from error
+    return matplotlib.style.context(style)
 
 
 def plot_history(history: History, *, ax: Axes | None, style: Any, label: str = "error, summed over the rows") -> Axes:

@@ -98,14 +98,27 @@ def as_tensor(values: Any, precision: torch.dtype, name: str) -> torch.Tensor:
     ------
     TypeError
         If it does not hold numbers; ``name`` is what the message calls it.
+    ValueError
+        If some of them are missing: of a masked array, or a tensor on the meta device; or a tensor is not dense.
     """
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} must not have missing values, got {np.ma.count_masked(values)} masked")
     if not isinstance(values, torch.Tensor):
         try:
             values = torch.from_numpy(np.require(values, requirements=("C", "W")))
         except (TypeError, ValueError) as error:
             kind = type(values).__name__
             raise TypeError(f"{name} must be tensors or arrays of numbers, got {kind} ({error})") from error
+    check_dense(values, name)
     return values.detach().to(precision) if values.is_floating_point() else values.detach()
+
+
+def check_dense(values: torch.Tensor, name: str) -> None:
+    """Raise ValueError unless a tensor is dense and has numbers; ``name`` is what the message calls it."""
+    if values.layout != torch.strided:
+        raise ValueError(f"{name} must be dense tensors, got the layout {values.layout}: call to_dense()")
+    if values.is_meta:
+        raise ValueError(f"{name} must hold numbers, got a tensor on the meta device")
 
 
 def precision_of(model: torch.nn.Module) -> torch.dtype:

@@ -122,7 +122,7 @@ def block_units(labels: Labels, modules: Sequence[str] | None) -> list[list[Bran
     Raises
     ------
     CutError
-        If there are fewer than two, or a module has none.
+        If there are fewer than two, a module has none, or two of them have the same one.
     """
     branches = branches_of(labels)
     if modules is None:
@@ -132,6 +132,9 @@ def block_units(labels: Labels, modules: Sequence[str] | None) -> list[list[Bran
         for module, unit in zip(modules, units, strict=True):
             if not unit:
                 raise CutError(f"cut: units must name residual blocks, got {module!r}: nothing is added to its input")
+        for i, (module, unit) in enumerate(zip(modules, units, strict=True)):
+            if again := [m for m, other in zip(modules[:i], units, strict=False) if any(b in other for b in unit)]:
+                raise CutError(f"cut: units must give each residual block once, got it in {again[0]!r} and {module!r}")
     if len(units) < 2:
         raise CutError(f"cut: units='blocks' needs at least two residual blocks with weights, found {len(units)}")
     return units

@@ -165,20 +165,23 @@ class Snapshot:
         try:
             stored = {"rates": None, **self.record["settings"], **self.record["scheme"]}
             _ = self.rounds_done, dict(self.record["state_numbers"]), dict(self.record.get("rows") or {})
-            operations = self._operations()
+            different = self.other_operation(training.cut)
         except (KeyError, TypeError, ValueError) as error:
             raise ArchiveError(f"{source}: its record is not that of a training ({error})") from error
         here = {**training.settings(), **json.loads(json.dumps(mine))}
         refuse_others(source, other_settings(stored, here))
         if _shapes(self.below("entry")) != _shapes(training.cut.state()):
             raise ArchiveError(f"{source}: its parameters are not those of this network")
-        if operations:
-            refuse_others(source, other_operation(operations, operations_of(training.cut.graph.graph)))
+        refuse_others(source, different)
 
-    def _operations(self) -> list[str]:
-        """Return the operations of the network; none where they are not known, or another torch named them."""
+    def other_operation(self, cut: Cut) -> list[str]:
+        """Return in words the first operation in which a network differs from this one; none where that is not known.
+
+        It is not where the file names no operations, or another version of torch named them.
+        """
         known = dict(self.record.get("versions") or {}).get("torch") == versions().get("torch")
-        return list(self.record.get("operations") or ()) if known else []
+        operations = list(self.record.get("operations") or ()) if known else []
+        return other_operation(operations, operations_of(cut.graph.graph)) if operations else []
 
     def restore(self, training: ModuleTraining, source: object = "of the run") -> None:
         """Take a training to where this one was; see `check` for the errors."""
@@ -277,7 +280,7 @@ def cut_again(model: torch.nn.Module | Cut, snapshot: Snapshot) -> Cut:
     Raises
     ------
     ValueError
-        If the file holds no example of the inputs, or groups or parameters are not those of the training.
+        If the file holds no example of the inputs, or groups, parameters or operations are not those of the training.
     """
     if isinstance(model, Cut):
         made = model
@@ -295,6 +298,8 @@ def cut_again(model: torch.nn.Module | Cut, snapshot: Snapshot) -> Cut:
         raise ValueError(f"load_run: model must have the groups of the run {groups}, got {dict(made.units.groups)}")
     if _shapes(snapshot.below("entry")) != _shapes(made.state()):
         raise ValueError("load_run: model must have the parameters of the run, got others, or other shapes")
+    if different := snapshot.other_operation(made):
+        raise ValueError(f"load_run: model must compute what the network of the run does ({different[0]})")
     return made
 
 

@@ -179,10 +179,18 @@ class Cut:
         Raises
         ------
         CutError
-            If weights that consume a group are computed from others, or used for something else besides.
+            If weights that consume a group are computed from others, or used for something else besides; or the state
+            is not that of the whole network.
         """
+        if factors is None:
+            raise CutError("folded: factors must map groups to numbers, got NoneType")
         numbers = checked_factors(factors, self.units.groups, owner="folded")
-        return folded(self, self.state() if state is None else state, numbers)
+        whole = self.state()
+        if not isinstance(given := whole if state is None else state, Mapping):
+            raise CutError(f"folded: state must map names to tensors, got {type(given).__name__}")
+        if missing := [name for name in whole if name not in given]:
+            raise CutError(f"folded: state must have every parameter and buffer, got none for {missing[0]!r}")
+        return folded(self, given, numbers)
 
     def coverage(self, law: MaskLaw | float, *, cut_groups: CutGroups = "all", rounds: int = 16) -> dict[str, float]:
         """Return the share of each parameter's entries that a round trains: that some subnetwork holds.

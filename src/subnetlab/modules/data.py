@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .batches import as_tensor, n_samples, precision_of, rows_of
+from .batches import as_tensor, check_dense, n_samples, precision_of, rows_of
 from .errors import in_our_words
 from .evaluation import LOSSES, called, check_classes, loss_function
 from .structure import described
@@ -65,7 +65,9 @@ def _checked_pair(name: str, X: Any, y: Any, loss: str | Loss, precision: torch.
     if isinstance(X, torch.utils.data.Dataset | torch.utils.data.DataLoader):
         raise TypeError(f"{name} must be a Dataset alone, since it holds the targets, got both")
     rows, targets = as_tensor(X, precision, name), y
-    if not (isinstance(y, torch.Tensor) and callable(loss)):  # a function of the user's may want other numbers
+    if isinstance(y, torch.Tensor) and callable(loss):  # a function of the user's may want other numbers
+        check_dense(y, name)
+    else:
         targets = as_tensor(y, precision, name)
     if loss == "cross_entropy" and not (targets.is_floating_point() or targets.is_complex()):
         targets = targets.long()

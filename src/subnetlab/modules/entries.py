@@ -55,13 +55,12 @@ class Kept:
             }
 
         self._units = units
+        self._some = {group: mask if mask.any() else np.arange(len(mask)) == 0 for group, mask in masks.items()}
         self._held = self._stored = places(units.held(masks))
         self._own: dict[str, Place] | None = None
         if any(not np.array_equal(masks[group], stored[group]) for group in masks):
             self._stored = places(units.held(stored))
-            inside = {group: masks[group][stored[group]] for group in masks}  # the held among the stored
-            sizes = {group: len(mask) for group, mask in inside.items()}
-            self._own = places(units.resized(sizes).held(inside))
+            self._own = places(units.held_among(stored, masks))
 
     def held(self, name: str) -> Place:
         """Return the place in a whole tensor of what the subnetwork holds; state is where its parameter is."""
@@ -74,6 +73,14 @@ class Kept:
     def own(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         """Return the part of a module's tensor that the subnetwork holds."""
         return tensor if self._own is None else take(tensor, self._own[entry_of(name, self._own)])
+
+    def leaves_out(self, name: str) -> bool:
+        """Return whether a smaller module stores nothing of an entry: it belongs to a residual block that is not there.
+
+        A smaller module's optimiser takes no step for it, so the masked engine must not count one either.
+        """
+        units = (f for axis in self._units.axes[name] for part in axis for f in part if f.group is not None)
+        return any(not self._some[f.group or ""][f.first : f.first + f.size].any() for f in units)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of a whole tensor."""

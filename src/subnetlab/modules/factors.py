@@ -187,7 +187,13 @@ def foldings(cut: Cut, factors: Mapping[str, float]) -> dict[tuple[str, int], np
 
 
 def _weight_of(cut: Cut, consumption: Consumption) -> tuple[str, int]:
-    """Return the stored tensor and its dimension that a consumption sums over."""
+    """Return the stored tensor and its dimension that a consumption sums over.
+
+    Raises
+    ------
+    CutError
+        If what it sums over is computed from stored tensors; it may carry a group or none.
+    """
     node = consumption.weight_node
     while node.op == "call_function" and str(node.target).split(".")[1:2] and _keeps_entries(node):
         node = node.all_input_nodes[0]
@@ -201,9 +207,8 @@ def _weight_of(cut: Cut, consumption: Consumption) -> tuple[str, int]:
         if len(found) == 1:
             return name, found[0]
     stored = cut.labels.stored_name(node)
-    raise CutError(
-        f"cut: a factor of {groups[0]!r} cannot be folded: the weights that use it are computed from {stored}"
-    )
+    of = f" of {groups[0]!r}" if groups else ""
+    raise CutError(f"cut: a factor{of} cannot be folded: the weights that use it are computed from {stored}")
 
 
 def _keeps_entries(node: fx.Node) -> bool:

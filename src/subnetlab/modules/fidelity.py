@@ -100,8 +100,8 @@ def _compare_gradients(
 ) -> None:
     names = [name for name, parameter in cut.model.named_parameters() if parameter.requires_grad]
     graph = dict(masked.named_parameters())
-    own = _gradients(results, [state[name] for name in names])
-    exported = _gradients(found, [graph[name] for name in names])
+    own = _gradients("network", results, [state[name] for name in names])
+    exported = _gradients("exported graph", found, [graph[name] for name in names])
     top = max((float(gradient.abs().max()) for gradient in own if gradient.numel()), default=0.0)
     for name, a, b in zip(names, own, exported, strict=True):
         off = difference_of(a, b, floor=1e-2 * top)
@@ -113,14 +113,23 @@ def _compare_gradients(
             )
 
 
-def _gradients(results: list[Tensor], leaves: list[Tensor]) -> list[Tensor]:
-    """Return the gradients of all results together, weighted by numbers that are always the same."""
+def _gradients(of: str, results: list[Tensor], leaves: list[Tensor]) -> list[Tensor]:
+    """Return the gradients of all results together, weighted by numbers that are always the same.
+
+    Raises
+    ------
+    VerificationError
+        If the backward pass fails, as it does where an operation overwrites what another one needs.
+    """
     outputs = [result for result in results if result.requires_grad]
     if not outputs or not leaves:
         return [torch.zeros_like(leaf) for leaf in leaves]
     generator = torch.Generator().manual_seed(0)
     weights = [torch.randn(o.shape, generator=generator).to(o.device, o.dtype) for o in outputs]
-    found = torch.autograd.grad(outputs, leaves, weights, allow_unused=True)
+    try:
+        found = torch.autograd.grad(outputs, leaves, weights, allow_unused=True)
+    except RuntimeError as error:
+        raise VerificationError(f"verify: the gradients of the {of} fail: {error}") from error
     return [gradient_of(leaf, gradient) for leaf, gradient in zip(leaves, found, strict=True)]
 
 

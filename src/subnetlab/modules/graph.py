@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 
 from .errors import CutError, first_line
 from .inlining import inlined, without_dead_code
-from .structure import Inputs, as_call, batch_of_two, taken_apart, varying_dimensions
+from .structure import Inputs, as_call, batch_of_two, check_second, input_leaves, taken_apart, varying_dimensions
 from .unreadable import why_unreadable
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def export(model: nn.Module, example_input: Any, second_example: Any = None) -> 
         raise CutError(f"cut: model must be a torch.nn.Module, got {type(model).__name__}")
     _check_kinds(model)
     args, kwargs = batch_of_two(*as_call(example_input))
-    varying = varying_dimensions((args, kwargs), None if second_example is None else as_call(second_example))
+    second = None if second_example is None else as_call(second_example, "second_example")
+    varying = varying_dimensions((args, kwargs), second)
     found: list[Rebuild] = []
     before = _other_random_states()
     with as_it_was(model), torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _quietly():
@@ -103,12 +104,17 @@ def export(model: nn.Module, example_input: Any, second_example: Any = None) -> 
         if not model.training:
             model.train()
         program = _exported(_Flat(model, found.append), (args, kwargs), varying)
+        if _is_of_another_type(model, (args, kwargs)) and (failure := _fails_by_itself(model, (args, kwargs))):
+            raise CutError(failure)
     if _other_random_states() != before:
         raise CutError(
             f"cut: the forward of {type(model).__name__} draws from Python's or NumPy's random numbers, which a graph "
             "would fix: draw with torch"
         )
-    return _named(program, model, Inputs(inspect.signature(model.forward), args, kwargs, [], []), found[-1])
+    graph = _named(program, model, Inputs(inspect.signature(model.forward), args, kwargs, [], []), found[-1])
+    if second is not None:
+        check_second(graph.inputs.shapes, second)
+    return graph
 
 
 def _check_kinds(model: nn.Module) -> None:
@@ -163,11 +169,19 @@ def _other_random_states() -> tuple[Any, ...]:
     return random.getstate(), np.asarray(words).tobytes(), position
 
 
+def _is_of_another_type(model: nn.Module, example: tuple[Any, ...]) -> bool:
+    """Return whether an example has floating numbers of another type than the network, which torch.export lets pass."""
+    own = {tensor.dtype for _, tensor in stored(model) if tensor.is_floating_point() and not tensor.is_meta}
+    leaves = [leaf for leaf in input_leaves(example) if isinstance(leaf, Tensor) and leaf.is_floating_point()]
+    return bool(own) and any(leaf.dtype not in own for leaf in leaves)
+
+
 def _fails_by_itself(model: nn.Module, example: tuple[Any, ...]) -> str | None:
     """Return what to say if the network cannot even compute the example, None if it can."""
     try:
-        with torch.no_grad():
-            model(*example[0], **example[1])
+        with torch.no_grad():  # into copies of the buffers, which training mode may change
+            buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+            torch.func.functional_call(model, buffers, *example)
     except Exception as error:  # whatever the user's code raises
         return (
             f"cut: {type(model).__name__} fails on the example itself ({type(error).__name__}: {first_line(error)}): "

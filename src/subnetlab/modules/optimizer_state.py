@@ -69,11 +69,14 @@ class TravellingState:
 def returned_state(
     optimizer: torch.optim.Optimizer, names: Mapping[int, str]
 ) -> tuple[dict[str, torch.Tensor], dict[str, PlainNumber]]:
-    """Return the tensors of a subnetwork's optimiser, by entry, and its numbers as JSON can hold them."""
+    """Return the tensors of a subnetwork's optimiser, by entry, and its numbers as JSON can hold them.
+
+    Parameters that ``names`` does not name are left out.
+    """
     tensors: dict[str, torch.Tensor] = {}
     numbers: dict[str, PlainNumber] = {}
     for parameter, state in optimizer.state.items():
-        for key, value in state.items():
+        for key, value in state.items() if id(parameter) in names else ():
             name = state_name(names[id(parameter)], key)
             if isinstance(value, torch.Tensor) and value.shape == parameter.shape and key != "step":
                 tensors[name] = value

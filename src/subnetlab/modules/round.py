@@ -71,12 +71,12 @@ class Round:
         self, l: int, subnet: Subnet, names: dict[int, str], slices: dict[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
         """Return Delta^l of entries and travelling state; state that is new is all change."""
-        returned = tensors_of(subnet.module)
+        returned, kept = tensors_of(subnet.module), self._kept(l)
         if self._training.travelling_state is not None:
-            state, numbers = returned_state(subnet.optimizer, names)
+            there = {key: name for key, name in names.items() if not kept.leaves_out(name)}
+            state, numbers = returned_state(subnet.optimizer, there)
             returned |= state
             self._note(numbers)
-        kept = self._kept(l)
         own = {name: kept.own(name, tensor) for name, tensor in returned.items()}
         given = {name: kept.own(name, tensor) for name, tensor in slices.items()}
         return changes(given, {n: t for n, t in own.items() if n in given}) | {
@@ -89,11 +89,22 @@ class Round:
         Raises
         ------
         RuntimeError
-            If some subnetwork has not been trained; the network is as it was before the round.
+            If some subnetwork has not been trained, or the round is not the one that comes next: two loops over
+            `ModuleTraining.rounds` began with it. The network is as it was before the round.
         """
         if self._finished:
             return
+        if self.index != (done := self._training.rounds_done):
+            raise RuntimeError(
+                f"ModuleTraining: rounds must be finished in their order by one loop, got round {self.index} where "
+                f"round {done} is next"
+            )
         self._collect()
+        if idle := [l for l, own in enumerate(self._everybodys) if not own]:
+            raise RuntimeError(
+                f"ModuleTraining: each subnetwork of round {self.index} must be trained by subnet.step(loss), got no "
+                f"step of subnetwork {idle[0]}"
+            )
         self._training.outer.apply(self._sum)
         state = self._training.travelling_state
         if state is not None:

@@ -167,15 +167,26 @@ class Inputs:
         return longer if all(guard({"args": args, "kwargs": kwargs}) for _, guard in self.guards) else list(leaves)
 
 
+def check_second(shapes: Sequence[Any], second: tuple[Any, Any]) -> None:
+    """Raise CutError if a second example has a size in which the network, as it was exported, cannot vary."""
+    for shape, leaf in zip(shapes, input_leaves(second), strict=True):
+        sizes = zip(shape[1:], leaf.shape[1:], strict=True) if isinstance(shape, torch.Size) else ()
+        if any(str(size).isdigit() and str(size) != str(other) for size, other in sizes):
+            raise CutError(
+                f"cut: second_example must differ in sizes that may vary, got {tuple(leaf.shape)}, where the network "
+                f"takes {shown(shape)} alone"
+            )
+
+
 def shown(shape: torch.Size) -> str:
     """Return an expected shape with a letter for each size that may vary, n for the batch."""
-    varies = dict.fromkeys(str(size) for size in shape if not isinstance(size, int))
+    varies = dict.fromkeys(str(size) for size in shape if not str(size).isdigit())  # a SymInt may be a number
     letters = dict(zip(varies, "nabcdefgh", strict=False))
     return f"({', '.join(letters.get(str(size), str(size)) for size in shape)})"
 
 
-def as_call(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return an example input as positional and keyword arguments."""
+def as_call(example_input: Any, name: str = "example_input") -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return an example input as positional and keyword arguments; ``name`` is the argument that messages name."""
     if isinstance(example_input, Tensor):
         return (example_input,), {}
     if isinstance(example_input, tuple | list):
@@ -183,7 +194,7 @@ def as_call(example_input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if hasattr(example_input, "keys"):
         return (), {str(key): example_input[key] for key in example_input.keys()}  # noqa: SIM118
     raise CutError(
-        "cut: example_input must be a tensor, a tuple of arguments or a dict of keyword arguments, "
+        f"cut: {name} must be a tensor, a tuple of arguments or a dict of keyword arguments, "
         f"got {type(example_input).__name__}"
     )
 

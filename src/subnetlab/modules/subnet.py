@@ -99,7 +99,7 @@ class Subnet:
         Raises
         ------
         TypeError
-            If the loss is no tensor with one entry.
+            If the loss is no tensor with one real entry.
         RuntimeError, ValueError
             If the round's local steps are done already, the next subnetwork has been asked for, the loss is not
             computed by this subnetwork's module, or the optimiser does not take its gradients.
@@ -122,6 +122,8 @@ class Subnet:
         self._descend(loss, [parameter for parameter in self.module.parameters() if parameter.requires_grad])
 
     def _descend(self, loss: torch.Tensor, inputs: list[torch.nn.Parameter] | None = None) -> None:
+        if loss.is_complex():
+            raise TypeError(f"Subnet.step: loss must be real, got {loss.dtype}")
         self.optimizer.zero_grad(set_to_none=True)
         if loss.requires_grad:
             loss.backward(inputs=inputs)
@@ -160,11 +162,13 @@ def _seed_generators(seed: int) -> None:
 
 
 @contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Leave torch's random state as it was."""
+def random_state_kept(seed: int | None = None) -> Iterator[None]:
+    """Leave torch's random state as it was; with a seed, what is drawn inside is the same every time."""
     cpu = torch.random.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     try:
+        if seed is not None:
+            _seed_generators(seed)
         yield
     finally:
         torch.random.set_rng_state(cpu)

@@ -71,7 +71,7 @@ class ModuleTraining:
     device : str or torch.device, default "cpu"
         On several workers "cuda" is a device of each worker's own, by its LOCAL_RANK, as far as there are enough.
     threads : int, default 1
-        Of torch, inside `rounds`; another count can give other bits.
+        Of torch, inside `rounds`, at most 1,024; another count can give other bits.
     autocast : {"bfloat16"}, optional
         Forward passes by ``subnet(x)`` run under torch's autocast.
     checkpoint : path, optional
@@ -161,7 +161,7 @@ class ModuleTraining:
         self.asked: dict[str, Any] | None = None  # of `subnetlab.train`, stored in checkpoints
         self.rows_known: dict[str, Any] = {}  # of `subnetlab.train`, too: what tells its data from others
         self.gone_on_from: object = None  # the checkpoint, for messages
-        self._threads = checks.whole_number(owner, "threads", threads, least=1)
+        self._threads = checks.whole_number(owner, "threads", threads, least=1, most=checks.MOST_THREADS)
         if autocast is not None:
             checks.one_of(owner, "autocast", autocast, ("bfloat16",))
         self._autocast = None if autocast is None else torch.bfloat16
@@ -370,6 +370,8 @@ def _usable(device: str | torch.device) -> torch.device:
         asked, local_rank = torch.device(device), os.environ.get("LOCAL_RANK")
         if asked.type == "cuda" and asked.index is None and local_rank and (there := torch.cuda.device_count()):
             asked = torch.device("cuda", int(local_rank) % there)
+        if asked.type == "meta":
+            raise RuntimeError("it holds no numbers")
         return torch.empty(0, device=asked).device
     except (AssertionError, RuntimeError, TypeError) as error:
         raise ValueError(

@@ -15,6 +15,7 @@ from ..modules.batches import n_samples
 from ..modules.evaluation import called, check_classes, evaluate, loss_function, metric_functions, recalibrate
 from ..modules.measures import DIAGNOSTICS
 from ..modules.recalibration import rows_to_recalibrate
+from ..modules.subnet import random_state_kept
 from ..modules.training import ModuleTraining
 from ..progress import progress_bar
 from .errors import DivergenceError, TrainingInterrupted, deferred_interrupt, rounds_kept
@@ -120,6 +121,7 @@ def train_module(
     dataset = X if y is None else (X, y)
     checks.function("train", "on_round", on_round, optional=True)
     checks.instance("train", "diagnostics", diagnostics, tuple | list)
+    verify, progress = checks.flag("train", "verify", verify), checks.flag("train", "progress", progress)
     request = ModuleRequest(
         dataset, loss, record, validation, metrics, evaluate_every, tuple(diagnostics), training, recalibrate
     )
@@ -172,6 +174,7 @@ def resume_module(
         compared.
     """
     scheme = run.scheme
+    verify, progress = checks.flag("resume", "verify", verify), checks.flag("resume", "progress", progress)
     if rounds is not None:
         least = max(1, run.rounds_done)
         scheme = replace(scheme, rounds=checks.whole_number("resume", "rounds", rounds, least=least))
@@ -278,7 +281,15 @@ class _Notes:
         self._training.history = self._history.build()
 
     def _measures(self, k: int) -> dict[str, float]:
-        """Return what is measured of the whole network after k rounds; NaN where that is not asked for."""
+        """Return what is measured of the whole network after k rounds; NaN where that is not asked for.
+
+        A Dataset may draw its rows: they are the same in every round, however often training was interrupted, and the
+        user's random numbers stay as they are.
+        """
+        with random_state_kept(seed=0):
+            return self._measured(k)
+
+    def _measured(self, k: int) -> dict[str, float]:
         every, request = self._request.evaluate_every, self._request
         ends = k in (0, self._training.scheme.rounds)
         wanted = every is not None and (k % every == 0 or ends)

@@ -122,6 +122,7 @@ def train_shallow(
     True
     """
     checks.function("train", "on_round", on_round, optional=True)
+    progress = checks.flag("train", "progress", progress)
     request = RunRequest(
         network,
         X,
@@ -214,7 +215,9 @@ def resume(
         from .fit_module import resume_module
 
         return resume_module(run, rounds=rounds, progress=progress, on_round=on_round, **again)
-    checks.instance("resume", "run", run, TrainingRun)
+    if not isinstance(run, TrainingRun):
+        raise TypeError(f"resume: run must be a TrainingRun or ModuleRun, got {type(run).__name__}")
+    progress = checks.flag("resume", "progress", progress)
     if again:
         raise TypeError(f"resume: {next(iter(again))} must not be given for the run of a shallow network")
     scheme = run.scheme

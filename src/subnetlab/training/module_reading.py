@@ -20,7 +20,6 @@ from ..history import METRIC, History
 from ..modules.checkpoint import Snapshot
 from .module_request import ModuleRecord, ModuleRequest
 from .reading import HISTORY, check_shapes
-from .request import MOST_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,7 +137,7 @@ def _check_asked(asked: Mapping[str, Any]) -> None:
 def _check_settings(run: StoredModuleRun) -> None:
     settings, record = run.settings, run.snapshot.record
     checks.seed_number("settings", settings["seed"])
-    checks.whole_number("settings", "threads", settings["threads"], least=1, most=MOST_THREADS)
+    checks.whole_number("settings", "threads", settings["threads"], least=1, most=checks.MOST_THREADS)
     if not 0 <= checks.finite_number("settings", "scale", settings["scale"]) <= 1:
         raise ValueError(f"settings: scale must be in [0, 1], got {settings['scale']}")
     if settings["clip_norm"] is not None:

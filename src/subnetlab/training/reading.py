@@ -18,7 +18,7 @@ from ..core.network import ShallowReLU
 from ..core.scheme_record import scheme_from_record
 from ..history import History
 from ..input_file import open_input
-from .request import MOST_THREADS, RENAMED, RunSettings, TrainingData
+from .request import RENAMED, RunSettings, TrainingData
 from .run import KIND, RUN_FILE, VERSION, Comparison, TrainingRun
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def check_run(run: TrainingRun) -> None:
     """Raise TypeError or ValueError unless settings, status and history of a run agree with each other."""
     settings, scheme, history = run.settings, run.scheme, run.history
     settings.check("settings")
-    checks.whole_number("settings", "threads", settings.threads, least=1, most=MOST_THREADS)
+    checks.whole_number("settings", "threads", settings.threads, least=1, most=checks.MOST_THREADS)
     checks.whole_number("settings", "engine_version", settings.engine_version, least=0)
     checks.positive_number("settings", "step_size", settings.step_size)
     checks.instance("settings", "engine", settings.engine, str)

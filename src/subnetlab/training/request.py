@@ -29,7 +29,6 @@ Record: TypeAlias = Literal["mean", "subnetworks", "rounds", "none"]
 Diagnostic: TypeAlias = Literal["patterns", "movement"]
 
 DIAGNOSTICS: tuple[Diagnostic, ...] = ("patterns", "movement")
-MOST_THREADS = 2**16
 STORED_AS = {"learn_output_weights": "learn_signs"}
 """Options whose names in files, and in the keys of stored results, are older ones."""
 RENAMED = {old: new for new, old in STORED_AS.items()}
@@ -209,7 +208,7 @@ class RunRequest(RunOptions):
         checks.instance("train", "network", self.network, ShallowReLU)
         checks.instance("train", "scheme", self.scheme, TrainingScheme)
         self.check("train")
-        _set(self, threads=checks.whole_number("train", "threads", self.threads, least=1, most=MOST_THREADS))
+        _set(self, threads=checks.whole_number("train", "threads", self.threads, least=1, most=checks.MOST_THREADS))
         _set(self, data=self._checked_data())
         self.scheme.check(self.network.width, len(self.data.X))
         check_first_masks(self.scheme.masks, self.seed, self.network.width)
