@@ -46,7 +46,8 @@ def linearized_course(model: LazyModel, round_map: RoundMap, rounds: int, coarse
         length = stop - start
         middle = C + (C - before) * min(1.0, length / (2 * last))  # by extrapolation
         c = np.einsum("ij,ij->j", V, middle @ V)
-        added = round_map.shared * round_map.mask_variance * gain**2 * c + products.variance(middle, V @ errors, neurons)
+        of_products = products.variance(middle, V @ errors, neurons)
+        added = round_map.shared * round_map.mask_variance * gain**2 * c + of_products
         drift = np.zeros_like(h) if neurons is None else _drift(neurons, model, errors, 1 - gain, length)
         e = recursion(errors, 1 - gain, drift, length)
         b = recursion(noise, (1 - gain) ** 2, added, length)
