@@ -176,6 +176,52 @@ def test_an_orderly_end_and_going_on_with_other_workers_and_more_rounds(tmp_path
     assert weights(again.stdout) == alone()
 
 
+WAYS_TO_END = """
+except KeyboardInterrupt:
+    if training.workers.rank == 0:
+        sys.exit(130)
+    if training.workers.rank == 1:
+        raise ValueError("an end of its own")
+print("the last line")
+"""
+
+
+def test_a_script_that_is_stopped_may_end_as_it_likes(tmp_path, script):
+    """Worker 0 exits with a code, worker 1 raises an error, and worker 2 goes on to its last line."""
+    (tmp_path / "faults" / "1-3-stop").touch()
+    before, loop = SCRIPT.split("for round in", 1)
+    loop = "\n".join("    " + line for line in f"for round in{loop}".split("said =")[0].splitlines())
+    script.write_text(f"{before}try:\n{loop}\n{WAYS_TO_END}")
+    done = launch(script, tmp_path / "out", code=130)
+    assert done.stdout.count("begins") == 1
+    assert "stopped after a checkpoint" in done.stderr
+    assert "the last line" in (tmp_path / "out" / "worker-0-2.log").read_text()
+
+
+IN_A_THREAD = """
+import runpy, threading
+from pathlib import Path
+
+train = str(Path(__file__).with_name("train.py"))
+thread = threading.Thread(target=runpy.run_path, args=(train,), kwargs={"run_name": "__main__"})
+thread.start()
+thread.join()
+"""
+
+
+def test_a_training_in_a_thread_is_stopped_and_survives_a_fault(tmp_path, script):
+    for fault in ("1-3-kill", "0-5-stop"):
+        (tmp_path / "faults" / fault).touch()
+    file = tmp_path / "threaded.py"
+    file.write_text(IN_A_THREAD)
+    done = launch(file, tmp_path / "out", code=130)
+    assert done.stderr.count("the script begins again") == 1
+    assert "stopped after a checkpoint" in done.stderr
+    again = launch(file, tmp_path / "out", workers=2)
+    assert again.stdout.startswith("begins after round 6")
+    assert weights(again.stdout) == alone()
+
+
 def test_a_checkpoint_with_one_other_bit(tmp_path, script, with_a_bit_changed):
     """The one before it counts, with the same bits in the end; where that is damaged, too, the launch says so."""
     newest, before = (tmp_path / "out" / name for name in ("training-1.safetensors", "training-1.safetensors.before"))

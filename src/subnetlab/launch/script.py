@@ -13,6 +13,7 @@ import os
 import runpy
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..engines.distributed.group import Wish
+    from ..engines.distributed.worker import Exchange, Messages
 
 _POLL = 0.05  # seconds
 
@@ -46,12 +48,25 @@ class ScriptGroup(Transport):
         See `Progress.at_work`.
     trainings : int
         That were begun in the script so far.
+    over : StopRequested or PeerLostError, optional
+        What the script was told by: it may catch that and go on, or end in its own way.
     """
 
     folder: Path
     completed: Callable[[], None]
     watched: Callable[[bool], None]
     trainings: int = 0
+    over: StopRequested | PeerLostError | None = None
+
+    def exchange(self, exchange: Exchange) -> Messages:
+        """Send every message and return what arrived; nothing does any more once a worker is lost."""
+        if isinstance(self.over, PeerLostError):
+            raise self.over
+        try:
+            return super().exchange(exchange)
+        except PeerLostError as error:
+            self.over = error
+            raise
 
     def checkpoint_file(self) -> Path:
         """Return a file for each training of the script, in the order in which they begin."""
@@ -63,6 +78,11 @@ class ScriptGroup(Transport):
         if (self.folder / STOP_FILE).exists():
             return "stop"
         return "meet again" if self.latecomers() else ""
+
+    def ending(self, wish: Wish) -> StopRequested | PeerLostError:
+        """Return what training ends with, and note it: how the script ends after that says nothing new."""
+        self.over = super().ending(wish)
+        return self.over
 
     def at_work(self, works: bool) -> None:
         """Tell the agent, for which a worker lives as long as it takes steps."""
@@ -146,8 +166,8 @@ def run_script(
         append_event(folder, "begin", 0, attempt=attempt, pids=pids)
     sys.argv = list(words)
     sys.path.insert(0, str(script.parent.absolute()))
-    with among(group):
-        status = _run_to_its_end(script)
+    with among(group, in_all_threads=True):
+        status = _run_to_its_end(script, group)
     write_what_is_open()
     _wait_for_all(group)
     if group.rank == 0:
@@ -156,20 +176,35 @@ def run_script(
     return status
 
 
-def _run_to_its_end(script: Path) -> str:
-    """Run a script and what it has left for its end; return "finished" or "stopped"."""
+def _run_to_its_end(script: Path, group: ScriptGroup) -> str:
+    """Run a script and what it has left for its end; return "finished" or "stopped".
+
+    Once training has been stopped, or a worker is lost, no way in which the script ends is a failure of its own: it may
+    catch what it was told by, and go on to its last line, or exit with a code.
+    """
     begin_like_a_program()
     status, module = "finished", {}
     try:
         module = runpy.run_path(str(script), run_name="__main__")
-    except StopRequested:  # on all workers, after a checkpoint
-        status = "stopped"
     except SystemExit as end:
-        if end.code not in (None, 0):
+        if end.code not in (None, 0) and group.over is None:
             raise RuntimeError(f"the script ended with {end.code!r}") from end
+    except BaseException as error:
+        if group.over is None:
+            raise
+        if error is not group.over:
+            traceback.print_exc()
+        status = "stopped"
+    _raise_what_is_lost(group)
     end_like_a_program(status)
+    _raise_what_is_lost(group)  # in a thread of the script
     del module  # not before: its threads and exit functions see its variables
-    return status
+    return "finished" if group.over is None else "stopped"
+
+
+def _raise_what_is_lost(group: ScriptGroup) -> None:
+    if isinstance(group.over, PeerLostError):
+        raise group.over
 
 
 def hear_from(file: str | None) -> None:

@@ -12,7 +12,7 @@ from ..core import checks
 from ..core.masks.groups import check_groups, cut_in_round, group_masks, subnetwork_factors, whole_factors
 from ..core.rates import steps_at_rates
 from ..core.scheme import TrainingScheme
-from ..engines.distributed.group import PeerLostError, StopRequested, joined_group
+from ..engines.distributed.group import joined_group
 from .checkpoint import Snapshot, whole_model
 from .checkpoint_file import FILE, CheckpointFile, write_weights
 from .cutting import Cut
@@ -254,7 +254,7 @@ class ModuleTraining:
                 if wish or done == rounds or done % self._checkpoint_every == 0:
                     self.save_checkpoint()
                 if wish and done < rounds:
-                    raise StopRequested if wish == "stop" else PeerLostError("a missing worker is there again")
+                    raise self.workers.ending(wish)
         finally:
             torch.set_num_threads(threads)
 

@@ -104,6 +104,10 @@ class Workers(Protocol):
         """Take note of a checkpoint that is on disk."""
         ...
 
+    def ending(self, wish: Wish) -> BaseException:
+        """Return what training ends with, after a checkpoint, when that is wished."""
+        ...
+
 
 class Alone:
     """One process, which trains every subnetwork."""
@@ -166,6 +170,10 @@ class Alone:
 
     def checkpointed(self, rounds: int) -> None:
         """Do nothing: nobody waits for it."""
+
+    def ending(self, wish: Wish) -> BaseException:
+        """Return what ends a script; nobody wishes it here."""
+        return KeyboardInterrupt()
 
 
 class Together:
@@ -304,3 +312,7 @@ class Together:
     def checkpointed(self, rounds: int) -> None:
         """Tell the launcher, if there is one."""
         self.group.heard("checkpoint", rounds)
+
+    def ending(self, wish: Wish) -> BaseException:
+        """Return what training ends with, after a checkpoint, when that is wished; the group takes note."""
+        return self.group.ending(wish)

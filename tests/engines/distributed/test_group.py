@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -148,6 +149,15 @@ def test_an_agreed_error_reaches_a_worker_that_reads_when_the_others_have_left(t
     assert done.stdout.splitlines() == [str([f"{rank} no room" for rank in range(SIZE)])] * 3, done.stderr
 
 
+def in_a_thread(call):
+    """Return what a call returns in a thread of its own, which inherits no context."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(call()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
 def test_a_process_without_others(monkeypatch):
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
@@ -158,4 +168,7 @@ def test_a_process_without_others(monkeypatch):
     group = Group(None, 0, 2)
     with among(group):
         assert joined_group("test") is group
+        assert in_a_thread(lambda: joined_group("test")) is None
+    with among(group, in_all_threads=True):
+        assert in_a_thread(lambda: joined_group("test")) is group
     assert joined_group("test") is None

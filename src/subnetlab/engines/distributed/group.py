@@ -87,6 +87,10 @@ class Group:
         """Return whether training should end after this round, with a checkpoint; only that of worker 0 counts."""
         return ""
 
+    def ending(self, wish: Wish) -> StopRequested | PeerLostError:
+        """Return what training ends with, after a checkpoint, when that is wished."""
+        return StopRequested() if wish == "stop" else PeerLostError("a missing worker is there again")
+
     def heard(self, event: str, rounds: int, **facts: Any) -> None:
         """Hear of a round, or of a checkpoint that is on disk."""
 
@@ -174,16 +178,27 @@ class Group:
 
 
 _AMONG: ContextVar[Group | None] = ContextVar("subnetlab_group", default=None)
+_of_this_process: list[Group] = []  # a thread does not inherit the variable
 
 
 @contextmanager
-def among(group: Group) -> Iterator[None]:
-    """Let whatever trains in the block be one of these workers, whose group the caller has made."""
+def among(group: Group, *, in_all_threads: bool = False) -> Iterator[None]:
+    """Let whatever trains in the block be one of these workers, whose group the caller has made.
+
+    Parameters
+    ----------
+    group : Group
+    in_all_threads : bool, default False
+        Let other threads of this process be of the group, too, in which a script may train.
+    """
     token = _AMONG.set(group)
+    _of_this_process.extend([group] * in_all_threads)
     try:
         yield
     finally:
         _AMONG.reset(token)
+        if in_all_threads:
+            _of_this_process.remove(group)
 
 
 def joined_group(owner: str) -> Group | None:
@@ -199,6 +214,8 @@ def joined_group(owner: str) -> Group | None:
     """
     if (group := _AMONG.get()) is not None:
         return group
+    if _of_this_process:
+        return _of_this_process[-1]
     from torch import distributed as dist
 
     if not dist.is_available():
