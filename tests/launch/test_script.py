@@ -265,6 +265,35 @@ def test_an_error_of_the_script_itself(tmp_path):
     assert events == ["begin", "begin"]
 
 
+ALL_ALIKE = "rounds, training.model, training.entries, save and export must be asked for by all workers alike, got "
+
+
+LEAVES = """
+    if training.workers.rank and round.index == 3:
+        break
+    for fault in"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "places"),
+    [
+        ("\nsaid =", "\nif training.workers.rank: sys.exit()\nsaid =", ["the whole network", "the end of the script"]),
+        ("\n    for fault in", LEAVES, ["a round", "the whole network"]),
+    ],
+    ids=["the last line of worker 0 alone", "a worker that leaves the loop"],
+)
+def test_workers_that_part_end_the_job_at_once(tmp_path, script, old, new, places):
+    """Each would wait for the other until its time is up, and again after every restart."""
+    script.write_text(SCRIPT.replace(old, new))
+    done = launch(script, tmp_path / "out", workers=2, code=1)
+    first, second = places
+    assert f"{ALL_ALIKE}worker 0 waiting at {first}" in done.stderr
+    assert f" and worker 1 at {second}" in done.stderr
+    assert "begins again" not in done.stderr
+    for rank in range(2):
+        assert "waiting, or at work, here:" in (tmp_path / "out" / f"worker-0-{rank}.log").read_text()
+
+
 def test_every_worker_has_random_numbers_of_its_own(tmp_path, script):
     """All are forks of one process; weights that nobody seeded must not be alike by chance, and are refused."""
     (tmp_path / "unseeded.py").write_text(

@@ -20,7 +20,7 @@ import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from threadpoolctl import threadpool_limits
 
@@ -199,6 +199,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
                 attempt=attempt,
                 completed=completed,
                 watched=progress.at_work,
+                parted=lambda status, why: _end_at_once(options.private, status, why),
                 rates=options.rates,
             )
             return _conclude(options.private, status)
@@ -274,6 +275,15 @@ def _conclude(private: Path | None, status: str, message: str = "") -> int:
         if message:
             print(message, file=sys.stderr)
     return FAILED if status == "failed" else 0
+
+
+def _end_at_once(private: Path | None, status: str, message: str) -> NoReturn:
+    """End this process from a thread, whatever the others do."""
+    code = _conclude(private, status, message)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _find_address(options: WorkerOptions) -> tuple[tuple[str, int], socket.socket | None]:

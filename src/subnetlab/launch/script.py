@@ -14,86 +14,23 @@ import runpy
 import sys
 import time
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..engines.distributed.group import PeerLostError, StopRequested, among
+from ..engines.distributed.group import PeerLostError, among
 from .ending import begin_like_a_program, end_like_a_program, write_what_is_open
 from .outcome import STOP_FILE, append_event
-from .transport import Transport
+from .parting import THE_END, Watch
+from .script_group import ScriptGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..engines.distributed.group import Wish
-    from ..engines.distributed.worker import Exchange, Messages
+    from .transport import Transport
 
 _POLL = 0.05  # seconds
-
-
-@dataclass(eq=False, kw_only=True)
-class ScriptGroup(Transport):
-    """The workers of a job, as the trainings of a script see them.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the job.
-    completed : callable
-        Is called after each checkpoint.
-    watched : callable
-        See `Progress.at_work`.
-    trainings : int
-        That were begun in the script so far.
-    over : StopRequested or PeerLostError, optional
-        What the script was told by: it may catch that and go on, or end in its own way.
-    """
-
-    folder: Path
-    completed: Callable[[], None]
-    watched: Callable[[bool], None]
-    trainings: int = 0
-    over: StopRequested | PeerLostError | None = None
-
-    def exchange(self, exchange: Exchange) -> Messages:
-        """Send every message and return what arrived; nothing does any more once a worker is lost."""
-        if isinstance(self.over, PeerLostError):
-            raise self.over
-        try:
-            return super().exchange(exchange)
-        except PeerLostError as error:
-            self.over = error
-            raise
-
-    def checkpoint_file(self) -> Path:
-        """Return a file for each training of the script, in the order in which they begin."""
-        self.trainings += 1
-        return self.folder / f"training-{self.trainings}.safetensors"
-
-    def wish(self) -> Wish:
-        """Return whether the user wants an orderly end, or a worker waits that came after the group had begun."""
-        if (self.folder / STOP_FILE).exists():
-            return "stop"
-        return "meet again" if self.latecomers() else ""
-
-    def ending(self, wish: Wish) -> StopRequested | PeerLostError:
-        """Return what training ends with, and note it: how the script ends after that says nothing new."""
-        self.over = super().ending(wish)
-        return self.over
-
-    def at_work(self, works: bool) -> None:
-        """Tell the agent, for which a worker lives as long as it takes steps."""
-        self.watched(works)
-
-    def heard(self, event: str, rounds: int, **facts: Any) -> None:
-        """Write a line to the job's log, and count what is completed."""
-        if self.rank == 0:
-            append_event(self.folder, event, rounds, training=self.trainings, **facts)
-        if event == "checkpoint":
-            self.completed()
 
 
 def _wait_for_all(group: ScriptGroup) -> None:
@@ -104,11 +41,13 @@ def _wait_for_all(group: ScriptGroup) -> None:
     PeerLostError
         If one is lost on the way: it is back, and waits for the others.
     """
+    group.doing(THE_END)
     group.count("done", 1)
-    while group.count("done") < group.size:
-        if group.latecomers():
-            raise PeerLostError("a worker was lost at the end of the script")
-        time.sleep(_POLL)
+    with group.waiting():
+        while group.count("done") < group.size:
+            if group.latecomers():
+                raise PeerLostError("a worker was lost at the end of the script")
+            time.sleep(_POLL)
     group.tell_all(np.zeros(1))  # the store's owner must not leave while others still ask
 
 
@@ -120,6 +59,7 @@ def run_script(
     attempt: int,
     completed: Callable[[], None],
     watched: Callable[[bool], None],
+    parted: Callable[[str, str], object],
     rates: tuple[float, ...] | None = None,
 ) -> str:
     """Run a script as one of the workers; return "finished" or "stopped".
@@ -137,6 +77,9 @@ def run_script(
         Is called after each checkpoint.
     watched : callable
         Is told of every local step, and when one will follow.
+    parted : callable
+        Is called in a thread when the workers wait for each other in different places of the script, with how the job
+        ends ("failed", or "stopped" where that was asked for) and why; it ends the process.
     rates : tuple of float, optional
         How fast the workers are that the job is planned for.
 
@@ -149,7 +92,6 @@ def run_script(
     Exception
         Whatever the script raises.
     """
-    script = Path(words[0])
     group = ScriptGroup(
         transport.process_group,
         transport.rank,
@@ -160,10 +102,22 @@ def run_script(
         watched=watched,
         rates=rates,
     )
+    watch = Watch(group.store, group.rank, group.size, lambda: group.place, lambda why: _part(group, parted, why))
+    watch.start()
+    try:
+        return _run_with_others(words, group, attempt)
+    except PeerLostError:
+        watch.hold()
+        raise
+
+
+def _run_with_others(words: Sequence[str], group: ScriptGroup, attempt: int) -> str:
+    """Begin when all have the same script, and end when all have come to its end."""
+    script = Path(words[0])
     group.agree_on_settings({"script": list(words), "sha256": hashlib.sha256(script.read_bytes()).hexdigest()})
     pids = [int(pid[0]) for pid in group.tell_all(np.array([os.getpid()]))]
     if group.rank == 0:
-        append_event(folder, "begin", 0, attempt=attempt, pids=pids)
+        append_event(group.folder, "begin", 0, attempt=attempt, pids=pids)
     sys.argv = list(words)
     sys.path.insert(0, str(script.parent.absolute()))
     with among(group, in_all_threads=True):
@@ -171,9 +125,17 @@ def run_script(
     write_what_is_open()
     _wait_for_all(group)
     if group.rank == 0:
-        append_event(folder, "end", 0, status=status)
-        (folder / STOP_FILE).unlink(missing_ok=True)
+        append_event(group.folder, "end", 0, status=status)
+        (group.folder / STOP_FILE).unlink(missing_ok=True)
     return status
+
+
+def _part(group: ScriptGroup, parted: Callable[[str, str], object], why: str) -> None:
+    """End this worker, which waits for others that will never come; what was stopped has its checkpoint already."""
+    status = "failed" if group.over is None else "stopped"
+    if status == "stopped" and group.rank == 0:
+        append_event(group.folder, "end", 0, status=status)
+    parted(status, why)
 
 
 def _run_to_its_end(script: Path, group: ScriptGroup) -> str:

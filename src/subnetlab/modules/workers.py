@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .traffic import Lookup, Receive, Slices, Traffic
 
 
+_A_FILE = "a file of the whole network (a checkpoint, save or export)"
 _WEIGHTS = "the network's first weights (seed torch before it is made)"
 
 
@@ -196,7 +197,12 @@ class Together:
             raise ValueError(f"ModuleTraining: workers must be at most the number of subnetworks {p}, got {group.size}")
         self.group, self.rank, self.size = group, group.rank, group.size
         self._p = p
+        self.doing("the beginning of a training")
         self._before = np.array([group.bytes_sent, time.perf_counter(), group.seconds_waiting])
+
+    def doing(self, what: str) -> None:
+        """Tell the group what the exchanges from here on are for."""
+        self.group.doing(what)
 
     def rows(self, length: int, worker: int | None = None) -> tuple[int, int]:
         """Return the first row that lives at a worker, by default here, and the first that lives at the next."""
@@ -221,6 +227,7 @@ class Together:
 
     def whole(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Slices:
         """Return whole tensors of the parts that live here; all workers call it together."""
+        self.doing("the whole network (training.model or training.entries)")
         return self.group.drive(self._gather(parts, shapes))
 
     def _gather(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Steps[Slices]:
@@ -240,12 +247,14 @@ class Together:
 
     def on_two_disks(self, folder: Path) -> Sequence[int]:
         """Return worker 0, and the first worker that sees another folder, if there is one."""
+        self.doing(_A_FILE)
         return on_two_disks(self.group, folder)
 
     def pieces(
         self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]], writers: Sequence[int]
     ) -> Iterator[torch.Tensor]:
         """Yield the numbers of whole tensors on those that write; all workers run through it together."""
+        self.doing(_A_FILE)
         return collected(self, tensors, shapes, writers)
 
     def traffic(self, p: int, home: Mapping[str, torch.Tensor], kept: Lookup, receive: Receive) -> GroupTraffic:

@@ -54,6 +54,8 @@ class Group:
         Time spent in sending and receiving so far.
     rates : tuple of float, optional
         How fast the workers are that a training is planned for, if it does not say so itself.
+    first_tag : int
+        Of the messages of an exchange: those of another one, which has other tags, are not taken for them.
     """
 
     process_group: Any
@@ -63,6 +65,7 @@ class Group:
     bytes_sent: int = 0
     seconds_waiting: float = 0.0
     rates: tuple[float, ...] | None = None
+    first_tag: int = 0
 
     def drive(self, steps: Steps[_T]) -> _T:
         """Run a worker's generator to its end.
@@ -96,6 +99,9 @@ class Group:
 
     def at_work(self, works: bool) -> None:
         """Hear of a local step, and whether another one will follow here."""
+
+    def doing(self, what: str) -> None:
+        """Hear what the exchanges from here on are for, in words: the same on all workers, or they have parted."""
 
     def tell_all(self, array: np.ndarray) -> list[np.ndarray]:
         """Give every worker this one's array, of the same shape and dtype everywhere; return theirs."""
@@ -157,11 +163,11 @@ class Group:
         kept_alive, works = [], []
         try:
             for peer in peers:
-                for tag, array in enumerate(arrived[peer]):
+                for tag, array in enumerate(arrived[peer], self.first_tag):
                     if array.size:
                         works.append(self.process_group.recv([torch.from_numpy(array)], peer, tag))
             for peer in peers:
-                for tag, array in enumerate(exchange.outgoing[peer]):
+                for tag, array in enumerate(exchange.outgoing[peer], self.first_tag):
                     if array.size:
                         tensor = torch.from_numpy(np.ascontiguousarray(array))
                         kept_alive.append(tensor)
