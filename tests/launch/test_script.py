@@ -306,7 +306,7 @@ def test_every_worker_has_random_numbers_of_its_own(tmp_path, script):
 
 
 PROGRAM = """
-import atexit, gzip, multiprocessing, os, sys, threading, time
+import atexit, gzip, multiprocessing, os, subprocess, sys, threading, time
 from pathlib import Path
 
 def late():
@@ -336,13 +336,21 @@ if __name__ == "__main__":
     ended.join()
     (folder / "daemon").write_text(str(daemon.pid))
     print(sys.stdin.read(), multiprocessing.current_process().name, multiprocessing.parent_process(), ended.exitcode)
+    subprocess.run([sys.executable, Path(__file__).with_name("child.py")], check=True)
+"""
+CHILD = """
+import os, tempfile
+import neighbour
+
+print(neighbour.NAME, tempfile.gettempdir(), os.environ.get("PYTHONPATH"), os.environ.get("PYTHONSAFEPATH"))
 """
 
 
 def test_a_script_begins_and_ends_as_in_python(tmp_path):
     """And what it leaves behind does not hold the address."""
     file, here, there = tmp_path / "program.py", tmp_path / "here", tmp_path / "there"
-    file.write_text(PROGRAM)
+    for name, text in {"program": PROGRAM, "child": CHILD, "neighbour": "NAME = 'beside it'"}.items():
+        (tmp_path / f"{name}.py").write_text(text)
     free = listen("127.0.0.1", 0)
     host, port = free.getsockname()
     free.close()
@@ -352,7 +360,8 @@ def test_a_script_begins_and_ends_as_in_python(tmp_path):
         expected = run([sys.executable, file, here], text="rows").stdout
         found = run([sys.executable, "-m", "subnetlab", *command, file, there], text="rows").stdout
         listen(host, port).close()
-        assert found == expected == "rows MainProcess None -15\n"
+        assert found == expected
+        assert found.startswith("rows MainProcess None -15\nbeside it /")
         other = (tmp_path / "out" / "worker-0-1.log").read_text()
         assert other == expected.removeprefix("rows")  # which the first one reads
         for folder in folders:

@@ -20,7 +20,7 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from .ending import forget_exit_functions
-from .inheritance import PARENT, die_with_parent, on_termination, termination_held_back
+from .inheritance import PARENT, as_given, die_with_parent, on_termination, termination_held_back
 from .outcome import STOP_FILE, events_after, log_end, private_folder
 
 if TYPE_CHECKING:
@@ -178,15 +178,19 @@ class TextFile:
 
 def _environment(launch: Launch, private: Path, lock: int) -> dict[str, str]:
     """Return the variables of the workers: ours without those by which another launcher would speak to torchrun."""
+    ours = {
+        "PYTHONSAFEPATH": "1",  # no file of the current folder takes the place of a module
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # workers find what the launcher found
+        "TMPDIR": str(private),
+    }
     return {
         **{name: value for name, value in os.environ.items() if not _OF_A_LAUNCHER.match(name)},
         PARENT: str(os.getpid()),
         _LOCK: str(lock),
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
         "OMP_NUM_THREADS": str(launch.threads),
-        "PYTHONSAFEPATH": "1",  # no file of the current folder takes the place of a module
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # workers find what the launcher found
-        "TMPDIR": str(private),
+        **as_given(ours),  # a script's own children are not ours
+        **ours,
     }
 
 

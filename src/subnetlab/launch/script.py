@@ -21,6 +21,7 @@ import numpy as np
 
 from ..engines.distributed.group import PeerLostError, among
 from .ending import begin_like_a_program, end_like_a_program, write_what_is_open
+from .inheritance import give_back
 from .outcome import STOP_FILE, append_event
 from .parting import THE_END, Watch
 from .script_group import ScriptGroup
@@ -118,6 +119,7 @@ def _run_with_others(words: Sequence[str], group: ScriptGroup, attempt: int) -> 
     pids = [int(pid[0]) for pid in group.tell_all(np.array([os.getpid()]))]
     if group.rank == 0:
         append_event(group.folder, "begin", 0, attempt=attempt, pids=pids)
+    give_back()
     sys.argv = list(words)
     sys.path.insert(0, str(script.parent.absolute()))
     with among(group, in_all_threads=True):
