@@ -53,6 +53,10 @@ for round in training.rounds():
             os.kill(os.getpid(), 9)
         while what == "hang":
             time.sleep(1)
+        if what == "edit":
+            with open(__file__, "a") as file:
+                file.write("# another text")
+            os.kill(os.getpid(), 9)
         if what == "raise":
             raise ValueError("a fault of its own")
         if what == "stop":
@@ -263,6 +267,14 @@ def test_an_error_of_the_script_itself(tmp_path):
     assert "Traceback" in (tmp_path / "out" / "worker-0-1.log").read_text()
     events = [json.loads(line)["event"] for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert events == ["begin", "begin"]
+
+
+def test_a_script_that_is_edited_while_it_runs(tmp_path, script):
+    """Its rounds would be of two texts."""
+    (tmp_path / "faults" / "1-3-edit").touch()
+    done = launch(script, tmp_path / "out", workers=2, code=1)
+    assert f"launch: script must stay as it is while its job runs, got another text in {script}" in done.stderr
+    assert "weights" not in done.stdout
 
 
 ALL_ALIKE = "rounds, training.model, training.entries, save and export must be asked for by all workers alike, got "

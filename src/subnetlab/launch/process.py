@@ -68,6 +68,8 @@ class WorkerOptions:
         See `keep`.
     script : tuple of str, default ()
         A script of the user's and its arguments, instead of the job's file.
+    sha256 : str, optional
+        Of the script when the job began: one that is edited later is not taken up by an attempt in between.
     rates : tuple of float, optional
         How fast the workers are that a script's trainings are planned for.
     own_law : str, optional
@@ -86,6 +88,7 @@ class WorkerOptions:
     patience: float = 60.0
     max_restarts: int = 100
     script: tuple[str, ...] = ()
+    sha256: str | None = None
     rates: tuple[float, ...] | None = None
     own_law: str | None = None
     private: Path | None = None
@@ -106,6 +109,7 @@ class WorkerOptions:
         parser.add_argument("--address", required=True)
         parser.add_argument("--script", type=lambda text: tuple(json.loads(text)), default=())
         parser.add_argument("--rates", type=lambda text: tuple(json.loads(text)))
+        parser.add_argument("--sha256", help="of the script when the job began")
         parser.add_argument("--own-law", help="module:Class of the user's own mask law")
         parser.add_argument("--private", type=Path, help="the launcher's own folder, if there is a launcher")
         for name in ("machine", "every", "timeout", "patience", "max_restarts"):
@@ -196,6 +200,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
                 options.script,
                 transport,
                 folder,
+                sha256=options.sha256,
                 attempt=attempt,
                 completed=completed,
                 watched=progress.at_work,

@@ -57,6 +57,7 @@ def run_script(
     transport: Transport,
     folder: Path,
     *,
+    sha256: str | None,
     attempt: int,
     completed: Callable[[], None],
     watched: Callable[[bool], None],
@@ -72,6 +73,8 @@ def run_script(
     transport : Transport
     folder : Path
         Of the job.
+    sha256 : str, optional
+        Of the script when the job began.
     attempt : int
         Told in the log.
     completed : callable
@@ -87,7 +90,7 @@ def run_script(
     Raises
     ------
     JobError
-        On all workers, if their scripts differ.
+        On all workers, if their scripts differ, or if one has changed since the job began.
     PeerLostError
         If a worker is lost.
     Exception
@@ -106,16 +109,24 @@ def run_script(
     watch = Watch(group.store, group.rank, group.size, lambda: group.place, lambda why: _part(group, parted, why))
     watch.start()
     try:
-        return _run_with_others(words, group, attempt)
+        return _run_with_others(words, group, attempt, sha256)
     except PeerLostError:
         watch.hold()
         raise
 
 
-def _run_with_others(words: Sequence[str], group: ScriptGroup, attempt: int) -> str:
+def _run_with_others(words: Sequence[str], group: ScriptGroup, attempt: int, begun_with: str | None) -> str:
     """Begin when all have the same script, and end when all have come to its end."""
     script = Path(words[0])
-    group.agree_on_settings({"script": list(words), "sha256": hashlib.sha256(script.read_bytes()).hexdigest()})
+    found = sha256_of(script)
+    error = None
+    if begun_with not in (None, found):
+        error = ValueError(
+            f"launch: script must stay as it is while its job runs, got another text in {script}; the same command "
+            "goes on with it from the last checkpoint"
+        )
+    group.agree(error)
+    group.agree_on_settings({"script": list(words), "sha256": found})
     pids = [int(pid[0]) for pid in group.tell_all(np.array([os.getpid()]))]
     if group.rank == 0:
         append_event(group.folder, "begin", 0, attempt=attempt, pids=pids)
@@ -130,6 +141,11 @@ def _run_with_others(words: Sequence[str], group: ScriptGroup, attempt: int) -> 
         append_event(group.folder, "end", 0, status=status)
         (group.folder / STOP_FILE).unlink(missing_ok=True)
     return status
+
+
+def sha256_of(script: Path) -> str:
+    """Return a hash of a script's text."""
+    return hashlib.sha256(script.read_bytes()).hexdigest()
 
 
 def _part(group: ScriptGroup, parted: Callable[[str, str], object], why: str) -> None:
