@@ -269,6 +269,14 @@ def test_an_error_of_the_script_itself(tmp_path):
     assert events == ["begin", "begin"]
 
 
+def test_a_folder_that_is_gone_at_the_end(tmp_path):
+    """With it are the checkpoints, which nothing but a warning of the worker tells."""
+    file = tmp_path / "remove.py"
+    file.write_text("import os, shutil\nshutil.rmtree(os.environ['OUT'])")
+    done = launch(file, tmp_path / "out", workers=1, code=1)
+    assert "launch: --out must stay while the job runs, got " in done.stderr
+
+
 def test_a_script_that_is_edited_while_it_runs(tmp_path, script):
     """Its rounds would be of two texts."""
     (tmp_path / "faults" / "1-3-edit").touch()

@@ -89,12 +89,12 @@ def _train(launch: Launch, options: Options, lock: int) -> tuple[str, str]:
                     options.say_who_came(event)
                 case "script_round":
                     done = event["rounds"]
-                    if event["training"] != training:
+                    if event["training"] > training:  # of several in turn, the last one to begin
                         bars.close()
                         training, best = event["training"], done - 1
                         bar = progress_bar(event["of"], "round", done=done - 1, quiet=options.quiet)
                         advance = bars.enter_context(bar)
-                    if done > best and advance is not None:
+                    if event["training"] == training and done > best and advance is not None:
                         best = done
                         advance(f"loss {event['loss']:.4g}")
 

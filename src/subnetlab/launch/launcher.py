@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from .ending import forget_exit_functions
 from .inheritance import PARENT, as_given, die_with_parent, on_termination, termination_held_back
-from .outcome import STOP_FILE, events_after, log_end, private_folder
+from .outcome import LOG_FILE, STOP_FILE, events_after, log_end, private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -142,13 +142,16 @@ def run_workers(
             process.wait()
             if launch.options.machine == 0:
                 stop.unlink(missing_ok=True)  # an agent may have passed SIGTERM on after the job had ended
-        _follow(folder, position, on_event)
+        position = _follow(folder, position, on_event)
         on_text(printed.more())
-        return private.outcome() or (
+        status, message = private.outcome() or (
             "failed",
             f"launch: the workers were lost for good (torchrun ended with code {process.returncode}, see "
             f"{folder / TORCHRUN_LOG}); the same command goes on from the last checkpoint",
         )
+    if status != "failed" and log_end(folder) < max(position, launch.options.machine == 0):
+        return "failed", f"launch: out must stay while the job runs, got {folder} without its {LOG_FILE} at the end"
+    return status, message
 
 
 class TextFile:

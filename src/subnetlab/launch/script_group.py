@@ -81,10 +81,14 @@ class ScriptGroup(Transport):
         finally:
             self.place = None
 
-    def checkpoint_file(self) -> Path:
-        """Return a file for each training of the script, in the order in which they begin."""
+    def begin_training(self) -> int:
+        """Return 1 for the first training that begins in the script, and so on."""
         self.trainings += 1
-        return self.folder / f"training-{self.trainings}.safetensors"
+        return self.trainings
+
+    def checkpoint_file(self, training: int) -> Path:
+        """Return a file for each training of the script."""
+        return self.folder / f"training-{training}.safetensors"
 
     def wish(self) -> Wish:
         """Return whether the user wants an orderly end, or a worker waits that came after the group had begun."""
@@ -104,6 +108,6 @@ class ScriptGroup(Transport):
     def heard(self, event: str, rounds: int, **facts: Any) -> None:
         """Write a line to the job's log, and count what is completed."""
         if self.rank == 0:
-            append_event(self.folder, event, rounds, training=self.trainings, **facts)
+            append_event(self.folder, event, rounds, **facts)
         if event == "checkpoint":
             self.completed()

@@ -185,6 +185,8 @@ class Together:
     group : Group
     p : int
         The number of subnetworks of a round, at least that of the workers.
+    training : int, default 1
+        Its number among the trainings of the group.
 
     Raises
     ------
@@ -192,17 +194,21 @@ class Together:
         If there are more workers.
     """
 
-    def __init__(self, group: Group, p: int) -> None:
+    def __init__(self, group: Group, p: int, training: int = 1) -> None:
         if group.size > p:
             raise ValueError(f"ModuleTraining: workers must be at most the number of subnetworks {p}, got {group.size}")
         self.group, self.rank, self.size = group, group.rank, group.size
-        self._p = p
-        self.doing("the beginning of a training")
+        self._p, self._training = p, training
+        self.doing(f"the beginning of training {training}")
         self._before = np.array([group.bytes_sent, time.perf_counter(), group.seconds_waiting])
 
     def doing(self, what: str) -> None:
         """Tell the group what the exchanges from here on are for."""
         self.group.doing(what)
+
+    def in_round(self) -> None:
+        """Tell the group that they are for a round: in between there may have been something of another training."""
+        self.doing(f"a round of training {self._training}")
 
     def rows(self, length: int, worker: int | None = None) -> tuple[int, int]:
         """Return the first row that lives at a worker, by default here, and the first that lives at the next."""
@@ -315,12 +321,12 @@ class Together:
         costs = np.array([report["costs"] for report in reports])
         facts = {"bytes_sent": int(costs[:, 0].sum())}
         facts |= {name: float(costs[:, i].max()) for i, name in enumerate(("seconds_computing", "seconds_waiting"), 1)}
-        self.group.heard("script_round", rounds, of=of, loss=loss, workers=self.size, **facts)
+        self.group.heard("script_round", rounds, training=self._training, of=of, loss=loss, workers=self.size, **facts)
         return reports[0]["wish"]
 
     def checkpointed(self, rounds: int) -> None:
         """Tell the launcher, if there is one."""
-        self.group.heard("checkpoint", rounds)
+        self.group.heard("checkpoint", rounds, training=self._training)
 
     def ending(self, wish: Wish) -> BaseException:
         """Return what training ends with, after a checkpoint, when that is wished; the group takes note."""

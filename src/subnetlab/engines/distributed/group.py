@@ -82,8 +82,12 @@ class Group:
         except StopIteration as stop:
             return stop.value
 
-    def checkpoint_file(self) -> Path | None:
-        """Return where a training keeps its checkpoint that was given no file; called once by each training."""
+    def begin_training(self) -> int:
+        """Return the number of a training that begins, from 1: `heard` is told whose rounds they are."""
+        return 1
+
+    def checkpoint_file(self, training: int) -> Path | None:
+        """Return where a training keeps its checkpoint that was given no file."""
         return None
 
     def wish(self) -> Wish:
