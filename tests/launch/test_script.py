@@ -16,6 +16,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from subnetlab.launch.launcher import TextFile  # noqa: E402
 from subnetlab.launch.rendezvous import listen  # noqa: E402
 
 SCRIPT = """
@@ -266,7 +267,10 @@ def test_an_error_of_the_script_itself(tmp_path):
     assert "wrong.py failed twice alike: " in done.stderr
     assert "Traceback" in (tmp_path / "out" / "worker-0-1.log").read_text()
     events = [json.loads(line)["event"] for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
-    assert events == ["begin", "begin"]
+    assert events == ["begin", "begin", "end"]
+    told = run([sys.executable, "-m", "subnetlab", "launch", "status", tmp_path / "out"]).stdout
+    assert f"{tmp_path / 'out'}: failed, 0 rounds, 2 workers, 1 restart: launch: " in told
+    assert told.split("alike: ")[1] == done.stderr.split("alike: ")[1]
 
 
 def test_a_folder_that_is_gone_at_the_end(tmp_path):
@@ -312,6 +316,17 @@ def test_workers_that_part_end_the_job_at_once(tmp_path, script, old, new, place
     assert "begins again" not in done.stderr
     for rank in range(2):
         assert "waiting, or at work, here:" in (tmp_path / "out" / f"worker-0-{rank}.log").read_text()
+
+
+def test_a_character_that_is_written_in_two_parts(tmp_path):
+    file = tmp_path / "log"
+    text = TextFile(file)
+    assert text.more() == ""
+    file.write_bytes("é".encode()[:1])
+    assert text.more() == ""
+    file.write_bytes("éa".encode() + b"\xc3")
+    assert text.more() == "éa"
+    assert text.more(last=True) == "\ufffd"
 
 
 def test_every_worker_has_random_numbers_of_its_own(tmp_path, script):

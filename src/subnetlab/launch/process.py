@@ -170,6 +170,8 @@ def _kept(options: WorkerOptions) -> int:
             "got one more; its log tells why (a round that takes longer than "
             f"timeout = {options.timeout:g} s is a failure, too)"
         )
+        if last := ScriptFailures(options.private, _local_rank()).last():
+            message += f"; the last error: {last}"
     return _conclude(options.private, "failed", message)
 
 
@@ -184,7 +186,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
     if job is not None:
         rounds = job.scheme.rounds
     if attempt and (ended := ended_without(folder, heard, rounds)):
-        return _conclude(options.private, ended)
+        return _conclude(options.private, *ended)
     try:
         if job is None:
             speak_into(folder / f"worker-{options.machine}-{_local_rank()}.log")
@@ -216,7 +218,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
         return LOST
     except UnreachableError as error:
         ended = ended_without(folder, heard, rounds)
-        return _conclude(options.private, ended or "failed", "" if ended else str(error))
+        return _conclude(options.private, *(ended or ("failed", str(error))))
     except _FINAL as error:
         return _conclude(options.private, "failed", str(error))
     except Exception as error:
@@ -248,8 +250,8 @@ def _libraries(options: WorkerOptions) -> ScriptLibraries:
     return ScriptLibraries(options.private if options.script else None, _local_rank())
 
 
-def ended_without(folder: Path, heard: int, rounds: float) -> str:
-    """Return how the others ended the job while this worker was away, or an empty string.
+def ended_without(folder: Path, heard: int, rounds: float) -> tuple[str, str] | None:
+    """Return how the others ended the job while this worker was away, and the reason of a failure, or None.
 
     Parameters
     ----------
@@ -263,8 +265,9 @@ def ended_without(folder: Path, heard: int, rounds: float) -> str:
     since, _ = events_after(folder, heard)
     last = (since or events_after(folder, 0)[0] or [{"event": ""}])[-1]
     if last["event"] != "end":
-        return ""
-    return last["status"] if since or (last["status"] == "finished" and last["rounds"] >= rounds) else ""
+        return None
+    for_good = last["status"] == "finished" and last["rounds"] >= rounds
+    return (last["status"], str(last.get("message", ""))) if since or for_good else None
 
 
 def job_file(folder: Path, machine: int) -> Path:

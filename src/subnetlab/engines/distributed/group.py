@@ -219,7 +219,9 @@ def joined_group(owner: str) -> Group | None:
 
     Raises
     ------
-    RuntimeError, ValueError
+    ValueError
+        If a variable of the launcher is missing, or no number.
+    RuntimeError
         Of torch, if the workers cannot meet.
     """
     if (group := _AMONG.get()) is not None:
@@ -231,13 +233,32 @@ def joined_group(owner: str) -> Group | None:
     if not dist.is_available():
         return None
     if not dist.is_initialized():
-        if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        if "RANK" not in os.environ or _told(owner, "WORLD_SIZE", least=1, default="1") == 1:
             return None
+        _check_variables(owner)
         dist.init_process_group("gloo")
     if dist.get_world_size() == 1:
         return None
     made = dist.group.WORLD if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
     return Group(made, dist.get_rank(), dist.get_world_size(), owner)
+
+
+def _check_variables(owner: str) -> None:
+    """Refuse variables of a launcher that torch would wait with, or stop at in its own words."""
+    size = _told(owner, "WORLD_SIZE", least=1)
+    if (rank := _told(owner, "RANK", least=0)) >= size:
+        raise ValueError(f"{owner}: RANK must be below WORLD_SIZE = {size}, got {rank}")
+    if not os.environ.get("MASTER_ADDR"):
+        raise ValueError(f"{owner}: MASTER_ADDR must be the address of worker 0 where RANK is set, got none")
+    _told(owner, "MASTER_PORT", least=0)
+
+
+def _told(owner: str, name: str, *, least: int, default: str = "") -> int:
+    """Return the number that a variable of a launcher holds."""
+    text = os.environ.get(name, default)
+    if not text.isdecimal() or int(text) < least:
+        raise ValueError(f"{owner}: {name} must be a whole number of at least {least}, got {text!r}")
+    return int(text)
 
 
 def _padded(text: bytes, length: int, filler: bytes) -> np.ndarray:
