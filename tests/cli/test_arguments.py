@@ -1,11 +1,12 @@
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
 import pytest
 import tyro
 
 import subnetlab as sl
-from subnetlab.cli.arguments import earlier_arguments, option_names, split_config
+from subnetlab.cli.arguments import earlier_arguments, option_names, script_words, split_config
 from subnetlab.cli.main import COMMANDS, main
 from subnetlab.core.letters import LETTERS
 
@@ -29,6 +30,33 @@ def test_split_config(arguments):
     file, rest = split_config(arguments)
     assert str(file) == "a.toml"
     assert rest == ["--rounds", "3"]
+
+
+KINDS = {"out": Path, "workers": int, "quiet": bool, "rates": tuple[float, ...] | None, "p": int}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        ["--out", "run.py"],
+        ["--out=run.py", "--quiet"],
+        ["--rates", "1", "0.5"],
+        ["--no-quiet"],
+        ["--p", "4"],
+        ["--config", __file__],
+    ],
+)
+def test_the_script_is_no_value_of_an_option(before):
+    assert script_words([*before, "train.py", "--out", "other.py"], KINDS) == ["train.py", "--out", "other.py"]
+    assert script_words(before, KINDS) == []
+
+
+def test_a_file_that_is_no_script(tmp_path, capsys):
+    (tmp_path / "train").write_text("")
+    assert main(["launch", "--out", str(tmp_path / "out"), "--quiet", str(tmp_path / "train")]) == 2
+    found = capsys.readouterr().err
+    assert found == f"subnetlab launch: script must be a file whose name ends with .py, got '{tmp_path / 'train'}'\n"
+    assert script_words(["--unknown", str(tmp_path / "train")], KINDS) == []  # which is told of the option
 
 
 def test_a_config_without_a_file_is_refused():

@@ -384,14 +384,14 @@ def test_without_torch(tmp_path, capsys, monkeypatch):
 
 
 def test_who_was_away_when_the_others_ended_reads_how(tmp_path):
-    assert ended_without(tmp_path, 0, rounds=5) == ""
+    assert ended_without(tmp_path, 0, rounds=5) is None
     append_event(tmp_path, "end", 4, status="stopped")
-    assert ended_without(tmp_path, 0, rounds=5) == "stopped"
-    assert ended_without(tmp_path, log_end(tmp_path), rounds=5) == ""  # that was another launch
+    assert ended_without(tmp_path, 0, rounds=5) == ("stopped", "")
+    assert ended_without(tmp_path, log_end(tmp_path), rounds=5) is None  # that was another launch
     started = log_end(tmp_path)
     append_event(tmp_path, "round", 5, full_error=0.1)
-    assert ended_without(tmp_path, started, rounds=5) == ""
+    assert ended_without(tmp_path, started, rounds=5) is None
     append_event(tmp_path, "end", 5, status="finished")
-    assert ended_without(tmp_path, started, rounds=5) == "finished"
-    assert ended_without(tmp_path, log_end(tmp_path), rounds=5) == "finished"  # for good
-    assert ended_without(tmp_path, log_end(tmp_path), rounds=6) == ""
+    assert ended_without(tmp_path, started, rounds=5) == ("finished", "")
+    assert ended_without(tmp_path, log_end(tmp_path), rounds=5) == ("finished", "")  # for good
+    assert ended_without(tmp_path, log_end(tmp_path), rounds=6) is None

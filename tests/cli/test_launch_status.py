@@ -25,8 +25,8 @@ def test_a_job_that_runs():
     rounds = [script_round(k, time) for k, time in ((11, 502.0), (12, 504.0), (13, 507.0), (14, 511.0))]
     told = state_of([BEGIN, script_round(12, 130.0), again, *rounds], now=512.0)
     assert told == {
-        "status": "begun", "rounds": 14, "of": 40, "training": 1, "loss": 2 / 14, "workers": 2, "restarts": 1,
-        "seconds_per_round": 3.0, "seconds_since": 1.0,
+        "status": "begun", "message": None, "rounds": 14, "of": 40, "training": 1, "loss": 2 / 14, "workers": 2,
+        "restarts": 1, "seconds_per_round": 3.0, "seconds_since": 1.0,
     }  # fmt: skip
     assert sentence({**told, "at_work": True}) == (
         "running, 14 of 40 rounds, loss 0.1429, 2 workers, 1 restart, 3 s a round, about 1 min left"
@@ -41,6 +41,25 @@ def test_a_shallow_job_and_one_that_has_not_begun():
     told = state_of([BEGIN, {"event": "round", "time": 103.0, "rounds": 1, "full_error": 0.25}, ended], now=110.0)
     assert sentence({**told, "at_work": False}) == "finished, 1 rounds, loss 0.25, 3 workers"
     assert sentence({**state_of([], now=1.0), "at_work": True}) == "running, 0 rounds, 0 workers"
+
+
+def test_a_job_that_failed():
+    failed = {"event": "end", "time": 104.0, "rounds": 0, "status": "failed", "message": "launch: rates must be ..."}
+    told = state_of([BEGIN, script_round(2, 103.0), failed], now=110.0)
+    assert sentence({**told, "at_work": False}) == (
+        "failed, 2 of 40 rounds, loss 1, 3 workers: launch: rates must be ..."
+    )
+
+
+def test_a_loss_that_is_no_number_and_a_log_of_something_else(tmp_path, capsys):
+    log, lost = tmp_path / "log.jsonl", {**script_round(1, 101.0), "loss": float("nan")}
+    log.write_text("".join(json.dumps(event) + "\n" for event in (BEGIN, lost)))
+    assert main(["launch", "status", str(tmp_path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert told["loss"] is None
+    log.write_text('{"event": "request", "time": 1.0}\n')
+    assert main(["launch", "status", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("subnetlab launch status: folder must be that of a launch")
 
 
 def test_the_command(tmp_path, capsys):

@@ -1,11 +1,13 @@
 """What processes inherit."""
 
+import os
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 
-from subnetlab.launch.inheritance import descriptors
+from subnetlab.launch.inheritance import as_given, descriptors, give_back
 
 
 def test_who_comes_after_the_death_of_its_parent_ends():
@@ -32,6 +34,20 @@ print(os.waitpid(pid, 0)[1], all(d in descriptors(stat.S_ISFIFO) for d in held))
 def test_what_is_kept_from_forks_is_the_null_device_there_and_stays_what_it_is_here():
     done = subprocess.run([sys.executable, "-c", FORKS], capture_output=True, text=True, timeout=300, check=False)
     assert (done.stdout, done.stderr) == ("0 True\n", "")
+
+
+def test_variables_are_given_back(monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/of/the/user")
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", "/of/the/launcher")
+    for name, value in as_given(["TMPDIR", "PYTHONSAFEPATH"]).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TMPDIR", "/of/the/launcher")
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    before = set(os.environ)
+    give_back()
+    assert (os.environ["TMPDIR"], os.environ.get("PYTHONSAFEPATH"), tempfile.tempdir) == ("/of/the/user", None, None)
+    assert len(before) - len(os.environ) == 2
 
 
 def test_descriptors_are_those_of_a_kind():

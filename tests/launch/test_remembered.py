@@ -24,14 +24,34 @@ print([name in sys.modules for name in ("mine", "iniconfig", "subnetlab.estimato
 
 
 def test_which_failures_are_the_same(tmp_path):
+    """Those of one type in the same lines; what they say may tell the time."""
     failures = ScriptFailures(tmp_path, 1)
-    assert not failures.again(ValueError("a\nb"))
-    assert not failures.again(ValueError("c"))
-    assert failures.again(ValueError("c"))
+    assert failures.last() == ""
+    assert not failures.again(raised(ValueError("at 12:00")))
+    assert failures.again(raised(ValueError("at 12:01")))
+    assert failures.last() == "ValueError: at 12:01"
+    assert not failures.again(raised(KeyError("at 12:01")))
+    assert not failures.again(raised(KeyError("at 12:01"), elsewhere=True))
+    assert not failures.again(raised(KeyError("at 12:01"), cause=raised(ValueError())))
+    assert failures.again(raised(KeyError("at 12:02"), cause=raised(ValueError())))
     failures.forget()
-    assert not failures.again(ValueError("c"))
-    assert not ScriptFailures(tmp_path, 0).again(ValueError("c"))
-    assert not ScriptFailures(None, 0).again(ValueError("c"))
+    assert failures.last() == ""
+    assert not failures.again(raised(KeyError("at 12:02")))
+    assert not ScriptFailures(tmp_path, 0).again(raised(KeyError("at 12:02")))
+    assert not ScriptFailures(None, 0).again(raised(KeyError("at 12:02")))
+
+
+def raised(error, *, cause=None, elsewhere=False):
+    """Return an error that was raised in one of two lines."""
+    try:
+        if elsewhere:
+            raise error from cause
+        raise error from cause
+    except Exception as found:
+        return found
+
+
+def test_what_an_error_says_in_one_line():
     assert said(ValueError("a\nb")) == "ValueError: a b"
     assert said(KeyError()) == "KeyError"
 

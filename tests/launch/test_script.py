@@ -16,6 +16,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from subnetlab.launch.launcher import TextFile  # noqa: E402
 from subnetlab.launch.rendezvous import listen  # noqa: E402
 
 SCRIPT = """
@@ -53,6 +54,10 @@ for round in training.rounds():
             os.kill(os.getpid(), 9)
         while what == "hang":
             time.sleep(1)
+        if what == "edit":
+            with open(__file__, "a") as file:
+                file.write("# another text")
+            os.kill(os.getpid(), 9)
         if what == "raise":
             raise ValueError("a fault of its own")
         if what == "stop":
@@ -176,6 +181,52 @@ def test_an_orderly_end_and_going_on_with_other_workers_and_more_rounds(tmp_path
     assert weights(again.stdout) == alone()
 
 
+WAYS_TO_END = """
+except KeyboardInterrupt:
+    if training.workers.rank == 0:
+        sys.exit(130)
+    if training.workers.rank == 1:
+        raise ValueError("an end of its own")
+print("the last line")
+"""
+
+
+def test_a_script_that_is_stopped_may_end_as_it_likes(tmp_path, script):
+    """Worker 0 exits with a code, worker 1 raises an error, and worker 2 goes on to its last line."""
+    (tmp_path / "faults" / "1-3-stop").touch()
+    before, loop = SCRIPT.split("for round in", 1)
+    loop = "\n".join("    " + line for line in f"for round in{loop}".split("said =")[0].splitlines())
+    script.write_text(f"{before}try:\n{loop}\n{WAYS_TO_END}")
+    done = launch(script, tmp_path / "out", code=130)
+    assert done.stdout.count("begins") == 1
+    assert "stopped after a checkpoint" in done.stderr
+    assert "the last line" in (tmp_path / "out" / "worker-0-2.log").read_text()
+
+
+IN_A_THREAD = """
+import runpy, threading
+from pathlib import Path
+
+train = str(Path(__file__).with_name("train.py"))
+thread = threading.Thread(target=runpy.run_path, args=(train,), kwargs={"run_name": "__main__"})
+thread.start()
+thread.join()
+"""
+
+
+def test_a_training_in_a_thread_is_stopped_and_survives_a_fault(tmp_path, script):
+    for fault in ("1-3-kill", "0-5-stop"):
+        (tmp_path / "faults" / fault).touch()
+    file = tmp_path / "threaded.py"
+    file.write_text(IN_A_THREAD)
+    done = launch(file, tmp_path / "out", code=130)
+    assert done.stderr.count("the script begins again") == 1
+    assert "stopped after a checkpoint" in done.stderr
+    again = launch(file, tmp_path / "out", workers=2)
+    assert again.stdout.startswith("begins after round 6")
+    assert weights(again.stdout) == alone()
+
+
 def test_a_checkpoint_with_one_other_bit(tmp_path, script, with_a_bit_changed):
     """The one before it counts, with the same bits in the end; where that is damaged, too, the launch says so."""
     newest, before = (tmp_path / "out" / name for name in ("training-1.safetensors", "training-1.safetensors.before"))
@@ -216,7 +267,66 @@ def test_an_error_of_the_script_itself(tmp_path):
     assert "wrong.py failed twice alike: " in done.stderr
     assert "Traceback" in (tmp_path / "out" / "worker-0-1.log").read_text()
     events = [json.loads(line)["event"] for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
-    assert events == ["begin", "begin"]
+    assert events == ["begin", "begin", "end"]
+    told = run([sys.executable, "-m", "subnetlab", "launch", "status", tmp_path / "out"]).stdout
+    assert f"{tmp_path / 'out'}: failed, 0 rounds, 2 workers, 1 restart: launch: " in told
+    assert told.split("alike: ")[1] == done.stderr.split("alike: ")[1]
+
+
+def test_a_folder_that_is_gone_at_the_end(tmp_path):
+    """With it are the checkpoints, which nothing but a warning of the worker tells."""
+    file = tmp_path / "remove.py"
+    file.write_text("import os, shutil\nshutil.rmtree(os.environ['OUT'])")
+    done = launch(file, tmp_path / "out", workers=1, code=1)
+    assert "launch: --out must stay while the job runs, got " in done.stderr
+
+
+def test_a_script_that_is_edited_while_it_runs(tmp_path, script):
+    """Its rounds would be of two texts."""
+    (tmp_path / "faults" / "1-3-edit").touch()
+    done = launch(script, tmp_path / "out", workers=2, code=1)
+    assert f"launch: script must stay as it is while its job runs, got another text in {script}" in done.stderr
+    assert "weights" not in done.stdout
+
+
+ALL_ALIKE = "rounds, training.model, training.entries, save and export must be asked for by all workers alike, got "
+
+
+LEAVES = """
+    if training.workers.rank and round.index == 3:
+        break
+    for fault in"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "places"),
+    [
+        ("\nsaid =", "\nif training.workers.rank: sys.exit()\nsaid =", ["the whole network", "the end of the script"]),
+        ("\n    for fault in", LEAVES, ["a round", "the whole network"]),
+    ],
+    ids=["the last line of worker 0 alone", "a worker that leaves the loop"],
+)
+def test_workers_that_part_end_the_job_at_once(tmp_path, script, old, new, places):
+    """Each would wait for the other until its time is up, and again after every restart."""
+    script.write_text(SCRIPT.replace(old, new))
+    done = launch(script, tmp_path / "out", workers=2, code=1)
+    first, second = places
+    assert f"{ALL_ALIKE}worker 0 waiting at {first}" in done.stderr
+    assert f" and worker 1 at {second}" in done.stderr
+    assert "begins again" not in done.stderr
+    for rank in range(2):
+        assert "waiting, or at work, here:" in (tmp_path / "out" / f"worker-0-{rank}.log").read_text()
+
+
+def test_a_character_that_is_written_in_two_parts(tmp_path):
+    file = tmp_path / "log"
+    text = TextFile(file)
+    assert text.more() == ""
+    file.write_bytes("é".encode()[:1])
+    assert text.more() == ""
+    file.write_bytes("éa".encode() + b"\xc3")
+    assert text.more() == "éa"
+    assert text.more(last=True) == "\ufffd"
 
 
 def test_every_worker_has_random_numbers_of_its_own(tmp_path, script):
@@ -231,7 +341,7 @@ def test_every_worker_has_random_numbers_of_its_own(tmp_path, script):
 
 
 PROGRAM = """
-import atexit, gzip, multiprocessing, os, sys, threading, time
+import atexit, gzip, multiprocessing, os, subprocess, sys, threading, time
 from pathlib import Path
 
 def late():
@@ -261,13 +371,21 @@ if __name__ == "__main__":
     ended.join()
     (folder / "daemon").write_text(str(daemon.pid))
     print(sys.stdin.read(), multiprocessing.current_process().name, multiprocessing.parent_process(), ended.exitcode)
+    subprocess.run([sys.executable, Path(__file__).with_name("child.py")], check=True)
+"""
+CHILD = """
+import os, tempfile
+import neighbour
+
+print(neighbour.NAME, tempfile.gettempdir(), os.environ.get("PYTHONPATH"), os.environ.get("PYTHONSAFEPATH"))
 """
 
 
 def test_a_script_begins_and_ends_as_in_python(tmp_path):
     """And what it leaves behind does not hold the address."""
     file, here, there = tmp_path / "program.py", tmp_path / "here", tmp_path / "there"
-    file.write_text(PROGRAM)
+    for name, text in {"program": PROGRAM, "child": CHILD, "neighbour": "NAME = 'beside it'"}.items():
+        (tmp_path / f"{name}.py").write_text(text)
     free = listen("127.0.0.1", 0)
     host, port = free.getsockname()
     free.close()
@@ -277,7 +395,8 @@ def test_a_script_begins_and_ends_as_in_python(tmp_path):
         expected = run([sys.executable, file, here], text="rows").stdout
         found = run([sys.executable, "-m", "subnetlab", *command, file, there], text="rows").stdout
         listen(host, port).close()
-        assert found == expected == "rows MainProcess None -15\n"
+        assert found == expected
+        assert found.startswith("rows MainProcess None -15\nbeside it /")
         other = (tmp_path / "out" / "worker-0-1.log").read_text()
         assert other == expected.removeprefix("rows")  # which the first one reads
         for folder in folders:

@@ -504,6 +504,26 @@ def test_every_step_is_a_sign_of_life():
     assert in_turn(2, work) == [three * 3, three + one * 2]
 
 
+def test_a_round_says_of_which_training_it_is():
+    """Two trainings take turns."""
+
+    def work(group):
+        numbers, heard = iter((1, 2)), []
+        group.begin_training = lambda: next(numbers)
+        group.heard = lambda event, rounds, **facts: heard.append((event, facts["training"], rounds))
+        cut, x, y = made("perceptron")
+        scheme = sl.independent_subnets(P, rounds=2, local_steps=1, step_size=0.1)
+        trainings = [sl.ModuleTraining(cut, scheme) for _ in range(2)]
+        for rounds in zip(*(training.rounds() for training in trainings), strict=True):
+            for round in rounds:
+                for subnet in round:
+                    for xb, yb in subnet.batches((x, y)):
+                        subnet.step(torch.nn.functional.cross_entropy(subnet(xb), yb))
+        return heard
+
+    assert in_turn(2, work) == [[("script_round", training, k) for k in (1, 2) for training in (1, 2)]] * 2
+
+
 def test_the_launcher_says_how_fast_the_workers_are():
     def work(group):
         group.rates = RATES

@@ -16,26 +16,48 @@ from ..core.letters import LETTER_OF
 from ..input_file import read_input_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 _PREFIX = "SUBNETLAB_"
 _OTHER_VARIABLES = {"DATA", "CACHE", "PARENT"}  # what is no option of a command
 _SWITCHES = {"1": True, "true": True, "0": False, "false": False}
 
 
-def script_words(arguments: list[str]) -> list[str]:
+def script_words(arguments: list[str], kinds: Mapping[str, Any]) -> list[str]:
     """Return the script among the arguments and all that follows it, which is its own; nothing if there is none.
 
-    A script is the first word that ends with ``.py`` and is no option.
+    A script is the first word that ends with ``.py`` and is neither an option nor the value of one.
+
+    Parameters
+    ----------
+    arguments : list of str
+    kinds : mapping from str to type
+        Of the options, see `option_names`.
+
+    Raises
+    ------
+    ValueError
+        If a file stands in its place whose name ends otherwise.
 
     Examples
     --------
-    >>> script_words(["--workers", "4", "train.py", "--lr", "0.1"])
+    >>> script_words(["--out", "run.py", "train.py", "--lr", "0.1"], {"out": Path})
     ['train.py', '--lr', '0.1']
     """
-    scripts = (i for i, word in enumerate(arguments) if word.endswith(".py") and not word.startswith("-"))
-    first = next(scripts, len(arguments))
-    return arguments[first:]
+    kinds = {**kinds, "config": Path}
+    value_follows = may_follow = False
+    for i, word in enumerate(arguments):
+        if value_follows:
+            value_follows = False
+        elif word.startswith("-"):
+            kind = kinds.get(word.lstrip("-").replace("-", "_"))
+            may_follow = "=" not in word and (kind is None or _takes_several(kind))
+            value_follows = not may_follow and kind not in (None, bool)
+        elif word.endswith(".py"):
+            return arguments[i:]
+        elif not may_follow and Path(word).is_file():
+            raise ValueError(f"script must be a file whose name ends with .py, got {word!r}")
+    return []
 
 
 def split_config(arguments: list[str]) -> tuple[Path | None, list[str]]:

@@ -20,6 +20,7 @@ from ..core.rates import check_rates
 from ..launch.inheritance import on_termination
 from ..launch.launcher import Launch, run_workers
 from ..launch.outcome import events_after
+from ..launch.script import sha256_of
 from ..progress import progress_bar
 from .folder import output_folder
 from .launch import WorkerPlaces
@@ -54,7 +55,7 @@ def _run(options: Options) -> int:
     words = (str(script.absolute()), *options.script[1:])
     if options.rates is not None:
         check_rates("launch", options.rates)
-    launch, folder = options.launch(script=words, rates=options.rates), options.out
+    launch, folder = options.launch(script=words, sha256=sha256_of(script), rates=options.rates), options.out
     with output_folder(
         folder,
         "launch",
@@ -88,12 +89,12 @@ def _train(launch: Launch, options: Options, lock: int) -> tuple[str, str]:
                     options.say_who_came(event)
                 case "script_round":
                     done = event["rounds"]
-                    if event["training"] != training:
+                    if event["training"] > training:  # of several in turn, the last one to begin
                         bars.close()
                         training, best = event["training"], done - 1
                         bar = progress_bar(event["of"], "round", done=done - 1, quiet=options.quiet)
                         advance = bars.enter_context(bar)
-                    if done > best and advance is not None:
+                    if event["training"] == training and done > best and advance is not None:
                         best = done
                         advance(f"loss {event['loss']:.4g}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from ..launch.outcome import LOG_FILE, events_after
+from ..launch.outcome import LOG_FILE, events_after, log_end
 from ..locks import holder
 
 if TYPE_CHECKING:
@@ -35,17 +36,22 @@ class Options:
 def run(options: Options) -> int:
     """Print how far the job is."""
     folder = options.folder
-    if not (folder / LOG_FILE).is_file():
+    events = events_after(folder, 0)[0]
+    if not (events or (log_end(folder) == 0 and (folder / LOG_FILE).is_file())):  # empty: it has just begun
         raise FileNotFoundError(
             f"launch status: folder must be that of a launch with a {LOG_FILE}, got {str(folder)!r}"
         )
-    told = state_of(events_after(folder, 0)[0], now=time.time())
+    told = state_of(events, now=time.time())
     told["at_work"] = any(holder(lock) is not None for lock in sorted(folder.glob("lock-*")))
     if options.json:
-        print(json.dumps(told))
+        print(json.dumps({name: value if _is_json(value) else None for name, value in told.items()}))
     else:
         print(f"{folder}: {sentence(told)}")
     return 0
+
+
+def _is_json(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def state_of(events: Sequence[dict[str, Any]], now: float) -> dict[str, Any]:
@@ -61,18 +67,19 @@ def state_of(events: Sequence[dict[str, Any]], now: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``status`` ("finished", "stopped", or "begun"), ``rounds``, ``of`` (None where the log does not say),
-        ``training`` (1 for the first of a script), ``loss``, ``workers``, ``restarts`` and, of the last rounds,
-        ``seconds_per_round``; ``seconds_since`` the last event.
+        ``status`` ("finished", "stopped", "failed" or "begun"), ``message`` (why it failed, or None), ``rounds``,
+        ``of`` (None where the log does not say), ``training`` (1 for the first of a script), ``loss``, ``workers``,
+        ``restarts`` and, of the last rounds, ``seconds_per_round``; ``seconds_since`` the last event.
     """
     begins = [i for i, event in enumerate(events) if event["event"] == "begin"]
     rounds = [event for event in events if event["event"] in _ROUNDS]
     last = rounds[-1] if rounds else {}
-    status = events[-1]["status"] if events and events[-1]["event"] == "end" else "begun"
+    end = events[-1] if events and events[-1]["event"] == "end" else {"status": "begun"}
     attempt = [event for event in events[begins[-1] :] if event["event"] in _ROUNDS] if begins else []
     times = [event["time"] for event in attempt[-_RECENT - 1 :]]
     return {
-        "status": status,
+        "status": end["status"],
+        "message": end.get("message"),
         "rounds": last.get("rounds", 0),
         "of": last.get("of"),
         "training": last.get("training"),
@@ -107,4 +114,5 @@ def sentence(told: dict[str, Any]) -> str:
         parts.append(f"{pace:.3g} s a round")
         if told["of"]:
             parts.append(f"about {max(1, round((told['of'] - told['rounds']) * pace / 60))} min left")
-    return ", ".join(parts)
+    why = told.get("message")
+    return ", ".join(parts) + (f": {why}" if why else "")

@@ -139,9 +139,11 @@ def _run(name: str, rest: list[str]) -> int:
         print(f"subnetlab {name}: no file {rest[0]!r}; did you mean 'subnetlab {meant}'?", file=sys.stderr)
         return 2
     command, script = COMMANDS[name], list[str]()
-    if command.script_module and (script := script_words(rest)):
-        command = replace(command, module=command.script_module)
-        rest = rest[: -len(script)]
+    if command.script_module:
+        of_script = replace(command, module=command.script_module)
+        script = script_words(rest, option_names(command.options()) | option_names(of_script.options()))
+        if script:
+            command, rest = of_script, rest[: -len(script)]
     _warn_of_variables(command.options())
     options = _options(command.options(), name, rest)
     return command.run(replace(options, script=tuple(script)) if script else options)

@@ -8,8 +8,10 @@ worker would die in the middle of a round. The agents look for it and pass the r
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
+import tempfile
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 PARENT = "SUBNETLAB_PARENT"  # in the environment: who started this process
+_GIVEN = "SUBNETLAB_GIVEN"  # in the environment: variables that the launcher sets, as they were before
 
 _PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -32,6 +35,20 @@ def die_with_parent(parent: int) -> None:
         _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the line above
         os._exit(1)
+
+
+def as_given(names: Iterable[str]) -> dict[str, str]:
+    """Return a variable that says what some others are here, for `give_back`; None for those that are not set."""
+    return {_GIVEN: json.dumps({name: os.environ.get(name) for name in names})}
+
+
+def give_back() -> None:
+    """Set variables to what they were where `as_given` was called; whoever is started from here on inherits them."""
+    for name, value in json.loads(os.environ.pop(_GIVEN, "{}")).items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+    tempfile.tempdir = None  # it was found by one of them
 
 
 def keep_from_forks(held: Iterable[int]) -> None:

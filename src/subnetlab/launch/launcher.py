@@ -6,6 +6,7 @@ die with it, and that forks them. It imports torch once for all of them, where e
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import signal
@@ -20,8 +21,8 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from .ending import forget_exit_functions
-from .inheritance import PARENT, die_with_parent, on_termination, termination_held_back
-from .outcome import STOP_FILE, events_after, log_end, private_folder
+from .inheritance import PARENT, as_given, die_with_parent, on_termination, termination_held_back
+from .outcome import LOG_FILE, STOP_FILE, append_event, events_after, log_end, private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -142,13 +143,18 @@ def run_workers(
             process.wait()
             if launch.options.machine == 0:
                 stop.unlink(missing_ok=True)  # an agent may have passed SIGTERM on after the job had ended
-        _follow(folder, position, on_event)
-        on_text(printed.more())
-        return private.outcome() or (
+        position = _follow(folder, position, on_event)
+        on_text(printed.more(last=True))
+        status, message = private.outcome() or (
             "failed",
             f"launch: the workers were lost for good (torchrun ended with code {process.returncode}, see "
             f"{folder / TORCHRUN_LOG}); the same command goes on from the last checkpoint",
         )
+    if status != "failed" and log_end(folder) < max(position, launch.options.machine == 0):
+        return "failed", f"launch: out must stay while the job runs, got {folder} without its {LOG_FILE} at the end"
+    if status == "failed" and launch.options.machine == 0:  # the others tell theirs to this one's workers
+        append_event(folder, "end", 0, status=status, message=message)
+    return status, message
 
 
 class TextFile:
@@ -163,9 +169,10 @@ class TextFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._position = path.stat().st_size if path.exists() else 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def more(self) -> str:
-        """Return what is new."""
+    def more(self, *, last: bool = False) -> str:
+        """Return what is new; the beginning of a character waits for its end, unless this is the last time."""
         try:
             with open(self._path, "rb") as file:
                 file.seek(self._position)
@@ -173,20 +180,24 @@ class TextFile:
         except FileNotFoundError:
             return ""
         self._position += len(text)
-        return text.decode(errors="replace")
+        return self._decoder.decode(text, final=last)
 
 
 def _environment(launch: Launch, private: Path, lock: int) -> dict[str, str]:
     """Return the variables of the workers: ours without those by which another launcher would speak to torchrun."""
+    ours = {
+        "PYTHONSAFEPATH": "1",  # no file of the current folder takes the place of a module
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # workers find what the launcher found
+        "TMPDIR": str(private),
+    }
     return {
         **{name: value for name, value in os.environ.items() if not _OF_A_LAUNCHER.match(name)},
         PARENT: str(os.getpid()),
         _LOCK: str(lock),
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
         "OMP_NUM_THREADS": str(launch.threads),
-        "PYTHONSAFEPATH": "1",  # no file of the current folder takes the place of a module
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),  # workers find what the launcher found
-        "TMPDIR": str(private),
+        **as_given(ours),  # a script's own children are not ours
+        **ours,
     }
 
 

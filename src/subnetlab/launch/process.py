@@ -20,7 +20,7 @@ import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from threadpoolctl import threadpool_limits
 
@@ -68,6 +68,8 @@ class WorkerOptions:
         See `keep`.
     script : tuple of str, default ()
         A script of the user's and its arguments, instead of the job's file.
+    sha256 : str, optional
+        Of the script when the job began: one that is edited later is not taken up by an attempt in between.
     rates : tuple of float, optional
         How fast the workers are that a script's trainings are planned for.
     own_law : str, optional
@@ -86,6 +88,7 @@ class WorkerOptions:
     patience: float = 60.0
     max_restarts: int = 100
     script: tuple[str, ...] = ()
+    sha256: str | None = None
     rates: tuple[float, ...] | None = None
     own_law: str | None = None
     private: Path | None = None
@@ -106,6 +109,7 @@ class WorkerOptions:
         parser.add_argument("--address", required=True)
         parser.add_argument("--script", type=lambda text: tuple(json.loads(text)), default=())
         parser.add_argument("--rates", type=lambda text: tuple(json.loads(text)))
+        parser.add_argument("--sha256", help="of the script when the job began")
         parser.add_argument("--own-law", help="module:Class of the user's own mask law")
         parser.add_argument("--private", type=Path, help="the launcher's own folder, if there is a launcher")
         for name in ("machine", "every", "timeout", "patience", "max_restarts"):
@@ -166,6 +170,8 @@ def _kept(options: WorkerOptions) -> int:
             "got one more; its log tells why (a round that takes longer than "
             f"timeout = {options.timeout:g} s is a failure, too)"
         )
+        if last := ScriptFailures(options.private, _local_rank()).last():
+            message += f"; the last error: {last}"
     return _conclude(options.private, "failed", message)
 
 
@@ -180,7 +186,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
     if job is not None:
         rounds = job.scheme.rounds
     if attempt and (ended := ended_without(folder, heard, rounds)):
-        return _conclude(options.private, ended)
+        return _conclude(options.private, *ended)
     try:
         if job is None:
             speak_into(folder / f"worker-{options.machine}-{_local_rank()}.log")
@@ -196,9 +202,11 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
                 options.script,
                 transport,
                 folder,
+                sha256=options.sha256,
                 attempt=attempt,
                 completed=completed,
                 watched=progress.at_work,
+                parted=lambda status, why: _end_at_once(options.private, status, why),
                 rates=options.rates,
             )
             return _conclude(options.private, status)
@@ -210,7 +218,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
         return LOST
     except UnreachableError as error:
         ended = ended_without(folder, heard, rounds)
-        return _conclude(options.private, ended or "failed", "" if ended else str(error))
+        return _conclude(options.private, *(ended or ("failed", str(error))))
     except _FINAL as error:
         return _conclude(options.private, "failed", str(error))
     except Exception as error:
@@ -242,8 +250,8 @@ def _libraries(options: WorkerOptions) -> ScriptLibraries:
     return ScriptLibraries(options.private if options.script else None, _local_rank())
 
 
-def ended_without(folder: Path, heard: int, rounds: float) -> str:
-    """Return how the others ended the job while this worker was away, or an empty string.
+def ended_without(folder: Path, heard: int, rounds: float) -> tuple[str, str] | None:
+    """Return how the others ended the job while this worker was away, and the reason of a failure, or None.
 
     Parameters
     ----------
@@ -257,8 +265,9 @@ def ended_without(folder: Path, heard: int, rounds: float) -> str:
     since, _ = events_after(folder, heard)
     last = (since or events_after(folder, 0)[0] or [{"event": ""}])[-1]
     if last["event"] != "end":
-        return ""
-    return last["status"] if since or (last["status"] == "finished" and last["rounds"] >= rounds) else ""
+        return None
+    for_good = last["status"] == "finished" and last["rounds"] >= rounds
+    return (last["status"], str(last.get("message", ""))) if since or for_good else None
 
 
 def job_file(folder: Path, machine: int) -> Path:
@@ -274,6 +283,15 @@ def _conclude(private: Path | None, status: str, message: str = "") -> int:
         if message:
             print(message, file=sys.stderr)
     return FAILED if status == "failed" else 0
+
+
+def _end_at_once(private: Path | None, status: str, message: str) -> NoReturn:
+    """End this process from a thread, whatever the others do."""
+    code = _conclude(private, status, message)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _find_address(options: WorkerOptions) -> tuple[tuple[str, int], socket.socket | None]:

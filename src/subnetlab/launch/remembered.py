@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import sysconfig
+import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..atomic import atomic_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _OWN = Path(__file__).resolve().parent.parent
 
@@ -43,12 +48,22 @@ class ScriptFailures(_Remembered):
     name = "error"
 
     def again(self, error: Exception) -> bool:
-        """Return whether the last failure was the same, with nothing completed in between; remember this one."""
+        """Return whether the last failure was the same, with nothing completed in between; remember this one.
+
+        The same is an error of the same type in the same lines: its text may hold a time, or a number.
+        """
         if self.private is None:
             return False
-        same = self._file.exists() and self._file.read_text(errors="replace") == said(error)
-        self._file.write_text(said(error))
-        return same
+        before, place = self._read(), [type(error).__name__, *map(str, _lines(error))]
+        self._file.write_text(json.dumps({"place": place, "said": said(error)}))
+        return before.get("place") == place
+
+    def last(self) -> str:
+        """Return what the last failure said, if nothing was completed after it."""
+        return str(self._read().get("said", ""))
+
+    def _read(self) -> dict[str, Any]:
+        return json.loads(self._file.read_text()) if self.private is not None and self._file.exists() else {}
 
     def forget(self) -> None:
         """Forget the last failure: something was completed after it."""
@@ -95,6 +110,14 @@ class ScriptLibraries(_Remembered):
         for name in (*self._always, *noted):
             with contextlib.suppress(Exception):
                 import_module(name)
+
+
+def _lines(error: BaseException | None) -> Iterator[tuple[str, int]]:
+    """Yield the lines that an error came through, and those of its cause."""
+    while error is not None:
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            yield frame.f_code.co_filename, line
+        error = error.__cause__
 
 
 def said(error: Exception) -> str:

@@ -13,67 +13,25 @@ import os
 import runpy
 import sys
 import time
-from dataclasses import dataclass
+import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..engines.distributed.group import PeerLostError, StopRequested, among
+from ..engines.distributed.group import PeerLostError, among
 from .ending import begin_like_a_program, end_like_a_program, write_what_is_open
+from .inheritance import give_back
 from .outcome import STOP_FILE, append_event
-from .transport import Transport
+from .parting import THE_END, Watch
+from .script_group import ScriptGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..engines.distributed.group import Wish
+    from .transport import Transport
 
 _POLL = 0.05  # seconds
-
-
-@dataclass(eq=False, kw_only=True)
-class ScriptGroup(Transport):
-    """The workers of a job, as the trainings of a script see them.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the job.
-    completed : callable
-        Is called after each checkpoint.
-    watched : callable
-        See `Progress.at_work`.
-    trainings : int
-        That were begun in the script so far.
-    """
-
-    folder: Path
-    completed: Callable[[], None]
-    watched: Callable[[bool], None]
-    trainings: int = 0
-
-    def checkpoint_file(self) -> Path:
-        """Return a file for each training of the script, in the order in which they begin."""
-        self.trainings += 1
-        return self.folder / f"training-{self.trainings}.safetensors"
-
-    def wish(self) -> Wish:
-        """Return whether the user wants an orderly end, or a worker waits that came after the group had begun."""
-        if (self.folder / STOP_FILE).exists():
-            return "stop"
-        return "meet again" if self.latecomers() else ""
-
-    def at_work(self, works: bool) -> None:
-        """Tell the agent, for which a worker lives as long as it takes steps."""
-        self.watched(works)
-
-    def heard(self, event: str, rounds: int, **facts: Any) -> None:
-        """Write a line to the job's log, and count what is completed."""
-        if self.rank == 0:
-            append_event(self.folder, event, rounds, training=self.trainings, **facts)
-        if event == "checkpoint":
-            self.completed()
 
 
 def _wait_for_all(group: ScriptGroup) -> None:
@@ -84,11 +42,13 @@ def _wait_for_all(group: ScriptGroup) -> None:
     PeerLostError
         If one is lost on the way: it is back, and waits for the others.
     """
+    group.doing(THE_END)
     group.count("done", 1)
-    while group.count("done") < group.size:
-        if group.latecomers():
-            raise PeerLostError("a worker was lost at the end of the script")
-        time.sleep(_POLL)
+    with group.waiting():
+        while group.count("done") < group.size:
+            if group.latecomers():
+                raise PeerLostError("a worker was lost at the end of the script")
+            time.sleep(_POLL)
     group.tell_all(np.zeros(1))  # the store's owner must not leave while others still ask
 
 
@@ -97,9 +57,11 @@ def run_script(
     transport: Transport,
     folder: Path,
     *,
+    sha256: str | None,
     attempt: int,
     completed: Callable[[], None],
     watched: Callable[[bool], None],
+    parted: Callable[[str, str], object],
     rates: tuple[float, ...] | None = None,
 ) -> str:
     """Run a script as one of the workers; return "finished" or "stopped".
@@ -111,25 +73,29 @@ def run_script(
     transport : Transport
     folder : Path
         Of the job.
+    sha256 : str, optional
+        Of the script when the job began.
     attempt : int
         Told in the log.
     completed : callable
         Is called after each checkpoint.
     watched : callable
         Is told of every local step, and when one will follow.
+    parted : callable
+        Is called in a thread when the workers wait for each other in different places of the script, with how the job
+        ends ("failed", or "stopped" where that was asked for) and why; it ends the process.
     rates : tuple of float, optional
         How fast the workers are that the job is planned for.
 
     Raises
     ------
     JobError
-        On all workers, if their scripts differ.
+        On all workers, if their scripts differ, or if one has changed since the job began.
     PeerLostError
         If a worker is lost.
     Exception
         Whatever the script raises.
     """
-    script = Path(words[0])
     group = ScriptGroup(
         transport.process_group,
         transport.rank,
@@ -140,36 +106,85 @@ def run_script(
         watched=watched,
         rates=rates,
     )
-    group.agree_on_settings({"script": list(words), "sha256": hashlib.sha256(script.read_bytes()).hexdigest()})
+    watch = Watch(group.store, group.rank, group.size, lambda: group.place, lambda why: _part(group, parted, why))
+    watch.start()
+    try:
+        return _run_with_others(words, group, attempt, sha256)
+    except PeerLostError:
+        watch.hold()
+        raise
+
+
+def _run_with_others(words: Sequence[str], group: ScriptGroup, attempt: int, begun_with: str | None) -> str:
+    """Begin when all have the same script, and end when all have come to its end."""
+    script = Path(words[0])
+    found = sha256_of(script)
+    error = None
+    if begun_with not in (None, found):
+        error = ValueError(
+            f"launch: script must stay as it is while its job runs, got another text in {script}; the same command "
+            "goes on with it from the last checkpoint"
+        )
+    group.agree(error)
+    group.agree_on_settings({"script": list(words), "sha256": found})
     pids = [int(pid[0]) for pid in group.tell_all(np.array([os.getpid()]))]
     if group.rank == 0:
-        append_event(folder, "begin", 0, attempt=attempt, pids=pids)
+        append_event(group.folder, "begin", 0, attempt=attempt, pids=pids)
+    give_back()
     sys.argv = list(words)
     sys.path.insert(0, str(script.parent.absolute()))
-    with among(group):
-        status = _run_to_its_end(script)
+    with among(group, in_all_threads=True):
+        status = _run_to_its_end(script, group)
     write_what_is_open()
     _wait_for_all(group)
     if group.rank == 0:
-        append_event(folder, "end", 0, status=status)
-        (folder / STOP_FILE).unlink(missing_ok=True)
+        append_event(group.folder, "end", 0, status=status)
+        (group.folder / STOP_FILE).unlink(missing_ok=True)
     return status
 
 
-def _run_to_its_end(script: Path) -> str:
-    """Run a script and what it has left for its end; return "finished" or "stopped"."""
+def sha256_of(script: Path) -> str:
+    """Return a hash of a script's text."""
+    return hashlib.sha256(script.read_bytes()).hexdigest()
+
+
+def _part(group: ScriptGroup, parted: Callable[[str, str], object], why: str) -> None:
+    """End this worker, which waits for others that will never come; what was stopped has its checkpoint already."""
+    status = "failed" if group.over is None else "stopped"
+    if status == "stopped" and group.rank == 0:
+        append_event(group.folder, "end", 0, status=status)
+    parted(status, why)
+
+
+def _run_to_its_end(script: Path, group: ScriptGroup) -> str:
+    """Run a script and what it has left for its end; return "finished" or "stopped".
+
+    Once training has been stopped, or a worker is lost, no way in which the script ends is a failure of its own: it may
+    catch what it was told by, and go on to its last line, or exit with a code.
+    """
     begin_like_a_program()
     status, module = "finished", {}
     try:
         module = runpy.run_path(str(script), run_name="__main__")
-    except StopRequested:  # on all workers, after a checkpoint
-        status = "stopped"
     except SystemExit as end:
-        if end.code not in (None, 0):
+        if end.code not in (None, 0) and group.over is None:
             raise RuntimeError(f"the script ended with {end.code!r}") from end
+    except BaseException as error:
+        if group.over is None:
+            raise
+        if error is not group.over:
+            traceback.print_exc()
+        status = "stopped"
+    _raise_what_is_lost(group)
     end_like_a_program(status)
+    _raise_what_is_lost(group)  # in a thread of the script
     del module  # not before: its threads and exit functions see its variables
-    return status
+    return "finished" if group.over is None else "stopped"
+
+
+def _raise_what_is_lost(group: ScriptGroup) -> None:
+    if isinstance(group.over, PeerLostError):
+        raise group.over
 
 
 def hear_from(file: str | None) -> None:

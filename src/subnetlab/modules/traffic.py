@@ -95,6 +95,7 @@ class GroupTraffic:
         self._device = next((tensor.device for tensor in home.values()), torch.device("cpu"))
         self.subnetworks = workers.subnetworks(workers.rank)
         self._updates: dict[int, Slices] = {}
+        workers.in_round()
         self._fetched = workers.group.drive(self._fetch())
 
     def slices(self, l: int) -> Slices:
@@ -110,6 +111,7 @@ class GroupTraffic:
         changed = {
             l: {n: str(u.dtype).removeprefix("torch.") for n, u in own.items()} for l, own in self._updates.items()
         }
+        self._workers.in_round()
         told = self._workers.group.tell_all_json({"changed": changed, "report": report})
         self._workers.group.drive(self._send_home([from_one["changed"] for from_one in told]))
         del self._receive  # the round's, which would hold itself

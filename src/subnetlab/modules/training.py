@@ -12,7 +12,7 @@ from ..core import checks
 from ..core.masks.groups import check_groups, cut_in_round, group_masks, subnetwork_factors, whole_factors
 from ..core.rates import steps_at_rates
 from ..core.scheme import TrainingScheme
-from ..engines.distributed.group import PeerLostError, StopRequested, joined_group
+from ..engines.distributed.group import joined_group
 from .checkpoint import Snapshot, whole_model
 from .checkpoint_file import FILE, CheckpointFile, write_weights
 from .cutting import Cut
@@ -168,9 +168,10 @@ class ModuleTraining:
         group = joined_group(owner)
         self.rates = group.rates if rates is None and group is not None else rates
         self.local_steps = steps_at_rates(self.rates, scheme.masks.n_subnetworks, scheme.local_steps)
+        number = 1 if group is None else group.begin_training()
         asked = checkpoint is not None
         if not asked and group is not None:
-            checkpoint = group.checkpoint_file()
+            checkpoint = group.checkpoint_file(number)
         self._checkpoint = None if checkpoint is None else CheckpointFile(in_folder(checkpoint, FILE), two=not asked)
         self._checkpoint_every = checks.whole_number(owner, "checkpoint_every", checkpoint_every, least=1)
         self._clip_norm = None if clip_norm is None else checks.positive_number(owner, "clip_norm", clip_norm)
@@ -183,7 +184,7 @@ class ModuleTraining:
         self._optimizer = LocalOptimizer(
             optimizer, scheme, list(parameters.values()), self.device, travels=state == "travels"
         )
-        self.workers: Workers = Alone() if group is None else Together(group, scheme.masks.n_subnetworks)
+        self.workers: Workers = Alone() if group is None else Together(group, scheme.masks.n_subnetworks, number)
         self._shapes = {name: tensor.shape for name, tensor in cut.state().items()}
         self.home = {n: self.workers.part(t.detach()).to(self.device, copy=True) for n, t in cut.state().items()}
         self._constants = {n: t.to(self.device) for n, t in cut.graph.tensors.items() if n.startswith(CONSTANT)}
@@ -254,7 +255,7 @@ class ModuleTraining:
                 if wish or done == rounds or done % self._checkpoint_every == 0:
                     self.save_checkpoint()
                 if wish and done < rounds:
-                    raise StopRequested if wish == "stop" else PeerLostError("a missing worker is there again")
+                    raise self.workers.ending(wish)
         finally:
             torch.set_num_threads(threads)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .traffic import Lookup, Receive, Slices, Traffic
 
 
+_A_FILE = "a file of the whole network (a checkpoint, save or export)"
 _WEIGHTS = "the network's first weights (seed torch before it is made)"
 
 
@@ -104,6 +105,10 @@ class Workers(Protocol):
         """Take note of a checkpoint that is on disk."""
         ...
 
+    def ending(self, wish: Wish) -> BaseException:
+        """Return what training ends with, after a checkpoint, when that is wished."""
+        ...
+
 
 class Alone:
     """One process, which trains every subnetwork."""
@@ -167,6 +172,10 @@ class Alone:
     def checkpointed(self, rounds: int) -> None:
         """Do nothing: nobody waits for it."""
 
+    def ending(self, wish: Wish) -> BaseException:
+        """Return what ends a script; nobody wishes it here."""
+        return KeyboardInterrupt()
+
 
 class Together:
     """One of several workers.
@@ -176,6 +185,8 @@ class Together:
     group : Group
     p : int
         The number of subnetworks of a round, at least that of the workers.
+    training : int, default 1
+        Its number among the trainings of the group.
 
     Raises
     ------
@@ -183,12 +194,21 @@ class Together:
         If there are more workers.
     """
 
-    def __init__(self, group: Group, p: int) -> None:
+    def __init__(self, group: Group, p: int, training: int = 1) -> None:
         if group.size > p:
             raise ValueError(f"ModuleTraining: workers must be at most the number of subnetworks {p}, got {group.size}")
         self.group, self.rank, self.size = group, group.rank, group.size
-        self._p = p
+        self._p, self._training = p, training
+        self.doing(f"the beginning of training {training}")
         self._before = np.array([group.bytes_sent, time.perf_counter(), group.seconds_waiting])
+
+    def doing(self, what: str) -> None:
+        """Tell the group what the exchanges from here on are for."""
+        self.group.doing(what)
+
+    def in_round(self) -> None:
+        """Tell the group that they are for a round: in between there may have been something of another training."""
+        self.doing(f"a round of training {self._training}")
 
     def rows(self, length: int, worker: int | None = None) -> tuple[int, int]:
         """Return the first row that lives at a worker, by default here, and the first that lives at the next."""
@@ -213,6 +233,7 @@ class Together:
 
     def whole(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Slices:
         """Return whole tensors of the parts that live here; all workers call it together."""
+        self.doing("the whole network (training.model or training.entries)")
         return self.group.drive(self._gather(parts, shapes))
 
     def _gather(self, parts: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]]) -> Steps[Slices]:
@@ -232,12 +253,14 @@ class Together:
 
     def on_two_disks(self, folder: Path) -> Sequence[int]:
         """Return worker 0, and the first worker that sees another folder, if there is one."""
+        self.doing(_A_FILE)
         return on_two_disks(self.group, folder)
 
     def pieces(
         self, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, Sequence[int]], writers: Sequence[int]
     ) -> Iterator[torch.Tensor]:
         """Yield the numbers of whole tensors on those that write; all workers run through it together."""
+        self.doing(_A_FILE)
         return collected(self, tensors, shapes, writers)
 
     def traffic(self, p: int, home: Mapping[str, torch.Tensor], kept: Lookup, receive: Receive) -> GroupTraffic:
@@ -298,9 +321,13 @@ class Together:
         costs = np.array([report["costs"] for report in reports])
         facts = {"bytes_sent": int(costs[:, 0].sum())}
         facts |= {name: float(costs[:, i].max()) for i, name in enumerate(("seconds_computing", "seconds_waiting"), 1)}
-        self.group.heard("script_round", rounds, of=of, loss=loss, workers=self.size, **facts)
+        self.group.heard("script_round", rounds, training=self._training, of=of, loss=loss, workers=self.size, **facts)
         return reports[0]["wish"]
 
     def checkpointed(self, rounds: int) -> None:
         """Tell the launcher, if there is one."""
-        self.group.heard("checkpoint", rounds)
+        self.group.heard("checkpoint", rounds, training=self._training)
+
+    def ending(self, wish: Wish) -> BaseException:
+        """Return what training ends with, after a checkpoint, when that is wished; the group takes note."""
+        return self.group.ending(wish)

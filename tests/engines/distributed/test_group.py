@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -148,6 +149,33 @@ def test_an_agreed_error_reaches_a_worker_that_reads_when_the_others_have_left(t
     assert done.stdout.splitlines() == [str([f"{rank} no room" for rank in range(SIZE)])] * 3, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"RANK": "two"}, "RANK must be a whole number of at least 0, got 'two'"),
+        ({"RANK": "2"}, "RANK must be below WORLD_SIZE = 2, got 2"),
+        ({"WORLD_SIZE": "-2"}, "WORLD_SIZE must be a whole number of at least 1, got '-2'"),
+        ({"MASTER_ADDR": ""}, "MASTER_ADDR must be the address of worker 0 where RANK is set, got none"),
+        ({"MASTER_PORT": ""}, "MASTER_PORT must be a whole number of at least 0, got ''"),
+    ],
+)
+def test_variables_of_a_launcher_that_are_wrong(monkeypatch, variables, message):
+    right = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in (right | variables).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=f"^ModuleTraining: {message}$"):
+        joined_group("ModuleTraining")
+
+
+def in_a_thread(call):
+    """Return what a call returns in a thread of its own, which inherits no context."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(call()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
 def test_a_process_without_others(monkeypatch):
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
@@ -158,4 +186,7 @@ def test_a_process_without_others(monkeypatch):
     group = Group(None, 0, 2)
     with among(group):
         assert joined_group("test") is group
+        assert in_a_thread(lambda: joined_group("test")) is None
+    with among(group, in_all_threads=True):
+        assert in_a_thread(lambda: joined_group("test")) is group
     assert joined_group("test") is None

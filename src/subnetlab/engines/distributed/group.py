@@ -54,6 +54,8 @@ class Group:
         Time spent in sending and receiving so far.
     rates : tuple of float, optional
         How fast the workers are that a training is planned for, if it does not say so itself.
+    first_tag : int
+        Of the messages of an exchange: those of another one, which has other tags, are not taken for them.
     """
 
     process_group: Any
@@ -63,6 +65,7 @@ class Group:
     bytes_sent: int = 0
     seconds_waiting: float = 0.0
     rates: tuple[float, ...] | None = None
+    first_tag: int = 0
 
     def drive(self, steps: Steps[_T]) -> _T:
         """Run a worker's generator to its end.
@@ -79,19 +82,30 @@ class Group:
         except StopIteration as stop:
             return stop.value
 
-    def checkpoint_file(self) -> Path | None:
-        """Return where a training keeps its checkpoint that was given no file; called once by each training."""
+    def begin_training(self) -> int:
+        """Return the number of a training that begins, from 1: `heard` is told whose rounds they are."""
+        return 1
+
+    def checkpoint_file(self, training: int) -> Path | None:
+        """Return where a training keeps its checkpoint that was given no file."""
         return None
 
     def wish(self) -> Wish:
         """Return whether training should end after this round, with a checkpoint; only that of worker 0 counts."""
         return ""
 
+    def ending(self, wish: Wish) -> StopRequested | PeerLostError:
+        """Return what training ends with, after a checkpoint, when that is wished."""
+        return StopRequested() if wish == "stop" else PeerLostError("a missing worker is there again")
+
     def heard(self, event: str, rounds: int, **facts: Any) -> None:
         """Hear of a round, or of a checkpoint that is on disk."""
 
     def at_work(self, works: bool) -> None:
         """Hear of a local step, and whether another one will follow here."""
+
+    def doing(self, what: str) -> None:
+        """Hear what the exchanges from here on are for, in words: the same on all workers, or they have parted."""
 
     def tell_all(self, array: np.ndarray) -> list[np.ndarray]:
         """Give every worker this one's array, of the same shape and dtype everywhere; return theirs."""
@@ -153,11 +167,11 @@ class Group:
         kept_alive, works = [], []
         try:
             for peer in peers:
-                for tag, array in enumerate(arrived[peer]):
+                for tag, array in enumerate(arrived[peer], self.first_tag):
                     if array.size:
                         works.append(self.process_group.recv([torch.from_numpy(array)], peer, tag))
             for peer in peers:
-                for tag, array in enumerate(exchange.outgoing[peer]):
+                for tag, array in enumerate(exchange.outgoing[peer], self.first_tag):
                     if array.size:
                         tensor = torch.from_numpy(np.ascontiguousarray(array))
                         kept_alive.append(tensor)
@@ -174,16 +188,27 @@ class Group:
 
 
 _AMONG: ContextVar[Group | None] = ContextVar("subnetlab_group", default=None)
+_of_this_process: list[Group] = []  # a thread does not inherit the variable
 
 
 @contextmanager
-def among(group: Group) -> Iterator[None]:
-    """Let whatever trains in the block be one of these workers, whose group the caller has made."""
+def among(group: Group, *, in_all_threads: bool = False) -> Iterator[None]:
+    """Let whatever trains in the block be one of these workers, whose group the caller has made.
+
+    Parameters
+    ----------
+    group : Group
+    in_all_threads : bool, default False
+        Let other threads of this process be of the group, too, in which a script may train.
+    """
     token = _AMONG.set(group)
+    _of_this_process.extend([group] * in_all_threads)
     try:
         yield
     finally:
         _AMONG.reset(token)
+        if in_all_threads:
+            _of_this_process.remove(group)
 
 
 def joined_group(owner: str) -> Group | None:
@@ -194,23 +219,46 @@ def joined_group(owner: str) -> Group | None:
 
     Raises
     ------
-    RuntimeError, ValueError
+    ValueError
+        If a variable of the launcher is missing, or no number.
+    RuntimeError
         Of torch, if the workers cannot meet.
     """
     if (group := _AMONG.get()) is not None:
         return group
+    if _of_this_process:
+        return _of_this_process[-1]
     from torch import distributed as dist
 
     if not dist.is_available():
         return None
     if not dist.is_initialized():
-        if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        if "RANK" not in os.environ or _told(owner, "WORLD_SIZE", least=1, default="1") == 1:
             return None
+        _check_variables(owner)
         dist.init_process_group("gloo")
     if dist.get_world_size() == 1:
         return None
     made = dist.group.WORLD if dist.get_backend() == "gloo" else dist.new_group(backend="gloo")
     return Group(made, dist.get_rank(), dist.get_world_size(), owner)
+
+
+def _check_variables(owner: str) -> None:
+    """Refuse variables of a launcher that torch would wait with, or stop at in its own words."""
+    size = _told(owner, "WORLD_SIZE", least=1)
+    if (rank := _told(owner, "RANK", least=0)) >= size:
+        raise ValueError(f"{owner}: RANK must be below WORLD_SIZE = {size}, got {rank}")
+    if not os.environ.get("MASTER_ADDR"):
+        raise ValueError(f"{owner}: MASTER_ADDR must be the address of worker 0 where RANK is set, got none")
+    _told(owner, "MASTER_PORT", least=0)
+
+
+def _told(owner: str, name: str, *, least: int, default: str = "") -> int:
+    """Return the number that a variable of a launcher holds."""
+    text = os.environ.get(name, default)
+    if not text.isdecimal() or int(text) < least:
+        raise ValueError(f"{owner}: {name} must be a whole number of at least {least}, got {text!r}")
+    return int(text)
 
 
 def _padded(text: bytes, length: int, filler: bytes) -> np.ndarray:

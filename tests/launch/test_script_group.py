@@ -1,0 +1,46 @@
+"""What the group of a script notes of its exchanges; what a script sees of it is in `test_script`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from subnetlab.engines.distributed.group import PeerLostError
+from subnetlab.engines.distributed.worker import Exchange
+from subnetlab.launch.parting import Place
+from subnetlab.launch.script_group import ScriptGroup
+
+
+def scripted(transport, tmp_path):
+    return ScriptGroup(
+        transport.process_group,
+        transport.rank,
+        transport.size,
+        store=transport.store,
+        folder=tmp_path,
+        completed=lambda: None,
+        watched=lambda works: None,
+    )
+
+
+def test_messages_of_something_else_do_not_take_the_place_of_others(group, tmp_path):
+    """Gloo would end the process if they are of other lengths, and deliver them if they are not."""
+
+    def work(transport):
+        own = scripted(transport, tmp_path)
+        own.tell_all(np.zeros(1))
+        with own.waiting():
+            first = own.place
+        own.doing("a round" if own.rank else "the whole network")
+        with own.waiting():
+            second = own.place
+        try:
+            own.tell_all(np.zeros(2 + own.rank))
+        except PeerLostError as error:
+            lost = error
+        try:
+            own.exchange(Exchange([[], []], [[], []], np.dtype(np.float64)))  # nothing is exchanged any more
+        except PeerLostError as error:
+            return first, second.number, second.since, own.place, error is lost
+
+    outcomes = group(2, work, timeout=2.0)
+    assert outcomes == [(Place(2, 1, "the beginning of the script"), 2, 2, None, True)] * 2
