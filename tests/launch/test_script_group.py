@@ -44,3 +44,14 @@ def test_messages_of_something_else_do_not_take_the_place_of_others(group, tmp_p
 
     outcomes = group(2, work, timeout=2.0)
     assert outcomes == [(Place(2, 1, "the beginning of the script"), 2, 2, None, True)] * 2
+
+
+def test_files_are_numbered_by_those_that_the_group_gives(group, tmp_path):
+    """A training that was given a file of its own takes no number from the others, as in jobs of earlier versions."""
+
+    def work(transport):
+        own = scripted(transport, tmp_path)
+        numbers = [own.begin_training(), own.begin_training()]  # the first has a file
+        return numbers, own.checkpoint_file().name
+
+    assert group(1, work) == [([1, 2], "training-1.safetensors")]

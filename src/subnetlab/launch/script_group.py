@@ -36,6 +36,8 @@ class ScriptGroup(Transport):
         See `Progress.at_work`.
     trainings : int
         That were begun in the script so far.
+    files : int
+        That they were given for their checkpoints.
     over : StopRequested or PeerLostError, optional
         What the script was told by: it may catch that and go on, or end in its own way.
 
@@ -49,6 +51,7 @@ class ScriptGroup(Transport):
     completed: Callable[[], None]
     watched: Callable[[bool], None]
     trainings: int = 0
+    files: int = 0
     over: StopRequested | PeerLostError | None = None
     place: Place | None = field(default=None, init=False)
     _next: Place = field(default=Place(1, 1, "the beginning of the script"), init=False)
@@ -86,9 +89,10 @@ class ScriptGroup(Transport):
         self.trainings += 1
         return self.trainings
 
-    def checkpoint_file(self, training: int) -> Path:
-        """Return a file for each training of the script."""
-        return self.folder / f"training-{training}.safetensors"
+    def checkpoint_file(self) -> Path:
+        """Return a file for the next training of the script that was given none."""
+        self.files += 1
+        return self.folder / f"training-{self.files}.safetensors"
 
     def wish(self) -> Wish:
         """Return whether the user wants an orderly end, or a worker waits that came after the group had begun."""

@@ -171,7 +171,7 @@ class ModuleTraining:
         number = 1 if group is None else group.begin_training()
         asked = checkpoint is not None
         if not asked and group is not None:
-            checkpoint = group.checkpoint_file(number)
+            checkpoint = group.checkpoint_file()
         self._checkpoint = None if checkpoint is None else CheckpointFile(in_folder(checkpoint, FILE), two=not asked)
         self._checkpoint_every = checks.whole_number(owner, "checkpoint_every", checkpoint_every, least=1)
         self._clip_norm = None if clip_norm is None else checks.positive_number(owner, "clip_norm", clip_norm)

@@ -86,7 +86,7 @@ class Group:
         """Return the number of a training that begins, from 1: `heard` is told whose rounds they are."""
         return 1
 
-    def checkpoint_file(self, training: int) -> Path | None:
+    def checkpoint_file(self) -> Path | None:
         """Return where a training keeps its checkpoint that was given no file."""
         return None
 
