@@ -249,7 +249,7 @@ def test_rates_decide_the_bits_and_workers_do_not(tmp_path, script):
     rated = script.with_name("rated.py")
     rated.write_text(SCRIPT.replace("checkpoint_every=3", "rates=(1, 1, 0.5)"))
     expected = weights(run([sys.executable, rated, tmp_path / "faults", 8]).stdout)
-    done = launch(script, tmp_path / "out", "--rates", "1", "1", "0.5", workers=2)
+    done = launch(script, tmp_path / "out", "--rates", "1", "1", "0.5", "--device", "cpu", workers=2)
     assert weights(done.stdout) == expected
     done = launch(script, tmp_path / "out", "--rates", "1", "1", workers=1, code=1, rounds=9)
     assert "rates: [1.0, 1.0, 0.5] there, [1.0, 1.0] here" in done.stderr

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from subnetlab.engines.distributed.group import PeerLostError
+import subnetlab as sl
+from subnetlab.engines.distributed.group import PeerLostError, among
 from subnetlab.engines.distributed.worker import Exchange
 from subnetlab.launch.parting import Place
 from subnetlab.launch.script_group import ScriptGroup
+
+torch = pytest.importorskip("torch", reason="needs torch: pip install 'subnetlab[torch]'")
 
 
 def scripted(transport, tmp_path):
@@ -55,3 +59,25 @@ def test_files_are_numbered_by_those_that_the_group_gives(group, tmp_path):
         return numbers, own.checkpoint_file().name
 
     assert group(1, work) == [([1, 2], "training-1.safetensors")]
+
+
+def test_a_training_that_names_no_device_takes_that_of_the_launch(group, tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    scheme = sl.independent_subnets(2, rounds=1, local_steps=1, step_size=0.1)
+
+    def work(transport):
+        own = scripted(transport, tmp_path)
+        own.device = "nowhere"
+        with among(own):
+            cut = sl.cut(model, torch.zeros(2, 3))
+            named = sl.ModuleTraining(cut, scheme, device="cpu").device
+            try:
+                sl.ModuleTraining(cut, scheme)
+            except ValueError as error:
+                return named.type, str(error)
+
+    ((named, refused),) = group(1, work)
+    assert named == "cpu"
+    assert refused.startswith(
+        "ModuleTraining: device must be one that torch can use here, such as 'cpu', got 'nowhere'"
+    )

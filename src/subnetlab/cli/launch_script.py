@@ -37,6 +37,8 @@ class Options(WorkerPlaces):
 
     rates: tuple[float, ...] | None = None
     """How fast each worker is, the fastest 1: a slower one takes fewer steps. Other rates give other bits."""
+    device: str | None = None
+    """Where subnetworks train, where the script does not say it: with cuda each worker has a device of its own."""
     script: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
 
 
@@ -55,7 +57,8 @@ def _run(options: Options) -> int:
     words = (str(script.absolute()), *options.script[1:])
     if options.rates is not None:
         check_rates("launch", options.rates)
-    launch, folder = options.launch(script=words, sha256=sha256_of(script), rates=options.rates), options.out
+    launch = options.launch(script=words, sha256=sha256_of(script), rates=options.rates, device=options.device)
+    folder = options.out
     with output_folder(
         folder,
         "launch",

@@ -72,6 +72,8 @@ class WorkerOptions:
         Of the script when the job began: one that is edited later is not taken up by an attempt in between.
     rates : tuple of float, optional
         How fast the workers are that a script's trainings are planned for.
+    device : str, optional
+        Where a script's trainings take place that do not say it.
     own_law : str, optional
         ``module:Class`` of the user's own mask law, which the workers import: they import nothing that the job's file
         names.
@@ -90,6 +92,7 @@ class WorkerOptions:
     script: tuple[str, ...] = ()
     sha256: str | None = None
     rates: tuple[float, ...] | None = None
+    device: str | None = None
     own_law: str | None = None
     private: Path | None = None
 
@@ -109,6 +112,7 @@ class WorkerOptions:
         parser.add_argument("--address", required=True)
         parser.add_argument("--script", type=lambda text: tuple(json.loads(text)), default=())
         parser.add_argument("--rates", type=lambda text: tuple(json.loads(text)))
+        parser.add_argument("--device", help="of trainings that name none")
         parser.add_argument("--sha256", help="of the script when the job began")
         parser.add_argument("--own-law", help="module:Class of the user's own mask law")
         parser.add_argument("--private", type=Path, help="the launcher's own folder, if there is a launcher")
@@ -208,6 +212,7 @@ def _work(rendezvous: Rendezvous, options: WorkerOptions, attempt: int, heard: i
                 watched=progress.at_work,
                 parted=lambda status, why: _end_at_once(options.private, status, why),
                 rates=options.rates,
+                device=options.device,
             )
             return _conclude(options.private, status)
         with threadpool_limits(limits=job.threads):

@@ -63,6 +63,7 @@ def run_script(
     watched: Callable[[bool], None],
     parted: Callable[[str, str], object],
     rates: tuple[float, ...] | None = None,
+    device: str | None = None,
 ) -> str:
     """Run a script as one of the workers; return "finished" or "stopped".
 
@@ -86,6 +87,8 @@ def run_script(
         ends ("failed", or "stopped" where that was asked for) and why; it ends the process.
     rates : tuple of float, optional
         How fast the workers are that the job is planned for.
+    device : str, optional
+        Where trainings take place that do not say it.
 
     Raises
     ------
@@ -105,6 +108,7 @@ def run_script(
         completed=completed,
         watched=watched,
         rates=rates,
+        device=device,
     )
     watch = Watch(group.store, group.rank, group.size, lambda: group.place, lambda why: _part(group, parted, why))
     watch.start()

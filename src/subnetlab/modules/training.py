@@ -68,8 +68,9 @@ class ModuleTraining:
         Clip each local gradient to this norm.
     engine : {"sliced", "masked"}, default "sliced"
         Smaller modules, or the whole network with masks, which is slow and defines the answer.
-    device : str or torch.device, default "cpu"
-        On several workers "cuda" is a device of each worker's own, by its LOCAL_RANK, as far as there are enough.
+    device : str or torch.device, optional
+        On several workers "cuda" is a device of each worker's own, by its LOCAL_RANK, as far as there are enough. If
+        None, what ``subnetlab launch --device`` says, or "cpu".
     threads : int, default 1
         Of torch, inside `rounds`, at most 1,024; another count can give other bits.
     autocast : {"bfloat16"}, optional
@@ -136,7 +137,7 @@ class ModuleTraining:
         schedule: Callable[[torch.optim.Optimizer], Any] | None = None,
         clip_norm: float | None = None,
         engine: EngineName = "sliced",
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = None,
         threads: int = 1,
         autocast: str | None = None,
         checkpoint: str | Path | None = None,
@@ -175,7 +176,7 @@ class ModuleTraining:
         self._checkpoint = None if checkpoint is None else CheckpointFile(in_folder(checkpoint, FILE), two=not asked)
         self._checkpoint_every = checks.whole_number(owner, "checkpoint_every", checkpoint_every, least=1)
         self._clip_norm = None if clip_norm is None else checks.positive_number(owner, "clip_norm", clip_norm)
-        self.device = _usable(device)
+        self.device = _usable(device or (group and group.device) or "cpu")
         if empty := [name for name, tensor in cut.state().items() if tensor.is_meta]:
             raise ValueError(
                 f"{owner}: cut must be of a model with numbers, got {empty[0]!r} on the meta device: draw or load them"

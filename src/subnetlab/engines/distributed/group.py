@@ -54,6 +54,8 @@ class Group:
         Time spent in sending and receiving so far.
     rates : tuple of float, optional
         How fast the workers are that a training is planned for, if it does not say so itself.
+    device : str, optional
+        Where a training takes place, if it does not say so itself.
     first_tag : int
         Of the messages of an exchange: those of another one, which has other tags, are not taken for them.
     """
@@ -65,6 +67,7 @@ class Group:
     bytes_sent: int = 0
     seconds_waiting: float = 0.0
     rates: tuple[float, ...] | None = None
+    device: str | None = None
     first_tag: int = 0
 
     def drive(self, steps: Steps[_T]) -> _T:
