@@ -176,7 +176,7 @@ def test_more_workers_than_subnetworks(make_job, train_group, tmp_path):
 
 def test_a_full_disk_stops_all_and_keeps_what_was_there(make_job, train_group, tmp_path, monkeypatch):
     job = make_job(rounds=3)
-    train_group(job, tmp_path, 2)
+    assert train_group(job, tmp_path, 2) == ["finished"] * 2
     original = Checkpoints.write_slot
 
     def full(self, round, slot, weights):
