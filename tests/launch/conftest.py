@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import numpy as np
@@ -17,12 +18,18 @@ from subnetlab.training.session import run_round
 
 
 @pytest.fixture
-def group(torch):
+def host():
+    """A loopback address that no other worker of pytest uses: a port that a test has left may be another's by then."""
+    return f"127.0.0.{2 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))}"
+
+
+@pytest.fixture
+def group(torch, host):
     """``group(size, work)``: run ``work(transport)`` on every rank; return results or exceptions by rank."""
 
     def run(size, work, *, timeout=60.0):
         outcomes = [None] * size
-        listener = listen("127.0.0.1", 0)
+        listener = listen(host, 0)
         address = listener.getsockname()
 
         def rank(i):

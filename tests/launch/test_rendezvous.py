@@ -21,7 +21,7 @@ class Cable:
 
     def __init__(self, target):
         self._target = target
-        self._entry = listen("127.0.0.1", 0)
+        self._entry = listen(target[0], 0)
         self._open = [self._entry]
         self.address = self._entry.getsockname()
         self.is_cut = threading.Event()
@@ -54,9 +54,9 @@ class Cable:
 
 
 @pytest.fixture
-def listener():
+def listener(host):
     """A socket of machine 0, closed whatever becomes of the test."""
-    made = listen("127.0.0.1", 0)
+    made = listen(host, 0)
     yield made
     made.close()
 

@@ -138,12 +138,12 @@ def test_workers_that_hang_between_rounds_are_replaced(tmp_path, script):
         assert "the others have begun again without this worker, and 2 s later it was, here:" in log
 
 
-def test_disks_of_two_machines_are_lost_one_after_the_other(tmp_path, script):
+def test_disks_of_two_machines_are_lost_one_after_the_other(tmp_path, script, host):
     """Each has a folder of its own. The second one loses its checkpoint, then the first one does."""
     for fault in ("1-3-lose", "0-6-lose"):
         (tmp_path / "faults" / fault).touch()
     outs = [tmp_path / "first", tmp_path / "second"]
-    free = listen("127.0.0.1", 0)
+    free = listen(host, 0)
     several = ["--local-workers", 1, "--address", "{}:{}".format(*free.getsockname())]
     free.close()
     with ThreadPoolExecutor(2) as pool:
@@ -381,13 +381,13 @@ print(neighbour.NAME, tempfile.gettempdir(), os.environ.get("PYTHONPATH"), os.en
 """
 
 
-def test_a_script_begins_and_ends_as_in_python(tmp_path):
+def test_a_script_begins_and_ends_as_in_python(tmp_path, host):
     """And what it leaves behind does not hold the address."""
     file, here, there = tmp_path / "program.py", tmp_path / "here", tmp_path / "there"
     for name, text in {"program": PROGRAM, "child": CHILD, "neighbour": "NAME = 'beside it'"}.items():
         (tmp_path / f"{name}.py").write_text(text)
-    free = listen("127.0.0.1", 0)
-    host, port = free.getsockname()
+    free = listen(host, 0)
+    port = free.getsockname()[1]
     free.close()
     command = ["launch", "--workers", 2, "--out", tmp_path / "out", "--quiet", "--address", f"{host}:{port}"]
     folders = (here / "0", there / "0", there / "1")
