@@ -32,8 +32,9 @@ def test_all_workers_hear_why(group, monkeypatch, places, reason):
             heard.set()
 
         rank = transport.rank
-        Watch(transport.store, rank, transport.size, lambda: places[rank], end).start()
+        thread = Watch(transport.store, rank, transport.size, lambda: places[rank], end).start()
         assert heard.wait(60)
+        thread.join(60)  # a thread that is inside torch while Python ends would abort it
         return told
 
     outcomes = group(3, work)

@@ -194,8 +194,11 @@ def test_an_unreachable_machine_0(torch, monkeypatch):
     closed = listen("127.0.0.1", 0)
     port = closed.getsockname()[1]
     closed.close()
+    before = set(threading.enumerate())
     with pytest.raises(UnreachableError, match=f"^launch: machine 0 must answer at 127.0.0.1:{port}, got no answer "):
         Rendezvous(2, 1, 0, timeout=0.5, patience=0.5, address=("127.0.0.1", port)).join()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)  # torch still tries; a thread that comes back from it while Python ends would abort it
 
 
 def test_a_port_in_use_and_a_foreign_address():

@@ -79,9 +79,11 @@ class Watch:
         self._told: Place | None = None
         self._heard = threading.Event()
 
-    def start(self) -> None:
-        """Begin; all workers do."""
-        threading.Thread(target=self._watch, daemon=True).start()
+    def start(self) -> threading.Thread:
+        """Begin; all workers do. Return the thread, which ends after the workers have parted."""
+        thread = threading.Thread(target=self._watch, daemon=True)
+        thread.start()
+        return thread
 
     def _watch(self) -> None:
         seen = None
