@@ -52,7 +52,7 @@ def test_what_is_held_is_found_among_what_is_stored(part, block, seed):
     units = Units(GROUPS, {"theta": (((Factor(1, "heads", block), *part),),)})
     stored, masks = ({g: M[0] for g, M in masks_of(i, 1).items()} for i in (seed, seed + 1))
     masks = {g: mask & stored[g] for g, mask in masks.items()}
-    (there,), (inside,) = units.held(stored)["theta"], units.held_among(stored, masks)["theta"]
+    (there,), (inside,) = units.held(stored)["theta"], units.held(masks, among=stored)["theta"]
     np.testing.assert_array_equal(there[inside], units.held(masks)["theta"][0])
 
 

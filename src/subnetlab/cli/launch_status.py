@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +13,7 @@ import tyro
 
 from ..launch.outcome import LOG_FILE, events_after, log_end
 from ..locks import holder
+from .json_text import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,14 +43,10 @@ def run(options: Options) -> int:
     told = state_of(events, now=time.time())
     told["at_work"] = any(holder(lock) is not None for lock in sorted(folder.glob("lock-*")))
     if options.json:
-        print(json.dumps({name: value if _is_json(value) else None for name, value in told.items()}))
+        print(json_text(told))
     else:
         print(f"{folder}: {sentence(told)}")
     return 0
-
-
-def _is_json(value: object) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 def state_of(events: Sequence[dict[str, Any]], now: float) -> dict[str, Any]:

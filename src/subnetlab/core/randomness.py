@@ -126,9 +126,10 @@ def standard_normals(
 
 
 def single_normals(seed: int, purpose: Purpose, n_rows: int, columns: int, *, round: int = 0) -> FloatArray:
-    """Return standard normal numbers in single precision, four times as fast; each of two halves of a word is a number.
+    """Return standard normal numbers in single precision, four times as fast as `standard_normals`.
 
-    The largest possible is 5.77. They are for noise, of which nobody asks how a row depends on the number of rows.
+    A word makes two of them: its upper 24 bits give the radius, its lower 24 the angle, so that none is above 5.77. A
+    row depends on the number of columns; that is enough for noise.
 
     Returns
     -------

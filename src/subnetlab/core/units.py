@@ -155,43 +155,32 @@ class Units:
         """Return the shape of an entry's array."""
         return tuple(axis_length(axis) for axis in self.axes[name])
 
-    def held(self, masks: Mapping[str, BoolArray]) -> dict[str, tuple[IntArray | None, ...]]:
+    def held(
+        self, masks: Mapping[str, BoolArray], among: Mapping[str, BoolArray] | None = None
+    ) -> dict[str, tuple[IntArray | None, ...]]:
         """Return what one subnetwork holds: for every name and dimension the indices, or None for all of them.
 
         Parameters
         ----------
         masks : mapping from group to ndarray of bool, shape (m_g,)
-        """
-
-        @cache  # one axis serves many parameters
-        def indices(axis: Axis) -> IntArray | None:
-            return np.flatnonzero(held_on_axis(axis, masks)) if axis_groups(axis) else None
-
-        return {name: tuple(map(indices, axes)) for name, axes in self.axes.items()}
-
-    def held_among(
-        self, stored: Mapping[str, BoolArray], masks: Mapping[str, BoolArray]
-    ) -> dict[str, tuple[IntArray | None, ...]]:
-        """Return what one subnetwork holds, as indices into the entries that other masks leave: what a module stores.
-
-        Parameters
-        ----------
-        stored, masks : mapping from group to ndarray of bool, shape (m_g,)
-            ``stored`` selects whatever ``masks`` does.
+        among : mapping from group to ndarray of bool, shape (m_g,), optional
+            Masks that select whatever ``masks`` does: indices then count the entries that these leave, which a module
+            stores.
 
         Examples
         --------
         >>> units = Units({"hidden": 4}, {"bias": (group_axis("hidden", 4),)})
         >>> stored, masks = np.array([True, False, True, True]), np.array([False, False, True, False])
-        >>> units.held_among({"hidden": stored}, {"hidden": masks})["bias"]
+        >>> units.held({"hidden": masks}, among={"hidden": stored})["bias"]
         (array([1]),)
         """
 
-        @cache
+        @cache  # one axis serves many parameters
         def indices(axis: Axis) -> IntArray | None:
             if not axis_groups(axis):
                 return None
-            return np.flatnonzero(held_on_axis(axis, masks)[held_on_axis(axis, stored)])
+            held = held_on_axis(axis, masks)
+            return np.flatnonzero(held if among is None else held[held_on_axis(axis, among)])
 
         return {name: tuple(map(indices, axes)) for name, axes in self.axes.items()}
 

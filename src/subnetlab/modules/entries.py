@@ -60,7 +60,7 @@ class Kept:
         self._own: dict[str, Place] | None = None
         if any(not np.array_equal(masks[group], stored[group]) for group in masks):
             self._stored = places(units.held(stored))
-            self._own = places(units.held_among(stored, masks))
+            self._own = places(units.held(masks, among=stored))
 
     def held(self, name: str) -> Place:
         """Return the place in a whole tensor of what the subnetwork holds; state is where its parameter is."""

@@ -112,10 +112,11 @@ def floor(model: LazyModel, round_map: RoundMap) -> float:
     if xi == 1 or np.any(rho**2 > 1 + 1e-9):
         return _limit(rho, initial, np.zeros_like(h))
     V = model.eigenvectors
-    end = SlowNeurons(model, round_map).limit(V @ model.targets)
+    neurons = SlowNeurons(model, round_map)
+    end = neurons.limit(V @ model.targets)
     if end is None:
         return float("inf")
-    noise = _noise_of_a_round(model, round_map, h, end.activations, end.error) + _of_exchange(round_map, end.exchange)
+    noise = _noise_of_a_round(model, round_map, h, end.activations, end.error) + neurons.exchange(end.means)
     return float(np.sum(end.error**2)) + _limit(rho, np.zeros_like(h), noise)
 
 
@@ -139,7 +140,6 @@ class _Products:
     """`ProductNoise` on the model's patterns, computed again when C has changed."""
 
     def __init__(self, model: LazyModel, round_map: RoundMap, h: FloatArray) -> None:
-        self._map = round_map
         self._noise = ProductNoise(round_map, model.neurons >= 0, model.X, model.width, h, model.eigenvectors)
         self._at = 0.0
         self._error = np.inf
@@ -149,8 +149,8 @@ class _Products:
         size, squared = float(np.trace(C)), float(error @ error)
         if abs(size - self._at) > _SAME * self._at or abs(squared - self._error) > _SAME * size:
             self._last = self._noise.variance(C, error)
-            if neurons is not None and not self._map.shared:
-                self._last = self._last + _of_exchange(self._map, neurons.exchange())
+            if neurons is not None:
+                self._last = self._last + neurons.exchange()
             self._at, self._error = size, squared
         return self._last
 
@@ -169,11 +169,6 @@ def _noise_of_a_round(
     c = np.einsum("ij,ij->j", V, C @ V)
     products = ProductNoise(round_map, model.neurons >= 0, model.X, model.width, h, V)
     return round_map.shared * round_map.mask_variance * round_map.gain(h) ** 2 * c + products.variance(C, error)
-
-
-def _of_exchange(round_map: RoundMap, exchange: FloatArray) -> FloatArray:
-    """Return the variance that products of two neurons add in a round by what they have in common."""
-    return round_map.selection_prob**2 * round_map.own * round_map.mask_variance * exchange
 
 
 def _limit(rho: FloatArray, initial: FloatArray, noise: FloatArray) -> float:

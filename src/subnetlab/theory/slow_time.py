@@ -40,11 +40,11 @@ _AT_ONCE = 2**22  # numbers
 
 @dataclass(frozen=True, eq=False)
 class Limit:
-    """What is left after ever more rounds: the mean error, C, and for categorical masks what `exchange` returns."""
+    """What is left after ever more rounds: the mean error, C, and the means of x_r."""
 
     error: FloatArray
     activations: FloatArray
-    exchange: FloatArray
+    means: FloatArray
 
 
 class SlowNeurons:
@@ -130,24 +130,29 @@ class SlowNeurons:
             turned[r] = self._V @ ((differences * (in_V[r] @ in_V[r].transpose(0, 2, 1))) @ in_V[r])
         return turned
 
-    def exchange(self) -> FloatArray:
-        """Return the diagonal of sum_rs (W_r mu_s) (W_s mu_r)' in the eigenvectors of H, shape (n,).
+    def exchange(self, means: FloatArray | None = None) -> FloatArray:
+        """Return the variance that a round of categorical masks adds to `ProductNoise` in each eigenvector of H.
 
-        W_r = P_r S + H T_r, as in `ProductNoise`: masks multiply W_r g_s and W_s g_r by the same number, which counts
-        where the means of neurons agree in sign, as they do in the end.
+        It is ``own`` xi^3 (1 - xi) times the diagonal of sum_rs (W_r mu_s) (W_s mu_r)' with W_r = P_r S + H T_r: masks
+        multiply W_r g_s and W_s g_r by the same number, which counts where the means of neurons agree in sign, as they
+        do in the end. Zeros for other masks, whose noise is larger than that of products.
+
+        Parameters
+        ----------
+        means : ndarray, shape (neurons, rank), optional
+            Of x_r, from `limit`; None takes the present ones.
         """
-        return self._exchanged(self._means())
-
-    def _exchanged(self, means: FloatArray) -> FloatArray:
-        in_V = self._V.T @ self._R
-        factor = self._map.pull(self._h) + self._h[:, np.newaxis] * self._map.pull_differences(self._h)
-        mu = np.einsum("rni,ri->rn", in_V, means)
-        found = np.empty(len(self._h))
+        numbers, in_V = self._map, self._V.T @ self._R
+        found = np.zeros(len(self._h))
+        if numbers.shared:
+            return found
+        factor = numbers.pull(self._h) + self._h[:, np.newaxis] * numbers.pull_differences(self._h)
+        mu = np.einsum("rni,ri->rn", in_V, self._means() if means is None else means)
         for j in range(len(found)):
             W = factor[j] * (in_V @ in_V[:, j, :, np.newaxis])[:, :, 0]  # row j of every W_r
             Q = W.T @ mu
             found[j] = np.sum(Q * Q.T)
-        return found
+        return numbers.selection_prob**2 * numbers.own * numbers.mask_variance * found
 
     def advance(self, error: FloatArray, C: FloatArray, rounds: int, own: FloatArray | None = None) -> None:
         """Go on by some rounds, in which the mean error is ``error`` on average and C stays.
@@ -186,7 +191,7 @@ class SlowNeurons:
             added = self._sum(wears * self._noise(added))
             C = C + added
             if np.trace(added) <= _ENOUGH * np.trace(C):
-                return Limit(end.error, C, end.exchange)
+                return Limit(end.error, C, end.means)
             if not np.isfinite(np.trace(C)):
                 break
         return None
@@ -203,8 +208,7 @@ class SlowNeurons:
         w = np.linalg.solve(np.eye(len(S)) + xi / (1 - xi) * (S @ spans) + xi * changes, -S @ targets)
         answer = -(to_answer @ w) / (1 - xi)
         C = self._sum(answer[:, :, np.newaxis] * answer[:, np.newaxis, :])
-        exchange = np.zeros(len(S)) if self._map.shared else self._exchanged(self._weight * answer)
-        return Limit(-targets - xi / (1 - xi) * (spans @ w), C, exchange)
+        return Limit(-targets - xi / (1 - xi) * (spans @ w), C, self._weight * answer)
 
     def kept_up(self, own: FloatArray) -> FloatArray:
         """Return the part of C that noise of this covariance keeps up in the long run."""
