@@ -24,9 +24,10 @@ from ..launch.checkpoint import Checkpoints
 from ..launch.inheritance import on_termination
 from ..launch.job import Job, export_network, runs_of_rows
 from ..launch.launcher import Launch, run_workers
-from ..launch.process import WorkerOptions, job_file
+from ..launch.process import job_file
 from ..launch.rendezvous import listen, parse_address
 from ..launch.session import COSTS
+from ..launch.worker_options import WorkerOptions
 from ..progress import progress_bar
 from ..training.request import RunSettings, TrainingData
 from ..training.run import RUN_FILE, TrainingRun

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from .process import WorkerOptions
+    from .worker_options import WorkerOptions
 
 _POLL = 0.1  # seconds
 _PARTING = 3.0  # seconds that workers have to end by themselves after one has told the outcome
