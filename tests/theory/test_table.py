@@ -297,11 +297,25 @@ def test_bad_settings_are_refused(change, message, refused):
             "theory: width must be the network's 4 or left out, got 10",
         ),
         ({"width": 10, "init_scale": 1e200}, ValueError, "theory: init_scale must be at most 1e+150, got 1e+200"),
+        ({"width": 10, "step_size": 1e-200}, ValueError, "theory: step_size must be at least 1e-150, got 1e-200"),
     ],
 )
 def test_what_makes_no_setting_is_refused(change, error, message, refused):
     with refused(error, message):
         sl.theory_setting(**{"X": X, "y": Y, "scheme": sl.gradient_descent(3, 0.1), **change})
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("width", [1, 10**15])
+@pytest.mark.parametrize("step_size", [1e-150, 1e-3, 1e100, 1e150])
+@pytest.mark.parametrize("init_scale", [1e-320, 1e-200, 1.0, 1e100, 1e150])
+def test_every_statement_is_evaluated_at_every_size_of_numbers(init_scale, step_size, width):
+    for masks in (sl.Bernoulli(4, 0.5), sl.Categorical(4), sl.AllNeurons()):
+        scheme = sl.TrainingScheme(masks, rounds=30, local_steps=2, step_size=step_size)
+        for paper, repaired in all_promises(
+            sl.theory_setting(X, Y, scheme, width=width, init_scale=init_scale)
+        ).values():
+            assert paper.statement == repaired.statement
 
 
 def test_the_width_of_a_network_may_be_given_beside_it():

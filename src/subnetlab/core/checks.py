@@ -61,11 +61,13 @@ def finite_number(owner: str, name: str, value: Any) -> float:
     return float(value)
 
 
-def positive_number(owner: str, name: str, value: Any, *, most: float = math.inf) -> float:
-    """Return ``value`` as a finite float above zero, and at most ``most``."""
+def positive_number(owner: str, name: str, value: Any, *, least: float = 0.0, most: float = math.inf) -> float:
+    """Return ``value`` as a finite float above zero, at least ``least`` and at most ``most``."""
     number = finite_number(owner, name, value)
     if number <= 0:
         raise ValueError(f"{owner}: {name} must be above 0, got {value}")
+    if number < least:
+        raise ValueError(f"{owner}: {name} must be at least {least:g}, got {value:g}")
     if number > most:
         raise ValueError(f"{owner}: {name} must be at most {most:g}, got {value:g}")
     return number

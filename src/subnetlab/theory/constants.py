@@ -181,11 +181,12 @@ def start_kernel_width(setting: TheorySetting) -> float:
 def initialisation_width(setting: TheorySetting) -> float:
     """Return the width at which Lemmas 16, 22 and 23 fail with probability at most delta each.
 
-    n exp(-m R / kappa), exp(-m d / 32) and n exp(-m / 32). The second is the smallest for every d >= 1.
+    n exp(-m R / kappa), exp(-m d / 32) and n exp(-m / 32). The second is the smallest for every d >= 1. R / kappa =
+    lambda_0 / (192 n) whatever kappa is, even one whose R is no longer a number.
     """
     n, delta = setting.n_samples, setting.failure_prob
     return max(
-        setting.init_scale / movement_radius(setting) * math.log(n / delta),
+        192 * n / setting.smallest_eigenvalue * math.log(n / delta),
         32 / setting.n_features * math.log(1 / delta),
         32 * math.log(n / delta),
     )

@@ -29,8 +29,10 @@ def convergence_theorem(masks: MaskLaw) -> str:
 
 @np.errstate(over="ignore", invalid="ignore")
 def bound_curve(setting: TheorySetting, rate: float, start: float, floor: float) -> FloatArray:
-    """Return rate^k start + floor for k = 0, ..., K."""
-    return rate ** np.arange(setting.rounds + 1) * start + floor
+    """Return |rate|^k start + floor for k = 0, ..., K, which says nothing where a step is so large that |rate| > 1."""
+    if start == 0:
+        return np.full(setting.rounds + 1, floor)
+    return abs(rate) ** np.arange(setting.rounds + 1) * start + floor
 
 
 def width_conditions(

@@ -9,8 +9,8 @@ from ..core.masks.law import partitions
 from .constants import movement_bound, movement_radius, ntk_width
 from .convergence import singular, uncovered
 from .record import Condition, Constants, Promise, not_applicable
-from .theorem3 import theorem3
-from .theorem4 import theorem4
+from .theorem3 import convergence_rate, theorem3
+from .theorem4 import printed_shrinkage, theorem4
 
 if TYPE_CHECKING:
     from .setting import TheorySetting
@@ -42,7 +42,8 @@ def hypothesis1(setting: TheorySetting, constants: Constants = "paper") -> Promi
         conditions += whole.conditions
         events += theorem is theorem3
     else:
-        moved = movement_bound(setting, 1 - whole.rate, whole.floor)
+        shrinkage = convergence_rate if theorem is theorem3 else printed_shrinkage  # 1 - rate may be lost in rounding
+        moved = movement_bound(setting, shrinkage(setting), whole.floor)
         conditions += (Condition("movement, left side of (3)", moved, movement_radius(setting), "<="),)
     return Promise(
         "Hypothesis 1",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core import checks
-from ..core.inputs import LARGEST, ParallelRows, check_features, check_targets, has_unit_rows, parallel_rows
+from ..core.inputs import LARGEST, SMALLEST, ParallelRows, check_features, check_targets, has_unit_rows, parallel_rows
 from ..core.masks.law import partitions
 from ..core.network import ShallowReLU
 from ..core.scheme import TrainingScheme
@@ -209,7 +209,7 @@ def _step_size(
         return theory_step_size(H, lambda_0, scheme, owner="theory")
     if eta == "auto":
         return auto_step_size(network, X, scheme, width=width, owner="theory")
-    return checks.positive_number("theory", "step_size", eta, most=LARGEST)
+    return checks.positive_number("theory", "step_size", eta, least=SMALLEST, most=LARGEST)
 
 
 def beyond_the_paper(scheme: TrainingScheme) -> tuple[str, ...]:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from .setting import TheorySetting
 
 
+def printed_shrinkage(setting: TheorySetting, gamma: float = 0.5) -> float:
+    """Return (1-gamma) (1-q), by how much the printed rate is below 1."""
+    return (1 - gamma) * local_shrinkage(setting)
+
+
 def theorem4(setting: TheorySetting, constants: Constants = "paper", gamma: float = 0.5) -> Promise:
     """Return a bound of E |y - u_k|^2 and its hypotheses; q = (1 - eta lambda_0/2)^tau.
 
@@ -56,7 +61,7 @@ def theorem4(setting: TheorySetting, constants: Constants = "paper", gamma: floa
         alpha, floor_at, start = local_shrinkage(setting), repaired_categorical_floor, setting.initial_error
         note = f"{STOPPED}; without Lemma 15 the floor no longer falls with the width"
     else:
-        alpha = (1 - gamma) * local_shrinkage(setting)
+        alpha = printed_shrinkage(setting, gamma)
         floor_at = partial(categorical_floor, gamma=gamma)
         start = setting.target_bound**2 * setting.n_samples
         note = "not refuted, but its proof is broken: in Lemma 15 sigma(w_tau) depends on the signs a"
