@@ -1,5 +1,7 @@
 """The linearized prediction for long runs: its recursion, its limit and what makes it settle."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -204,3 +206,33 @@ def test_training_ends_where_it_is_predicted_to(masks, tau, share, rounds):
     measured = runs[:, rounds // 2 :].mean(axis=1)
     allowed = 4 * measured.std(ddof=1) / np.sqrt(8) + 0.12 * measured.mean()
     assert abs(measured.mean() - predicted) <= allowed
+
+
+@pytest.mark.parametrize("distance", [0.0, 1e-9, 1e-7, 1e-5])
+@pytest.mark.parametrize("masks", [sl.Bernoulli(4, 0.5), sl.Categorical(4), sl.AllNeurons()])
+def test_rows_that_repeat_have_a_floor_however_near_they_are(masks, distance):
+    """Of labels a + 0.3 and a - 0.3 on one row, 2 * 0.3^2 stays besides; long courses end there."""
+    rows = np.random.default_rng(1).normal(size=(4, 5))
+    rows[1] = rows[0] + distance * rows[2]
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    scheme = sl.TrainingScheme(masks, rounds=20_000, step_size=0.3)
+    ends = []
+    for apart in (0.0, 0.3):
+        model = sl.lazy_model(
+            sl.ShallowReLU.initialize(50, 5, seed=0), rows, np.array([1 + apart, 1 - apart, -0.5, 0.3])
+        )
+        predicted = sl.predict(model, scheme, patterns="frozen")
+        ends.append(predicted.floor)
+        if distance == 0:
+            assert predicted.full_error[-1] == pytest.approx(predicted.floor, rel=1e-3, abs=1e-20)
+            assert predicted.floor <= predicted.plateau or isinstance(masks, sl.Categorical)
+    assert np.isfinite(ends).all()
+    if distance == 0:
+        assert ends[1] - ends[0] == pytest.approx(2 * 0.3**2, rel=1e-9)
+
+
+def test_a_gain_of_a_tiny_eigenvalue_is_not_lost_in_rounding():
+    numbers = RoundMap.of(sl.Bernoulli(2, 0.5), 0.01, 7)
+    exact = [0.75 * (1 - (1 - Fraction(1, 100) * Fraction(h)) ** 7) for h in (1e-20, 1e-9, 1.0, 49.0, 120.0)]
+    found = numbers.gain(np.array([1e-20, 1e-9, 1.0, 49.0, 120.0]))
+    np.testing.assert_allclose(found, np.array(exact, dtype=float), rtol=1e-14)

@@ -94,7 +94,7 @@ def plateau(model: LazyModel, round_map: RoundMap) -> float:
     h = round_map.selection_prob * model.eigenvalues
     noise = _noise_of_a_round(model, round_map, h, model.activations, np.zeros(len(h)))
     initial = model.initial_moment(round_map.selection_prob)
-    return _limit(1 - round_map.gain(h), initial, noise)
+    return _limit(_settling(round_map, h), initial, noise)
 
 
 @undisturbed(threads=1)
@@ -107,17 +107,17 @@ def floor(model: LazyModel, round_map: RoundMap) -> float:
         return matrix_floor(model, round_map)
     xi = round_map.selection_prob
     h = xi * model.eigenvalues
-    rho = 1 - round_map.gain(h)
+    gain = _settling(round_map, h)
     initial = model.initial_moment(xi)
-    if xi == 1 or np.any(rho**2 > 1 + 1e-9):
-        return _limit(rho, initial, np.zeros_like(h))
+    if xi == 1 or np.any((1 - gain) ** 2 > 1 + 1e-9):
+        return _limit(gain, initial, np.zeros_like(h))
     V = model.eigenvectors
     neurons = SlowNeurons(model, round_map)
     end = neurons.limit(V @ model.targets)
     if end is None:
         return float("inf")
     noise = _noise_of_a_round(model, round_map, h, end.activations, end.error) + neurons.exchange(end.means)
-    return float(np.sum(end.error**2)) + _limit(rho, np.zeros_like(h), noise)
+    return float(np.sum(end.error**2)) + _limit(gain, np.zeros_like(h), noise)
 
 
 def mean_square_rate(model: LazyModel, round_map: RoundMap) -> float:
@@ -171,13 +171,16 @@ def _noise_of_a_round(
     return round_map.shared * round_map.mask_variance * round_map.gain(h) ** 2 * c + products.variance(C, error)
 
 
-def _limit(rho: FloatArray, initial: FloatArray, noise: FloatArray) -> float:
-    """Return the limit of q^k a + noise (1 - q^k) / (1 - q), q = rho^2; infinite where q > 1, a where q = 1."""
-    ratio = rho**2
-    limits = np.zeros_like(ratio)
-    below = ratio < 1
-    limits[below] = noise[below] / (1 - ratio[below])
-    stuck = ~below & (ratio <= 1 + 1e-12) & (noise <= 1e-12 * np.max(initial))
+def _settling(round_map: RoundMap, h: FloatArray) -> FloatArray:
+    """Return the gain, which is zero in directions that the kernel of repeated rows has only by rounding."""
+    return np.where(np.abs(h) <= len(h) * np.finfo(float).eps * np.abs(h).max(), 0.0, round_map.gain(h))
+
+
+def _limit(gain: FloatArray, initial: FloatArray, noise: FloatArray) -> float:
+    """Return the limit of q^k a + noise (1 - q^k) / (1 - q), q = (1 - gain)^2; infinite where q > 1, a for gain 0."""
+    shrinks = gain * (2 - gain)  # 1 - q
+    limits = np.where(gain == 0, initial, np.inf)
+    limits[shrinks > 0] = noise[shrinks > 0] / shrinks[shrinks > 0]
+    stuck = (np.abs(shrinks) <= 1e-12) & (shrinks <= 0) & (noise <= 1e-12 * np.max(initial))
     limits[stuck] = initial[stuck]
-    limits[~below & ~stuck] = np.inf
     return float(limits.sum())

@@ -131,7 +131,10 @@ class RoundMap:
 
     def gain(self, eigenvalues: FloatArray) -> FloatArray:
         """Return theta (1 - (1 - eta h)^tau), the share of the mean error that a round takes away."""
-        return self.coverage * (1 - self.step_factor(eigenvalues) ** self.local_steps)
+        step = self.step_size * eigenvalues
+        small = np.abs(step) < 0.5
+        left = -np.expm1(self.local_steps * np.log1p(-np.where(small, step, 0.0)))  # right where 1 - eta h rounds to 1
+        return self.coverage * np.where(small, left, 1 - self.step_factor(eigenvalues) ** self.local_steps)
 
 
 def as_shares(squares: FloatArray) -> FloatArray:
