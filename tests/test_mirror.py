@@ -49,6 +49,7 @@ TESTED_ELSEWHERE = {
     "engines/test_torch_batched.py": (["engines/torch_surroundings.py"], "only this engine has such surroundings"),
     "estimators/test_regressor.py": (["estimators/weights.py"], "weights of rows are an argument of fit"),
     "estimators/test_stopping_and_schemes.py": (["estimators/schemes.py"], 'both say what "auto" means'),
+    "launch/test_process.py": (["launch/worker_options.py"], "the words are those of the process's command line"),
     "launch/test_script.py": (["cli/launch_script.py"], "the command is seen from what scripts do under it"),
     "modules/test_workers.py": (
         [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -103,11 +103,11 @@ class TrainingPlan:
         """The predicted error of ever more rounds, of order 1/m."""
         return floor(self.model, RoundMap.of(self.scheme.masks, float(self.scheme.step_size), self.scheme.local_steps))
 
-    def followed(self, init_scale: float = 1.0, seed: int = 0) -> Prediction:
+    def followed(self, init_scale: float = 1.0, seed: int = 0, *, rounds: int | None = None) -> Prediction:
         """Predict the plan again for one initial network, whose neurons move and cross kinks (`predict`).
 
         The plan itself takes activation patterns to stay; where they do not, this error is higher than the plan's.
-        Some 5 ms per local step and 40 rows.
+        Some 5 ms per local step and 40 rows. `fastest_followed` finds the plan that is the fastest then.
 
         Parameters
         ----------
@@ -115,15 +115,18 @@ class TrainingPlan:
             kappa, as the plan was asked for.
         seed : int, default 0
             Of the network.
+        rounds : int, optional
+            Instead of the plan's.
 
         Raises
         ------
         TypeError, ValueError
             If an argument breaks its rule.
         """
+        scheme = self.scheme if rounds is None else replace(self.scheme, rounds=rounds)
         X, y = self.model.X, self.model.eigenvectors @ self.model.targets
         network = ShallowReLU.initialize(self.width, X.shape[1], init_scale, seed=seed)
-        return predict(lazy_model(network, X, y), self.scheme, patterns="moving")
+        return predict(lazy_model(network, X, y), scheme, patterns="moving")
 
     def guarantee(self, X: Any, y: Any, init_scale: float = 1.0) -> Promise:
         """Return what the paper's theorem guarantees of this plan."""
@@ -149,7 +152,7 @@ def plan(
 
     The prediction is that of linearized training, averaged over initial networks and for any number of rounds: good to
     a few per cent while activation patterns hardly change (docs/theory.md), and too low where they do, above all where
-    rows are many for their dimension: `TrainingPlan.followed` predicts a plan again with patterns that change. Step
+    rows are many for their dimension: `fastest_followed` finds the fastest of the plans with patterns that change. Step
     sizes tried are shares of the largest stable one.
 
     Parameters
@@ -234,7 +237,7 @@ def _plans(
         for looked_at in _rounds_to_look_at(model, RoundMap.of(masks, eta, tau), target, max_rounds):
             course = linearized_course(model, RoundMap.of(masks, eta, tau), looked_at, coarse=True)
             predicted = course.mean + course.noise
-            rounds = _first_below(predicted, target)
+            rounds = first_below(predicted, target)
             if rounds is not None:
                 break
         if rounds is None:
@@ -259,14 +262,15 @@ def _rounds_to_look_at(model: LazyModel, round_map: RoundMap, target: float, max
     h = round_map.selection_prob * model.eigenvalues
     rho, k = (1 - round_map.gain(h)) ** 2, np.arange(max_rounds + 1.0)[:, np.newaxis]
     mean = rho**k @ model.initial_moment(round_map.selection_prob)
-    if _first_below(mean, target) is None:
+    if first_below(mean, target) is None:
         return ()
     noise = round_map.shared * round_map.mask_variance * round_map.gain(h) ** 2 * model.spread
-    late = _first_below(1.05 * (mean + geometric_sum(rho, k) @ noise), target)
+    late = first_below(1.05 * (mean + geometric_sum(rho, k) @ noise), target)
     return (max_rounds,) if late is None or late + 1 >= max_rounds else (late + 1, max_rounds)
 
 
-def _first_below(curve: FloatArray, target: float) -> int | None:
+def first_below(curve: FloatArray, target: float) -> int | None:
+    """Return the first round after which an error is at most the target; None if it never is."""
     below = np.flatnonzero(curve <= target)
     return int(below[0]) if below.size else None
 
