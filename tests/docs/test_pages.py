@@ -21,6 +21,7 @@ import pytest
 
 from subnetlab.core.masks.table import LAWS
 from subnetlab.engines.table import ENGINES
+from subnetlab.theory.moments import MOMENTS
 from subnetlab.theory.table import THEOREMS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,7 +121,7 @@ def run_shell(block, page, environment):
 @pytest.fixture(autouse=True)
 def tables_as_they_were():
     """Take back the lines that a page writes into tables, which other tests go through."""
-    tables = (LAWS, ENGINES, THEOREMS)
+    tables = (LAWS, ENGINES, THEOREMS, MOMENTS)
     before = [dict(table) for table in tables]
     yield
     for table, lines in zip(tables, before, strict=True):

@@ -128,6 +128,10 @@ def test_theory_refuses_parallel_rows():
         ({"batch_size": 3}, "train: step_size='theory' does not cover batch_size=3"),
         ({"unselected": "zero"}, "train: step_size='theory' does not cover unselected=zero"),
         ({"masks": sl.FixedMasks(np.ones((1, 2, 20), bool), 0.5)}, "theory: masks must follow one of the laws"),
+        (
+            {"masks": sl.Balanced(2)},
+            "train: step_size='theory' needs neurons that are drawn independently, not those of equal parts",
+        ),
         ({"masks": sl.Categorical(2, (0.3, 0.7))}, "theory: categorical masks must be uniform"),
     ],
 )

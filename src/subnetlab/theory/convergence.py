@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.masks.law import partitions
+from ..core.masks.law import describe, partitions
 from .constants import initialisation_width
 from .record import Condition
 
@@ -107,4 +107,13 @@ def unstable(setting: TheorySetting) -> str:
 
 def uncovered(setting: TheorySetting) -> str:
     """Return the features of the scheme that no theorem covers; empty if there are none."""
-    return f"the theorems do not cover {', '.join(setting.other_features)}" if setting.other_features else ""
+    if setting.other_features:
+        return f"the theorems do not cover {', '.join(setting.other_features)}"
+    return dependent(setting)
+
+
+def dependent(setting: TheorySetting) -> str:
+    """Return that neurons are not drawn independently of each other; empty if they are."""
+    if setting.moments.independent_neurons:
+        return ""
+    return f"its proof is about neurons that are drawn independently; those of {describe(setting.masks)} are not"

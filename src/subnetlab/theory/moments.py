@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import comb, lcm
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..core import checks
-from ..core.masks import AllNeurons, Bernoulli, Categorical
+from ..core.masks import AllNeurons, Balanced, Bernoulli, Categorical
+from ..core.masks.law import partitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +43,9 @@ class MaskMoments:
         Var(nu_{r,r'} | X_r >= 1); the paper's is Lemma 21.
     own_spread : Fraction
         E[(nu_{r,r} - xi)^2] (Lemma 19). Given X_r >= 1 it is (1 - xi)^2.
+    independent_neurons : bool, default True
+        Whether masks of different neurons are independent, as all proofs take them to be. Predictions, which are of
+        leading order in 1/m, need it only nearly.
     """
 
     n_subnetworks: int
@@ -48,6 +55,7 @@ class MaskMoments:
     mean_reciprocal: Fraction
     pair_variance: Fraction
     own_spread: Fraction
+    independent_neurons: bool = True
 
     @property
     def paper_mean_reciprocal(self) -> Fraction:
@@ -123,11 +131,16 @@ def _of_categorical(masks: Any) -> MaskMoments:
     return categorical_moments(masks.n_subnetworks)
 
 
-_BY_LAW: dict[type, Callable[[Any], MaskMoments]] = {
+MOMENTS: dict[type, Callable[[Any], MaskMoments]] = {
     AllNeurons: lambda masks: bernoulli_moments(masks.n_subnetworks, 1),
     Bernoulli: lambda masks: bernoulli_moments(masks.n_subnetworks, masks.selection_prob),
     Categorical: _of_categorical,
+    Balanced: lambda masks: replace(categorical_moments(masks.n_subnetworks), independent_neurons=False),
 }
+"""What the theory knows of each law. Its subnetworks are independent of each other, or it partitions."""
+
+_KNOWN = tuple(MOMENTS)
+_WIDTH, _ROUNDS = 512, 200  # of the draws that a law's moments are compared with
 
 
 def mask_moments(masks: MaskLaw) -> MaskMoments:
@@ -135,10 +148,39 @@ def mask_moments(masks: MaskLaw) -> MaskMoments:
 
     Raises
     ------
-    ValueError
-        If the theory says nothing about the law: non-uniform categorical masks, masks given by the user.
+    TypeError, ValueError
+        If the theory says nothing about the law: non-uniform categorical masks, masks given by the user, laws without a
+        line in `MOMENTS`; or if what that says of a law of your own is not what its draws show.
     """
-    if type(masks) not in _BY_LAW:
-        names = ", ".join(law.__name__ for law in _BY_LAW)
+    if type(masks) not in MOMENTS:
+        names = ", ".join(law.__name__ for law in MOMENTS)
         raise ValueError(f"theory: masks must follow one of the laws {names}, got {type(masks).__name__}")
-    return _BY_LAW[type(masks)](masks)
+    moments = MOMENTS[type(masks)](masks)
+    if type(masks) not in _KNOWN:
+        _check_moments(masks, moments)
+    return moments
+
+
+def _check_moments(law: MaskLaw, moments: Any) -> None:
+    """Raise unless the moments are those of the law's draws, to five standard errors and the rounding of sizes."""
+    owner = f"theory: MOMENTS of {type(law).__name__}"
+    checks.instance(owner, "moments", moments, MaskMoments)
+    p, xi = law.n_subnetworks, law.selection_prob
+    for name, wanted in (("n_subnetworks", p), ("selection_prob", xi)):
+        if (found := float(getattr(moments, name))) != wanted:
+            raise ValueError(f"{owner}: {name} must be the law's {wanted}, got {found:g}")
+    try:
+        law.check(_WIDTH, _ROUNDS)
+    except ValueError:  # it is for other widths, or for fewer rounds
+        return
+    X = np.array([law.sample(0, k, _WIDTH).sum(axis=0) for k in range(_ROUNDS)])
+    pairs = 0.0 if partitions(law) else p * (p - 1) * xi**2
+    for name, said, draws in (
+        ("coverage", moments.coverage, X > 0),
+        ("mean_step", moments.mean_step, (X > 0) / np.maximum(X, 1)),
+        ("pairs of subnetworks that hold a neuron", pairs, X * (X - 1)),
+    ):
+        by_round = draws.mean(axis=1)
+        found, deviation = float(by_round.mean()), float(by_round.std())
+        if abs(float(said) - found) > 5 * deviation / math.sqrt(_ROUNDS) + p**2 / _WIDTH:
+            raise ValueError(f"{owner}: {name} must be about {found:.3g}, as in its draws, got {float(said):.3g}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .constants import movement_radius, ntk_width
-from .convergence import singular
+from .convergence import dependent, singular
 from .record import Condition, Constants, Promise, not_applicable
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def theorem2(setting: TheorySetting, constants: Constants = "paper", movement: f
     movement : float, optional
         max over r of |w_r - w_{0,r}|, of a run; without it the proof's own limit R is compared.
     """
-    if reason := singular(setting):
+    if reason := singular(setting) or dependent(setting):
         return not_applicable("Theorem 2", constants, reason)
     moved = movement_radius(setting) if movement is None else movement
     conditions = (

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ..core.masks.law import partitions
-from .convergence import singular
+from .convergence import dependent, singular
 from .record import Constants, Promise, not_applicable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def theorem5(setting: TheorySetting, constants: Constants = "paper") -> Promise:
     """
     if partitions(setting.masks):
         return not_applicable("Theorem 5", constants, "it is about the scenario of Theorem 3, independent masks")
-    if reason := singular(setting):
+    if reason := singular(setting) or dependent(setting):
         return not_applicable("Theorem 5", constants, reason)
     notes = (
         f"complexity sqrt(y' H_inf^-1 y / n) = {complexity(setting):.6g}",

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.inputs import has_unit_rows
 from ..core.losses import LOSSES
+from ..core.masks.law import describe
 from ..kernels.eigenvalues import smallest_eigenvalue
 from ..kernels.infinite import infinite_ntk
 from ..theory.auto_step import auto_step_size
@@ -59,6 +60,8 @@ def resolve_step_size(
         raise ValueError("train: step_size='theory' needs rows of norm 1: divide each row of X by its norm")
     if beyond := beyond_the_paper(scheme):
         raise ValueError(f"train: step_size='theory' does not cover {', '.join(beyond)}")
-    mask_moments(scheme.masks)  # refuses laws that no theorem covers
+    if not mask_moments(scheme.masks).independent_neurons:
+        law = describe(scheme.masks)
+        raise ValueError(f"train: step_size='theory' needs neurons that are drawn independently, not those of {law}")
     H = infinite_ntk(data.X, scheme.masks.selection_prob)
     return theory_step_size(H, smallest_eigenvalue(H), scheme, owner="train")
