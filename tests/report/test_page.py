@@ -201,7 +201,8 @@ def test_user_text_cannot_become_markup(study_folder, tmp_path):
 
 
 def test_a_long_run_is_thinned_and_the_page_says_so(saved):
-    scheme = sl.TrainingScheme(sl.Bernoulli(2, 0.5), rounds=2000, local_steps=16, step_size=0.1)
+    masks = sl.Rolling(2, 0.5)  # the theory knows nothing of them, and predicts no long course
+    scheme = sl.TrainingScheme(masks, rounds=2000, local_steps=16, step_size=0.1, batch_size=4)
     page = content(sl.write_report(saved(scheme)))
     data = figure_data(page, "inside")
     assert len(data["rounds"]) == len(data["errors"]) < 1200
