@@ -105,7 +105,12 @@ def repaired_categorical_floor(setting: TheorySetting) -> float:
 
 def movement_radius(setting: TheorySetting) -> float:
     """Return R = kappa lambda_0 / (192 n), within which the weights must stay; it satisfies every use in the proofs."""
-    return setting.init_scale * setting.smallest_eigenvalue / (192 * setting.n_samples)
+    return setting.init_scale * relative_radius(setting)
+
+
+def relative_radius(setting: TheorySetting) -> float:
+    """Return R / kappa = lambda_0 / (192 n), also for a kappa so small that R is no number."""
+    return setting.smallest_eigenvalue / (192 * setting.n_samples)
 
 
 def movement_bound(setting: TheorySetting, alpha: float, error_floor: float) -> float:
@@ -181,12 +186,11 @@ def start_kernel_width(setting: TheorySetting) -> float:
 def initialisation_width(setting: TheorySetting) -> float:
     """Return the width at which Lemmas 16, 22 and 23 fail with probability at most delta each.
 
-    n exp(-m R / kappa), exp(-m d / 32) and n exp(-m / 32). The second is the smallest for every d >= 1. R / kappa =
-    lambda_0 / (192 n) whatever kappa is, even one whose R is no longer a number.
+    n exp(-m R / kappa), exp(-m d / 32) and n exp(-m / 32). The second is the smallest for every d >= 1.
     """
     n, delta = setting.n_samples, setting.failure_prob
     return max(
-        192 * n / setting.smallest_eigenvalue * math.log(n / delta),
+        math.log(n / delta) / relative_radius(setting),
         32 / setting.n_features * math.log(1 / delta),
         32 * math.log(n / delta),
     )
