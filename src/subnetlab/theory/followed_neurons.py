@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _JUST_INACTIVE = 1e-12  # the pre-activation of a neuron that has stopped at a kink
 _SEED = 0  # of the neurons' noise: the same question has the same answer
 _OWN, _SHARED = 0, 1  # added to it: streams of normal numbers
-_LEAST_FOLLOWED = 2048  # neurons; fewer given ones are followed several times each, with other noise
+_FOLLOWED = 2**13  # neurons; fewer given ones are followed several times each, all at least twice
 _ROOM = 2**22  # of n^2 numbers per neuron: how many neurons tell what is forgotten
 _OVER = 0.58  # of a step: how far a random walk passes a border when it crosses it, in the mean
 
@@ -55,8 +55,8 @@ class FollowedNeurons:
     """
 
     def __init__(self, model: LazyModel) -> None:
-        copies = -(-_LEAST_FOLLOWED // model.neurons.shape[1])
-        z = np.tile(model.neurons.T, (copies, 1))
+        pairs = max(1, round(_FOLLOWED / (2 * model.neurons.shape[1])))
+        z = np.tile(model.neurons.T, (2 * pairs, 1))
         self.count = len(z)
         self.inner = model.X @ model.X.T
         self._width = model.width
@@ -116,18 +116,20 @@ class FollowedNeurons:
             H, and what it has that the sample has not.
         """
         eta, xi = round_map.step_size, round_map.selection_prob
-        G = np.eye(len(error)) - eta * kernel
+        precision = np.float64 if xi == 1 else np.float32  # noise is far above what single precision rounds off
+        G, step = (np.eye(len(error)) - eta * kernel).astype(precision), (eta * self._step).astype(precision)
         noise = self._noise(_OWN, round, noise_root)
         ends = {a: z.copy() for a, z in self._twins.items()}
-        alone = {a: noise + (1 - xi) / np.sqrt(self._width) * np.maximum(z, 0) for a, z in ends.items()}
+        own = {a: (1 - xi) / np.sqrt(self._width) * np.maximum(z, 0) for a, z in ends.items()}
+        alone = {a: (noise + own[a]).astype(precision) for a in ends}
         first, force, now = self.answer(), np.zeros_like(error), error
-        room = np.empty_like(noise)
+        room = np.empty(noise.shape, precision)
         for _ in range(round_map.local_steps):
             force = force + eta * now
             for a, z in ends.items():
-                np.add(alone[a], a * now, out=room)
+                np.add(alone[a], (a * now).astype(precision), out=room)
                 room *= z >= 0
-                z -= room @ (eta * self._step)
+                z -= room @ step
                 alone[a] = alone[a] @ G
             now = error + xi * (self.answer(ends) - first) - missing @ force
         return LocalSteps(ends, force, now)
@@ -158,9 +160,13 @@ class FollowedNeurons:
             self._wander(z, self._shaken - before)
 
     def _noise(self, stream: int, round: int, root: FloatArray) -> FloatArray:
-        """Return normal noise of covariance root root', shape (count, n)."""
-        normals = single_normals(_SEED + stream, Purpose.NEURON_NOISE, self.count, len(self.inner), round=round)
-        return normals @ root.T
+        """Return normal noise of covariance root root', shape (count, n); half of the neurons have that of the others.
+
+        With the opposite sign: chance that one of a pair has for it the other has against it.
+        """
+        normals = single_normals(_SEED + stream, Purpose.NEURON_NOISE, self.count // 2, len(self.inner), round=round)
+        noise = normals @ root.T.astype(normals.dtype)
+        return np.vstack([noise, -noise])
 
     def _wander(self, z: FloatArray, force: FloatArray) -> None:
         """Move by the noise of many steps, -(1 / sqrt m) sum_i P_ri force_i <x_i, x_j>, in place.
