@@ -48,7 +48,7 @@ ROWS_GRID = {  # every combination: K = 200, m = 2,000, kappa = 1; "rows" is wha
     "rows": ("a shard each", "batches of 8"),
 }
 CELLS = {300: 24, 3000: 6}  # rounds: how many cells of each law
-SEEDS = {200: 8, 300: 10, 3000: 4}
+SEEDS = {200: 8, 300: 40, 3000: 24}
 
 
 @dataclass(frozen=True)
