@@ -35,10 +35,11 @@ def test_a_step_that_is_too_large_leaves_no_limit():
 
 
 def test_noise_without_a_limit_is_held_for_a_while_only():
+    """A step that is small enough for the mean, and too large for the mean square."""
     angles = np.linspace(0, 0.3, 8)
     X = np.column_stack([np.cos(angles), np.sin(angles)])
     y = np.random.default_rng(0).normal(size=8)
-    lazy = paragraphs(sl.dropout(0.5, rounds=5, step_size=0.1), X, y)["lazy"]
+    lazy = paragraphs(sl.dropout(0.5, rounds=5, step_size=1.4), X, y)["lazy"]
     assert "for a while; after ever more rounds, with patterns as they were, the prediction has no limit." in lazy
 
 
