@@ -135,6 +135,18 @@ def test_long_runs_stay_stable():
     assert np.all(predicted.mean_part[500:] < 0.02 * predicted.mean_part[0])
 
 
+@pytest.mark.parametrize("size", [1e-70, 1e-40, 1e-12, 1e12, 1e40, 1e70])
+@pytest.mark.parametrize("masks", [sl.Bernoulli(2, 0.5), sl.Categorical(2)])
+def test_targets_and_weights_of_any_size_are_followed_alike(masks, size):
+    """Both times s make every error s^2 times as large; much of it is in single precision for s near 1 alone."""
+    scheme = sl.TrainingScheme(masks, rounds=30, local_steps=3, step_size=0.5)
+    network = sl.ShallowReLU.initialize(300, 8, seed=0)
+    scaled = sl.ShallowReLU(size * network.weights, network.output_weights)
+    one = sl.predict(sl.lazy_model(network, X, Y), scheme)
+    other = sl.predict(sl.lazy_model(scaled, X, size * Y), scheme)
+    np.testing.assert_allclose(other.full_error / size**2, one.full_error, rtol=1e-4)
+
+
 def test_same_question_same_answer():
     network = sl.ShallowReLU.initialize(300, 8, seed=0)
     scheme = sl.multi_sample_dropout(2, 0.5, rounds=20, step_size=0.5)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .lazy import LazyModel
     from .round_map import RoundMap
 
-_JUST_INACTIVE = 1e-12  # the pre-activation of a neuron that has stopped at a kink
+_JUST_INACTIVE = 1e-12  # the pre-activation of a neuron that has stopped at a kink, relative to the largest at first
 _SEED = 0  # of the neurons' noise: the same question has the same answer
 _OWN, _SHARED = 0, 1  # added to it: streams of normal numbers
 _FOLLOWED = 2**13  # neurons; fewer given ones are followed several times each, all at least twice
@@ -29,6 +29,11 @@ def how_often_selected(count: int, rounds: int, coverage: float, start: int) -> 
     at_most = bdtr(np.arange(rounds), rounds, coverage)  # the distribution function, below its last step to 1
     u = uniforms(rows_of_words(_SEED, Purpose.NEURON_CHOICES, start, 0, count, 1))
     return np.searchsorted(at_most, u, side="right")
+
+
+def _fits_single(*arrays: FloatArray) -> bool:
+    """Return whether the largest numbers of arrays, and products of them, are numbers in single precision."""
+    return all(1e-15 < np.abs(array).max() < 1e15 for array in arrays)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class FollowedNeurons:
         self._width = model.width
         self._step = self.inner / np.sqrt(model.width)
         self._active = z >= 0
+        self._just_inactive = _JUST_INACTIVE * float(np.abs(z).max())
         self._twins = {1: z.copy(), -1: z.copy()}  # by a
         self._push = np.zeros_like(z)
         self._shaken = np.zeros_like(z)
@@ -116,9 +122,11 @@ class FollowedNeurons:
             H, and what it has that the sample has not.
         """
         eta, xi = round_map.step_size, round_map.selection_prob
-        precision = np.float64 if xi == 1 else np.float32  # noise is far above what single precision rounds off
-        G, step = (np.eye(len(error)) - eta * kernel).astype(precision), (eta * self._step).astype(precision)
+        G, step = np.eye(len(error)) - eta * kernel, eta * self._step
         noise = self._noise(_OWN, round, noise_root)
+        single = noise.dtype == np.float32 and _fits_single(error, G, step)  # noise is far above what that rounds off
+        precision = np.float32 if single else np.float64
+        G, step = G.astype(precision), step.astype(precision)
         ends = {a: z.copy() for a, z in self._twins.items()}
         own = {a: (1 - xi) / np.sqrt(self._width) * np.maximum(z, 0) for a, z in ends.items()}
         alone = {a: (noise + own[a]).astype(precision) for a in ends}
@@ -165,7 +173,7 @@ class FollowedNeurons:
         With the opposite sign: chance that one of a pair has for it the other has against it.
         """
         normals = single_normals(_SEED + stream, Purpose.NEURON_NOISE, self.count // 2, len(self.inner), round=round)
-        noise = normals @ root.T.astype(normals.dtype)
+        noise = normals @ (root.T.astype(normals.dtype) if _fits_single(root) else root.T)
         return np.vstack([noise, -noise])
 
     def _wander(self, z: FloatArray, force: FloatArray) -> None:
@@ -179,7 +187,7 @@ class FollowedNeurons:
         crosses = active != (new >= 0)
         part = np.where(crosses, np.minimum(1.0, z / np.where(crosses, z - new, 1.0) + self._over), 1.0)
         new = z - (np.where(active, part, 1.0 - part) * force) @ self._step
-        new[active & crosses & (new >= 0)] = -_JUST_INACTIVE
+        new[active & crosses & (new >= 0)] = -self._just_inactive
         z[...] = new
 
     def output_change(self, share: float) -> FloatArray:

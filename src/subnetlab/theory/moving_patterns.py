@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .lazy import LazyModel
     from .round_map import RoundMap
 
-_BEYOND = 1e100  # errors so large are on their way to infinity
+_BEYOND = 1e100  # so many times the first squares: on the way to infinity
 _SMALL_PULL = 0.1  # of a neuron's own contribution, in an interval
 
 
@@ -65,6 +65,7 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
     missing = kernel - neurons.kernel()
     first = error = V @ (xi * model.output - model.targets)
     C, C_missing, size = model.activations, model.activations - neurons.spread(), float(np.trace(neurons.spread()))
+    beyond = _BEYOND * max(float(error @ error), size)
     noise = np.zeros_like(C)
     forgetting = Forgetting(neurons.inner, neurons.some_patterns())
     course = Course(round_map, rounds)
@@ -96,7 +97,7 @@ def moving_course(model: LazyModel, round_map: RoundMap, rounds: int) -> Course:
         errors = path.ends(errors, reached)
 
         found = neurons.spread()
-        if not all(np.abs(numbers).max() < _BEYOND for numbers in (errors, reached, found)):  # or not a number
+        if not all(np.abs(numbers).max() < beyond for numbers in (errors**2, reached**2, found)):  # or not a number
             course.diverge(start, float(error @ error), float(np.trace(noise)))
             break
         now = found + share * C_missing * float(np.trace(found)) / size
