@@ -131,7 +131,8 @@ def test_workers_that_hang_between_rounds_are_replaced(tmp_path, script):
     """One that hangs, then the one that serves the store in which the others meet."""
     for fault in ("1-3-hang", "0-5-hang"):
         (tmp_path / "faults" / fault).touch()
-    done = launch(script, tmp_path / "out", "--timeout", "5", "--patience", "4")
+    # on a busy machine all three stood still for five seconds once, and their agents replaced them without a word
+    done = launch(script, tmp_path / "out", "--timeout", "12", "--patience", "4")
     assert weights(done.stdout) == alone()
     for rank in (0, 1):
         log = (tmp_path / "out" / f"worker-0-{rank}.log").read_text()
