@@ -49,6 +49,6 @@ def test_plans_too_long_to_follow_say_so(capsys, monkeypatch):
     monkeypatch.setattr("subnetlab.cli.plan.MOST_WORK", 1)
     assert main(["plan", "--target-error", "3", *DATA, *few]) == 0
     assert "no plan was found that reaches the target where they change: check them" in capsys.readouterr().out
-    monkeypatch.setattr("subnetlab.cli.plan._MOST_ROWS", 1)
+    monkeypatch.setattr("subnetlab.cli.plan.MOST_ROWS_FOLLOWED", 1)
     assert main(["plan", "--target-error", "3", *DATA, *few]) == 0
     assert "patterns of activation were taken to stay: check the first plans" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from ..core.masks.naming import law_name
 from ..progress import progress_bar
 from ..theory.followed_plan import MOST_WORK, fastest_followed
 from ..theory.planner import Costs, plan, trade_off
+from ..theory.prediction import MOST_ROWS_FOLLOWED
 from .json_text import json_text
 from .options import DataOptions
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..theory.planner import TrainingPlan
-
-
-_MOST_ROWS = 300  # where plans are predicted again
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def run(options: Options) -> int:
 def _followed(plans: Sequence[TrainingPlan], options: Options) -> str:
     """Return the plan that is fastest where patterns change: the plans take them to stay."""
     stay = "patterns of activation were taken to stay"
-    if len(plans[0].model.X) > _MOST_ROWS:
+    if len(plans[0].model.X) > MOST_ROWS_FOLLOWED:
         return f"{stay}: check the first plans by training"
     with progress_bar(MOST_WORK, "step") as advance:
         found = fastest_followed(

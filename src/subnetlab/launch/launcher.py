@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 from .ending import forget_exit_functions
 from .inheritance import PARENT, as_given, die_with_parent, on_termination, termination_held_back
 from .outcome import LOG_FILE, STOP_FILE, append_event, events_after, log_end, private_folder
+from .worker_options import WorkerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from .worker_options import WorkerOptions
 
 _POLL = 0.1  # seconds
 _PARTING = 3.0  # seconds that workers have to end by themselves after one has told the outcome
@@ -221,7 +221,7 @@ def _be_torchrun() -> None:
         start(config, program)(*(word.replace("$", "$$") for word in words))
         return
     options = words[words.index("subnetlab.launch.process") + 1 :]
-    process.load_libraries(process.WorkerOptions.parse(options))
+    process.load_libraries(WorkerOptions.parse(options))
     start(config, _be_agent)(options)
 
 

@@ -168,9 +168,9 @@ class FollowedNeurons:
             self._wander(z, self._shaken - before)
 
     def _noise(self, stream: int, round: int, root: FloatArray) -> FloatArray:
-        """Return normal noise of covariance root root', shape (count, n); half of the neurons have that of the others.
+        """Return normal noise of covariance root root', shape (count, n).
 
-        With the opposite sign: chance that one of a pair has for it the other has against it.
+        The second half of the neurons are the first half again, with the opposite noise: much of its chance cancels.
         """
         normals = single_normals(_SEED + stream, Purpose.NEURON_NOISE, self.count // 2, len(self.inner), round=round)
         noise = normals @ (root.T.astype(normals.dtype) if _fits_single(root) else root.T)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .prediction import Prediction
 
 MOST_WORK = 200_000  # local steps times rows that are predicted in all: about a minute
-_MORE, _MORE_ROUNDS = 1.5, 5  # how many rounds are looked at, for those that were planned
+_MORE, _MORE_ROUNDS = 1.5, 5  # so many times the rounds of a plan are looked at, and so many rounds besides
 
 
 @dataclass(order=True)

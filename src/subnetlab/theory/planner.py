@@ -107,7 +107,7 @@ class TrainingPlan:
         """Predict the plan again for one initial network, whose neurons move and cross kinks (`predict`).
 
         The plan itself takes activation patterns to stay; where they do not, this error is higher than the plan's.
-        Some 5 ms per local step and 40 rows. `fastest_followed` finds the plan that is the fastest then.
+        Some 8 ms per local step and 40 rows. `fastest_followed` finds the plan that is the fastest then.
 
         Parameters
         ----------

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Patterns: TypeAlias = Literal["frozen", "moving"]
 
-_MOST_ROWS_FOLLOWED = 300  # with more, patterns are taken as frozen by default: following them costs n^2 per neuron
+MOST_ROWS_FOLLOWED = 300  # with more, patterns are taken as frozen by default: following them costs n^2 per neuron
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,18 +118,18 @@ def predict(
     """Return what Algorithm 1 does on average over masks and batches.
 
     It follows a sample of the given network's neurons, which move and cross kinks on their way (`moving_course`): no
-    training, but some 20 ln K steps of a few products of the sample with n x n matrices. ``patterns="frozen"`` is
-    about linearized training, for any number of rounds and exact in the limit of width (`linearized_course`). Either
-    way the noise wears off over some m / (eta lambda) rounds, by Lemma 2's penalty. docs/derivations derives both, and
-    says how far they are right.
+    training, but a few products of some ten thousand neurons with n x n matrices in every local step.
+    ``patterns="frozen"`` is about linearized training, for any number of rounds and exact in the limit of width
+    (`linearized_course`). Either way the noise wears off over some m / (eta lambda) rounds, by Lemma 2's penalty.
+    docs/derivations derives both, and says how far they are right.
 
     Parameters
     ----------
     model : LazyModel
         From `lazy_model` (a given network) or `average_lazy_model`.
     scheme : TrainingScheme
-        Bernoulli masks, uniform categorical masks or all neurons, with shards and minibatches; every shard must have a
-        subnetwork, and unselected neurons must be kept.
+        Its masks follow a law in `subnetlab.theory.moments.MOMENTS`. Shards and minibatches are covered, but every
+        shard must have a subnetwork, and unselected neurons must be kept.
     step_size : float, optional
         eta; None takes the scheme's, which must then be a number.
     patterns : {"moving", "frozen"}, optional
@@ -167,7 +167,7 @@ def predict(
     checks.seed_number("predict", seed)
     rows = SeenRows.of(scheme, len(model.X), seed)
     round_map = RoundMap.of(scheme.masks, eta, scheme.local_steps, rows)
-    chosen = patterns or ("frozen" if model.output is None or len(model.X) > _MOST_ROWS_FOLLOWED else "moving")
+    chosen = patterns or ("frozen" if model.output is None or len(model.X) > MOST_ROWS_FOLLOWED else "moving")
     if round_map.overflows(model.eigenvalues):
         course = Course(round_map, scheme.rounds)
         course.diverge(0, float(model.initial_moment(round_map.selection_prob).sum()), 0.0)
